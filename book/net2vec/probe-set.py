@@ -1,0 +1,379 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What the network is shown
+#
+# *Net2Vec, section 3.* Before a network can be asked about dogs, someone has to say where the dogs are. Every number in
+# this book compares a network with such an answer, so the answers deserve the first look: which pictures, which words,
+# and how finely the one is marked in the other.
+#
+# *Question.* What is a concept, to those who measure it?
+
+# %% tags=["parameters"]
+PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
+NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+WEIGHTS: str | None = None  # torchvision weights enum, or a file of weights
+PREPROCESSING: dict | None = None  # size, mean, std and range of the input; null where the network brings them
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+TAU: float = 0.005  # share of all places where a filter fires
+EPOCHS: int = 30  # passes over the training images, where weights are learned
+SEED: int = 0  # of everything drawn at random
+DEVICE: str = "auto"  # auto, cpu or cuda
+STORE: str | None = None  # folder of stored measurements; null: $N2V_STORE, else build/store
+
+# %%
+import n2vlib
+
+n2vlib.check_parameters(globals())
+
+# %% [markdown]
+# ## The paper's data
+#
+# > The questions are put with Broden, the data set that Network Dissection {cite}`bau2017network` merged from several
+# > others. A concept belongs to one of six categories. Colors, materials, parts and objects are marked pixel by pixel;
+# > textures and scenes are said of the whole image. Concepts with outlines serve for segmentation; for classification,
+# > which only asks whether a concept is there, all of them serve, save the few that no validation image contains
+# > {cite}`fong2018net2vec`.
+#
+# We call such a collection a *probe set* and write $X$ for its images. For an image $x \in X$ and a concept $c$, the
+# *annotated mask* $L_c(x)$ is one at the pixels that show the concept and zero elsewhere. $X_{s,c}$ are the images of a
+# split $s$, `train` or `val`, that contain $c$ at all. The chapters that follow need no other notation for data.
+#
+# As shipped, this book does not use photographs. Its probe set is drawn by a program that knows what it paints, and
+# written to disk in Broden's format. Any other folder in that format will do, and then this page shows its pictures and
+# counts its concepts.
+#
+# ## Sixteen pictures
+#
+# One image for each scene, then textures, which come as swatches with nothing else in them. Among the images of its
+# kind, each picture here is the one in the middle, by the number of concepts marked in it.
+
+# %%
+import numpy as np
+import pandas as pd
+
+probe = n2vlib.load_probe(PROBE)
+labels = probe.labels
+images = np.repeat(np.arange(len(probe)), np.diff(labels.pair_ptr))
+area = labels.pair_area / np.prod(probe.label_size)  # share of the image
+pairs = pd.DataFrame({"image": images, "concept": labels.pair_concept, "area": area, "outlined": labels.pair_local > 0})
+pairs = pairs.join(probe.concepts[["name", "category"]], on="concept")
+
+# %% [markdown]
+# `pairs` has one row for each image and each concept in it. Most of what can be said about a probe set can be read from
+# that table.
+
+# %%
+from n2vlib import charts, gallery
+
+scenes, textures = (probe.concepts.query("category == @kind") for kind in ("scene", "texture"))
+kinds = pd.concat([scenes.head(12), textures, probe.concepts]).head(16)
+marked = pairs["image"].value_counts()
+middle = [sorted(probe.images_with(concept), key=lambda i: (marked[i], i)) for concept in kinds.index]
+middle = [int(found[len(found) // 2]) for found in middle]
+gallery.show([probe.image(i) for i in middle], kinds["name"].tolist(), columns=4)
+
+# %% [markdown]
+# The ending `-s` marks a scene and `-c` a color, as in Broden, so that the scene *street-s* and a street in the picture
+# do not share a name.
+#
+# ## One pixel, all its labels
+#
+# Which image says most? We take the one with labels of the most categories and, among those, with the most concepts. In
+# it we pick a pixel: of those that belong to the most concepts, one whose smallest concept is as large as possible.
+
+# %%
+said = pairs.groupby("image").agg(categories=("category", "nunique"), concepts=("concept", "size"))
+image = int(said.sort_values(["categories", "concepts"], kind="stable").index[-1])
+held = pairs.query("image == @image")
+masks = np.stack([probe.annotated(concept, image) for concept in held["concept"]])
+most = masks.sum(axis=0) == masks.sum(axis=0).max()
+smallest = np.where(masks, held["area"].to_numpy()[:, None, None], 1).min(axis=0)
+pixel = np.unravel_index((smallest * most).argmax(), probe.label_size)
+
+# %% [markdown]
+# Everything that is said about this one pixel, each concept with all its other pixels:
+
+# %%
+here = held.assign(mask=list(masks))[masks[:, *pixel]].sort_values("area", ascending=False)
+captions = [f"{each['name']} · {each['category']}, {each['area']:.1%} of the image" for _, each in here.iterrows()]
+gallery.show(
+    [probe.image(image)] * (1 + len(here)), [f"image {image}", *captions], annotated=[None, *here["mask"]], columns=3
+)
+
+# %% [markdown]
+# So the categories overlay each other: a pixel has a color *and* a material, and it belongs to a part *and* to the
+# object that the part is a part of. A scene or a texture has no outline; its mask is the whole picture. That is the
+# difference between *where* and *whether*, and it decides which questions a concept can be used for.
+#
+# ## By hand, from the file
+#
+# Nothing in this is hidden in a database. The row of `index.csv` for that image:
+
+# %%
+index = pd.read_csv(probe.root / "index.csv", dtype=str, keep_default_na=False).set_index("image")
+row = index.loc[probe.images[image]]
+charts.table(row.rename_axis("column").reset_index(name="cell"), f"index.csv, image {probe.images[image]}", rows=20)
+
+# %% [markdown]
+# The image is `ih` x `iw` pixels large, its label maps `sh` x `sw`, about half. Each category has a cell. A number in
+# it is a label of the whole image. A file name is a map, and the map is a picture whose colors are numbers, because
+# there are more labels than a byte can hold. With red $R$ and green $G$ of each pixel, and several maps where several
+# things are true of one pixel,
+#
+# $$
+# L_c(x) = \bigcup_{\text{maps of } x} \big[\, R + 256\, G = c \,\big].
+# $$ (eq-label)
+#
+# Zero means that nothing has been said about the pixel. Pillow is enough to read that. At the pixel chosen above the
+# maps must hold the numbers of the concepts shown there, and the masks must agree with the library's everywhere.
+
+# %%
+from PIL import Image
+
+
+def numbers(file):
+    pixels = np.asarray(Image.open(probe.root / "images" / file)).astype(int)
+    return pixels[..., 0] + 256 * pixels[..., 1]
+
+
+maps = [numbers(item) for cell in row[list(probe.categories)] for item in cell.split(";") if item.endswith(".png")]
+
+# %%
+outlined = here.query("outlined")
+for concept, annotated in zip(outlined["concept"], outlined["mask"], strict=True):
+    assert (np.any([each == concept for each in maps], axis=0) == annotated).all()
+numbered = ", ".join(f"{number} {name}" for number, name in zip(outlined["concept"], outlined["name"], strict=True))
+print(f"the maps say {', '.join(str(each[pixel]) for each in maps)}; the concepts are {numbered}")
+
+# %% [markdown]
+# The conversion to a wider integer before the multiplication is not decoration. A byte times 256 is zero, and a program
+# that forgets this gives every label above 255 the number of some other concept, without a word of complaint.
+#
+# ## How many, and how many does the paper have?
+#
+# A concept can belong to two categories (hair is a part of a person and a material), and is then counted in both rows.
+
+# %%
+from n2vlib import published
+
+names = {
+    "concepts_total": "concepts", "color": "color", "texture": "texture", "material": "material", "part": "part",
+    "object": "object", "scene": "scene", "concepts_segmentation": "with outlines",
+    "concepts_image_level": "with validation images", "images_more_than": "images (published: more than)",
+}  # fmt: skip
+validated = set(pairs.loc[probe.split[pairs["image"]] == "val", "concept"])
+ours = probe.concepts["categories"].explode().value_counts().to_dict() | {
+    "concepts_total": len(probe.concepts), "concepts_segmentation": int(probe.concepts["segmentable"].sum()),
+    "concepts_image_level": len(validated), "images_more_than": len(probe),
+}  # fmt: skip
+
+# %%
+paper = published.table("net2vec_dataset_counts").set_index("quantity")["value"]
+rows = [(word, int(paper[key]), int(ours.get(key, 0))) for key, word in names.items()]
+charts.table(pd.DataFrame(rows, columns=["", "published", "this probe set"]), "Net2Vec, Data, and this probe set")
+
+# %% [markdown]
+# *With outlines* counts the concepts we call *segmentable*: those whose main category is marked pixel by pixel in this
+# probe set. The chapters on masks use these; the chapter on classification uses all.
+#
+# ## How often, and how large?
+#
+# The two properties of a concept that decide most about its score are known before any network has been run: the number
+# of images that contain it, and the share of those images that it covers.
+
+# %%
+sizes = pairs.groupby("concept").agg(images=("image", "size"), area=("area", "mean"))
+concepts = probe.concepts[["name", "category"]].join(sizes).dropna().astype({"images": int})
+seldom = (concepts["images"] < len(probe) / 10).mean()
+charts.concept_counts(concepts, f"{seldom:.0%} of the concepts are in fewer than one image in ten")
+
+# %% [markdown]
+# Top right are the concepts that nobody can miss: colors, and what fills the background. Textures and scenes line the
+# upper edge, because they are said of whole images. Most objects and parts lie to the left and below: a thing is in few
+# of the pictures, and where it is, it leaves most of the picture to others. Recognition has to work there.
+
+# %%
+from n2vlib.look import categories
+
+summary = concepts.groupby("category").agg(
+    concepts=("name", "size"), images=("images", "median"), area=("area", "median")
+)
+summary["labelled"] = pairs.groupby("category")["image"].nunique() / len(probe)
+summary = summary.loc[categories(summary.index)].reset_index().astype({"images": int})
+summary.columns = ["category", "concepts", "median images", "median area", "share of images with a label"]
+charts.table(summary)
+
+# %% [markdown]
+# The last column matters more than it seems to. Broden is merged from data sets with different labels: an image of one
+# source has its parts marked, an image of another only its materials. Where a category is missing from an image, its
+# concepts are not absent. Nobody has looked.
+#
+# ## Rare and tiny
+#
+# A tidy experimenter would drop the concepts that almost no image contains, and those that are a few pixels large. The
+# paper keeps them, and it is well that it does:
+#
+# > Where a combination of filters loses against a single filter, most concepts have few training images; nearly all of
+# > the others are small, about a hundredth of the image or less {cite}`fong2018net2vec`.
+#
+# So a probe set needs both kinds, or the explanation cannot be tested. We call a concept *rare* with at most 20
+# training images, and *tiny* if it covers less than one percent of the images that contain it.
+
+# %%
+training = pairs[probe.split[pairs["image"]] == "train"].groupby("concept").size()
+concepts["training"] = training.reindex(concepts.index, fill_value=0)
+with_outline = concepts.index.isin(pairs.query("outlined")["concept"])
+rare = concepts[with_outline & (concepts["training"] <= 20)].sort_values("training")
+tiny = concepts[with_outline & (concepts["area"] < 0.01) & (concepts["training"] > 20)].sort_values("area")
+print(f"{len(rare)} rare concepts with outlines, and {len(tiny)} that are tiny without being rare")
+
+# %% [markdown]
+# The rarest three and the tiniest three, each on the image where its area is the median:
+
+# %%
+shown = pd.concat([rare.head(3), tiny.head(3)])
+by_area = [pairs.query("concept == @concept and outlined").sort_values("area") for concept in shown.index]
+examples = pd.concat([rows.iloc[[len(rows) // 2]] for rows in by_area]).assign(training=shown["training"].to_numpy())
+gallery.show(
+    [probe.image(i) for i in examples["image"]],
+    [f"{e['name']} · {e['area']:.2%} of this image; training images: {e['training']}" for _, e in examples.iterrows()],
+    annotated=[probe.annotated(*pair) for pair in zip(examples["concept"], examples["image"], strict=True)], columns=3,
+)  # fmt: skip
+
+# %% [markdown]
+# For the tiny ones, remember the grid on which a deep layer answers. Thirteen places across and thirteen down means
+# that one place stands for more than half a percent of the picture. What is smaller than that has no place of its own.
+#
+# ## Who trains and who validates
+#
+# Broden decides it without a random number. The split is a property of an image's *name*: its md5 digest, the first
+# eight bytes read as a fraction between zero and one, and `train` where that is at most 0.7. For the image above:
+
+# %%
+from hashlib import md5
+
+
+def place(name):
+    return int.from_bytes(md5(name.encode(), usedforsecurity=False).digest()[:8], "big") / 2**64
+
+
+print(f"{probe.images[image]}: place {place(probe.images[image]):.4f}, split {probe.split[image]}")
+
+# %% [markdown]
+# No seed to remember, the same answer for every image size, and whoever adds images moves none of the old ones. Does it
+# hold for all images of this probe set? A folder from elsewhere may come with a split of its own, and that is honored.
+
+# %%
+from n2vlib.probe.layout import split_of
+
+by_rule = np.array(["train" if place(name) <= 0.7 else "val" for name in probe.images])
+assert all(by_rule == [split_of(name) for name in probe.images])
+share = (probe.split == "train").mean()
+print(f"{(by_rule == probe.split).mean():.1%} of the images are where the rule puts them; {share:.1%} train")
+
+# %% [markdown]
+# The price is that nobody balances anything. A concept in $n$ images has all of them in the training split with
+# probability $0.7^n$, if 0.7 is the share that trains. Summed over the concepts, that predicts how many have no
+# validation image, and cannot be scored:
+
+# %%
+expected, found = (share ** concepts["images"]).sum(), len(probe.concepts) - len(validated)
+theirs = int(paper["scenes_excluded_no_validation_examples"])
+print(f"expected {expected:.1f}, found {found}; the paper leaves out {theirs}, all of them scenes")
+
+# %% [markdown]
+# ## Where the original is
+#
+# Broden was an archive of about a gigabyte on a server at MIT. Users found it refused in January 2019 and unreachable
+# in May 2022, it still answered others later that year, and a project of 2025 calls it offline. It cannot be downloaded
+# here, and this book never tries. If you have a copy, in any of its three sizes, all chapters run on it.
+#
+# ## Your own folder
+#
+# A probe set is a folder with `index.csv` as above, `label.csv` (number and name of each concept), `category.csv`, one
+# `c_<category>.csv` for each category, and `images/`. Check it first, then name it as `PROBE`:
+#
+# ```
+# python -m n2vlib probe check path/to/folder
+# python -m n2vlib run probe-set -p PROBE=path/to/folder
+# papermill book/net2vec/probe-set.ipynb out.ipynb -p PROBE path/to/folder
+# ```
+#
+# The check names file and row of everything it does not like. If your masks are arrays, the library writes the folder:
+# an image, a map for each category, and the names of the numbers. Here is the smallest probe set there is, a dark
+# square with its upper left corner marked:
+
+# %%
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from n2vlib.probe.broden import Labelled, write
+from n2vlib.probe.check import check
+
+corner = np.zeros((8, 8), dtype=np.uint16)
+corner[:4, :4] = 1
+square = Labelled("mine/square.png", np.zeros((16, 16, 3), dtype=np.uint8), maps={"object": [corner]})
+with TemporaryDirectory() as folder:
+    write(Path(folder) / "mine", [square], names={1: "corner"})
+    for problem in check(Path(folder) / "mine"):
+        print(f"{problem.level}: {problem}")
+
+# %% [markdown]
+# Warnings are no obstacle: the set can be read, but a concept without validation images gets no score.
+#
+# ## Where we differ
+#
+# - **Drawn, not photographed.** A drawn dog looks like all other drawn dogs. Networks have an easier time, and numbers
+#   should be compared with the paper's in their order and not in their size.
+# - **Colors.** In Broden the color of a pixel is looked up from its value, so a white wall in the shade is grey. In the
+#   drawn world it is the color of the paint, before light and shadow fall on it.
+# - **Completeness.** The drawn world knows everything about each of its scenes. In Broden most images lack most
+#   categories.
+# - **Several maps, several categories.** We take the union of all maps of an image. The released code takes the first
+#   map in which it finds the concept.
+# - **Scene zero.** Some rows of Broden name the scene 0, a leftover from dropping rare scenes. We read it as
+#   *unlabelled*.
+#
+# ## Exercises
+#
+# 1. A filter that seems to detect one concept may detect its companion. Which two objects share most of their images?
+# 2. How many images does a concept need, so that it lacks validation images with a probability below one in a hundred?
+# 3. Draw a world of your own (`python -m n2vlib probe draw my-world --images 500 --seed 7`), check it and run this
+#    chapter on it. Which numbers move, and which cannot?
+
+# %% tags=["solution", "hide-input"]
+objects = pairs.query("category == 'object'")
+present = pd.crosstab(objects["image"], objects["name"])
+both = present.T @ present
+either = np.add.outer(np.diag(both), np.diag(both)) - both
+overlap = (both / either).rename_axis(columns="other").where(np.tri(len(both), k=-1, dtype=bool)).stack().dropna()
+print("1.", "; ".join(f"{one} and {other}: {value:.0%}" for (one, other), value in overlap.nlargest(3).items()))
+print("2.", int(np.ceil(np.log(0.01) / np.log(share))), "images")
+
+# %% [markdown]
+# ## Take-away
+#
+# - A concept is a set of masks: for some categories an outline, for others the whole image.
+# - Most objects and parts are in few images and cover little of them; some are rare or tiny on purpose.
+# - Train and validation are decided by the name of the image, so rare concepts can end up without validation images.
+#
+# Now to the other side of the comparison: what does a single filter outline? That is the [next
+# chapter](single-filters).
+
+# %%
+n2vlib.provenance(probe=probe, seed=SEED)

@@ -1,0 +1,4 @@
+from n2vlib.cli import main
+
+if __name__ == "__main__":
+    main()

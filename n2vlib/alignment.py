@@ -1,0 +1,102 @@
+"""What every method returns: scores, and the weights behind them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from n2vlib.iou import iou_of_counts
+from n2vlib.probe import ProbeSet
+from n2vlib.probe.occurrences import concept_positions, image_of_pair
+
+SPLITS = ("train", "val", "all")
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How well a layer's filters encode each concept.
+
+    scores    one row per (probe, network, layer, task, method, n_filters, seed, concept, split); `set_iou`,
+              `dissection_iou` or `accuracy` as the method can fill them, `filter` where one was chosen,
+              `images` that contain the concept in that split
+    weights   (concept, filter): the concept's embedding; a single filter is a one-hot embedding
+    bias      (concept,), 0 where the method learns none
+    pairs     one row per (concept, image) for masks: pixels of intersection, predicted, annotated, and `individual_iou`
+    record    the options that made it
+    """
+
+    scores: pd.DataFrame
+    weights: pd.DataFrame
+    bias: pd.Series
+    pairs: pd.DataFrame
+    record: dict
+
+    def unit_weights(self) -> pd.DataFrame:
+        """The embeddings scaled to length one; concepts without an embedding are left out."""
+        length = np.sqrt((self.weights**2).sum(axis=1))
+        kept = length > 0
+        return self.weights.loc[kept].div(length[kept], axis=0)
+
+
+def score_table(
+    concepts: pd.DataFrame, labels: dict, values: dict[str, dict[str, NDArray]], images: dict[str, NDArray]
+) -> pd.DataFrame:
+    """The tidy scores of one method.
+
+    concepts   rows of probe.concepts, in the order of every array below
+    labels     constant columns: probe, network, layer, task, method, n_filters, seed
+    values     {split: {column: (concept,)}}      images   {split: (concept,)}
+    """
+    base = pd.DataFrame({"concept": concepts.index, "name": concepts["name"], "category": concepts["category"]})
+    parts = []
+    for split, columns in values.items():
+        part = base.assign(split=split, images=images[split], **columns)
+        parts.append(part)
+    table = pd.concat(parts, ignore_index=True)
+    for position, (column, value) in enumerate(labels.items()):
+        table.insert(position, column, value)
+    return table
+
+
+def pair_table(
+    probe: ProbeSet, intersection: NDArray[np.int64], predicted: NDArray[np.int64], usable: NDArray[np.bool_]
+) -> pd.DataFrame:
+    """One row per (concept, image) pair of the usable concepts, with its pixel counts and individual IoU.
+
+    intersection, predicted   int64, (pair,)     usable   bool, (concept,)
+    """
+    rows, images = concept_positions(probe), image_of_pair(probe)
+    kept = usable[rows]
+    annotated = np.asarray(probe.labels.pair_area, np.int64)
+    return pd.DataFrame(
+        {
+            "concept": probe.labels.pair_concept[kept],
+            "image": images[kept],
+            "split": probe.split[images[kept]],
+            "intersection": intersection[kept],
+            "predicted": predicted[kept],
+            "annotated": annotated[kept],
+            "individual_iou": iou_of_counts(intersection, predicted, annotated)[kept],
+        }
+    )
+
+
+def pooled_scores(pairs: pd.DataFrame, concepts: pd.DataFrame, **columns: object) -> pd.DataFrame:
+    """Set IoU of each concept on train, val and all, by pooling the pixels of its pairs (Net2Vec equation 1).
+
+    columns   constant columns of the table, and arrays over the concepts (filter)
+    """
+    constant = {name: value for name, value in columns.items() if not isinstance(value, np.ndarray)}
+    arrays = {name: value for name, value in columns.items() if isinstance(value, np.ndarray)}
+    row = np.searchsorted(concepts.index.to_numpy(), pairs["concept"].to_numpy())
+    counted = pairs[["intersection", "predicted", "annotated"]].to_numpy(np.int64)
+    values, images = {}, {}
+    for split in SPLITS:
+        chosen = np.ones(len(pairs), np.bool_) if split == "all" else (pairs["split"] == split).to_numpy()
+        totals = np.zeros((len(concepts), 3), np.int64)
+        np.add.at(totals, row[chosen], counted[chosen])
+        images[split] = np.bincount(row[chosen], minlength=len(concepts))
+        iou = iou_of_counts(totals[:, 0], totals[:, 1], totals[:, 2])
+        values[split] = {"set_iou": np.where(images[split] > 0, iou, np.nan), **arrays}
+    return score_table(concepts, constant, values, images)

@@ -1,0 +1,239 @@
+"""Execute chapters with papermill: checked parameters in, executed copies out, and only what has changed.
+
+A chapter's key names what its executed copy depends on: its text, its parameters and the files they name, every module
+of ours that it imports (charts included, imports followed) with the data files beside them, and the versions of torch,
+numpy and altair. The key is kept in the executed copy.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+from nbformat import NotebookNode
+
+from n2vlib.errors import BadInput, near
+from n2vlib.parameters import BadParameter, check_name, check_value, declared_in, differing
+from n2vlib.paths import ROOT, resolve
+from n2vlib.store import digest, imported_modules, sources_digest, sources_of
+
+Given = list[tuple[str, Mapping[str, Any]]]  # (who gave them, values by name); later ones win
+
+
+class ChapterFailed(Exception):
+    """A chapter could not be executed: one line that names the chapter, the cell and the error."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to execute the book.
+
+    params   YAML file with the parameters of all chapters; what only one chapter knows lies beside it, in a folder of
+             the same name: params/<setting>.yml and params/<setting>/<chapter>.yml
+    out      folder of the executed copies, which keep their paths: <out>/book/...
+    kernel   name of a registered Jupyter kernel; None for the one the notebooks name
+    """
+
+    params: Path
+    out: Path
+    kernel: str | None = None
+    root: Path = ROOT
+
+    def given(self, chapter: str) -> Given:
+        """The parameter files of one chapter, read."""
+        own = self.params.with_suffix("") / f"{Path(chapter).name}.yml"
+        files = [self.params, *([own] if own.exists() else [])]
+        return [(_short(file, self.root), read_parameters(file)) for file in files]
+
+    def executed(self, chapter: str) -> Path:
+        return self.out / f"{chapter}.ipynb"
+
+
+def pages(root: Path = ROOT) -> list[str]:
+    """Every page of _toc.yml in reading order, as paths without suffix."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    parts = toc.get("parts") or [toc]
+    return [toc["root"], *(entry["file"] for part in parts for entry in part.get("chapters") or [])]
+
+
+def chapters(root: Path = ROOT) -> list[str]:
+    """The pages that are notebooks."""
+    return [page for page in pages(root) if (root / f"{page}.ipynb").exists()]
+
+
+def find_chapter(name: str, root: Path = ROOT) -> str:
+    """A chapter by its path (with or without suffix) or by its last name. Raises BadInput with near matches."""
+    known = chapters(root)
+    wanted = Path(name).with_suffix("").as_posix() if name.endswith((".py", ".ipynb")) else name
+    found = [chapter for chapter in known if wanted in (chapter, Path(chapter).name)]
+    if not found:
+        raise BadInput(f"{name}: _toc.yml has no such chapter; {near(wanted, known)}")
+    return found[0]
+
+
+def read_parameters(file: Path) -> dict[str, Any]:
+    """The mapping in a YAML file of parameters."""
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise BadInput(f"{file}: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise BadInput(f"{file}: expected lines `NAME: value`")
+    return values
+
+
+def parameters_of(chapter: str, given: Given, root: Path = ROOT) -> dict[str, Any]:
+    """The values that differ from the chapter's defaults, checked; the error names who gave the value."""
+    types, defaults = _declared(chapter, root)
+    values = dict(defaults)
+    for who, some in given:
+        for name, value in some.items():
+            try:
+                check_name(str(name), list(types))
+                check_value(name, value, types[name])
+            except BadParameter as error:
+                raise BadInput(f"{who}: {error} (chapter {chapter})") from None
+            values[name] = value
+    return differing(values, defaults)
+
+
+def key_of(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> str:
+    """Digest of all that the executed copy of a chapter depends on."""
+    source = (setting.root / f"{chapter}.ipynb").read_text(encoding="utf-8")
+    modules = imported_modules(_code(nbformat.reads(source, as_version=4)))
+    folders = {path.parent for path in sources_of(modules)}
+    data = (
+        file for folder in folders for file in folder.glob("*.*") if file.suffix in (".csv", ".json", ".safetensors")
+    )
+    versions = {package: version(package) for package in ("torch", "numpy", "altair")}
+    ours = [sources_digest(modules), _digest_of(data), _digest_of(_files_named_in(parameters.values()))]
+    return digest([source, dict(parameters), setting.kernel, versions, ours])
+
+
+def is_current(chapter: str, setting: Setting) -> bool:
+    """Is the executed copy what executing the chapter now would give?"""
+    executed = setting.executed(chapter)
+    if not executed.exists():
+        return False
+    parameters = parameters_of(chapter, setting.given(chapter), setting.root)
+    return nbformat.read(executed, as_version=4).metadata.get("n2v") == {"key": key_of(chapter, parameters, setting)}
+
+
+def execute(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> Path:
+    """Execute one chapter; its copy appears under its name only when every cell has run and none wrote to stderr.
+
+    Raises ChapterFailed; the failed copy is left beside, as <chapter>.part.ipynb.
+    """
+    import papermill
+
+    key, executed = key_of(chapter, parameters, setting), setting.executed(chapter)
+    part = executed.with_suffix(".part.ipynb")
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    executed.unlink(missing_ok=True)
+    os.environ["N2V_PROGRESS"] = "0"
+    try:
+        papermill.execute_notebook(
+            str(setting.root / f"{chapter}.ipynb"),
+            str(part),
+            parameters=dict(parameters),
+            kernel_name=setting.kernel,
+            progress_bar=False,
+            cwd=str((setting.root / chapter).parent),
+            extra_arguments=["--log-level=ERROR"],  # the kernel's own warnings are no part of the book
+        )
+    except papermill.PapermillExecutionError as error:
+        said = " ".join(f"{error.ename}: {error.evalue}".split())
+        raise ChapterFailed(f"{chapter}: cell [{error.exec_count}] `{_first_line(error.source)}`: {said}") from None
+    except Exception as error:  # no such kernel, a kernel that died: whatever it was, the other chapters still run
+        raise ChapterFailed(f"{chapter}: {type(error).__name__}: {' '.join(str(error).split())}") from None
+    notebook = _without_traces(nbformat.read(part, as_version=4))
+    notebook.metadata["n2v"] = {"key": key}
+    nbformat.write(notebook, part)
+    if complaint := wrote_to_stderr(notebook):
+        raise ChapterFailed(f"{chapter}: {complaint}")
+    part.replace(executed)
+    return executed
+
+
+def run(names: Iterable[str], setting: Setting) -> list[str]:
+    """Execute the named chapters where they have changed, one after the other; returns one line for each failure."""
+    failures = []
+    for chapter in names:
+        start = time.perf_counter()
+        try:
+            if is_current(chapter, setting):
+                print(f"{chapter:<40} unchanged", flush=True)
+                continue
+            execute(chapter, parameters_of(chapter, setting.given(chapter), setting.root), setting)
+            print(f"{chapter:<40} {time.perf_counter() - start:6.1f} s", flush=True)
+        except (ChapterFailed, BadInput) as error:
+            print(f"FAILED {error}", flush=True)
+            failures.append(str(error))
+    return failures
+
+
+def run_one(chapter: str, given: Given, setting: Setting) -> Path:
+    """Execute one chapter on the setting's parameters and on those given beside them."""
+    return execute(chapter, parameters_of(chapter, [*setting.given(chapter), *given], setting.root), setting)
+
+
+def wrote_to_stderr(notebook: NotebookNode) -> str:
+    """What the first cell that wrote to stderr said, in one line; empty if none did."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                where = f"cell [{cell.execution_count}] `{_first_line(cell.source)}`"
+                return f"{where} wrote to stderr: {_first_line(output.text)}"
+    return ""
+
+
+def _declared(chapter: str, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    notebook = nbformat.read(root / f"{chapter}.ipynb", as_version=4)
+    cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    try:
+        return declared_in("\n".join(cells))
+    except BadInput as error:
+        raise BadInput(f"{chapter}: {error}") from None
+
+
+def _code(notebook: NotebookNode) -> str:
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return "\n".join(TransformerManager().transform_cell(source) for source in cells)
+
+
+def _without_traces(notebook: NotebookNode) -> NotebookNode:
+    """Times and paths of this machine taken out: executed copies can be downloaded from the site."""
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        for trace in ("papermill", "execution"):
+            cell.metadata.pop(trace, None)
+    return notebook
+
+
+def _files_named_in(values: Iterable[Any]) -> list[Path]:
+    """The files that parameters name: `file`, `file.py:function`, or the tables of a probe set's folder."""
+    found: list[Path] = []
+    for text in (value for value in values if isinstance(value, str) and value):
+        for path in {resolve(text), resolve(text.rpartition(":")[0] or text)}:
+            found += [path] if path.is_file() else sorted(path.glob("*.csv")) if path.is_dir() else []
+    return found
+
+
+def _digest_of(files: Iterable[Path]) -> str:
+    return digest(sorted((file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in set(files)))
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")[:120]
+
+
+def _short(file: Path, root: Path) -> str:
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)

@@ -1,0 +1,129 @@
+"""What several charts share: scales of color and opacity, the search box, tooltips, titles. Only charts.py uses it."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from n2vlib.look import FULL, INK, LIGHT, MEASURES, OTHER, SPLITS, categories, colors, methods
+
+# A concept written in quotes is meant exactly; a click on a point writes it so (n2v-charts.js).
+_FOUND = "find == '' || indexof(lower('\"' + datum.name + '\"'), lower(find)) >= 0"
+
+
+def titled(chart: Any, title: str, note: str = "", fit: str = "") -> Any:
+    """Title and note in lines that fit a page, and the same words as description.
+
+    fit   "square" for a chart that n2v-charts.js keeps square when it fits the page's width
+    """
+    text: dict[str, Any] = {"text": textwrap.wrap(title, 78) or [""]}
+    if note:
+        text["subtitle"] = textwrap.wrap(note, 96)
+    described = f"{title.rstrip('.')}. {note}".strip()
+    usermeta = {"usermeta": {"n2v": fit}} if fit else {}
+    return chart.properties(title=alt.TitleParams(**text), description=described, **usermeta)
+
+
+def category(shown: Sequence[str], legend: bool = True) -> alt.Color:
+    """The fixed colors of the categories shown."""
+    scale = alt.Scale(domain=list(shown), range=colors(shown))
+    return alt.Color("category:N", scale=scale, legend=alt.Legend(title=None, symbolOpacity=0.9) if legend else None)
+
+
+def method(data: pd.DataFrame) -> alt.Opacity:
+    """A single filter light, a combination full."""
+    shown = methods(data["method"])
+    fades = [LIGHT if name == "single filter" else FULL for name in shown]
+    legend = alt.Legend(title=None, symbolType="circle", symbolFillColor=INK, symbolStrokeColor=INK)
+    scale = alt.Scale(domain=shown, range=fades)
+    return alt.Opacity("method:O", scale=scale, legend=legend if len(shown) > 1 else None)
+
+
+def series_channels(data: pd.DataFrame, series: str) -> dict[str, Any]:
+    """Color (or opacity, for methods) of the lines named by the column `series`."""
+    if series == "category":
+        return {"color": category(categories(data["category"]))}
+    if series == "method":
+        return {"opacity": method(data), "color": alt.value(INK)}
+    names = list(data[series].unique())
+    # Not the order of the categories: a line that is no category should not suggest one more than it must.
+    palette = [INK, *colors(("part", "color", "material", "object", "scene", "texture"))]
+    shades = [OTHER if is_grey(name) else palette[i % len(palette)] for i, name in enumerate(names)]
+    scale = alt.Scale(domain=names, range=shades)
+    return {"color": alt.Color(field(series) + ":N", scale=scale, legend=alt.Legend(title=None))}
+
+
+def is_grey(name: object) -> bool:
+    """Random networks and chance are grey and dashed."""
+    return str(name).startswith(("random", "chance"))
+
+
+def layer_axis(layers: Sequence[str]) -> alt.X:
+    """The layers in order of depth; long module names are slanted."""
+    short = max(map(len, layers), default=0) * len(layers) <= 28
+    axis = alt.Axis(labelAngle=0 if short else -35, labelLimit=95, labelOverlap="greedy")
+    return alt.X("layer:N", sort=list(layers), title=None, axis=axis)
+
+
+def pick() -> alt.Parameter:
+    """A click on a category in the legend leaves the others dim."""
+    return alt.selection_point(name="pick", fields=["category"], bind="legend")
+
+
+def find() -> alt.Parameter:
+    """The box to search a concept by name."""
+    return alt.param(name="find", value="", bind=alt.binding(input="search", placeholder="concept", name="Find "))
+
+
+def chosen(also: str = "") -> Any:
+    """Of a category picked in the legend and with the name searched for."""
+    return alt.LogicalAndPredicate(**{"and": [{"param": "pick"}, f"({_FOUND}){also}"]})
+
+
+def lit(bright: float) -> Any:
+    """Opacity of a concept that is chosen, and of the others."""
+    return alt.when(chosen()).then(alt.value(bright)).otherwise(alt.value(0.12))
+
+
+def names_of_found(points: alt.Chart) -> alt.Chart:
+    """The name above each concept searched for."""
+    # Clipped, or long names would push the frame in; empty when not shown, or they would lie over the points.
+    marks = points.mark_text(dy=-11, fontWeight=600, clip=True)
+    name = alt.when(chosen(also=" && find != ''")).then("name:N").otherwise(alt.value(""))
+    return marks.encode(text=name, opacity=alt.value(1), tooltip=alt.value(None))
+
+
+def about(data: pd.DataFrame, numbers: Sequence[str]) -> list[Any]:
+    """Tooltip of a concept: name, category, images, then `numbers`."""
+    told: list[Any] = [alt.Tooltip("name:N", title="concept"), "category:N"]
+    told += [alt.Tooltip("images:Q", format=",")] if "images" in data else []
+    return told + [number(data, column) for column in numbers]
+
+
+def number(data: pd.DataFrame, column: str, fmt: str = ".3f") -> alt.Tooltip:
+    """A tooltip line, formatted if the column holds fractions."""
+    if data[column].dtype.kind != "f":
+        return alt.Tooltip(field(column))
+    return alt.Tooltip(field(column), format=fmt)
+
+
+def measured(wide: pd.DataFrame, method: str = "") -> list[str]:
+    """Axis title of `tables.side_by_side`, in lines: which method and layer; what is measured, on which images."""
+    measure = "accuracy" if wide.attrs.get("task") == "classification" else "set_iou"
+    whose = ", ".join(word for word in (method, wide.attrs.get("layer", "")) if word)
+    return [line for line in (whose, f"{MEASURES[measure]}, {SPLITS[wide.attrs.get('split', 'val')]}") if line]
+
+
+def decades(data: pd.DataFrame, column: str) -> alt.Axis:
+    """Ticks 1, 2, 5, 10 ... of a logarithmic axis."""
+    low, high = float(min(data[column])), float(max(data[column]))
+    ticks = [m * 10.0**e for e in range(-3, 7) for m in (1, 2, 5)]
+    ticks = [t for t in ticks if low * 0.99 <= t <= high * 1.01]
+    return alt.Axis(values=ticks, format="~g", grid=True)
+
+
+def field(name: str) -> str:
+    """A column name as Vega-Lite wants it: dots, brackets and colons are part of the name, not syntax."""
+    return "".join(f"\\{letter}" if letter in ".[]:" else letter for letter in name)

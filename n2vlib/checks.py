@@ -1,0 +1,106 @@
+"""The `test` command: every check CI makes, step by step, and a table at the end."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from n2vlib.errors import BadInput, near
+from n2vlib.paths import ROOT
+
+BUILD = ROOT / "build" / "ci"
+FIRST, SECOND = BUILD / "store", BUILD / "store-nbval"
+PASSED, FAILED = "passed", "FAILED"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def run(only: list[str]) -> int:
+    """Run the steps named (all, if none is), print a table, and return the number of steps that failed."""
+    for name in only:
+        if name not in STEPS:
+            raise BadInput(f"--only {name}: no such step; {near(name, list(STEPS))}")
+    rows = []
+    for name in only or STEPS:
+        print(f"\n=== {name}", flush=True)
+        start = time.perf_counter()
+        outcome = STEPS[name]()
+        rows.append((name, time.perf_counter() - start, outcome))
+    print(f"\n{'step':<10} {'seconds':>8}  result")
+    for name, seconds, outcome in rows:
+        print(f"{name:<10} {seconds:>8.1f}  {outcome}")
+    return sum(outcome.startswith(FAILED) for _, _, outcome in rows)
+
+
+def browser() -> str | None:
+    """The Chromium of this machine; Playwright's own download is not used."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+def _python(*arguments: str, **environment: str) -> bool:
+    command = [sys.executable, "-m", *arguments]
+    print("$", "python", *command[1:], flush=True)
+    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, stdin=subprocess.DEVNULL).returncode == 0
+
+
+def _pairs() -> str:
+    return PASSED if _python("n2vlib", "pairs") else FAILED
+
+
+def _ruff() -> str:
+    done = [_python("ruff", "format", "--check", "."), _python("ruff", "check", ".")]
+    return PASSED if all(done) else FAILED
+
+
+def _pyright() -> str:
+    return PASSED if _python("pyright", "--pythonpath", sys.executable) else FAILED
+
+
+def _pytest() -> str:
+    return PASSED if _python("pytest", "-q", "--ignore=tests/browser") else FAILED
+
+
+def _book() -> str:
+    """Execute params/ci.yml from an empty store and build the site; stderr in a cell and site warnings are failures."""
+    shutil.rmtree(BUILD, ignore_errors=True)
+    done = _python("n2vlib", "book", "--params", "params/ci.yml", "--out", str(BUILD), N2V_STORE=str(FIRST))
+    return PASSED if done else FAILED
+
+
+def _nbval() -> str:
+    """Execute the executed chapters once more, from a second empty store, and compare every output."""
+    shutil.rmtree(SECOND, ignore_errors=True)
+    notebooks = [str(path) for path in sorted((BUILD / "book").rglob("*.ipynb")) if ".part" not in path.name]
+    if not notebooks:
+        return f"{FAILED}: no executed chapter in {BUILD.relative_to(ROOT)}"
+    options = ["-q", "--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
+    same = _python(
+        "pytest", *options, "-o", "filterwarnings=default", *notebooks, N2V_STORE=str(SECOND), N2V_PROGRESS="0"
+    )
+    if not (entries := _entries(SECOND)) or entries != _entries(FIRST):
+        return f"{FAILED}: nbval's run computed {len(entries)} of the {len(_entries(FIRST))} stored measurements"
+    return PASSED if same else FAILED
+
+
+def _entries(store: Path) -> set[str]:
+    """The entries of a store: folders with a record of what made them."""
+    return {path.parent.relative_to(store).as_posix() for path in store.rglob("record.json")}
+
+
+def _browser() -> str:
+    if browser() is None and os.environ.get("REQUIRE_BROWSER") != "1":
+        return "browser test: not run (no Chromium)"
+    return PASSED if _python("pytest", "-q", "tests/browser", N2V_BUILT=str(BUILD)) else FAILED
+
+
+STEPS: dict[str, Callable[[], str]] = {
+    "pairs": _pairs,
+    "ruff": _ruff,
+    "pyright": _pyright,
+    "pytest": _pytest,
+    "book": _book,
+    "nbval": _nbval,
+    "browser": _browser,
+}

@@ -1,0 +1,194 @@
+"""The commands: `python -m n2vlib book`, `test`, `run`, `layers`, `probe`, `zoo`, `pairs`, `lab`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from n2vlib.errors import BadInput
+from n2vlib.paths import ROOT, resolve
+
+app = typer.Typer(
+    help="Net2Vec, the executable book.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+probe_app = typer.Typer(help="Check a probe set, or draw one.", no_args_is_help=True)
+app.add_typer(probe_app, name="probe")
+
+Params = Annotated[Path, typer.Option(help="Parameters of all chapters: params/<setting>.yml")]
+Out = Annotated[Path | None, typer.Option(help="Folder of the results [default: build/<setting>]")]
+Kernel = Annotated[str | None, typer.Option(help="Registered Jupyter kernel to run in [default: the notebook's]")]
+EMBEDDED = Path("params/embedded.yml")
+
+
+@app.command()
+def book(
+    names: Annotated[list[str] | None, typer.Argument(help="Chapters to execute [default: all]")] = None,
+    params: Params = EMBEDDED,
+    out: Out = None,
+    kernel: Kernel = None,
+    site: Annotated[bool, typer.Option(help="Build the site afterwards")] = True,
+) -> None:
+    """Execute the chapters that have changed, and build the site."""
+    from n2vlib import book as runner
+    from n2vlib import pairs
+
+    setting = _setting(params, out, kernel)
+    _stop_on(pairs.disagreements())
+    wanted = [runner.find_chapter(name) for name in names or []] or runner.chapters()
+    failures = runner.run(wanted, setting)
+    if failures:
+        _stop_on([f"{len(failures)} of {len(wanted)} chapters failed; the site is not built"])
+    if site:
+        _build_site(setting)
+
+
+def _build_site(setting: Any) -> None:
+    from n2vlib import book as runner
+    from n2vlib import site as builder
+
+    stale = [chapter for chapter in runner.chapters() if not runner.is_current(chapter, setting)]
+    if stale:
+        print(f"site: not built, {len(stale)} other chapters are not up to date; run `book` without a name")
+        return
+    try:
+        first = builder.build(setting)
+    except builder.SiteFailed as error:
+        _stop_on([str(error)])
+    else:
+        print(f"\nThe book is built. Open {first.as_uri()}")
+
+
+@app.command()
+def run(
+    chapter: Annotated[str, typer.Argument(help="Path or last name of a chapter")],
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter, as YAML")
+    ] = None,
+    params: Params = EMBEDDED,
+    out: Annotated[Path, typer.Option(help="Folder of the executed copy")] = Path("build/run"),
+    kernel: Kernel = None,
+) -> None:
+    """Execute one chapter with parameters of your own (a comma or bracket in VALUE needs quotes)."""
+    from n2vlib import book as runner
+
+    given = dict(_name_and_value(text) for text in parameter or [])
+    try:
+        done = runner.run_one(runner.find_chapter(chapter), [("-p", given)], _setting(params, out, kernel))
+    except runner.ChapterFailed as error:
+        _stop_on([f"FAILED {error}"])
+    else:
+        print(done)
+
+
+@app.command()
+def test(
+    only: Annotated[list[str] | None, typer.Option(help="Run this step only (repeatable)")] = None,
+) -> None:
+    """Everything CI checks, with a table of the steps at the end."""
+    from n2vlib import checks
+
+    raise typer.Exit(checks.run(only or []))
+
+
+@app.command()
+def pairs(
+    write: Annotated[bool, typer.Option("--write", help="Make the notebooks anew from the texts")] = False,
+) -> None:
+    """Check that each chapter's notebook agrees with its percent text."""
+    from n2vlib import pairs as twins
+
+    for path in twins.write() if write else []:
+        print(f"wrote {path.relative_to(ROOT)}")
+    _stop_on(twins.disagreements())
+    print("pairs agree")
+
+
+@app.command()
+def layers(
+    network: Annotated[str, typer.Argument(help="Zoo or torchvision name, package.module:function, file.py:function")],
+    weights: Annotated[str | None, typer.Option(help="Weights enum or file")] = None,
+    preprocessing: Annotated[str | None, typer.Option(help="As YAML, where the network does not say it")] = None,
+) -> None:
+    """Name, shape, stride and receptive field of every layer of a network."""
+    from n2vlib.networks import load_network
+
+    loaded = load_network(network, weights=weights, preprocessing=yaml.safe_load(preprocessing or "null"))
+    print(loaded.layers().to_string(index=False))
+
+
+@probe_app.command("check")
+def probe_check(path: Annotated[str, typer.Argument(help="Folder of a probe set in Broden's format")]) -> None:
+    """Errors and warnings of a probe set, each naming file and row."""
+    from n2vlib.probe.check import check
+
+    problems = check(resolve(path))
+    for problem in problems:
+        where = problem.file if problem.row is None else f"{problem.file}, row {problem.row}"
+        print(f"{problem.level}: {where}: {problem.message}")
+    errors = sum(problem.level == "error" for problem in problems)
+    print(f"{errors} errors, {len(problems) - errors} warnings")
+    raise typer.Exit(1 if errors else 0)
+
+
+@probe_app.command("draw")
+def probe_draw(
+    path: Annotated[str, typer.Argument(help="Folder to write")],
+    images: Annotated[int, typer.Option(min=1)] = 4000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Draw a probe set of our own scenes, in Broden's format."""
+    from n2vlib.world import draw
+
+    draw(resolve(path), n_images=images, seed=seed)
+
+
+@app.command()
+def zoo(
+    names: Annotated[list[str] | None, typer.Argument(help="Networks to train [default: all]")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """Train the zoo's networks again."""
+    from n2vlib import zoo as networks
+    from n2vlib.zoo.recipes import RECIPES
+
+    for name in names or [recipe.name for recipe in RECIPES.values() if recipe.task]:
+        print(yaml.safe_dump(networks.train(name, device), sort_keys=False))
+
+
+@app.command()
+def lab() -> None:
+    """Open the notebooks in JupyterLab."""
+    import subprocess
+
+    raise typer.Exit(subprocess.run([sys.executable, "-m", "jupyterlab", str(ROOT / "book")]).returncode)
+
+
+def _setting(params: Path, out: Path | None, kernel: str | None) -> Any:
+    from n2vlib.book import Setting
+
+    file = resolve(params)
+    return Setting(file, resolve(out or f"build/{file.stem}"), kernel)
+
+
+def _name_and_value(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise BadInput(f"-p {text}: write NAME=VALUE")
+    return name, yaml.safe_load(value)
+
+
+def _stop_on(lines: list[str]) -> None:
+    if lines:
+        print("\n".join(lines), file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run a command; bad input is one line and exit code 2."""
+    try:
+        app()
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

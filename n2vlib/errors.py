@@ -1,0 +1,13 @@
+"""The one error a user of the book can mend: bad input, said in one line."""
+
+
+class BadInput(ValueError):
+    """Something the user gave is wrong: the message names the file, row or parameter and says what to do."""
+
+
+def near(wanted: str, known: list[str]) -> str:
+    """A phrase with the known names closest to `wanted`, for the end of an error message."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(wanted, known, n=4, cutoff=0.4) or known[:8]
+    return f"near matches: {', '.join(close)}" if close else "nothing is known under any name"

@@ -1,0 +1,85 @@
+"""A table of numbers as HTML: few digits, the best in bold, a dozen rows before the rest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+_SIGNED = {"difference", "gain"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a notebook cell shows: HTML in a browser, aligned text in a terminal."""
+
+    html: str
+    text: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def table(
+    frame: pd.DataFrame,
+    caption: str = "",
+    digits: int = 3,
+    best: Sequence[str] = (),
+    rows: int = 12,
+) -> Shown:
+    """The rows of `frame` (its index is not shown), floats with `digits` decimals, missing numbers as a dash.
+
+    best      columns compared within each row; the largest is in bold
+    rows      how many are shown before "show all"
+    """
+    head = _table(frame.head(rows), digits, best)
+    if len(frame) <= rows:
+        body = head
+    else:
+        # The opened list comes first in the source so that the style sheet can hide the short one behind it.
+        full = f"<details><summary>show all {len(frame)} rows</summary>{_table(frame, digits, best)}</details>"
+        body = f'<div style="display:flex;flex-direction:column-reverse;align-items:flex-start">{full}{head}</div>'
+    below = f'<figcaption style="text-align:left;margin:.5em 0 0">{escape(caption)}</figcaption>' if caption else ""
+    text = _formatted(frame.head(rows), digits).to_string(index=False)
+    more = f"\n({len(frame) - rows} more rows)" if len(frame) > rows else ""
+    html = f'<figure class="n2v-table" style="margin:0 0 1em;overflow-x:auto">{body}{below}</figure>'
+    return Shown(html, text + more)
+
+
+def _table(frame: pd.DataFrame, digits: int, best: Sequence[str]) -> str:
+    """One <table>; the class "dataframe" gives it the site's and JupyterLab's own table style."""
+    cells = _formatted(frame, digits)
+    numeric = {column for column in frame if frame[column].dtype.kind in "iuf"}
+    heads = "".join(f"<th{_side(column in numeric)}>{escape(str(column))}</th>" for column in frame)
+    lines = []
+    for row in range(len(frame)):
+        top = _best(frame.iloc[row], best)
+        tds = (f"<td{_side(c in numeric, c in top)}>{escape(cells.iloc[row][c])}</td>" for c in frame)
+        lines.append(f"<tr>{''.join(tds)}</tr>")
+    return f'<table class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+
+
+def _side(right: bool, bold: bool = False) -> str:
+    weight = ";font-weight:bold" if bold else ""
+    return f' style="text-align:{"right" if right else "left"}{weight}"'
+
+
+def _best(row: pd.Series, columns: Sequence[str]) -> set[str]:
+    known = row.loc[list(columns)].dropna()
+    return set(known.index[known == known.max()]) if len(known) > 1 else set()
+
+
+def _formatted(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
+    return pd.DataFrame({c: [_cell(value, str(c), digits) for value in frame[c]] for c in frame}, dtype=object)
+
+
+def _cell(value: object, column: str, digits: int) -> str:
+    if value is None or (isinstance(value, float) and value != value):
+        return "–"
+    if isinstance(value, float):
+        sign = "+" if column in _SIGNED else ""
+        return f"{value:{sign}.{digits}f}".replace("-", "−")
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,189 @@
+"""Pixel counts behind every IoU, on the CPU: intersections of predicted masks with all concepts at once.
+
+Only cells with a corner that fired are looked at, and the labels under their pixels are counted in a histogram, so the
+cost does not grow with the number of concepts.
+
+Arrays of a probe set (see probe.labels), of a layer (see kernels.sparse) and of upsampling (see iou.Taps) come as
+plain tuples:
+    labels   maps, map_ptr, pair_ptr, pair_concept (position among the concepts), pair_local
+    down, across   i0, i1, w0, w1, den, first
+"""
+
+import numba
+import numpy as np
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_labels(maps, first_map, last_map, pixel, seen):
+    """Add one to the histogram for each label at a pixel, once where several maps repeat it."""
+    for m in range(first_map, last_map):
+        label = maps[m, pixel]
+        repeated = False
+        for n in range(first_map, m):
+            repeated |= maps[n, pixel] == label
+        if not repeated:
+            seen[label] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _mask_of_fired(bits, height, width, down, across, maps, first_map, last_map, seen):
+    """Threshold, then upsample: area of S(fired) > 1/2 in pixels; labels under it are added to `seen`."""
+    y0, y1, v0, v1, y_den, y_first = down
+    x0, x1, u0, u1, x_den, x_first = across
+    wide, half, area = len(x0), y_den * x_den, 0
+    for cy in range(height):
+        ny = min(cy + 1, height - 1)
+        for cx in range(width):
+            nx = min(cx + 1, width - 1)
+            a, b = np.int64(bits[cy * width + cx]), np.int64(bits[cy * width + nx])
+            c, d = np.int64(bits[ny * width + cx]), np.int64(bits[ny * width + nx])
+            if a + b + c + d == 0:
+                continue
+            for y in range(y_first[cy], y_first[cy + 1]):
+                left, right = a * v0[y] + c * v1[y], b * v0[y] + d * v1[y]
+                for x in range(x_first[cx], x_first[cx + 1]):
+                    if 2 * (left * u0[x] + right * u1[x]) > half:
+                        area += 1
+                        _count_labels(maps, first_map, last_map, y * wide + x, seen)
+    return area
+
+
+@numba.njit(cache=True, nogil=True)
+def _mask_of_values(values, height, width, threshold, down, across, maps, first_map, last_map, seen):
+    """Upsample, then threshold: area of S(A_k) > T_k; labels under it are added to `seen`.
+
+    Weights are integers and T_k is scaled instead, so float64 is exact but for values far apart in size.
+    """
+    y0, y1, v0, v1, y_den, y_first = down
+    x0, x1, u0, u1, x_den, x_first = across
+    wide, area, cut = len(x0), 0, np.float64(threshold) * (y_den * x_den)
+    for cy in range(height):
+        ny = min(cy + 1, height - 1)
+        for cx in range(width):
+            nx = min(cx + 1, width - 1)
+            a, b = np.float64(values[cy * width + cx]), np.float64(values[cy * width + nx])
+            c, d = np.float64(values[ny * width + cx]), np.float64(values[ny * width + nx])
+            if not (a > threshold or b > threshold or c > threshold or d > threshold):
+                continue
+            for y in range(y_first[cy], y_first[cy + 1]):
+                left, right = a * v0[y] + c * v1[y], b * v0[y] + d * v1[y]
+                for x in range(x_first[cx], x_first[cx + 1]):
+                    if left * u0[x] + right * u1[x] > cut:
+                        area += 1
+                        _count_labels(maps, first_map, last_map, y * wide + x, seen)
+    return area
+
+
+@numba.njit(cache=True, nogil=True)
+def _next_filter(code, start, stop, cells):
+    """End of the run of entries of one filter."""
+    k = code[start] // cells
+    while start < stop and code[start] // cells == k:
+        start += 1
+    return start
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def set_counts(images, pointers, code, grid, labels, down, across, n_filters, n_concepts, n_parts):
+    """Per filter and concept, over the images that contain the concept: intersection and predicted area.
+
+    images   int64, positions of the images of one split
+    Returns  int64, (filter, concept) twice
+    """
+    maps, map_ptr, pair_ptr, pair_concept, pair_local = labels
+    height, width = grid
+    cells = height * width
+    intersection = np.zeros((n_parts, n_filters, n_concepts), np.int64)
+    predicted = np.zeros((n_parts, n_filters, n_concepts), np.int64)
+    for part in numba.prange(n_parts):
+        bits, seen = np.zeros(cells, np.uint8), np.zeros(256, np.int64)
+        for at in range(part, len(images), n_parts):
+            i = images[at]
+            start, last = pointers[i], pointers[i + 1]
+            while start < last:
+                stop = _next_filter(code, start, last, cells)
+                k = code[start] // cells
+                for e in range(start, stop):
+                    bits[code[e] - k * cells] = 1
+                area = _mask_of_fired(bits, height, width, down, across, maps, map_ptr[i], map_ptr[i + 1], seen)
+                for p in range(pair_ptr[i], pair_ptr[i + 1]):
+                    c = pair_concept[p]
+                    predicted[part, k, c] += area
+                    intersection[part, k, c] += area if pair_local[p] == 0 else seen[pair_local[p]]
+                seen[:] = 0
+                for e in range(start, stop):
+                    bits[code[e] - k * cells] = 0
+                start = stop
+    return intersection.sum(0), predicted.sum(0)
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def dissection_counts(
+    images, entries, thresholds, grid, labels, down, across, category, n_categories, n_concepts, n_parts
+):
+    """Per filter: intersection with each concept, and predicted area over the images with any label of a category.
+
+    category   int64, (concept,): position of the concept's primary category
+    Returns    int64, (filter, concept) and (filter, category)
+    """
+    pointers, code, value = entries
+    maps, map_ptr, pair_ptr, pair_concept, pair_local = labels
+    height, width = grid
+    cells, n_filters = height * width, len(thresholds)
+    intersection = np.zeros((n_parts, n_filters, n_concepts), np.int64)
+    predicted = np.zeros((n_parts, n_filters, n_categories), np.int64)
+    for part in numba.prange(n_parts):
+        values, seen = np.full(cells, -np.inf, np.float32), np.zeros(256, np.int64)
+        present = np.zeros(n_categories, np.bool_)
+        for at in range(part, len(images), n_parts):
+            i = images[at]
+            present[:] = False
+            for p in range(pair_ptr[i], pair_ptr[i + 1]):
+                present[category[pair_concept[p]]] = True
+            start, last = pointers[i], pointers[i + 1]
+            while start < last:
+                stop = _next_filter(code, start, last, cells)
+                k = code[start] // cells
+                for e in range(start, stop):
+                    values[code[e] - k * cells] = value[e]
+                area = _mask_of_values(
+                    values, height, width, thresholds[k], down, across, maps, map_ptr[i], map_ptr[i + 1], seen
+                )
+                for p in range(pair_ptr[i], pair_ptr[i + 1]):
+                    intersection[part, k, pair_concept[p]] += area if pair_local[p] == 0 else seen[pair_local[p]]
+                for c in range(n_categories):
+                    predicted[part, k, c] += area if present[c] else 0
+                seen[:] = 0
+                for e in range(start, stop):
+                    values[code[e] - k * cells] = -np.inf
+                start = stop
+    return intersection.sum(0), predicted.sum(0)
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def pair_counts(filter_of, pointers, code, grid, labels, down, across):
+    """Per (image, concept) pair, for the one filter chosen for each concept: intersection and predicted area.
+
+    filter_of   int64, (concept,), -1 where none was chosen     Returns int64, (pair,) twice
+    """
+    maps, map_ptr, pair_ptr, pair_concept, pair_local = labels
+    height, width = grid
+    cells, n_pairs = height * width, len(pair_concept)
+    intersection, predicted = np.zeros(n_pairs, np.int64), np.zeros(n_pairs, np.int64)
+    for i in numba.prange(len(pair_ptr) - 1):
+        bits, seen = np.zeros(cells, np.uint8), np.zeros(256, np.int64)
+        for p in range(pair_ptr[i], pair_ptr[i + 1]):
+            k = filter_of[pair_concept[p]]
+            if k < 0:
+                continue
+            start = pointers[i] + np.searchsorted(code[pointers[i] : pointers[i + 1]], k * cells)
+            stop = pointers[i] + np.searchsorted(code[pointers[i] : pointers[i + 1]], (k + 1) * cells)
+            for e in range(start, stop):
+                bits[code[e] - k * cells] = 1
+            area = _mask_of_fired(bits, height, width, down, across, maps, map_ptr[i], map_ptr[i + 1], seen)
+            predicted[p] = area
+            intersection[p] = area if pair_local[p] == 0 else seen[pair_local[p]]
+            seen[:] = 0
+            for e in range(start, stop):
+                bits[code[e] - k * cells] = 0
+    return intersection, predicted

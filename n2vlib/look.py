@@ -1,0 +1,53 @@
+"""One look for the whole book: what colors and words mean, and how numbers are rounded. Knows pandas only."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+# Low to high, as in the papers. Any two stay apart for the three common color-blindnesses (tests/test_charts.py),
+# and all of them can be seen on a white and on a dark page.
+CATEGORIES = ("color", "texture", "material", "part", "object", "scene")
+COLORS = ("#EA8A08", "#25ABF8", "#108757", "#BD76AB", "#4F57DF", "#C63608")
+OTHER = "#7B8494"  # a category the papers do not have, a random network, chance, axes and diagonals
+INK = "#5F6F88"  # what belongs to no category
+
+METHODS = ("single filter", "combination")
+LIGHT, FULL = 0.42, 1.0  # opacity of a single filter and of a combination
+
+MIME = "application/vnd.vegalite.v5+json"  # the newest that JupyterLab 4 draws by itself
+CHART_WIDTH = 620  # pixels, in the PNG and wherever the page does not give a width
+
+MEASURES = {"set_iou": "set IoU", "dissection_iou": "dissection IoU", "accuracy": "balanced accuracy"}
+SPLITS = {"train": "training images", "val": "validation images", "all": "all images"}
+
+
+def categories(present: Iterable[str]) -> list[str]:
+    """The categories present, low to high; unknown ones last, by name."""
+    found = set(present)
+    return [c for c in CATEGORIES if c in found] + sorted(found - set(CATEGORIES))
+
+
+def colors(shown: Iterable[str]) -> list[str]:
+    """The fixed color of each category, grey for one the papers do not have."""
+    fixed: dict[str, str] = dict(zip(CATEGORIES, COLORS, strict=True))
+    return [fixed.get(category, OTHER) for category in shown]
+
+
+def methods(present: Iterable[str]) -> list[str]:
+    """The methods present, single filter first."""
+    found = set(present)
+    return [m for m in METHODS if m in found] + sorted(found - set(METHODS))
+
+
+def rounded(table: pd.DataFrame, digits: int = 4) -> pd.DataFrame:
+    """Every float to `digits` significant digits, so that a chart is the same on every run; a new index from 0."""
+    out = table.reset_index(drop=True)
+    for column in out.columns[[kind.kind == "f" for kind in out.dtypes]]:
+        out[column] = [significant(value, digits) for value in out[column]]
+    return out
+
+
+def significant(value: float, digits: int = 4) -> float:
+    """`value` to `digits` significant digits."""
+    return float(f"{value:.{digits}g}") if np.isfinite(value) else float(value)

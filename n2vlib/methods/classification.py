@@ -1,0 +1,161 @@
+"""Weights that tell whether an image holds a concept (Net2Vec 3.2)."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from n2vlib.activations import Layer
+from n2vlib.alignment import Alignment, score_table
+from n2vlib.errors import BadInput
+from n2vlib.kernels import training
+from n2vlib.probe import ProbeSet
+from n2vlib.probe.occurrences import concept_positions, image_of_pair
+from n2vlib.store import in_chunks, load_array
+
+MODULES = ["n2vlib.methods.classification"]
+FEATURES = ("raw", "standardised")
+
+
+@dataclass(frozen=True)
+class Options:
+    n_filters: int | None = None
+    features: str = "raw"
+    epochs: int = 30
+    rate: float = 0.1
+    momentum: float = 0.9
+    batch: int = 64
+    seed: int = 0
+
+
+def align(
+    layer: Layer,
+    probe: ProbeSet,
+    *,
+    n_filters: int | None = None,
+    features: str = "raw",
+    epochs: int = 30,
+    rate: float = 0.1,
+    momentum: float = 0.9,
+    batch: int = 64,
+    seed: int = 0,
+) -> Alignment:
+    """Learn f(x) = b + sum_k w_k mean_ij A_kij(x) > 0 for every concept (Net2Vec equation 5).
+
+    n_filters   None: all filters. F: the F filters with the largest |w| of the full solution, learned anew (3.2.2);
+                F = 1 is the paper's single filter.
+    features    "raw": pooled activations as they are, as released; "standardised": each filter scaled to mean 0 and
+                deviation 1 on the training images, so that one learning rate fits all filters
+    The rate is divided by ten half-way (released: at epoch 15 of 30). Every epoch visits all images of the smaller
+    class and as many, drawn anew, of the larger. Accuracy is that of the last epoch, over one whole balanced set of
+    each split. Concepts that are in every training image or in none are left out; NaN without validation images.
+    """
+    if features not in FEATURES or (n_filters is not None and not 0 < n_filters <= layer.n_filters):
+        raise BadInput(f"features {features!r} (of {FEATURES}), n_filters {n_filters} (of {layer.n_filters})")
+    options = Options(n_filters, features, epochs, rate, momentum, batch, seed)
+    everything = None
+    if n_filters is not None:
+        full = dict(asdict(options), n_filters=None)
+        everything = align(layer, probe, **full).weights.to_numpy()
+    trainer = _Trainer(layer, probe, options, everything)
+    folder = layer.store.entry(
+        "classification",
+        {"layer": layer.fingerprint, "probe": probe.fingerprint, **asdict(options)},
+        MODULES,
+        lambda work: in_chunks(work, range(len(trainer.concepts)), trainer.train, "learning to recognise concepts"),
+    )
+    return _read(folder, layer, probe, options, trainer)
+
+
+class _Trainer:
+    """What the training of every concept shares."""
+
+    def __init__(self, layer: Layer, probe: ProbeSet, options: Options, full_weights: NDArray[np.float32] | None):
+        self.layer, self.probe, self.options, self.full_weights = layer, probe, options, full_weights
+        self.present = np.zeros((len(probe.images), len(probe.concepts)), np.bool_)
+        self.present[image_of_pair(probe), concept_positions(probe)] = True
+        self.in_training = probe.split == "train"
+        share = self.present[self.in_training].mean(0)
+        self.concepts = np.flatnonzero((share > 0) & (share < 1))
+        pooled = np.array(layer.pooled, np.float32)
+        if options.features == "standardised":
+            mean, deviation = pooled[self.in_training].mean(0), pooled[self.in_training].std(0)
+            pooled = (pooled - mean) / np.where(deviation > 0, deviation, 1)
+        self.features = np.ascontiguousarray(pooled, np.float32)
+
+    def train(self, at: int) -> dict[str, NDArray]:
+        """Weights, bias and both balanced accuracies of the at-th concept."""
+        concept, options = self.concepts[at], self.options
+        number, truth = int(self.probe.concepts.index[concept]), self.present[:, concept]
+        rng, n_filters = np.random.default_rng([options.seed, number]), self.layer.n_filters
+        first = rng.uniform(-1, 1, n_filters).astype(np.float32) / np.float32(np.sqrt(n_filters))
+        bias, chosen = np.float32(rng.uniform()), self._filters(at)
+        samples, epoch_ptr = sample_plan(truth, self.in_training, options.epochs, rng)
+        weights, features = first[chosen], np.ascontiguousarray(self.features[:, chosen])
+        rates = np.where(np.arange(options.epochs) < -(-options.epochs // 2), options.rate, options.rate / 10)
+        bias = training.train_classification(
+            features, weights, bias, samples, truth[samples].astype(np.float32), epoch_ptr, options.batch,
+            rates.astype(np.float32), np.float32(options.momentum),
+        )  # fmt: skip
+        everywhere = np.zeros((1, n_filters), np.float32)
+        everywhere[0, chosen] = weights
+        right = (features @ weights + bias > 0) == truth
+        accuracy = [balanced_accuracy(right, truth, part, options.seed, number) for part in self._splits()]
+        return {"weights": everywhere, "bias": np.array([bias]), "accuracy": np.array([accuracy])}
+
+    def _filters(self, at: int) -> NDArray[np.int64]:
+        if self.full_weights is None:
+            return np.arange(self.layer.n_filters)
+        return np.sort(np.argsort(-np.abs(self.full_weights[at]), kind="stable")[: self.options.n_filters])
+
+    def _splits(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        return self.in_training, ~self.in_training
+
+
+def sample_plan(
+    truth: NDArray[np.bool_], usable: NDArray[np.bool_], epochs: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The images each epoch visits, one epoch after the other, and where each begins, (epoch + 1,).
+
+    All images of the smaller class and as many of the larger, drawn without replacement, shuffled (Net2Vec 3.2.1:
+    positives and negatives with equal probability).
+    """
+    classes = np.flatnonzero(truth & usable), np.flatnonzero(~truth & usable)
+    size = min(map(len, classes))
+    epochs_of = [
+        rng.permutation(np.concatenate([rng.permutation(members)[:size] for members in classes])) for _ in range(epochs)
+    ]
+    return np.concatenate(epochs_of).astype(np.int32), np.arange(epochs + 1, dtype=np.int64) * 2 * size
+
+
+def balanced_accuracy(
+    right: NDArray[np.bool_], truth: NDArray[np.bool_], usable: NDArray[np.bool_], seed: int, number: int
+) -> float:
+    """Share of right answers on one balanced set, the same for every method; NaN where a class is missing."""
+    samples, _ = sample_plan(truth, usable, 1, np.random.default_rng([seed, number, 1]))
+    return float(right[samples].mean()) if len(samples) else float("nan")
+
+
+def _read(folder: Path, layer: Layer, probe: ProbeSet, options: Options, trainer: _Trainer) -> Alignment:
+    concepts = probe.concepts.iloc[trainer.concepts]
+    weights, accuracy = np.array(load_array(folder, "weights")), load_array(folder, "accuracy")
+    single = options.n_filters == 1
+    labels = {
+        "probe": probe.name, "network": layer.network, "layer": layer.name, "task": "classification",
+        "method": "single filter" if single else "combination", "n_filters": options.n_filters or layer.n_filters,
+        "seed": options.seed,
+    }  # fmt: skip
+    chosen = {"filter": np.abs(weights).argmax(1)} if single else {}
+    values = {split: {"accuracy": accuracy[:, i], **chosen} for i, split in enumerate(("train", "val"))}
+    splits = {"train": trainer.in_training, "val": ~trainer.in_training}
+    images = {split: trainer.present[part].sum(0)[trainer.concepts] for split, part in splits.items()}
+    index = concepts.index
+    return Alignment(
+        score_table(concepts, labels, values, images),
+        pd.DataFrame(weights, index=index),
+        pd.Series(np.array(load_array(folder, "bias")), index=index),
+        pd.DataFrame(),
+        asdict(options),
+    )

@@ -1,0 +1,169 @@
+"""Weights over all filters that together outline a concept (Net2Vec 3.1.2)."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from n2vlib.activations import Layer
+from n2vlib.alignment import Alignment, pair_table, pooled_scores
+from n2vlib.errors import BadInput
+from n2vlib.iou import taps
+from n2vlib.kernels import training, training_torch
+from n2vlib.probe import ProbeSet
+from n2vlib.probe.occurrences import concept_positions, image_of_pair
+from n2vlib.store import in_chunks, load_array
+
+MODULES = ["n2vlib.methods.segmentation"]
+LOSSES = ("equation 4", "log")
+MAP_OF_THE_PAPER = 113 * 113  # pixels; the learning rate is stated for maps of this size, since the loss sums pixels
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How training visits images: batch size, whether they are shuffled, whether the rate is scaled to the map."""
+
+    batch: int
+    shuffled: bool
+    scaled: bool
+
+
+PRESETS = {
+    "paper": Preset(batch=64, shuffled=True, scaled=True),
+    "released": Preset(batch=16, shuffled=False, scaled=False),  # the code's defaults; images in index order
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    preset: str = "paper"
+    loss: str = "equation 4"
+    epochs: int = 30
+    rate: float = 1e-4
+    momentum: float = 0.9
+    align_corners: bool = True
+    seed: int = 0
+
+
+def align(
+    layer: Layer,
+    probe: ProbeSet,
+    *,
+    preset: str = "paper",
+    loss: str = "equation 4",
+    epochs: int = 30,
+    rate: float = 1e-4,
+    momentum: float = 0.9,
+    align_corners: bool = True,
+    seed: int = 0,
+) -> Alignment:
+    """Learn M(x; w) = sigma(S(sum_k w_k 1[A_k(x) > T_k])) for every segmentable concept (Net2Vec equations 2 to 4).
+
+    preset   "paper": batches of 64, shuffled; "released": batches of 16 in image order, rate not scaled to the map
+    loss     "equation 4": -(alpha L M + (1 - alpha)(1 - L)(1 - M)), as released and as printed; "log": its logarithms,
+             the "binary cross entropy" that the text names. Summed over pixels, averaged over the batch.
+    rate     learning rate for maps of 113 x 113
+    Left out: concepts without training images, and those that only ever label whole images (alpha = 0, no gradient).
+    """
+    options = Options(preset, loss, epochs, rate, momentum, align_corners, seed)
+    if preset not in PRESETS or loss not in LOSSES:
+        raise BadInput(f"preset {preset!r}, loss {loss!r}: choose from {sorted(PRESETS)} and {LOSSES}")
+    trainer = _Trainer(layer, probe, options)
+    folder = layer.store.entry(
+        "segmentation",
+        {"layer": layer.fingerprint, "probe": probe.fingerprint, **asdict(options)},
+        MODULES,
+        lambda work: in_chunks(work, trainer.concepts.tolist(), trainer.train, "learning to outline concepts"),
+    )
+    return _read(folder, layer, probe, options, trainer)
+
+
+def alphas(probe: ProbeSet) -> NDArray[np.float64]:
+    """alpha_c = 1 - mean share of c's pixels over its training images, (concept,); NaN where it has none."""
+    pairs, in_training = concept_positions(probe), probe.split[image_of_pair(probe)] == "train"
+    share = probe.labels.pair_area / np.prod(probe.label_size)
+    images = np.bincount(pairs[in_training], minlength=len(probe.concepts))
+    total = np.bincount(pairs[in_training], share[in_training], minlength=len(probe.concepts))
+    return 1 - np.divide(total, images, out=np.full(len(images), np.nan), where=images > 0)
+
+
+class _Trainer:
+    """What the training of every concept shares."""
+
+    def __init__(self, layer: Layer, probe: ProbeSet, options: Options):
+        self.layer, self.probe, self.options = layer, probe, options
+        self.preset = PRESETS[options.preset]
+        self.alpha = alphas(probe)
+        self.concepts = np.flatnonzero(probe.concepts["segmentable"] & (self.alpha > 0))
+        pairs = concept_positions(probe)
+        self._by_concept = np.argsort(pairs, kind="stable")
+        self._start = np.searchsorted(pairs[self._by_concept], np.arange(len(probe.concepts) + 1))
+        self._image = image_of_pair(probe)
+
+    def pairs_of(self, concept: int) -> NDArray[np.int64]:
+        """The (image, concept) pairs of one concept, images ascending."""
+        return self._by_concept[self._start[concept] : self._start[concept + 1]]
+
+    def train(self, concept: int) -> dict[str, NDArray]:
+        """Weights, and pixel counts in all of the concept's images, training and validation."""
+        options, pairs, labels = self.options, self.pairs_of(concept), self.probe.labels
+        training_pairs = pairs[self.probe.split[self._image[pairs]] == "train"]
+        number = int(self.probe.concepts.index[concept])
+        weights, plan = start(self.layer.n_filters, len(training_pairs), number, options, self.preset.shuffled)
+        kernels = training_torch if self.layer.device == "cuda" else training
+        shared = self._fired(), (np.asarray(labels.maps), labels.map_ptr), *self._taps()
+        kernels.train_segmentation(
+            weights, self._image[training_pairs], labels.pair_local[training_pairs], plan, self.preset.batch,
+            np.float32(self.alpha[concept]), np.float32(self.rate), np.float32(options.momentum),
+            options.loss == "log", *shared,
+        )  # fmt: skip
+        intersection, predicted = kernels.count_combination(
+            weights, np.float32(0), self._image[pairs], labels.pair_local[pairs], *shared
+        )
+        return {"weights": weights[None], "intersection": intersection, "predicted": predicted, "pairs": pairs}
+
+    @property
+    def rate(self) -> float:
+        scale = MAP_OF_THE_PAPER / np.prod(self.probe.label_size) if self.preset.scaled else 1
+        return self.options.rate * float(scale)
+
+    def _fired(self) -> tuple:
+        return *self.layer.fired, *self.layer.grid
+
+    def _taps(self) -> tuple[tuple, tuple]:
+        both = [
+            taps(n, m, self.options.align_corners) for n, m in zip(self.layer.grid, self.probe.label_size, strict=True)
+        ]
+        down, across = ((t.i0, t.i1, np.float32(t.w0 / t.den), np.float32(t.w1 / t.den), t.first) for t in both)
+        return down, across
+
+
+def start(
+    n_filters: int, n_examples: int, number: int, options: Options, shuffled: bool
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """First weights, U(-1/sqrt(K), 1/sqrt(K)), and the order of examples in each epoch, (epoch, example).
+
+    They depend on the seed and the concept's number alone, so adding a concept moves no other.
+    """
+    rng, bound = np.random.default_rng([options.seed, number]), 1 / np.sqrt(n_filters)
+    weights = rng.uniform(-bound, bound, n_filters).astype(np.float32)
+    plan = np.tile(np.arange(n_examples, dtype=np.int32), (options.epochs, 1))
+    return weights, rng.permuted(plan, axis=1) if shuffled else plan
+
+
+def _read(folder: Path, layer: Layer, probe: ProbeSet, options: Options, trainer: _Trainer) -> Alignment:
+    counts = np.zeros((2, len(probe.labels.pair_concept)), np.int64)
+    places = load_array(folder, "pairs")
+    counts[:, places] = load_array(folder, "intersection"), load_array(folder, "predicted")
+    usable = np.zeros(len(probe.concepts), np.bool_)
+    usable[trainer.concepts] = True
+    concepts, pairs = probe.concepts.loc[usable], pair_table(probe, counts[0], counts[1], usable)
+    scores = pooled_scores(
+        pairs, concepts, probe=probe.name, network=layer.network, layer=layer.name, task="segmentation",
+        method="combination", n_filters=layer.n_filters, seed=options.seed,
+    )  # fmt: skip
+    weights = pd.DataFrame(np.array(load_array(folder, "weights")), index=concepts.index)
+    record = {"tau": layer.tau, "level": layer.level, **asdict(options), "rate": trainer.rate}
+    return Alignment(scores, weights, pd.Series(0.0, index=concepts.index), pairs, record)

@@ -1,0 +1,238 @@
+"""Networks by name: torchvision's, our zoo's, or any function of yours that returns a module.
+
+    load_network("alexnet", "IMAGENET1K_V1")          torchvision name and weights enum
+    load_network("small-alexnet")                     our zoo
+    load_network("my_package.nets:build")             a function; "path/to/file.py:build" likewise
+
+A layer is any dotted module name; the papers' names (`conv5`) are aliases of the module after the ReLU.
+"""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from n2vlib import factories
+from n2vlib.errors import BadInput, near
+from n2vlib.preprocessing import Preprocessing, as_preprocessing
+from n2vlib.receptive import Windows, walk, windows_of
+from n2vlib.zoo import shipped
+
+
+def _vgg(convolutions: list[int], per_convolution: int = 2) -> dict[str, str]:
+    """conv1_1 ... of a VGG network, whose features are convolution, (batch norm,) ReLU, ..., pooling per block."""
+    names, at = {}, 0
+    for block, count in enumerate(convolutions, start=1):
+        for i in range(1, count + 1):
+            at += per_convolution
+            names[f"conv{block}_{i}"] = f"features.{at - 1}"
+        at += 1
+    return names
+
+
+def _fires(places: tuple[int, ...]) -> dict[str, str]:
+    """conv1 and fire2 .. fire9 of a SqueezeNet."""
+    return {"conv1": "features.1"} | {f"fire{i}": f"features.{at}" for i, at in enumerate(places, start=2)}
+
+
+_ALEXNET = {f"conv{i}": f"features.{at}" for i, at in enumerate((1, 4, 7, 9, 11), start=1)}
+_FIRE_1_0 = _fires((3, 4, 5, 7, 8, 9, 10, 12))
+_FIRE_1_1 = _fires((3, 4, 6, 7, 9, 10, 11, 12))
+_INCEPTIONS = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
+
+# The papers' names of layers -> dotted names of the post-ReLU module, by class of the network. Where a class has
+# several depths, the first table whose every module is there and is no bare convolution, norm or pooling is taken.
+ALIASES: dict[str, list[dict[str, str]]] = {
+    "AlexNet": [_ALEXNET],
+    "SmallAlexNet": [_ALEXNET],
+    "VGG": [
+        _vgg(depth, per) for depth in ([1, 1, 2, 2, 2], [2] * 5, [2, 2, 3, 3, 3], [2, 2, 4, 4, 4]) for per in (2, 3)
+    ],
+    "GoogLeNet": [{f"inception_{i}": f"inception{i}" for i in _INCEPTIONS}],
+    "ResNet": [{f"conv{i + 1}_x": f"layer{i}" for i in range(1, 5)}],
+    "SqueezeNet": [_FIRE_1_0, _FIRE_1_1],
+}
+_BEFORE_RELU = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
+
+
+@dataclass
+class Network:
+    """A network ready to be measured.
+
+    module          in eval mode, without gradients
+    preprocessing   from uint8 images to its input
+    aliases         {paper's name of a layer: dotted module name}
+    fingerprint     sha256 over weights and architecture; the preprocessing is not in it
+    weights         where the weights come from, in words
+    """
+
+    name: str
+    module: nn.Module
+    preprocessing: Preprocessing
+    weights: str
+    aliases: dict[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        self.module.eval().requires_grad_(False)
+        self.aliases = self.aliases or aliases_of(self.module)
+        self.fingerprint = self.fingerprint or fingerprint(self.module)
+
+    def layer(self, name: str) -> str:
+        """The dotted module name of a layer given by that name or by its alias; BadInput with near matches."""
+        modules = [known for known, _ in self.module.named_modules(remove_duplicate=False) if known]
+        if name in modules:
+            return name
+        if name in self.aliases:
+            return self.aliases[name]
+        known = list(self.aliases) + modules
+        raise BadInput(f"layer {name!r}: {self.name} has no such module or alias; {near(name, known)}")
+
+    def alias(self, name: str) -> str:
+        """The paper's name of a layer, "" where it has none."""
+        dotted = self.layer(name)
+        return next((alias for alias, target in self.aliases.items() if target == dotted), "")
+
+    def describe(self, name: str) -> str:
+        """Both names of a layer, "conv5 (features.11)", or the one it has."""
+        dotted, alias = self.layer(name), self.alias(name)
+        return f"{alias} ({dotted})" if alias else dotted
+
+    def windows(self, name: str) -> Windows | None:
+        """Where the layer's cells look: offset, size, step along (height, width); None where the walk lost track."""
+        return _shapes_and_windows(self)[self.layer(name)][1]
+
+    def layers(self) -> pd.DataFrame:
+        """One row per module that puts out (image, filter, h, w), in the order of the forward pass.
+
+        Columns: name, alias, module (its class), shape (filters, h, w) at the network's input size, and, in pixels of
+        that input, stride and receptive_field (of the longer axis; missing where a cell sees the whole image or the
+        walk lost track; it can be larger than the image).
+        """
+        kinds = {name: type(module).__name__ for name, module in self.module.named_modules()}
+        alias_of = {dotted: alias for alias, dotted in self.aliases.items()}
+        rows = [
+            {"name": name, "alias": alias_of.get(name, ""), "module": kinds[name], "shape": shape, **_pixels(windows)}
+            for name, (shape, windows) in _shapes_and_windows(self).items()
+        ]
+        return pd.DataFrame(rows).astype({"stride": "Int64", "receptive_field": "Int64"})
+
+
+def load_network(
+    network: str | nn.Module | Callable,
+    weights: str | None = None,
+    preprocessing: Mapping | Preprocessing | None = None,
+    seed: int = 0,
+) -> Network:
+    """The network of that name, in eval mode on the CPU.
+
+    network         torchvision name, zoo name, "package.module:function" or "path/file.py:function"; the function
+                    (it may be passed itself, as may a module) returns a module, or the pair (module, preprocessing)
+    weights         torchvision weights enum ("IMAGENET1K_V1", "DEFAULT") or a file with a state dict (.safetensors, or
+                    .pth without code in it); None: as the function or the zoo gives them, torchvision random by `seed`
+    preprocessing   mapping with size, mean, std and range (1 or 255); wins over what the network brings
+    seed            of random weights; functions are called under this seed too
+    Raises BadInput for an unknown name, unreadable weights, or preprocessing that is given nowhere.
+    """
+    if isinstance(network, str) and network in shipped.names():
+        if weights is not None:
+            raise BadInput(f"WEIGHTS: {network} is a network of the zoo and has its own weights; leave WEIGHTS empty")
+        found = factories.Found(*shipped.load(network), f"zoo, {network}")
+    elif isinstance(network, str) and ":" not in network:
+        found = factories.from_torchvision(network, weights, seed, shipped.names())
+    else:
+        found = factories.from_function(network, weights, seed)
+    name = network if isinstance(network, str) else getattr(network, "__name__", type(network).__name__)
+    shown = as_preprocessing(preprocessing, "PREPROCESSING") if preprocessing is not None else None
+    return Network(name, found.module, shown or as_preprocessing(found.preprocessing, name), found.weights)
+
+
+def aliases_of(module: nn.Module) -> dict[str, str]:
+    """{paper's name: dotted name} for a network of a class the alias table knows; empty for any other."""
+    modules = dict(module.named_modules())
+    for table in ALIASES.get(type(module).__name__, []):
+        targets = [modules.get(dotted) for dotted in table.values()]
+        if all(target is not None and not isinstance(target, _BEFORE_RELU) for target in targets):
+            return {alias: dotted for alias, dotted in table.items() if alias not in modules}
+    return {}
+
+
+def fingerprint(module: nn.Module) -> str:
+    """sha256 over a network's parameters and buffers (names, types, values) and its architecture.
+
+    The architecture is the module's printed form and, for classes that are not torch's or torchvision's, their source
+    and their plain attributes: what a forward pass of your own does is part of the network.
+    """
+    total = hashlib.sha256(repr(module).encode())
+    for name, values in sorted(module.state_dict().items()):
+        if isinstance(values, Tensor):
+            total.update(f"\0{name} {values.dtype} {tuple(values.shape)}\0".encode())
+            total.update(values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    for text in _own_code(module):
+        total.update(b"\0" + text.encode())
+    return total.hexdigest()
+
+
+def _own_code(module: nn.Module) -> Iterator[str]:
+    seen: set[type] = set()
+    for name, part in module.named_modules():
+        kind = type(part)
+        if kind.__module__.split(".")[0] in ("torch", "torchvision"):
+            continue
+        plain = {k: v for k, v in sorted(vars(part).items()) if not k.startswith("_") and k != "training"}
+        yield name + json.dumps(plain, default=lambda v: getattr(v, "__qualname__", type(v).__name__), skipkeys=True)
+        if kind not in seen:
+            seen.add(kind)
+            yield _source(kind)
+
+
+def _source(kind: type) -> str:
+    """Source of a class; for one typed at a prompt, which has none, its compiled methods."""
+    try:
+        return inspect.getsource(kind)
+    except (OSError, TypeError):
+        codes = [getattr(value, "__code__", None) for value in vars(kind).values()]
+        return "".join(f"{c.co_code.hex()} {c.co_names} {_plain(c.co_consts)}" for c in codes if c)
+
+
+def _plain(constants: tuple) -> list:
+    return [value for value in constants if isinstance(value, int | float | str | tuple | None)]
+
+
+def _shapes_and_windows(network: Network) -> dict[str, tuple[tuple[int, int, int], Windows | None]]:
+    """{dotted name: ((filters, h, w), windows)} of the modules whose output is a grid, in the order they finish."""
+    found: dict[str, tuple[tuple[int, int, int], Windows | None]] = {}
+
+    def hook_for(name: str):
+        def hook(_module: nn.Module, _args: object, output: object) -> None:
+            if isinstance(output, Tensor) and output.ndim == 4:
+                found[name] = ((output.shape[1], output.shape[2], output.shape[3]), windows_of(output))
+
+        return hook
+
+    handles = [part.register_forward_hook(hook_for(name)) for name, part in network.module.named_modules() if name]
+    device = next((p.device for p in network.module.parameters()), torch.device("cpu"))
+    image = torch.zeros(1, 3, *network.preprocessing.size, device=device)
+    try:
+        with torch.inference_mode(), walk(image):
+            network.module(image)
+    except RuntimeError as failure:
+        if not found:
+            size = network.preprocessing.size
+            raise BadInput(f"{network.name}: its pass over an input of {size} fails ({failure})") from failure
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def _pixels(windows: Windows | None) -> dict[str, int | None]:
+    """Stride and receptive field of the longer axis, in input pixels."""
+    if windows is None or max(w.size for w in windows) == float("inf"):
+        return {"stride": None, "receptive_field": None}
+    return {"stride": int(max(w.step for w in windows)), "receptive_field": int(max(w.size for w in windows))}

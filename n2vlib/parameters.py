@@ -1,0 +1,129 @@
+"""What a chapter may be told: its parameters, checked before anything is computed.
+
+A chapter declares each parameter as one annotated line, `NAME: type = literal  # help`. The annotation says the type,
+and `RULES` says what the known names may hold. The same check serves the chapter's first cell and the book's runner.
+"""
+
+import ast
+import re
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from n2vlib.errors import BadInput, near
+
+Text = Annotated[str, Field(min_length=1)]
+Positive = Annotated[int, Field(ge=1)]
+Names = Annotated[list[Text], Field(min_length=1)]
+
+
+def _distinct(names: Any) -> Any:
+    if isinstance(names, list) and len({str(name) for name in names}) < len(names):
+        raise ValueError("a name is given twice")
+    return names
+
+
+RULES: dict[str, Any] = {
+    "PROBE": Text,
+    "NETWORK": Text,
+    "WEIGHTS": str | None,
+    "PREPROCESSING": dict[Literal["size", "mean", "std", "range"], Any] | None,  # the values: n2vlib.preprocessing
+    "LAYERS": Annotated[Names, BeforeValidator(_distinct)],
+    "TAU": Annotated[float, Field(gt=0, lt=1)],
+    "EPOCHS": Positive,
+    "SEED": Annotated[int, Field(ge=0, lt=2**32)],
+    "DEVICE": Literal["auto", "cpu", "cuda"],
+    "STORE": str | None,
+}
+COMMON = tuple(RULES)  # the block every chapter declares
+
+# Names that IPython itself puts into a notebook's namespace.
+_IPYTHON = {"In", "Out", "exit", "quit", "open", "get_ipython"}
+_CHECKED = "_n2v_parameters_checked"
+
+
+class BadParameter(BadInput):
+    """A parameter is unknown, of a wrong type or out of range. A notebook shows the one line, no traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+def check_parameters(namespace: dict[str, Any]) -> None:
+    """Check every public name of a chapter's namespace against what the chapter declares; call it with `globals()`.
+
+    Raises BadInput for an unknown name, a value of the wrong type or out of range: one line that names the parameter.
+    Where the cell runs a second time in one session, the chapter's own results are in the namespace too, so only the
+    declared names are checked then.
+    """
+    declared = {name: type_ for name, type_ in namespace.get("__annotations__", {}).items() if name[0] != "_"}
+    if _CHECKED not in namespace:
+        for name, value in namespace.items():
+            if name[0] != "_" and name not in _IPYTHON and not isinstance(value, ModuleType):
+                check_name(name, list(declared))
+    for name, type_ in declared.items():
+        check_value(name, namespace[name], type_)
+    namespace[_CHECKED] = True
+
+
+def check_name(name: str, declared: list[str]) -> None:
+    """Raise BadInput where the chapter declares no parameter `name`."""
+    if name not in declared:
+        raise BadParameter(f"{name}: this chapter has no such parameter; {near(name, declared)}")
+
+
+def check_value(name: str, value: Any, type_: Any) -> None:
+    """Raise BadInput where `value` is not of the annotated type, or breaks the rule of a known name.
+
+    Types are strict: True is no integer and "5" no number; an integer serves as a float.
+    """
+    for wanted in (type_, RULES.get(name, type_)):
+        try:
+            TypeAdapter(wanted, config=_STRICT).validate_python(value)
+        except ValidationError as error:
+            raise BadParameter(_one_line(name, value, error)) from None
+
+
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+
+
+def _one_line(name: str, value: Any, error: ValidationError) -> str:
+    # A union reports one error for each member; None is the least telling of them.
+    first = next((e for e in error.errors() if e["type"] != "none_required"), error.errors()[0])
+    inner = [f"[{part}]" for part in first["loc"] if isinstance(part, int)]
+    what = first["msg"].removeprefix("Value error, ").replace("Input should", "should").split(" after validation")[0]
+    hint = ""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        hint = f" (YAML reads {value} as text: write {value.replace('e', '.0e', 1)})"
+    return f"{name}{''.join(inner)}: {what}, got {value!r}{hint}"
+
+
+def declared_in(source: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The types and the defaults, by name, that the source of a parameters cell declares.
+
+    Raises BadInput where a line is anything but `NAME: type = literal`: papermill would not see such a parameter.
+    """
+    tree = ast.parse(source)
+    for node in tree.body:
+        if not isinstance(node, ast.AnnAssign) or node.end_lineno != node.lineno or not _is_literal(node.value):
+            raise BadInput(f"parameters cell, line {node.lineno}: write `NAME: type = literal  # help`, on one line")
+    values: dict[str, Any] = {}
+    exec(compile(tree, "<parameters>", "exec"), values)  # literals only, as just checked
+    types = values.pop("__annotations__", {})
+    return types, {name: values[name] for name in types}
+
+
+def _is_literal(node: ast.expr | None) -> bool:
+    try:
+        ast.literal_eval(node or "")
+    except (ValueError, SyntaxError):
+        return False
+    return True
+
+
+def differing(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that differ from a chapter's defaults: only these are written into the executed notebook."""
+    return {name: value for name, value in values.items() if defaults[name] != value}

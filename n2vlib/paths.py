@@ -1,0 +1,23 @@
+"""Where things lie. Every relative path is taken from the repository root: papermill, nbval and JupyterLab
+run a chapter from three different folders."""
+
+import os
+from pathlib import Path
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+ROOT = _CHECKOUT if (_CHECKOUT / "pyproject.toml").exists() else Path.cwd()
+
+
+def resolve(text: str | Path) -> Path:
+    """A path written by the user: `~` and `$VARIABLES` expanded, relative to the repository root."""
+    return (ROOT / os.path.expandvars(Path(text).expanduser())).resolve()
+
+
+def store_root(store: str | None = None) -> Path:
+    """Folder of the stored measurements: the STORE parameter, else $N2V_STORE, else build/store."""
+    return resolve(store or os.environ.get("N2V_STORE") or "build/store")
+
+
+def data_root() -> Path:
+    """Folder of drawn probe sets and decoded labels: $N2V_DATA, else build/probe. It lies outside the store."""
+    return resolve(os.environ.get("N2V_DATA") or "build/probe")

@@ -1,0 +1,190 @@
+"""The probe set: images, the concepts annotated in them, and which of them train and validate.
+
+`load_probe` takes the drawn world by name or a folder in Broden's format (`layout` has its rules).
+"""
+
+import importlib
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from numpy.typing import ArrayLike, NDArray
+
+from n2vlib.errors import BadInput, near
+from n2vlib.paths import data_root, resolve
+from n2vlib.probe.files import check_files, fingerprint, named_files
+from n2vlib.probe.labels import IMAGES_AT_ONCE, Cells, LabelMaps, label_maps
+from n2vlib.probe.pictures import read_image
+from n2vlib.probe.problems import raising
+from n2vlib.probe.reader import check_numbers, no_folder, read_categories, read_concepts, read_index, segmentable
+from n2vlib.probe.threads import ahead
+
+WORLD_IMAGES = 4000
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeSet:
+    """Images with annotated concepts, read from a folder as they are asked for. Picklable; a copy reopens its files.
+
+    root         the folder
+    images       paths below root/images, in the order of index.csv; "image i" is a position in it
+    split        (image,) of 'train' and 'val'
+    image_size   (ih, iw); label_size (sh, sw), the size of every label map
+    categories   in the order of category.csv
+    concepts     one row a concept, index "number" (ascending; 0, unlabelled, is not in it). Columns name, category (the
+                 primary one: where it covers most), categories (tuple), frequency (images) and coverage (images' worth
+                 of pixels) as label.csv states them, segmentable (the primary category has pixel maps in this set)
+    fingerprint  sha256 of the tables and every file they name
+    """
+
+    root: Path
+    name: str
+    images: tuple[str, ...]
+    split: NDArray[np.str_]
+    image_size: tuple[int, int]
+    label_size: tuple[int, int]
+    categories: tuple[str, ...]
+    concepts: pd.DataFrame = field(repr=False)
+    fingerprint: str
+    cells: tuple[tuple[str, ...], ...] = field(repr=False)  # per image, the cells of index.csv, one a category
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        return f"ProbeSet({self.name!r}, {len(self)} images, {len(self.concepts)} concepts, {self.fingerprint[:8]})"
+
+    def __getstate__(self) -> dict:
+        # Without the memory map: whoever unpickles this opens it again.
+        return {name: value for name, value in self.__dict__.items() if name != "labels"}
+
+    @cached_property
+    def labels(self) -> LabelMaps:
+        """All label maps, decoded on first use and then kept on disk."""
+        numbers = self.concepts.index.to_numpy(np.int32)
+        return label_maps(self.fingerprint, Cells(self.root, self.cells, self.label_size, numbers))
+
+    def image(self, i: int) -> NDArray[np.uint8]:
+        """Image i as it is stored: uint8, (ih, iw, 3)."""
+        return read_image(self.root / "images" / self.images[i], self.image_size)
+
+    def batches(self, size: int, positions: Sequence[int] | None = None) -> Iterator[NDArray[np.uint8]]:
+        """Images uint8 (image, ih, iw, 3), at most `size` at a time, decoded ahead in other threads.
+
+        positions   the images wanted, in this order; all where None
+        """
+        wanted = range(len(self)) if positions is None else positions
+        batches = [wanted[start : start + size] for start in range(0, len(wanted), size)]
+        # A task is a few images, so that every core has one and few decoded images wait, whatever the batch's size.
+        tasks = [[batch[at : at + IMAGES_AT_ONCE] for at in range(0, len(batch), IMAGES_AT_ONCE)] for batch in batches]
+        parts = ahead(lambda some: np.stack([self.image(int(i)) for i in some]), [*chain.from_iterable(tasks)])
+        for batch in tasks:
+            yield np.concatenate([next(parts) for _ in batch])
+
+    def annotated(self, concept: str | int | np.integer, i: int) -> NDArray[np.bool_]:
+        """Where image i shows the concept: bool, (sh, sw). The union over the maps of all categories, or everywhere."""
+        return self.labels.annotated(self.concept(concept), i).reshape(self.label_size)
+
+    def images_with(self, concept: str | int | np.integer, split: str | None = None) -> NDArray[np.int64]:
+        """Positions of the images that hold the concept, ascending; of one split ('train', 'val') or of both."""
+        if split not in (None, "train", "val"):
+            raise BadInput(f"split {split!r}: must be 'train', 'val' or None for both")
+        found = self.labels.images_with(self.concept(concept))
+        return found if split is None else found[self.split[found] == split]
+
+    def concept(self, name_or_number: str | int | np.integer) -> int:
+        """The label number of a concept. BadInput if there is none, or several of that name."""
+        if not isinstance(name_or_number, str):
+            if name_or_number in self.concepts.index:
+                return int(name_or_number)
+            raise BadInput(f"concept {name_or_number}: probe set {self.name} has no such label number")
+        found = self.concepts.index.to_numpy()[self.concepts["name"].to_numpy() == name_or_number]
+        if len(found) == 1:
+            return int(found[0])
+        if len(found):
+            raise BadInput(f"concept {name_or_number!r}: several have this name, give a number: {found.tolist()}")
+        hint = near(name_or_number, self.concepts["name"].tolist())
+        raise BadInput(f"concept {name_or_number!r}: not in probe set {self.name}; {hint}")
+
+    def subset(self, positions: ArrayLike) -> "ProbeSet":
+        """The same concepts, fewer images, in the order of `positions`, each at most once."""
+        chosen = np.asarray(positions)
+        inside = chosen.ndim == 1 and chosen.size and np.issubdtype(chosen.dtype, np.integer)
+        if not inside or chosen.min() < 0 or chosen.max() >= len(self) or len(np.unique(chosen)) < len(chosen):
+            raise BadInput(f"positions: must be distinct image positions, 0 to {len(self) - 1}, at least one")
+        own = sha256(self.fingerprint.encode() + chosen.astype("<i8").tobytes()).hexdigest()
+        images, cells = tuple(self.images[i] for i in chosen), tuple(self.cells[i] for i in chosen)
+        name = f"{self.name}[{len(chosen)}]"
+        return replace(self, name=name, images=images, cells=cells, split=self.split[chosen], fingerprint=own)
+
+
+def load_probe(probe: str | Path) -> ProbeSet:
+    """A probe set by the PROBE parameter. A bad one is one BadInput; `n2vlib.probe.check` lists everything.
+
+    probe   'world': the drawn world, 4,000 images, drawn on first use; 'world-800': its first 800 images; or a folder
+            in Broden's format, relative to the repository root
+    """
+    drawn = re.fullmatch(r"world(?:-([1-9][0-9]{0,6}))?", str(probe))
+    if drawn:
+        return _load(_world(int(drawn[1] or WORLD_IMAGES)), str(probe))
+    root = resolve(probe)
+    return _load(root, root.name)
+
+
+def _load(root: Path, name: str) -> ProbeSet:
+    if not (root / "index.csv").is_file():
+        raise no_folder(root)
+    report = raising(root)
+    categories = read_categories(root, report)
+    concepts = read_concepts(root, categories, report)
+    index = read_index(root, categories, report)
+    if index is None:
+        raise no_folder(root)
+    check_numbers(index, concepts, report)
+    files = check_files(root, named_files(index), report)
+    tables = ["index.csv", "label.csv", "category.csv", *(f"c_{category}.csv" for category in categories)]
+    pixels = sorted(segmentable(index))
+    return ProbeSet(
+        root=root,
+        name=name,
+        images=index.images,
+        split=np.array(index.splits),
+        image_size=index.image_size,
+        label_size=index.label_size,
+        categories=categories,
+        concepts=concepts.drop(columns="line").assign(segmentable=concepts["category"].isin(pixels)),
+        fingerprint=fingerprint(root, tables, files),
+        cells=tuple(zip(*index.cells.values(), strict=True)) or ((),) * len(index.images),
+    )
+
+
+def _world(n_images: int) -> Path:
+    """The folder of the drawn world, drawn if it is not there yet; its name tells the sources that drew it."""
+    # Imported by name, so that measurements, keyed by the sources this module imports, do not depend on the drawing's:
+    # they depend on what is drawn, through the fingerprint.
+    sources_digest = importlib.import_module("n2vlib.store").sources_digest
+    folder = data_root() / f"world-{n_images}-{sources_digest(['n2vlib.world'])[:8]}"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                _draw(folder, n_images)
+    return folder
+
+
+def _draw(folder: Path, n_images: int) -> None:
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed; the caller holds the lock
+    try:
+        importlib.import_module("n2vlib.world").draw(partial, n_images)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

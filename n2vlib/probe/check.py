@@ -1,0 +1,108 @@
+"""Everything that is wrong with a probe set on disk, every row named; `load_probe` stops at the first error."""
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from n2vlib.errors import BadInput
+from n2vlib.paths import resolve
+from n2vlib.probe.files import Named, check_files, named_files
+from n2vlib.probe.labels import MOST_LABELS
+from n2vlib.probe.pictures import read_image, read_map
+from n2vlib.probe.problems import Problem, Report
+from n2vlib.probe.reader import Index, check_numbers, items_of, read_categories, read_concepts, read_index
+from n2vlib.probe.threads import in_order
+
+FILES_AT_ONCE = 16  # decoded by one task of the thread pool
+
+
+def check(path: str | Path) -> list[Problem]:
+    """Errors first, then warnings, of a folder in Broden's format. Every image and label map is decoded.
+
+    Errors    missing or unreadable file, path outside the folder, unknown label number, wrong map size, missing column
+    Warnings  no validation image (of the set, of a concept), concept without an image, label 0, duplicate names
+    """
+    root = resolve(path)
+    if not root.is_dir():
+        return [Problem("error", str(root), None, "no such folder")]
+    problems: list[Problem] = []
+    report = Report(problems.append)
+    categories = read_categories(root, report)
+    concepts = read_concepts(root, categories, report)
+    index = read_index(root, categories, report)
+    _duplicates(concepts, index, report)
+    if index:
+        check_numbers(index, concepts, report)
+        files = named_files(index)
+        there = check_files(root, files, report)
+        shown = _decode(root, index, [file for file in files if file.path in there], set(concepts.index), report)
+        _images_of_concepts(index, concepts, shown, report)
+    return sorted(problems, key=lambda problem: problem.level)
+
+
+def _duplicates(concepts: pd.DataFrame, index: Index | None, report: Report) -> None:
+    for number, name, line in zip(concepts.index, concepts["name"], concepts["line"], strict=True):
+        if (concepts["name"] == name).sum() > 1:
+            report.warning("label.csv", int(line), f"'{name}' ({number}): several concepts have this name")
+    times = Counter(index.images if index else ())
+    for line, image in zip(index.lines, index.images, strict=True) if index else ():
+        if times[image] > 1:
+            report.warning("index.csv", line, f"image {image} is listed {times[image]} times")
+
+
+def _decode(root: Path, index: Index, files: list[Named], known: set[int], report: Report) -> dict[str, set[int]]:
+    """Decode every file; return the label numbers of each map that could be read."""
+    chunks = [files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE)]
+    look = partial(_look, root=root, index=index)
+    shown: dict[str, set[int]] = {}
+    for chunk, looks in zip(chunks, in_order(look, chunks, f"files, {FILES_AT_ONCE} at a time"), strict=True):
+        for file, found in zip(chunk, looks, strict=True):
+            if isinstance(found, str):
+                report.error("index.csv", file.line, found)
+                continue
+            shown[file.path] = found
+            for number in sorted(found - known - {0}):
+                report.error("index.csv", file.line, f"images/{file.path}: label number {number} is not in label.csv")
+    return shown
+
+
+def _look(files: Iterable[Named], root: Path, index: Index) -> list[set[int] | str]:
+    """The label numbers in each file (none in an image), or what is wrong with it."""
+    found: list[set[int] | str] = []
+    for file in files:
+        try:
+            if file.is_map:
+                labels = read_map(root / "images" / file.path, index.label_size).ravel()
+                found.append(set(np.flatnonzero(np.bincount(labels)).tolist()))
+            else:
+                read_image(root / "images" / file.path, index.image_size)
+                found.append(set())
+        except BadInput as error:
+            found.append(str(error).replace(f"{root / 'images'}", "images", 1))
+    return found
+
+
+def _images_of_concepts(index: Index, concepts: pd.DataFrame, shown: dict[str, set[int]], report: Report) -> None:
+    """Warn of concepts that no image holds, or none that validates."""
+    holding: Counter[int] = Counter()
+    validating: Counter[int] = Counter()
+    for line, split, row in zip(index.lines, index.splits, zip(*index.cells.values(), strict=True), strict=True):
+        mapped = {number for cell in row for path in items_of(cell)[0] for number in shown.get(path, ()) if number}
+        if len(mapped) > MOST_LABELS:
+            report.error(
+                "index.csv", line, f"{len(mapped)} labels in the maps of one image; {MOST_LABELS} are possible"
+            )
+        held = mapped.union(*(items_of(cell)[1] for cell in row))
+        holding.update(held)
+        validating.update(held if split == "val" else ())
+    if "val" not in index.splits:
+        report.warning("index.csv", None, "no validation image: no row has split val")
+    for number, name, line in zip(concepts.index, concepts["name"], concepts["line"], strict=True):
+        if not holding[number]:
+            report.warning("label.csv", int(line), f"'{name}' ({number}): no image holds this concept")
+        elif not validating[number] and "val" in index.splits:
+            report.warning("label.csv", int(line), f"'{name}' ({number}): no validation image among {holding[number]}")

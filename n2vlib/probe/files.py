@@ -1,0 +1,126 @@
+"""The files a Broden folder names: they must exist and lie inside it; their content is the set's fingerprint."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from n2vlib.paths import data_root
+from n2vlib.probe.problems import Report
+from n2vlib.probe.reader import Index, is_number, items_of
+from n2vlib.probe.threads import in_order
+
+CHUNK = 64  # files hashed by one task of the thread pool
+
+
+@dataclass(frozen=True)
+class Named:
+    """A file named by index.csv: its line, its path below images/, and whether it is a label map."""
+
+    line: int
+    path: str
+    is_map: bool
+
+
+def named_files(index: Index) -> list[Named]:
+    """Every image, then every label map, each file once."""
+    found = {image: Named(line, image, False) for line, image in zip(index.lines, index.images, strict=True)}
+    for cells in index.cells.values():
+        for line, cell in zip(index.lines, cells, strict=True):
+            if cell and not is_number(cell):
+                for path in items_of(cell)[0]:
+                    found.setdefault(path, Named(line, path, True))
+    return list(found.values())
+
+
+def check_files(root: Path, files: list[Named], report: Report) -> dict[str, os.stat_result]:
+    """Path below images/ -> its stat, of the files that are there and inside `root`; an error for each other one."""
+    inside = _Inside(root)
+    found: dict[str, os.stat_result] = {}
+    missing: list[Named] = []
+    for file in files:
+        try:
+            found[file.path] = inside.stat(file.path)
+        except PermissionError as error:
+            report.error("index.csv", file.line, f"{file.path}: {error.strerror}")
+        except (OSError, ValueError):  # ValueError: a NUL in the path
+            missing.append(file)
+    maps = [file for file in files if file.is_map]
+    if found and maps and not any(file.path in found for file in maps):
+        report.error(
+            "index.csv",
+            maps[0].line,
+            f"images only: none of the {len(maps)} label maps (PNG) it names is there. CLIP-dissect's download deletes "
+            "them; unpack Broden again",
+        )
+        missing = [file for file in missing if not file.is_map]
+    for file in missing:
+        report.error("index.csv", file.line, f"{file.path}: no such file below {root.name}/images")
+    return found
+
+
+class _Inside:
+    """Looks files up below images/ of a folder, and refuses those outside the folder, through links or '..' too."""
+
+    def __init__(self, root: Path):
+        self.root = root.resolve()
+        self.images = self.root / "images"
+        self.folders: dict[str, bool] = {}  # resolving is slow, so each folder is resolved once
+
+    def stat(self, path: str) -> os.stat_result:
+        """Raises PermissionError (outside), another OSError or ValueError (not there, not a plain file)."""
+        if "\\" in path or (os.name == "nt" and ":" in path):
+            raise FileNotFoundError(path)  # Windows would take these for separators
+        folder = path[: path.rfind("/") + 1]
+        if folder not in self.folders:
+            self.folders[folder] = (self.images / path).parent.resolve().is_relative_to(self.root)
+        if not self.folders[folder]:
+            raise PermissionError(0, "lies outside the probe set")
+        full = os.path.join(self.images, path)  # noqa: PTH118 (pathlib takes 4 times as long, and sets have 200,000 files)
+        found = os.lstat(full)
+        if stat.S_ISLNK(found.st_mode):
+            if not Path(full).resolve().is_relative_to(self.root):
+                raise PermissionError(0, "is a link to a file outside the probe set")
+            found = Path(full).stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise FileNotFoundError(path)
+        return found
+
+
+def fingerprint(root: Path, tables: Iterable[str], files: dict[str, os.stat_result]) -> str:
+    """sha256 over the tables and the named files: names and content, wherever the folder lies.
+
+    files   path below images/ -> stat (`check_files`)
+    Remembered under data_root(), by the place, size and times of every file, since reading a large set takes minutes.
+    """
+    stats = {f"images/{path}": found for path, found in files.items()}
+    stats |= {table: (root / table).stat() for table in tables}
+    names = sorted(stats)
+    state = hashlib.sha256(str(root.resolve()).encode())
+    for name in names:
+        one = stats[name]
+        state.update(f"\0{name}\0{one.st_size} {one.st_mtime_ns} {one.st_ctime_ns} {one.st_ino}".encode())
+    memo = data_root() / "fingerprints" / f"{state.hexdigest()[:32]}.txt"
+    if memo.is_file() and len(text := memo.read_text(encoding="ascii")) == 64:
+        return text
+    found = _hash_files(root, names)
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    partial = memo.with_name(f"{memo.stem}.{uuid4().hex[:8]}.partial")
+    partial.write_text(found, encoding="ascii")
+    partial.replace(memo)
+    return found
+
+
+def _hash_files(root: Path, names: list[str]) -> str:
+    def hashes(chunk: list[str]) -> list[bytes]:
+        return [hashlib.sha256((root / name).read_bytes()).digest() for name in chunk]
+
+    chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
+    whole = hashlib.sha256()
+    for chunk, found in zip(chunks, in_order(hashes, chunks, "reading the probe set"), strict=True):
+        for name, content in zip(chunk, found, strict=True):
+            whole.update(name.encode() + b"\0" + content)
+    return whole.hexdigest()

@@ -1,0 +1,220 @@
+"""Every label map of a probe set, decoded once and kept on disk, memory mapped.
+
+An image shows few of the concepts, so its maps are kept as bytes: a local index, whose label number a table gives. The
+same pass notes which image holds which concept and how many of its pixels, in both directions.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from n2vlib.errors import BadInput
+from n2vlib.paths import data_root
+from n2vlib.probe.layout import LARGEST_LABEL
+from n2vlib.probe.pictures import read_map
+from n2vlib.probe.reader import items_of
+from n2vlib.probe.threads import in_order
+
+FORMAT = 1  # part of the cache's folder name: raise it when what is written below changes
+MOST_LABELS = 255  # distinct labels in the maps of one image
+IMAGES_AT_ONCE = 16  # decoded by one task of the thread pool
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMaps:
+    """What is annotated in every image, as arrays. A pair is an (image, concept) where the image holds the concept.
+
+    maps          uint8 (map, sh * sw): local index of the label, 0 = unlabelled; each other value is that of one pair.
+                  Maps of one image that say the same are kept once, empty ones not at all
+    map_ptr       int64 (image + 1,): the maps of image i are maps[map_ptr[i]:map_ptr[i + 1]]
+    pair_ptr      int64 (image + 1,): the pairs of image i, in ascending label number
+    pair_concept  int32 (pair,): label number
+    pair_local    uint8 (pair,): local index in the image's maps; 0 = the label holds for the whole image
+    pair_area     int32 (pair,): annotated pixels, the union over the image's maps; sh * sw for a whole-image label
+    concepts      int32 (concept,): all label numbers of the set, ascending
+    holder_ptr    int64 (concept + 1,): the images holding concepts[c] are holders[holder_ptr[c]:holder_ptr[c + 1]]
+    holders       int64 (pair,): image positions, ascending for each concept
+    """
+
+    maps: NDArray[np.uint8]
+    map_ptr: NDArray[np.int64]
+    pair_ptr: NDArray[np.int64]
+    pair_concept: NDArray[np.int32]
+    pair_local: NDArray[np.uint8]
+    pair_area: NDArray[np.int32]
+    concepts: NDArray[np.int32]
+    holder_ptr: NDArray[np.int64]
+    holders: NDArray[np.int64]
+
+    def annotated(self, number: int, image: int) -> NDArray[np.bool_]:
+        """Where the concept is in the image: bool, (sh * sw,), the union over the image's maps."""
+        start, stop = self.pair_ptr[image : image + 2]
+        pair = start + np.searchsorted(self.pair_concept[start:stop], number)
+        if pair == stop or self.pair_concept[pair] != number:
+            return np.zeros(self.maps.shape[1], dtype=bool)
+        if self.pair_local[pair] == 0:
+            return np.ones(self.maps.shape[1], dtype=bool)
+        layers = self.maps[self.map_ptr[image] : self.map_ptr[image + 1]]
+        return (layers == self.pair_local[pair]).any(axis=0)
+
+    def images_with(self, number: int) -> NDArray[np.int64]:
+        """Positions of the images that hold the concept, ascending; none for an unknown number."""
+        c = int(np.searchsorted(self.concepts, number))
+        if c == len(self.concepts) or self.concepts[c] != number:
+            return np.zeros(0, dtype=np.int64)
+        return np.array(self.holders[self.holder_ptr[c] : self.holder_ptr[c + 1]])
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What to decode: the folder, per image the cells of index.csv, the maps' size, the known label numbers."""
+
+    root: Path
+    cells: Sequence[tuple[str, ...]]
+    size: tuple[int, int]
+    concepts: NDArray[np.int32]
+
+
+def label_maps(fingerprint: str, cells: Cells) -> LabelMaps:
+    """The label maps of a probe set: from the cache, or decoded into it. Two processes at once decode once."""
+    folder = data_root() / "labels" / f"{fingerprint[:16]}-{FORMAT}"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                _make(folder, cells)
+    arrays = {field.name: _load(folder / f"{field.name}.npy") for field in fields(LabelMaps)}
+    return LabelMaps(**arrays)
+
+
+def _load(path: Path) -> np.ndarray:
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    # Pointers are looked up one by one, which a memory map makes slow; only the maps are large.
+    return array if path.stem == "maps" else np.array(array)
+
+
+def _make(folder: Path, cells: Cells) -> None:
+    work = folder.with_suffix(".partial")
+    shutil.rmtree(work, ignore_errors=True)  # of a run that was killed; we hold the lock
+    work.mkdir()
+    try:
+        arrays = _decode(work / "maps.npy", cells)
+        for name, array in arrays.items():
+            np.save(work / f"{name}.npy", array, allow_pickle=False)
+        work.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@dataclass
+class _Image:
+    """The labels of one image: maps uint8 (map, sh * sw); the others (pair,) as in LabelMaps."""
+
+    maps: NDArray[np.uint8]
+    concept: NDArray[np.int32]
+    local: NDArray[np.uint8]
+    area: NDArray[np.int32]
+
+
+def _decode(path: Path, cells: Cells) -> dict[str, np.ndarray]:
+    """Write the maps to `path` one after the other; return the other arrays of LabelMaps."""
+    known = np.zeros(LARGEST_LABEL + 1, dtype=bool)
+    known[0] = known[cells.concepts] = True
+    blocks = [cells.cells[start : start + IMAGES_AT_ONCE] for start in range(0, len(cells.cells), IMAGES_AT_ONCE)]
+    what = f"label maps, {IMAGES_AT_ONCE} images at a time"
+    images: list[_Image] = []
+    n_maps = [0]
+    with path.open("wb") as file:
+        _write_header(file, (0, cells.size[0] * cells.size[1]))
+        start = file.tell()
+        for block in in_order(lambda block: [_decode_image(row, cells, known) for row in block], blocks, what):
+            for image in block:
+                file.write(image.maps.tobytes())
+                n_maps.append(len(image.maps))
+                images.append(_Image(image.maps[:0], image.concept, image.local, image.area))
+        file.seek(0)
+        # numpy pads the header so that the first axis can grow: it keeps its length.
+        _write_header(file, (sum(n_maps), cells.size[0] * cells.size[1]))
+        if file.tell() != start:
+            raise RuntimeError("numpy wrote .npy headers of two lengths")
+    return {"map_ptr": np.cumsum(n_maps, dtype=np.int64), **_tables(images, cells.concepts)}
+
+
+def _write_header(file, shape: tuple[int, int]) -> None:
+    npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+def _tables(images: Sequence[_Image], concepts: NDArray[np.int32]) -> dict[str, np.ndarray]:
+    """The pairs of all images, and the same pairs by concept."""
+    n_pairs = np.array([len(image.concept) for image in images])
+    pair_concept = np.concatenate([image.concept for image in images])
+    pair_image = np.repeat(np.arange(len(images), dtype=np.int64), n_pairs)
+    by_concept = np.argsort(pair_concept, kind="stable")  # stable: images stay ascending
+    held = np.bincount(np.searchsorted(concepts, pair_concept), minlength=len(concepts))
+    return {
+        "pair_ptr": np.concatenate([[0], n_pairs.cumsum()]).astype(np.int64),
+        "pair_concept": pair_concept,
+        "pair_local": np.concatenate([image.local for image in images]),
+        "pair_area": np.concatenate([image.area for image in images]),
+        "concepts": concepts,
+        "holder_ptr": np.concatenate([[0], held.cumsum()]).astype(np.int64),
+        "holders": pair_image[by_concept],
+    }
+
+
+def _decode_image(row: Sequence[str], cells: Cells, known: NDArray[np.bool_]) -> _Image:
+    """row   the image's cells, one a category"""
+    items = [items_of(cell) for cell in row if cell]
+    whole = np.unique(np.array([number for _, numbers in items for number in numbers], dtype=np.int32))
+    paths = dict.fromkeys(path for names, _ in items for path in names)
+    layers = [_read_layer(cells.root / "images" / path, cells.size, known) for path in paths]
+    shown = {number for _, present in layers for number in present.tolist()}
+    # A label of the whole image counts as whole, also where a map has it.
+    numbers = np.array(sorted(shown - {0} - set(whole.tolist())), dtype=np.int32)
+    if len(numbers) > MOST_LABELS:
+        raise BadInput(
+            f"images/{next(iter(paths))}: {len(numbers)} labels in one image; at most {MOST_LABELS} are possible"
+        )
+    table = np.zeros(LARGEST_LABEL + 1, dtype=np.uint8)
+    table[numbers] = np.arange(1, len(numbers) + 1)
+    n_pixels = cells.size[0] * cells.size[1]
+    maps = _distinct([table.take(layer) for layer, _ in layers], n_pixels)
+    concept = np.concatenate([numbers, whole])
+    local = np.concatenate([np.arange(1, len(numbers) + 1), np.zeros(len(whole))]).astype(np.uint8)
+    area = np.concatenate([_areas(maps, len(numbers)), np.full(len(whole), maps.shape[1])]).astype(np.int32)
+    order = np.argsort(concept)
+    return _Image(maps, concept[order], local[order], area[order])
+
+
+def _read_layer(
+    path: Path, size: tuple[int, int], known: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The label numbers of a map, (sh * sw,), and which occur. As wide as an index: tables are looked up with them."""
+    layer = read_map(path, size).ravel().astype(np.intp)
+    present = np.flatnonzero(np.bincount(layer))
+    if not (fine := known[present]).all():
+        raise BadInput(f"{path}: label number {present[~fine][0]} is not in label.csv; `probe check` lists all of them")
+    return layer, present
+
+
+def _distinct(maps: list[NDArray[np.uint8]], n_pixels: int) -> NDArray[np.uint8]:
+    """The maps without empty ones and repetitions, in their order: uint8 (map, n_pixels)."""
+    different = {layer.tobytes(): layer for layer in maps if layer.any()}
+    return np.stack([*different.values()]) if different else np.zeros((0, n_pixels), dtype=np.uint8)
+
+
+def _areas(maps: NDArray[np.uint8], n_labels: int) -> NDArray[np.int64]:
+    """Pixels that show each local label, 1 to n_labels, in at least one map: int64 (label,)."""
+    counts = np.stack([np.bincount(layer, minlength=n_labels + 1) for layer in maps]) if len(maps) else None
+    if counts is None:
+        return np.zeros(0, dtype=np.int64)
+    areas = counts.sum(axis=0)
+    for label in np.flatnonzero((counts > 0).sum(axis=0) > 1):  # in several maps, which may overlap
+        areas[label] = (maps == label).any(axis=0).sum()
+    return areas[1:]

@@ -1,0 +1,21 @@
+"""Which images hold which concepts, as flat arrays over all (image, concept) pairs."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from n2vlib.probe import ProbeSet
+
+
+def positions(probe: ProbeSet, split: str) -> NDArray[np.int64]:
+    """Positions of the images of a split: train, val, or all."""
+    return np.flatnonzero((probe.split == split) | (split == "all"))
+
+
+def concept_positions(probe: ProbeSet) -> NDArray[np.int64]:
+    """Which row of `probe.concepts` each (image, concept) pair belongs to, (pair,)."""
+    return np.searchsorted(probe.concepts.index.to_numpy(), probe.labels.pair_concept)
+
+
+def image_of_pair(probe: ProbeSet) -> NDArray[np.int64]:
+    """Position of the image of each (image, concept) pair, (pair,)."""
+    return np.repeat(np.arange(len(probe.images)), np.diff(probe.labels.pair_ptr))

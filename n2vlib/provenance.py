@@ -1,0 +1,33 @@
+"""The last cell of a chapter: what made its results. No times and no paths, so that two runs print the same."""
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+PACKAGES = ("n2vlib", "torch", "numpy", "pandas", "altair")
+
+
+def provenance(
+    *, probe: Any = None, network: Any = None, layers: Any = None, seed: int | None = None, device: str | None = None
+) -> None:
+    """Print versions, device, seed and fingerprints (the first 12 digits).
+
+    probe     a ProbeSet
+    network   a Network, or its name
+    layers    what `read_layers` returned, or one of its layers
+    device    where the chapter computed; taken from the layers if not given
+    """
+    rows = [("python", platform.python_version()), *((package, version(package)) for package in PACKAGES)]
+    many = list(layers.values()) if isinstance(layers, Mapping) else [] if layers is None else [layers]
+    rows += [("device", device or (many[0].device if many else "cpu"))]
+    rows += [("seed", str(seed))] if seed is not None else []
+    rows += [("probe set", _described(probe))] if probe is not None else []
+    rows += [("network", _described(network))] if network is not None else []
+    rows += [(f"layer {layer.name}", layer.fingerprint[:12]) for layer in many]
+    width = max(len(name) for name, _ in rows)
+    print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
+
+
+def _described(thing: Any) -> str:
+    return thing if isinstance(thing, str) else f"{thing.name}  {thing.fingerprint[:12]}"

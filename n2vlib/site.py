@@ -1,0 +1,133 @@
+"""Build the site from executed chapters: stage them where _toc.yml names them, then Jupyter Book, warnings as errors.
+
+The site needs no network: Vega comes out of vl-convert, MathJax out of sphinx-mathjax-offline, and their licence texts
+out of JupyterLab, which ships the same programs.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+
+from n2vlib.book import Setting, pages
+from n2vlib.errors import BadInput
+from n2vlib.store import digest, sources_digest
+
+BUILDERS = ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "pydata-sphinx-theme")
+_VEGA = ("vega", "d3-", "topojson", "delaunator", "robust-predicates", "internmap", "fast-json", "semver")
+
+
+class SiteFailed(Exception):
+    """The site could not be built without a warning."""
+
+
+def build(setting: Setting) -> Path:
+    """Build <out>/site from the executed chapters of a setting; returns its first page.
+
+    Nothing is done where neither the pages nor the programs that build them have changed. Otherwise the whole site is
+    built: Sphinx keeps stale references and forgets the warnings of pages that it does not read again.
+    """
+    site, record, work = setting.out / "site", setting.out / "site.sha256", setting.out / "sphinx"
+    stage = _stage(setting)
+    key = digest([_digest_of(stage), [version(name) for name in BUILDERS], sources_digest(["n2vlib.chart_mime"])])
+    if site.exists() and record.exists() and record.read_text() == key:
+        return site / "index.html"
+    for old in (site, work):
+        shutil.rmtree(old, ignore_errors=True)
+    run = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage)]
+    options = ["--path-output", str(work), "-W", "-n", "--keep-going", "-q"]
+    done = subprocess.run(
+        [*run, *options], capture_output=True, text=True, stdin=subprocess.DEVNULL, env=os.environ | {"NO_COLOR": "1"}
+    )
+    if done.returncode:
+        raise SiteFailed(f"the site build warned or failed:\n{_complaints(done.stderr)}")
+    (work / "_build" / "html").replace(site)
+    shutil.rmtree(work)
+    record.write_text(key)
+    return site / "index.html"
+
+
+def _complaints(stderr: str) -> str:
+    lines = stderr.splitlines()
+    warnings = [line for line in lines if any(word in line for word in ("WARNING:", "ERROR:", "CRITICAL:"))]
+    return "\n".join(warnings or lines[-30:])
+
+
+def _stage(setting: Setting) -> Path:
+    """<out>/stage: the pages, executed, under the paths of _toc.yml, and everything they load."""
+    root, stage = setting.root, setting.out / "stage"
+    shutil.rmtree(stage, ignore_errors=True)
+    hidden = shutil.ignore_patterns("__pycache__")
+    for folder in ("book/_static", "book/_ext"):
+        shutil.copytree(root / folder, stage / folder, ignore=hidden)
+    for name in ("_toc.yml", "_config.yml", *(f.relative_to(root).as_posix() for f in (root / "book").glob("*.bib"))):
+        shutil.copy2(root / name, stage / name)
+    for page in pages(root):
+        _stage_page(page, setting, stage)
+    _vega(stage / "book/_static")
+    _mathjax(stage / "book/_static/mathjax")
+    return stage
+
+
+def _stage_page(page: str, setting: Setting, stage: Path) -> None:
+    target = stage / page
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if (setting.root / f"{page}.md").exists():
+        shutil.copy2(setting.root / f"{page}.md", f"{target}.md")
+        return
+    executed = setting.executed(page)
+    if not executed.exists():
+        raise BadInput(f"{page}: has not been executed into {setting.out}; run `python -m n2vlib book`")
+    notebook = nbformat.read(executed, as_version=4)
+    notebook.metadata.pop("n2v", None)
+    nbformat.write(notebook, f"{target}.ipynb")
+
+
+def _vega(static: Path) -> None:
+    """One bundle of Vega, Vega-Lite and Vega-Embed for all pages."""
+    import vl_convert
+
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    # The bundle has declarations at its top level that would collide with those of other scripts.
+    (static / "vega-bundle.js").write_text("(()=>{" + bundle + "})();", encoding="utf-8")
+    (static / "vega-bundle.LICENSES.txt").write_text(_licences("vega", _VEGA), encoding="utf-8")
+
+
+def _mathjax(target: Path) -> None:
+    """The one component of MathJax and the fonts that the pages need, 1.6 of its 24 MB."""
+    package = importlib.util.find_spec("sphinx-mathjax-offline")
+    if package is None or package.origin is None:
+        raise BadInput("sphinx-mathjax-offline is not installed; run `pip install -e .[book]`")
+    source, fonts = Path(package.origin).parent / "static" / "mathjax", "output/chtml/fonts/woff-v2"
+    shutil.copytree(source / fonts, target / fonts)
+    shutil.copy2(source / "tex-chtml.js", target)
+    (target / "LICENSE.txt").write_text(_licences("mathjax-full", ("mathjax",)), encoding="utf-8")
+
+
+def _licences(needed: str, prefixes: tuple[str, ...]) -> str:
+    spec = importlib.util.find_spec("jupyterlab")
+    if spec is None or spec.origin is None:
+        raise BadInput("jupyterlab is not installed; run `pip install -e .[book]`")
+    listed = json.loads((Path(spec.origin).parent / "static" / "third-party-licenses.json").read_text(encoding="utf-8"))
+    texts = {p["name"]: p.get("extractedText") for p in listed["packages"] if p["name"].startswith(prefixes)}
+    if not texts.get(needed):
+        raise BadInput(f"jupyterlab {version('jupyterlab')} no longer holds the licence text of {needed}")
+    return "\n\n".join(f"{name}\n\n{text}" for name, text in sorted(texts.items()) if text)
+
+
+def _digest_of(folder: Path) -> str:
+    return digest([(path.relative_to(folder).as_posix(), content) for path, content in _contents(folder)])
+
+
+def _contents(folder: Path) -> Iterator[tuple[Path, str]]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            yield path, sha256(path.read_bytes()).hexdigest()

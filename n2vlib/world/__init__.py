@@ -1,0 +1,113 @@
+"""The drawn world: scenes with objects, parts, materials, colors and textures, drawn by our own code as a probe set.
+
+Scene `index` of `seed` depends on these two numbers alone. Its label maps are the same on every machine; its
+pixels agree to within one grey level.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from n2vlib.probe.broden import Labelled, write
+from n2vlib.progress import bar
+from n2vlib.world.canvas import GRID, Canvas
+from n2vlib.world.catalog import CONCEPTS, SCENE, TEXTURE
+from n2vlib.world.digest import DIGEST
+from n2vlib.world.scenes import INDOOR, compose, pick_light
+from n2vlib.world.stage import Box
+from n2vlib.world.textures import swatch
+
+__all__ = ["CONCEPTS", "DIGEST", "Scene", "draw", "labels_digest", "scene"]
+SWATCHES = 0.12  # share of images that show a texture and nothing else
+
+
+@dataclass
+class Scene:
+    """One drawn image and everything known about it.
+
+    image    uint8, (112, 112, 3)
+    maps     category -> one uint16 map (56, 56) of concept numbers, 0 = unlabelled
+    whole    "scene" or "texture" -> the number that holds for the whole image
+    scene    the scene's number; 0 for a swatch
+    objects  numbers of the objects that can be seen in the object map
+    boxes    (object number, (left, top, right, bottom)) of every thing painted, in image pixels and not clipped,
+             far to near; a thing behind others may be hidden
+    """
+
+    image: np.ndarray
+    maps: dict[str, list[np.ndarray]]
+    whole: dict[str, list[int]]
+    scene: int
+    objects: set[int]
+    boxes: list[tuple[int, Box]]
+
+
+def _make_grain() -> np.ndarray:
+    """Brightness of paper and film on the sample grid, mean 1: fine noise over soft blotches."""
+    rng = Random("paper")
+    fine = np.array(rng.choices(range(-100, 101), k=GRID * GRID), dtype=np.float32).reshape(GRID, GRID)
+    coarse = np.array(rng.choices(range(-100, 101), k=28 * 28), dtype=np.float32).reshape(28, 28)
+    return 1 + fine * np.float32(0.00032) + np.kron(coarse, np.ones((8, 8), dtype=np.float32)) * np.float32(0.00005)
+
+
+_GRAIN = _make_grain()
+_RADIUS = ((np.arange(GRID, dtype=np.float32) - GRID / 2) / (GRID / 2)) ** 2
+_VIGNETTE = 1 - np.float32(0.05) * (_RADIUS[:, None] + _RADIUS[None, :])
+
+
+def _film(rng: Random) -> np.ndarray:
+    """float32 (GRID * GRID,): a shifted copy of the grain, darker towards the corners."""
+    shift = rng.randrange(GRID), rng.randrange(GRID)
+    return (np.roll(_GRAIN, shift, axis=(0, 1)) * _VIGNETTE).ravel()
+
+
+def scene(seed: int, index: int) -> Scene:
+    """Draw image `index` of the world `seed`."""
+    rng = Random(f"{seed}/{index}")
+    boxes: list[tuple[int, Box]] = []
+    if rng.random() < SWATCHES:
+        name = rng.choice(list(TEXTURE))
+        canvas, whole, number = Canvas(pick_light(rng, indoors=True)), {"texture": [TEXTURE[name]]}, 0
+        swatch(rng, canvas, name)
+    else:
+        name = rng.choice(list(SCENE))
+        canvas, number = Canvas(pick_light(rng, name in INDOOR)), SCENE[name]
+        whole = {"scene": [number]}
+        boxes = compose(rng, canvas, name).boxes
+    labels = canvas.label_maps()
+    objects = set(np.unique(labels["object"]).tolist()) - {0}
+    image = canvas.image(_film(rng), rng.uniform(0.92, 1.06))
+    return Scene(image, {c: [m] for c, m in labels.items() if m.any()}, whole, number, objects, boxes)
+
+
+def labels_digest(seed: int, n_scenes: int) -> str:
+    """sha256 hex over the label maps and whole-image labels of the first `n_scenes` scenes of `seed`.
+
+    Compared with `digest.DIGEST`: that the world is the same on this machine.
+    """
+    seen = sha256()
+    for index in range(n_scenes):
+        drawn = scene(seed, index)
+        for category, (labels,) in sorted(drawn.maps.items()):
+            seen.update(f"{index} {category} ".encode() + labels.astype("<u2").tobytes())
+        seen.update(repr(sorted(drawn.whole.items())).encode())
+    return seen.hexdigest()
+
+
+def draw(path: Path | str, n_images: int = 4000, seed: int = 0, progress: bool = True) -> None:
+    """Write the first `n_images` scenes of world `seed` to a new folder `path` in Broden's format (PNG images).
+
+    Raises BadInput if `path` already holds files.
+    """
+    order = range(n_images)
+    indices = bar(order, "drawing the world", n_images) if progress else order
+    names = {number: name for number, name, _ in CONCEPTS}
+    write(path, (_labelled(seed, index) for index in indices), names)
+
+
+def _labelled(seed: int, index: int) -> Labelled:
+    drawn = scene(seed, index)
+    return Labelled(f"world/{seed}_{index:06d}.png", drawn.image, drawn.maps, drawn.whole)

@@ -1,0 +1,99 @@
+"""Training images for the zoo: drawn scenes with what is in them, one array in one file."""
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+
+from n2vlib.paths import data_root
+from n2vlib.progress import bar
+from n2vlib.store import sources_digest
+
+TRAIN_SEED, HELD_OUT_SEED = 1, 2  # the probe set is drawn from seed 0
+_CHUNK = 100
+
+
+@dataclass
+class Drawn:
+    """Images and what is in them.
+
+    images    uint8, (image, 112, 112, 3)
+    scene     int64, (image,), place in `scenes`; -1 where the image shows no scene (texture swatches)
+    objects   bool, (image, object)
+    """
+
+    images: np.ndarray
+    scene: np.ndarray
+    objects: np.ndarray
+    scenes: list[str]
+    object_names: list[str]
+
+
+def drawn(n_images: int, seed: int) -> Drawn:
+    """The first `n_images` scenes of that seed: drawn on first use into data_root(), read from there afterwards."""
+    from n2vlib.world import CONCEPTS
+
+    root = data_root()
+    root.mkdir(parents=True, exist_ok=True)
+    base = root / f"zoo-{n_images}-seed{seed}-{world_digest()[:8]}"
+    with filelock.FileLock(f"{base}.lock"):
+        if not base.with_suffix(".npy").exists():
+            _draw_to(base, n_images, seed)
+    images = np.load(base.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+    with np.load(base.with_suffix(".npz"), allow_pickle=False) as labels:
+        return Drawn(images, labels["scene"], labels["objects"], *_names(CONCEPTS))
+
+
+def gather(scenes: Iterable[Any], concepts: list[tuple[int, str, str]]) -> Drawn:
+    """Scenes of the drawn world in memory.
+
+    scenes     each with image, scene (concept number; 0 or None: none) and objects (concept numbers)
+    concepts   (number, name, category), all of them
+    """
+    numbers = {kind: [n for n, _, category in concepts if category == kind] for kind in ("scene", "object")}
+    made = list(scenes)
+    place = {number: at for at, number in enumerate(numbers["scene"])}
+    objects = np.array([[number in one.objects for number in numbers["object"]] for one in made], bool)
+    scene = np.array([place[one.scene] if one.scene else -1 for one in made], np.int64)
+    return Drawn(np.stack([one.image for one in made]), scene, objects, *_names(concepts))
+
+
+def world_digest() -> str:
+    """sha256 over the sources that draw the world."""
+    return sources_digest(["n2vlib.world"])
+
+
+def _draw_to(base: Path, n_images: int, seed: int) -> None:
+    """Draw on all cores; the images' file gets its name last, when all is written."""
+    starts = range(0, n_images, _CHUNK)
+    part = base.with_suffix(".part")
+    images = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(n_images, 112, 112, 3))
+    chunks = []
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        jobs = [pool.submit(_draw_chunk, seed, start, min(start + _CHUNK, n_images)) for start in starts]
+        for start, job in bar(zip(starts, jobs, strict=True), "drawing training images", len(jobs)):
+            chunk = job.result()
+            images[start : start + len(chunk.images)] = chunk.images
+            chunks.append((chunk.scene, chunk.objects))
+    images.flush()
+    scene, objects = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+    with base.with_suffix(".labels").open("wb") as file:
+        np.savez_compressed(file, scene=scene, objects=objects)
+    base.with_suffix(".labels").replace(base.with_suffix(".npz"))
+    part.replace(base.with_suffix(".npy"))
+
+
+def _draw_chunk(seed: int, start: int, stop: int) -> Drawn:
+    from n2vlib.world import CONCEPTS, scene
+
+    return gather((scene(seed, index) for index in range(start, stop)), CONCEPTS)
+
+
+def _names(concepts: list[tuple[int, str, str]]) -> tuple[list[str], list[str]]:
+    names = {kind: [name for _, name, category in concepts if category == kind] for kind in ("scene", "object")}
+    return names["scene"], names["object"]

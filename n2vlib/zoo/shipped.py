@@ -1,0 +1,86 @@
+"""Networks of the zoo as shipped: float16 weights whose hash is verified, and random twins drawn from their seed."""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from n2vlib.errors import BadInput, near
+from n2vlib.preprocessing import Preprocessing
+from n2vlib.zoo.architectures import ARCHITECTURES
+from n2vlib.zoo.recipes import PREPROCESSING, RECIPES, Recipe
+
+FOLDER = Path(__file__).parent / "files"
+
+
+def names() -> list[str]:
+    """Names of the zoo's networks."""
+    return list(RECIPES)
+
+
+def recipe(name: str) -> Recipe:
+    """The row of the table; BadInput with near matches for a name that is not in it."""
+    if name not in RECIPES:
+        raise BadInput(f"zoo: no network {name!r}; {near(name, names())}")
+    return RECIPES[name]
+
+
+def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module, Preprocessing]:
+    """The network and its preprocessing, in eval mode, float32 on the CPU.
+
+    folder   where the weights lie: <name>.safetensors and <name>.json
+    Raises BadInput where the file is missing or its sha256 is not the recorded one.
+    """
+    row = recipe(name)
+    state = random_state(row) if row.task is None else _verified(name, folder)
+    outputs = len(state["head.bias"])
+    module = ARCHITECTURES[row.architecture](outputs=outputs, **row.options)
+    module.load_state_dict({key: values.float() for key, values in state.items()})
+    return module.eval(), PREPROCESSING
+
+
+def record(name: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """What the JSON beside the weights says: recipe, data, accuracy, sha256; for a random twin its recipe."""
+    row = recipe(name)
+    if row.task is None:
+        return {"name": name, "task": None, "architecture": row.architecture, "seed": row.seed}
+    path = folder / f"{name}.json"
+    if not path.exists():
+        raise BadInput(f"zoo: {name} has not been trained yet ({path} is missing); run make zoo")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _verified(name: str, folder: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load
+
+    wanted, path = record(name, folder)["sha256"], folder / f"{name}.safetensors"
+    if not path.exists():
+        raise BadInput(f"zoo: {path} is missing; run make zoo")
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != wanted:
+        raise BadInput(f"zoo: {path} is damaged (sha256 differs from {name}.json); get it again, or run make zoo")
+    return load(data)
+
+
+def random_state(row: Recipe) -> dict[str, Tensor]:
+    """Weights of a random twin: He-uniform, variance 2 / fan-in, biases 0, rounded to float16.
+
+    Raw 64-bit output of PCG64, scaled by one float64 multiplication: the same bits on every machine and with every
+    version of numpy and torch.
+    """
+    shapes = ARCHITECTURES[row.architecture](**row.options).state_dict()
+    stream = np.random.PCG64(row.seed)
+    state = {}
+    for name, like in shapes.items():
+        if not name.endswith(".weight"):
+            state[name] = torch.zeros(like.shape, dtype=torch.float16)
+            continue
+        bound = math.sqrt(6 / (like.numel() / like.shape[0]))
+        unit = (stream.random_raw(like.numel()) >> np.uint64(11)) * 2.0**-53
+        state[name] = torch.from_numpy(((2 * unit - 1) * bound).astype(np.float16)).reshape(like.shape)
+    return state

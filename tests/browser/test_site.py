@@ -1,0 +1,70 @@
+"""Every page of the built site, opened from disk with the network off, at laptop and at phone width."""
+
+import pytest
+from without_network import BUILT
+
+from n2vlib.book import pages
+from n2vlib.paths import ROOT
+
+SCREENSHOTS = ROOT / "build" / "screenshots"
+STAGE = BUILT / "stage"
+PAGES = [*(pages(STAGE) if STAGE.exists() else []), "index", "search", "genindex"]
+
+SCROLL = """async () => {
+  for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight / 2) {
+    scrollTo(0, y);
+    await new Promise(done => setTimeout(done, 30));
+  }
+  scrollTo(0, 0);
+}"""
+DRAWN = "() => [...document.querySelectorAll('.n2v-chart')].every(chart => chart.dataset.drawn)"
+UNDRAWN = "() => [...document.querySelectorAll('.n2v-chart')].filter(c => c.dataset.drawn !== 'true').length"
+# Formulas are typeset where each .math element holds a container of MathJax's, without an error in it.
+TYPESET = "() => [...document.querySelectorAll('.math')].every(m => m.querySelector('mjx-container'))"
+RAW = r"""() => {
+  const raw = [];
+  const walk = document.createTreeWalker(document.querySelector('article') || document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walk.nextNode(); node; node = walk.nextNode())
+    if (/\$[^$\s][^$\n]*\$|\$\$|\\\(|\\begin\{/.test(node.data))
+      if (!node.parentElement.closest('pre, code, script, style')) raw.push(node.data.trim());
+  return raw.concat([...document.querySelectorAll('mjx-merror')].map(e => e.textContent));
+}"""
+BROKEN_IMAGES = "() => [...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.src.slice(0, 80))"
+OVERFLOW = "() => document.documentElement.scrollWidth - innerWidth"
+
+
+@pytest.mark.parametrize("width", ["laptop", "phone"])
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_whole_without_a_network(name, width, built, offline):
+    opened = offline(width)
+    page = opened.page
+    page.goto((built / "site" / f"{name}.html").as_uri())
+    page.wait_for_load_state("networkidle")
+    page.evaluate(SCROLL)
+    page.wait_for_function(DRAWN, timeout=30_000)
+    if page.locator(".math").count():
+        page.wait_for_function(TYPESET, timeout=30_000)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name.replace('/', '-')}.{width}.png", full_page=True)
+    assert opened.wrong == []
+    assert page.evaluate(UNDRAWN) == 0, "charts that were not drawn"
+    assert page.evaluate(RAW) == [], "formulas that were not typeset"
+    assert page.evaluate(BROKEN_IMAGES) == [], "pictures that did not load"
+    assert page.evaluate(OVERFLOW) <= 1, "pixels that stick out to the right"
+
+
+def test_the_site_holds_no_address_it_would_load_from(built):
+    loads = ("unpkg.com", "cdn.jsdelivr.net", "fonts.googleapis", "cdnjs.cloudflare")
+    found = [
+        (path.relative_to(built).as_posix(), host)
+        for path in (built / "site").rglob("*.html")
+        for host in loads
+        if host in path.read_text(encoding="utf-8")
+    ]
+    assert found == []
+
+
+def test_the_licences_of_mathjax_and_vega_go_with_them(built):
+    static = built / "site" / "_static"
+    assert "Apache License" in (static / "mathjax" / "LICENSE.txt").read_text(encoding="utf-8")
+    assert "University of Washington" in (static / "vega-bundle.LICENSES.txt").read_text(encoding="utf-8")

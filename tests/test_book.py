@@ -1,0 +1,181 @@
+"""The runner executes what has changed, on checked parameters, and never takes a failed run for a result."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from tiny_book import tiny_book, write_chapter
+
+from n2vlib import book
+from n2vlib.errors import BadInput
+from n2vlib.parameters import COMMON
+from n2vlib.paths import ROOT
+
+SETTINGS = sorted((ROOT / "params").glob("*.yml"))
+
+
+def texts(path: Path) -> str:
+    """What the cells of a notebook printed."""
+    cells = nbformat.read(path, as_version=4).cells
+    return "".join(output.get("text", "") for cell in cells for output in cell.get("outputs", []))
+
+
+def test_a_chapter_gets_the_settings_parameters_and_runs_again_only_when_it_changes(tmp_path, capsys):
+    setting = tiny_book(tmp_path, one="print('tau', TAU)", two="print('two')")
+    assert book.run(["book/one", "book/two"], setting) == []
+    assert texts(setting.executed("book/one")) == "tau 0.01\n"
+    write_chapter(tmp_path, "two", "print('two, edited')")
+    capsys.readouterr()
+    assert book.run(["book/one", "book/two"], setting) == []
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split() == ["book/one", "unchanged"] and "unchanged" not in second
+    assert texts(setting.executed("book/two")) == "two, edited\n"
+
+
+def test_executed_copies_hold_no_times_and_no_paths(tmp_path):
+    setting = tiny_book(tmp_path, one="print('tau', TAU)")
+    book.run(["book/one"], setting)
+    text = setting.executed("book/one").read_text(encoding="utf-8")
+    assert str(tmp_path) not in text and "duration" not in text and "iopub" not in text
+
+
+def test_a_failure_is_one_line_with_chapter_cell_and_error_and_the_others_still_run(tmp_path):
+    setting = tiny_book(tmp_path, one="raise KeyError('no\\nsuch filter')", two="print('two')")
+    failures = book.run(["book/one", "book/two"], setting)
+    assert len(failures) == 1 and "\n" not in failures[0]
+    assert failures[0].startswith("book/one: cell [") and "KeyError" in failures[0] and "such filter" in failures[0]
+    assert not setting.executed("book/one").exists() and setting.executed("book/two").exists()
+
+
+def test_a_run_that_fails_takes_the_older_copy_away(tmp_path):
+    setting = tiny_book(tmp_path, one="print('fine')")
+    assert book.run(["book/one"], setting) == []
+    write_chapter(tmp_path, "one", "1 / 0")
+    assert book.run(["book/one"], setting)
+    assert not setting.executed("book/one").exists()
+
+
+def test_a_cell_that_writes_to_stderr_fails_its_chapter(tmp_path):
+    setting = tiny_book(tmp_path, one="import warnings\nwarnings.warn('deprecated')")
+    (failure,) = book.run(["book/one"], setting)
+    assert "wrote to stderr" in failure and "deprecated" in failure
+
+
+def test_a_bad_parameter_in_a_notebook_shows_one_line_and_no_traceback(tmp_path):
+    setting = tiny_book(tmp_path, one="1")
+    write_chapter(tmp_path, "one", "1", extra="SEED: int = -1  # a default out of range")
+    (failure,) = book.run(["book/one"], setting)
+    assert "SEED: should be greater than or equal to 0, got -1" in failure
+    cells = nbformat.read(setting.executed("book/one").with_suffix(".part.ipynb"), as_version=4).cells
+    (error,) = [o for cell in cells for o in cell.get("outputs", []) if o.output_type == "error"]
+    assert len(error.traceback) == 1
+
+
+def test_values_are_refused_before_anything_runs_and_the_error_names_who_gave_them(tmp_path):
+    setting = tiny_book(tmp_path, one="1")
+    setting.params.write_text("TAU: 1e-4\n")
+    (failure,) = book.run(["book/one"], setting)
+    assert failure.startswith("params/tiny.yml: TAU: ") and "1.0e-4" in failure
+    assert not setting.out.exists()
+    setting.params.write_text("TAU: 0.01\n")
+    with pytest.raises(BadInput, match="^-p: TUA: .*no such parameter.*TAU"):
+        book.run_one("book/one", [("-p", {"TUA": 0.01})], setting)
+
+
+def test_what_only_one_chapter_knows_lies_in_a_file_of_its_own_and_wins(tmp_path):
+    setting = tiny_book(tmp_path, one="print('tau', TAU, TOP)")
+    write_chapter(tmp_path, "one", "print('tau', TAU, TOP)", extra="TOP: int = 5  # rows shown")
+    (tmp_path / "params" / "tiny").mkdir()
+    (tmp_path / "params" / "tiny" / "one.yml").write_text("TOP: 7\nTAU: 0.02\n")
+    book.run(["book/one"], setting)
+    assert texts(setting.executed("book/one")) == "tau 0.02 7\n"
+
+
+def test_plain_papermill_with_two_files_gives_what_the_runner_gives(tmp_path):
+    setting = tiny_book(tmp_path, one="print('tau', TAU)")
+    (tmp_path / "later.yml").write_text("TAU: 0.02\n")
+    files = ["-f", str(setting.params), "-f", str(tmp_path / "later.yml")]
+    command = [sys.executable, "-m", "papermill", str(tmp_path / "book/one.ipynb"), str(tmp_path / "out.ipynb"), *files]
+    subprocess.run([*command, "-k", "python3", "--no-progress-bar"], check=True, capture_output=True)
+    assert texts(tmp_path / "out.ipynb") == "tau 0.02\n"
+
+
+def test_a_chapter_runs_in_the_kernel_of_another_environment(tmp_path, monkeypatch):
+    install = [sys.executable, "-m", "ipykernel", "install", "--prefix", str(tmp_path), "--name", "n2v-second"]
+    subprocess.run([*install, "--env", "N2V_WHICH", "second"], check=True, capture_output=True)
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share" / "jupyter"))
+    here = tiny_book(tmp_path, one="import os\nprint(os.environ.get('N2V_WHICH'))")
+    there = book.Setting(here.params, tmp_path / "there", kernel="n2v-second", root=tmp_path)
+    assert book.run(["book/one"], here) == [] and book.run(["book/one"], there) == []
+    assert texts(here.executed("book/one")) == "None\n"
+    assert texts(there.executed("book/one")) == "second\n"
+
+
+def test_a_kernel_that_is_not_registered_is_one_line(tmp_path):
+    setting = tiny_book(tmp_path, one="1")
+    nowhere = book.Setting(setting.params, setting.out, kernel="n2v-nowhere", root=tmp_path)
+    (failure,) = book.run(["book/one"], nowhere)
+    assert "n2v-nowhere" in failure and "\n" not in failure
+
+
+def test_the_key_names_text_parameters_named_files_kernel_and_modules(tmp_path, monkeypatch):
+    setting = tiny_book(tmp_path, one="from n2vlib import look")
+    network = tmp_path / "network.py"
+    network.write_text("def build(): ...")
+
+    def key(**parameters):
+        return book.key_of("book/one", parameters, setting)
+
+    named = f"{network}:build"
+    keys = [key(), key(TAU=0.02), key(PROBE=named)]
+    network.write_text("def build(): return 1")
+    keys.append(key(PROBE=named))
+    keys.append(book.key_of("book/one", {}, book.Setting(setting.params, setting.out, "other", tmp_path)))
+    asked = []
+    monkeypatch.setattr(book, "sources_digest", lambda modules: asked.extend(modules) or "edited")
+    keys.append(key())
+    assert len(set(keys)) == len(keys)
+    assert {"n2vlib.look", "n2vlib.parameters"} <= set(asked)
+
+
+def test_the_command_line_says_bad_input_in_one_line(tmp_path):
+    command = [sys.executable, "-m", "n2vlib", "run", "no-such-chapter"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"NO_COLOR": "1"})
+    assert done.returncode == 2
+    assert done.stderr.startswith("no-such-chapter: ") and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("page", book.pages())
+def test_every_page_of_the_table_of_contents_is_there(page):
+    assert (ROOT / f"{page}.md").exists() or (ROOT / f"{page}.ipynb").exists()
+
+
+@pytest.mark.parametrize("chapter", book.chapters())
+def test_every_chapter_declares_the_common_block_and_its_defaults_are_the_embedded_setting(chapter):
+    notebook = nbformat.read(ROOT / f"{chapter}.ipynb", as_version=4)
+    (cell,) = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    types, defaults = book.declared_in(cell)
+    assert tuple(types)[: len(COMMON)] == COMMON
+    assert all("#" in line for line in cell.splitlines() if line.strip()), "each line has its help"
+    embedded = book.Setting(ROOT / "params" / "embedded.yml", ROOT / "build" / "embedded")
+    assert book.parameters_of(chapter, embedded.given(chapter)) == {}, "the defaults are the embedded setting"
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    assert code[0] == cell and "check_parameters(globals())" in code[1]
+    assert "provenance(" in code[-1]
+
+
+@pytest.mark.parametrize("file", SETTINGS, ids=lambda file: file.stem)
+@pytest.mark.parametrize("chapter", book.chapters())
+def test_every_parameter_file_fits_every_chapter(chapter, file):
+    setting = book.Setting(file, ROOT / "build" / file.stem)
+    book.parameters_of(chapter, setting.given(chapter))
+
+
+@pytest.mark.parametrize("file", SETTINGS, ids=lambda file: file.stem)
+def test_every_parameter_file_gives_the_whole_common_block_and_no_store(file):
+    values = book.read_parameters(file)
+    assert set(COMMON) <= set(values)
+    assert values["STORE"] is None

@@ -1,0 +1,209 @@
+"""Charts keep the book's promises: colors anyone can tell apart, the same bytes every time, numbers where they belong."""
+
+import base64
+import io
+import itertools
+import json
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from n2vlib import charts, look, tables
+from n2vlib.chart_mime import VegaLite, chart_html
+from n2vlib.chart_parts import field
+
+LAYERS = ["conv1", "conv2"]
+# Machado, Oliveira and Fernandes 2009, complete loss of one cone, for linear RGB.
+BLINDNESS = {
+    "none": np.eye(3),
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def linear(color: str) -> np.ndarray:
+    rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* of linear RGB; a distance of 2 is just seen, 20 is another color."""
+    x, y, z = np.cbrt(XYZ @ np.clip(rgb, 0, 1) / [0.9505, 1.0, 1.089])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def contrast(color: str, page: str) -> float:
+    light, dark = sorted((float(XYZ[1] @ linear(c)) for c in (color, page)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("blindness", BLINDNESS)
+def test_any_two_categories_stay_apart_for_every_reader(blindness):
+    seen = [lab(np.array(BLINDNESS[blindness]) @ linear(color)) for color in look.COLORS]
+    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 20
+
+
+@pytest.mark.parametrize("color", [*look.COLORS, look.INK, look.OTHER])
+def test_every_color_is_seen_on_a_white_and_on_a_dark_page(color):
+    assert contrast(color, "#ffffff") > 2.4 and contrast(color, "#14181e") > 2.9
+
+
+def scores(n: int = 12) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    kinds = [("segmentation", "set_iou"), ("classification", "accuracy")]
+    rows = [
+        {"layer": layer, "task": task, "method": method, "concept": c, "category": look.CATEGORIES[c % 3], measure: v}
+        for layer, (task, measure), method, c in itertools.product(LAYERS, kinds, look.METHODS, range(n))
+        for v in [rng.uniform(0.5, 1) if task == "classification" else rng.uniform(0, 0.6)]
+    ]
+    same = {"n_filters": 1, "seed": 0, "split": "val", "images": 10, "filter": 0}
+    return pd.DataFrame(rows).assign(name=lambda t: "concept " + t["concept"].astype(str), **same)
+
+
+def concepts() -> pd.DataFrame:
+    area = [0.001, 0.2, np.nan]
+    return pd.DataFrame(
+        {"name": list("abc"), "category": ["part", "object", "scene"], "images": [10, 400, 70], "area": area}
+    )
+
+
+def every_chart() -> dict[str, charts.Chart]:
+    s = scores()
+    means, wide = tables.by_category(s), tables.side_by_side(s, "conv1", "segmentation")
+    present = tables.side_by_side(s, "conv2", "classification")
+    theirs = pd.DataFrame({"task": "segmentation", "layer": LAYERS, "percent_concepts_equal_or_better": [91.6, 86.8]})
+    beside = tables.beside_published(tables.at_least_as_good(s), theirs)
+    filters = pd.DataFrame({"layer": np.repeat(LAYERS, 20), "realised": np.linspace(0.0049, 0.005, 40)})
+    taus = pd.DataFrame(
+        {"tau": [0.005, 0.01] * 2, "iou": [0.1, 0.2, 0.3, 1 / 3], "series": ["ours"] * 2 + ["random"] * 2}
+    )
+    return {
+        "by_category": charts.by_category(means, "t"),
+        "by_category, random": charts.by_category(means, "t", error="standard_error", random=means),
+        "iou_scatter": charts.iou_scatter(wide, "t"),
+        "accuracy_scatter": charts.accuracy_scatter(present, "t"),
+        "concepts_bar": charts.concepts_bar(wide, "t", top=5),
+        "concept_counts": charts.concept_counts(concepts(), "t"),
+        "sorted_iou": charts.sorted_iou(wide, "t"),
+        "histogram": charts.histogram(filters, "realised", "t", "share of places", at=0.005),
+        "histogram, by": charts.histogram(filters, "realised", "t", "share of places", by="layer", at=0.005),
+        "lines": charts.lines(taus, "tau", "iou", "t", ("tau", "set IoU"), series="series", log=True),
+        "lines, band": charts.lines(
+            means.assign(depth=means["layer"].map({"conv1": 1, "conv2": 2})), "depth", "mean", "t", ("depth", "IoU")
+        ),
+        "published_beside_ours": charts.published_beside_ours(beside, "t", "% of concepts"),
+    }
+
+
+CHARTS = every_chart()
+
+
+def numbers(part: object) -> list[float]:
+    """Every float in the data of a specification."""
+    if isinstance(part, dict):
+        return [x for value in part.values() for x in numbers(value)]
+    if isinstance(part, list):
+        return [x for value in part for x in numbers(value)]
+    return [part] if isinstance(part, float) else []
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_cell_shows_a_chart_to_every_reader_and_is_silent(name, capfd):
+    bundle = CHARTS[name]._repr_mimebundle_()
+    shown = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert set(shown) == {look.MIME, "image/png", "text/plain"}  # JupyterLab would prefer text/html to the chart
+    drawn = base64.b64decode(shown["image/png"])
+    assert min(Image.open(io.BytesIO(drawn)).size) > 100 and len(drawn) < 60_000
+    assert shown["text/plain"].startswith("<chart: t.") and "0x" not in shown["text/plain"]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_chart_is_the_same_every_time_and_its_data_have_four_digits(name):
+    spec = CHARTS[name].to_dict()
+    assert json.dumps(spec) == json.dumps(CHARTS[name].to_dict())
+    data = numbers(spec["datasets"])
+    assert data and all(x == float(f"{x:.4g}") for x in data if np.isfinite(x))
+    assert not any("row" in key or "index" in key for rows in spec["datasets"].values() for key in rows[0])
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_chart_says_in_words_what_it_shows(name):
+    spec = CHARTS[name].to_dict()
+    assert spec["description"].startswith("t") and spec["title"]["text"] == ["t"]
+
+
+def test_axes_start_where_the_measure_means_something():
+    iou, accuracy = (CHARTS[name].to_dict()["layer"][1]["encoding"] for name in ("iou_scatter", "accuracy_scatter"))
+    assert iou["x"]["scale"]["domain"][0] == 0 and accuracy["y"]["scale"]["domain"][0] == 0.5
+    assert "set IoU, validation images" in iou["x"]["title"] and "balanced accuracy" in accuracy["x"]["title"][1]
+
+
+def test_an_accuracy_below_chance_is_still_on_the_chart():
+    wide = tables.side_by_side(scores(), "conv1", "classification")
+    wide.loc[0, "combination"] = 0.41
+    encoding = charts.accuracy_scatter(wide, "t").to_dict()["layer"][1]["encoding"]
+    assert encoding["y"]["scale"]["domain"][0] == 0.41
+
+
+def test_colors_are_the_categorys_own_whichever_are_present():
+    wide = tables.side_by_side(scores(), "conv1", "segmentation")
+    only = wide[wide["category"] == "material"]
+    scale = charts.iou_scatter(only, "t").to_dict()["layer"][1]["encoding"]["color"]["scale"]
+    assert scale == {"domain": ["material"], "range": [look.COLORS[2]]}
+    assert look.categories(["scene", "color", "weather"]) == ["color", "scene", "weather"]
+
+
+def test_column_names_with_dots_are_names():
+    assert field("iou[0.5]") == r"iou\[0\.5\]"
+    wide = tables.side_by_side(scores(), "conv1", "segmentation").rename(columns={"combination": "F=0.5"})
+    assert charts.iou_scatter(wide, "t", y="F=0.5")._repr_mimebundle_()
+
+
+def test_the_site_gets_the_title_as_text_and_the_specification_as_data():
+    nasty = "</script><b>x</b> & <!--"
+    wide = tables.side_by_side(scores(), "conv1", "segmentation").assign(name=nasty)
+    text = chart_html(charts.iou_scatter(wide, f"won by {nasty}").to_dict())
+    head, data = text.split('<script type="application/json" class="n2v-spec">')
+    assert "&lt;/script&gt;" in head and "<b>" not in head
+    spec = json.loads(data.removesuffix("</script></div>"))
+    assert "<" not in data.removesuffix("</script></div>")
+    assert "title" not in spec and nasty in json.dumps(spec)
+
+
+def test_the_plugin_takes_charts_and_nothing_else():
+    class Data:
+        mime_type, content = look.MIME, {"description": "d", "title": "short"}
+
+    node = VegaLite.handle_mime(None, Data(), inline=False)[0]
+    assert 'class="n2v-chart"' in node.astext() and "short" in node.astext()
+    assert VegaLite.handle_mime(None, Data(), inline=True) is None
+    Data.mime_type = "text/plain"
+    assert VegaLite.handle_mime(None, Data(), inline=False) is None
+
+
+def test_altair_takes_more_rows_than_its_five_thousand():
+    many = pd.DataFrame({"x": np.arange(6000.0)})
+    assert alt.Chart(many).mark_point().encode(x="x:Q").to_dict()
+
+
+def test_a_table_shows_a_dozen_rows_then_the_rest_and_marks_the_best():
+    wide = tables.side_by_side(scores(20), "conv1", "segmentation").assign(name="<i>")
+    shown = charts.table(wide, caption="a < b", digits=2, best=["single filter", "combination"])
+    html = shown._repr_html_()
+    assert "<i>" not in html and "a &lt; b" in html
+    assert "show all 20 rows" in html and html.count("<tbody>") == 2
+    bold = html.split("</tbody>")[-2].count("font-weight:bold")
+    assert bold == 12
+    assert repr(shown).endswith("(8 more rows)") and "0x" not in repr(shown)
+
+
+def test_a_table_writes_missing_numbers_as_a_dash_and_differences_with_their_sign():
+    frame = pd.DataFrame({"published": [91.6, np.nan], "this run": [75.0, 1234.0], "difference": [-16.6, np.nan]})
+    text = repr(charts.table(frame, digits=1))
+    assert "−16.6" in text and "–" in text and "1234.0" in text

@@ -1,0 +1,161 @@
+"""The library's fast path against slow loops, from the same images: thresholds, fired, set and dissection IoU."""
+
+import numpy as np
+import oracles
+import pytest
+from measured import TAU, activations, annotated, measure, network, probe_in
+
+from n2vlib import counts
+from n2vlib.activations import read_layers
+from n2vlib.errors import BadInput
+from n2vlib.kernels import tally, tally_torch
+from n2vlib.methods import dissection, single_filter
+from n2vlib.store import Store
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return measure(tmp_path_factory.mktemp("world"))
+
+
+@pytest.mark.parametrize("name", ["1", "3"])
+def test_thresholds_and_what_fired_equal_the_sorted_definition(world, name):
+    probe, layers = world
+    expected = activations(probe, name)
+    thresholds = oracles.thresholds(expected, TAU)
+    np.testing.assert_allclose(layers[name].thresholds, thresholds, rtol=1e-5)
+    fired = np.array([layers[name].fired_in(i) for i in range(len(probe.images))])
+    assert (fired != oracles.fired(expected, thresholds)).mean() < 1e-4  # rounding of another batch size
+    np.testing.assert_allclose(layers[name].realised, fired.mean((0, 2, 3)))
+    np.testing.assert_allclose(layers[name].pooled, expected.mean((2, 3)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(layers[name].highest, expected.max((2, 3)), rtol=1e-4, atol=1e-6)
+
+
+def test_the_dead_filter_never_fires(world):
+    layer = world[1]["3"]
+    assert layer.thresholds[0] == 0 and layer.realised[0] == 0
+
+
+@pytest.mark.parametrize("align_corners", [True, False])
+@pytest.mark.parametrize("name", ["1", "3"])
+def test_set_iou_of_every_filter_and_concept_equals_the_loop(world, name, align_corners):
+    probe, layers = world
+    layer, masks, train = layers[name], annotated(probe), probe.split == "train"
+    fired = np.array([layer.fired_in(i) for i in np.flatnonzero(train)])
+    predicted = oracles.single_filter_mask(fired, probe.label_size, align_corners)
+    ours = single_filter.set_iou(layer, probe, "train", align_corners=align_corners)
+    for k, c in np.ndindex(ours.shape):
+        expected = oracles.set_iou(predicted[:, k], masks[train][:, c])
+        assert ours[k, c] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["1", "3"])
+def test_dissection_iou_equals_the_loop(world, name):
+    probe, layers = world
+    layer, dense = layers[name], activations(probe, name)
+    ours = dissection.dissection_iou(layer, probe)
+    primary = probe.concepts["category"].tolist()
+    expected, _, _ = oracles.dissection_iou(dense, layer.thresholds, annotated(probe), primary)
+    np.testing.assert_allclose(ours, expected, atol=1e-3)  # T_k itself is one of the values: rounding moves a place
+
+
+def test_counts_of_both_kernels_are_equal_to_the_pixel(world):
+    probe, layers = world
+    for layer in layers.values():
+        images, pairs = np.arange(len(probe.images)), counts.concept_positions(probe)
+        labels, sizes = counts._labels(probe, pairs), (len(probe.concepts), 2)
+        for align_corners in (True, False):
+            taps = counts._taps(layer, probe, align_corners)
+            arguments = (images, *layer.fired, layer.grid, labels, *taps, layer.n_filters, *sizes)
+            for ours, theirs in zip(
+                tally.set_counts(*arguments), tally_torch.set_counts(*arguments, device="cpu"), strict=True
+            ):
+                np.testing.assert_array_equal(ours, theirs)
+        category = np.array([probe.categories.index(name) for name in probe.concepts["category"]])
+        arguments = (
+            images, layer.entries, layer.thresholds, layer.grid, labels, *counts._taps(layer, probe, False),
+            category, len(probe.categories), *sizes,
+        )  # fmt: skip
+        for ours, theirs in zip(
+            tally.dissection_counts(*arguments), tally_torch.dissection_counts(*arguments, device="cpu"), strict=True
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_best_filter_is_chosen_on_training_images_and_scored_on_both_splits(world):
+    probe, layers = world
+    layer = layers["1"]
+    found = single_filter.align(layer, probe)
+    cat = found.scores.query("name == 'cat'").set_index("split")
+    train = single_filter.set_iou(layer, probe, "train")
+    column = probe.concepts.index.get_loc(probe.concept("cat"))
+    assert cat.loc["train", "filter"] == train[:, column].argmax()
+    chosen = int(cat.loc["val", "filter"])
+    assert cat.loc["val", "set_iou"] == pytest.approx(single_filter.set_iou(layer, probe, "val")[chosen, column])
+    assert found.weights.loc[probe.concept("cat")].idxmax() == chosen
+
+
+def test_individual_iou_is_that_of_each_image(world):
+    probe, layers = world
+    layer = layers["3"]
+    pairs = single_filter.align(layer, probe).pairs
+    row = pairs.query("concept == @probe.concept('head')").iloc[3]
+    filters = single_filter.align(layer, probe).weights.loc[int(row["concept"])]
+    fired = layer.fired_in(int(row["image"]))[None, filters.idxmax()]
+    mask = oracles.single_filter_mask(fired, probe.label_size, True)
+    expected = oracles.individual_iou(mask, probe.annotated("head", int(row["image"]))[None])[0]
+    assert row["individual_iou"] == pytest.approx(expected)
+
+
+def test_a_layer_read_for_a_larger_tau_serves_every_smaller_one(tmp_path):
+    probe, layers = measure(tmp_path, floor=0.2)
+    dense = activations(probe, "1")
+    for tau in (0.01, 0.05, 0.2):
+        np.testing.assert_allclose(layers["1"].at(tau).thresholds, oracles.thresholds(dense, tau), rtol=1e-5)
+    assert layers["1"].at(0.01).fingerprint != layers["1"].at(0.05).fingerprint
+    with pytest.raises(BadInput, match="floor=0.3"):
+        layers["1"].at(0.3)
+
+
+def test_the_released_level_is_994_of_999(tmp_path):
+    probe, layers = measure(tmp_path, tau=0.005, level="released")
+    dense = activations(probe, "1")
+    places = dense[:, 0].size
+    expected = [np.sort(dense[:, k].ravel())[-(5 * places // 999) - 1] for k in range(5)]
+    np.testing.assert_allclose(layers["1"].thresholds, expected, rtol=1e-5)
+
+
+def test_an_interrupted_pass_resumes_and_ends_the_same(tmp_path, monkeypatch):
+    from n2vlib import activations as module
+
+    monkeypatch.setattr(module, "SHARD", 8)
+    monkeypatch.setitem(module.BATCH, "cpu", 4)
+    probe = probe_in(tmp_path)
+    whole = read_layers(network(), ["1"], probe, tau=TAU, device="cpu", store=Store(str(tmp_path / "whole")))["1"]
+    calls, run = [], module.run_layers
+
+    def failing(*arguments):
+        calls.append(1)
+        if len(calls) == 6:  # in the third shard
+            raise KeyboardInterrupt
+        return run(*arguments)
+
+    monkeypatch.setattr(module, "run_layers", failing)
+    store = Store(str(tmp_path / "resumed"))
+    with pytest.raises(KeyboardInterrupt):
+        read_layers(network(), ["1"], probe, tau=TAU, device="cpu", store=store)
+    done = len(calls)
+    resumed = read_layers(network(), ["1"], probe, tau=TAU, device="cpu", store=store)["1"]
+    assert len(calls) - done == 10 - 4  # two shards of two batches were kept
+    np.testing.assert_array_equal(resumed.thresholds, whole.thresholds)
+    for ours, theirs in zip(resumed.entries, whole.entries, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_activations_that_are_not_finite_are_refused_and_leave_no_entry(tmp_path):
+    broken = network()
+    broken.module[0].weight.data[0] = float("nan")
+    store = Store(str(tmp_path / "store"))
+    with pytest.raises(BadInput, match="layer 1: activations are not finite"):
+        read_layers(broken, ["1"], probe_in(tmp_path), tau=TAU, device="cpu", store=store)
+    assert not list(store.root.glob("activations/*/record.json"))

@@ -1,0 +1,432 @@
+"""Facts about networks: names, preprocessing, receptive fields, fingerprints, and what is refused."""
+
+import math
+import os
+import pickle
+import sys
+import urllib.error
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional as F
+from torchvision.models import get_model, squeezenet1_1
+
+from n2vlib.errors import BadInput
+from n2vlib.networks import Network, aliases_of, fingerprint, load_network
+from n2vlib.preprocessing import Preprocessing, as_preprocessing
+from n2vlib.receptive import Window
+from n2vlib.record import run_layers
+
+PREPROCESSING = {"size": 32, "mean": 0.5, "std": 0.25}
+CODE = """
+from torch import nn
+from beside import WIDTH
+def build():
+    return nn.Sequential(nn.Conv2d(3, WIDTH, 3), nn.ReLU())
+def pair():
+    return build(), {"size": (20, 30), "mean": [1, 2, 3], "std": 1, "range": 255}
+def wrong():
+    return "a network"
+"""
+
+
+@pytest.fixture
+def net_file(tmp_path: Path) -> Path:
+    (tmp_path / "beside.py").write_text("WIDTH = 4\n")
+    (tmp_path / "nets.py").write_text(CODE)
+    return tmp_path / "nets.py"
+
+
+# -- preprocessing
+
+
+def test_preprocessing_is_rgb_minus_mean_over_std_in_the_range_it_names():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3), dtype=np.uint8)
+    mean, std = np.array([0.4, 0.5, 0.6]), np.array([0.1, 0.2, 0.3])
+    for top in (1, 255):
+        x = Preprocessing((5, 7), tuple(mean * top), tuple(std * top), top)(pixels)
+        assert x.dtype == torch.float32 and x.shape == (2, 3, 5, 7)
+        np.testing.assert_allclose(x.permute(0, 2, 3, 1), (pixels / 255 - mean) / std, rtol=1e-5, atol=1e-5)
+
+
+def test_images_are_resized_whole_as_pillow_does_it():
+    ramp = np.add.outer(np.arange(60) * 2, np.arange(80) * 1.5)[..., None] * [1.0, 0.5, 0.25]
+    pixels = np.minimum(ramp, 255).astype(np.uint8)
+    ours = Preprocessing((30, 50), (0, 0, 0), (1, 1, 1), 255)(pixels[None])[0].permute(1, 2, 0).numpy()
+    pillow = np.asarray(Image.fromarray(pixels).resize((50, 30), Image.Resampling.BILINEAR), dtype=float)
+    assert np.abs(ours - pillow).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "given nowhere; write, for instance, PREPROCESSING: {'size'"),
+        ({"size": 3, "mean": 0}, "no 'std'"),
+        ({"size": 3, "mean": 0, "std": 1, "scale": 2}, "unknown key 'scale'"),
+        ({"size": 3, "mean": [0, 0], "std": 1}, "mean is"),
+        ({"size": 3, "mean": 0, "std": 0}, "std > 0"),
+        ({"size": 3, "mean": 0, "std": 1, "range": 256}, "range 1 or 255"),
+        ([224], "not a mapping"),
+    ],
+)
+def test_wrong_preprocessing_is_an_error_that_shows_how_to_write_it(given: object, message: str):
+    with pytest.raises(BadInput, match=message) as raised:
+        as_preprocessing(given, "mynet")  # pyright: ignore[reportArgumentType]
+    assert str(raised.value).startswith("mynet: ") and "'range': 1}" in str(raised.value)
+
+
+def test_images_that_are_not_bytes_are_refused():
+    with pytest.raises(BadInput, match="expected uint8"):
+        Preprocessing((4, 4), (0, 0, 0), (1, 1, 1))(np.zeros((1, 4, 4, 3)))
+
+
+# -- names
+
+
+def without_values(name: str, size: int = 224) -> Network:
+    """torchvision's network on torch's meta device: shapes only, nothing is initialised."""
+    with torch.device("meta"):
+        module = get_model(name, weights=None)
+    return Network(name, module, Preprocessing((size, size), (0, 0, 0), (1, 1, 1)), "none", fingerprint="none")
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_0", "squeezenet1_1", "googlenet", "resnet18"])
+def test_an_alias_names_a_module_after_the_relu(name: str):
+    network = load_network(name)
+    seen = run_layers(network.module, list(network.aliases.values()), torch.randn(1, 3, 64, 64))
+    assert len(seen) == {"googlenet": 9, "resnet18": 4}.get(name, 9)
+    for activations in seen.values():
+        assert activations.min() == 0 and activations.max() > 0
+
+
+@pytest.mark.parametrize("name", ["alexnet", "vgg11", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"])
+def test_the_aliases_of_a_plain_network_are_the_relus_of_its_convolutions_one_each(name: str):
+    network = without_values(name)
+    features = network.module.features
+    relus = [f"features.{i}" for i, part in enumerate(features) if isinstance(part, nn.ReLU)]
+    assert list(network.aliases.values()) == relus
+    assert len(relus) == sum(isinstance(part, nn.Conv2d) for part in features)
+    pools = [i for i, part in enumerate(features) if isinstance(part, nn.MaxPool2d)]
+    block_ends = [dotted for dotted in relus if int(dotted[9:]) + 1 in pools]
+    named = [network.alias(dotted) for dotted in block_ends]
+    deepest = {"11": "conv5_2", "13": "conv5_2", "16": "conv5_3", "19": "conv5_4"}.get(name[3:5], "conv5")
+    assert named[-1] == deepest
+    assert [alias[:5] for alias in named] == [f"conv{i}" for i in ((1, 2, 5) if name == "alexnet" else range(1, 6))]
+
+
+def test_layers_are_found_by_dotted_name_and_by_the_papers_name():
+    network = without_values("alexnet")
+    assert network.layer("conv5") == network.layer("features.11") == "features.11"
+    assert network.describe("features.11") == network.describe("conv5") == "conv5 (features.11)"
+    assert network.describe("features.10") == "features.10"
+    with pytest.raises(BadInput, match="layer 'conv6': alexnet has no such module or alias; near matches: conv"):
+        network.layer("conv6")
+
+
+def test_where_an_alias_is_also_a_module_the_module_wins():
+    torch.manual_seed(0)
+    net = type("GoogLeNet", (nn.Module,), {})()
+    for i in ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"):
+        net.add_module(f"inception{i}", nn.ReLU())
+    net.add_module("inception_5b", nn.ReLU())
+    assert aliases_of(net)["inception_4e"] == "inception4e"
+    assert "inception_5b" not in aliases_of(net)
+
+
+def test_an_unknown_network_is_an_error_with_near_matches():
+    with pytest.raises(BadInput, match="near matches: .*small-alexnet"):
+        load_network("small-alexnte")
+    with pytest.raises(BadInput, match="near matches: .*resnet50"):
+        load_network("resnet5")
+
+
+def test_random_weights_depend_on_the_seed_and_on_nothing_else():
+    torch.manual_seed(5)
+    first = load_network("squeezenet1_1", seed=1).fingerprint
+    state = torch.random.get_rng_state()
+    assert load_network("squeezenet1_1", seed=1).fingerprint == first
+    assert load_network("squeezenet1_1", seed=2).fingerprint != first
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_a_random_torchvision_network_is_shown_what_its_trained_twin_is_shown():
+    shown = load_network("squeezenet1_0").preprocessing
+    assert shown == Preprocessing((224, 224), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1)
+
+
+# -- your own networks
+
+
+def test_a_function_in_a_file_gives_a_network_and_may_give_its_preprocessing(net_file: Path):
+    network = load_network(f"{net_file}:pair")
+    assert network.preprocessing == Preprocessing((20, 30), (1, 2, 3), (1, 1, 1), 255)
+    assert not network.module.training and not any(p.requires_grad for p in network.module.parameters())
+    assert run_layers(network.module, ["1"], torch.zeros(1, 3, 20, 30))["1"].shape == (1, 4, 18, 28)
+    assert str(net_file.parent) not in sys.path
+
+
+def test_the_parameter_wins_over_the_functions_preprocessing_and_without_either_it_is_an_error(net_file: Path):
+    assert load_network(f"{net_file}:pair", preprocessing=PREPROCESSING).preprocessing.size == (32, 32)
+    assert load_network(f"{net_file}:build", preprocessing=PREPROCESSING).preprocessing.range == 1
+    with pytest.raises(BadInput, match="nets.py:build: its preprocessing is given nowhere; write"):
+        load_network(f"{net_file}:build")
+
+
+def test_a_function_of_a_package_a_function_and_a_module_do_as_well(net_file: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(net_file.parent)
+    by_name = load_network("nets:pair", seed=3)
+    import nets  # pyright: ignore[reportMissingImports]
+
+    assert load_network(nets.pair, seed=3).fingerprint == by_name.fingerprint
+    assert load_network(nets.pair, seed=4).fingerprint != by_name.fingerprint
+    assert load_network(by_name.module, preprocessing=PREPROCESSING).fingerprint == by_name.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("nets.py:biuld", "near matches: build"), ("nets.py:wrong", "returned str"), ("gone.py:build", "no file")],
+)
+def test_what_is_wrong_with_a_function_is_said(net_file: Path, name: str, message: str):
+    with pytest.raises(BadInput, match=message):
+        load_network(f"{net_file.parent}/{name}", preprocessing=PREPROCESSING)
+
+
+def test_a_package_that_is_not_installed_is_said():
+    with pytest.raises(BadInput, match="no_such_package"):
+        load_network("no_such_package.nets:build")
+
+
+# -- weights
+
+
+def test_weights_from_a_file_fill_the_network_whatever_its_number_of_classes(tmp_path: Path):
+    state = {f"module.{name}": values for name, values in squeezenet1_1(num_classes=7).state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "seven.pth.tar")
+    save_file(state, tmp_path / "seven.safetensors")
+    both = [load_network("squeezenet1_1", str(tmp_path / name)) for name in ("seven.pth.tar", "seven.safetensors")]
+    assert both[0].fingerprint == both[1].fingerprint
+    assert torch.equal(both[0].module.state_dict()["classifier.1.bias"], state["module.classifier.1.bias"])
+
+
+class Hostile:
+    """Unpickling it creates a file."""
+
+    def __init__(self, trace: Path):
+        self.trace = trace
+
+    def __reduce__(self):
+        return Path.touch, (self.trace,)
+
+
+def test_a_weight_file_with_code_in_it_is_refused_and_the_code_not_run(tmp_path: Path, net_file: Path):
+    path, trace = tmp_path / "hostile.pth", tmp_path / "trace"
+    torch.save({"weight": Hostile(trace)}, path)
+    with pytest.raises(BadInput, match="file of tensors only"):
+        load_network(f"{net_file}:pair", str(path))
+    path.write_bytes(pickle.dumps(Hostile(trace)))
+    with pytest.raises(BadInput, match="file of tensors only"):
+        load_network("squeezenet1_1", str(path))
+    assert not trace.exists()
+
+
+def test_weights_that_do_not_fit_or_are_unknown_are_one_error(tmp_path: Path, net_file: Path):
+    torch.save({"0.weight": torch.zeros(1)}, tmp_path / "other.pt")
+    with pytest.raises(BadInput, match="does not fit this network"):
+        load_network(f"{net_file}:pair", str(tmp_path / "other.pt"))
+    with pytest.raises(BadInput, match="alexnet has IMAGENET1K_V1"):
+        load_network("alexnet", "IMAGENET22K")
+    with pytest.raises(BadInput, match="no such file"):
+        load_network("alexnet", str(tmp_path / "gone.pth"))
+    with pytest.raises(BadInput, match="leave WEIGHTS empty"):
+        load_network("small-alexnet-random", "DEFAULT")
+
+
+def test_a_download_that_fails_says_where_torch_looks_for_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def offline(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    wanted = tmp_path / "checkpoints" / "squeezenet1_1-b8a52dc0.pth"
+    with pytest.raises(BadInput) as raised:
+        load_network("squeezenet1_1", "IMAGENET1K_V1")
+    assert f"put it at {wanted}" in str(raised.value)
+    assert "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth" in str(raised.value)
+    wanted.write_bytes(b"half a file")
+    with pytest.raises(BadInput, match="damaged"):
+        load_network("squeezenet1_1", "IMAGENET1K_V1")
+
+
+def test_torchvisions_own_download_cannot_run_code_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def hostile(_url: str, path: str, *_: object, **__: object) -> None:
+        torch.save({"weight": Hostile(tmp_path / "trace")}, path)
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", hostile)
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    with pytest.raises((BadInput, pickle.UnpicklingError)):
+        load_network("squeezenet1_1", "DEFAULT")
+    assert not (tmp_path / "trace").exists()
+    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
+
+
+# -- fingerprints
+
+
+def test_a_fingerprint_changes_with_one_weight_and_not_with_preprocessing(net_file: Path):
+    network = load_network(f"{net_file}:pair")
+    assert load_network(f"{net_file}:pair", preprocessing=PREPROCESSING).fingerprint == network.fingerprint
+    with torch.no_grad():
+        network.module[0].weight[0, 0, 0, 0] += 1e-6
+    assert fingerprint(network.module) != network.fingerprint
+
+
+def test_a_fingerprint_changes_with_what_the_forward_pass_does(tmp_path: Path):
+    code = (
+        "from torch import nn\nclass Net(nn.Module):\n    def forward(self, x):\n        return x.{}()\nbuild = Net\n"
+    )
+    found = set()
+    for name in ("relu", "sigmoid"):
+        (tmp_path / f"{name}.py").write_text(code.format(name))
+        found.add(load_network(f"{tmp_path}/{name}.py:build", preprocessing=PREPROCESSING).fingerprint)
+    assert len(found) == 2
+
+
+# -- receptive fields
+
+
+def test_windows_are_those_network_dissection_published():
+    """Offset, size and step of its field maps for VGG-16; AlexNet's with Caffe's padding (none in conv1)."""
+    vgg = without_values("vgg16")
+    assert vgg.windows("conv4_3") == (Window(-42, 92, 8),) * 2
+    assert vgg.windows("conv5_3") == (Window(-90, 196, 16),) * 2
+    alexnet = without_values("alexnet", 227)
+    alexnet.module.features[0].padding = (0, 0)
+    published = [(0, 11, 4), (-16, 51, 8), (-32, 99, 16), (-48, 131, 16), (-64, 163, 16)]
+    for i, window in enumerate(published, start=1):
+        assert alexnet.windows(f"conv{i}") == (Window(*window),) * 2
+
+
+class Branches(nn.Module):
+    """Residual paths, a dilated and a flat kernel, padding and pooling called as functions, channels shuffled."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.wide = nn.Conv2d(3, 4, (3, 5), 2), nn.Conv2d(4, 4, 3, padding="same", dilation=2)
+        self.flat, self.down = nn.Conv2d(4, 4, (1, 5), padding=(0, 2)), nn.Conv2d(8, 4, 3, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = F.max_pool2d(F.relu(self.stem(F.pad(x, (1, 2, 0, 1)))), 3, stride=1, padding=1)
+        x = torch.cat([x + self.wide(x), F.relu6(self.flat(x))], 1)
+        image, filters, h, w = x.shape
+        x = x.view(image, 2, 4, h, w).transpose(1, 2).reshape(image, filters, h, w)
+        return F.avg_pool2d(self.down(x), 2)
+
+
+def by_gradient(net: nn.Module, size: tuple[int, int], cell: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the input that the gradient of one output cell reaches, on a copy made linear."""
+    for part in net.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.uniform_(part.weight, 0.5, 1)
+    image = torch.rand(1, 3, *size, requires_grad=True)
+    with linear_functions():
+        net(image)[0, :, cell[0], cell[1]].sum().backward()
+    reached = image.grad[0].sum(0).nonzero()  # pyright: ignore[reportOptionalSubscript]
+    (top, left), (bottom, right) = reached.amin(0).tolist(), reached.amax(0).tolist()
+    return slice(top, bottom + 1), slice(left, right + 1)
+
+
+class linear_functions(torch.overrides.TorchFunctionMode):
+    """Every ReLU passes everything on, and maxima become means: the gradient then reaches all a cell can see."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        name = getattr(func, "__name__", "")
+        if name in ("relu", "relu_", "relu6", "hardtanh", "hardtanh_"):
+            return args[0] * 1
+        if name in ("max_pool2d", "_max_pool2d"):
+            kwargs = {"kernel_size": args[1] if len(args) > 1 else None, **(kwargs or {})}
+            chosen = {k: kwargs[k] for k in ("kernel_size", "stride", "padding", "ceil_mode") if kwargs.get(k)}
+            chosen |= dict(zip(("stride", "padding"), args[2:4], strict=False))
+            return F.avg_pool2d(args[0], **chosen)
+        return func(*args, **(kwargs or {}))
+
+
+def small_vgg() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 7, 2, 3), nn.ReLU(True), nn.MaxPool2d(3, 2, 1), nn.Conv2d(4, 4, 3), nn.ReLU6(), nn.MaxPool2d(2)
+    )
+
+
+@pytest.mark.parametrize("make", [small_vgg, Branches])
+def test_windows_are_the_pixels_that_gradients_reach(make: type[nn.Module]):
+    size = (61, 67)
+    network = load_network(make(), preprocessing={"size": size, "mean": 0, "std": 1})
+    shown = []
+    network.module.register_forward_hook(lambda _m, _i, output: shown.append(output))
+    from n2vlib.receptive import walk, windows_of
+
+    image = torch.zeros(1, 3, *size)
+    with walk(image):
+        network.module(image)
+    windows = windows_of(shown[-1])
+    assert windows is not None
+    height, width = shown[-1].shape[2:]
+    for cell in [(0, 0), (height // 2, width // 2), (height - 1, 1)]:
+        for axis, reached in enumerate(by_gradient(network.module, size, cell)):
+            start = windows[axis].offset + cell[axis] * windows[axis].step
+            assert (reached.start, reached.stop) == (max(start, 0), min(start + windows[axis].size, size[axis]))
+
+
+def test_a_cell_that_sees_the_whole_image_has_no_finite_window_and_lost_tracks_are_said():
+    class Squeeze(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.excited, self.moved = nn.Conv2d(3, 4, 3, 2), nn.Identity(), nn.Identity()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.conv(x)
+            x = self.excited(x * x.mean((2, 3), keepdim=True).sigmoid())
+            return self.moved(F.interpolate(self.conv(x[:, :3]), scale_factor=2))
+
+    network = load_network(Squeeze(), preprocessing={"size": 30, "mean": 0, "std": 1})
+    assert network.windows("excited") == (Window(-math.inf, math.inf, 2),) * 2
+    assert network.windows("moved") is None
+    assert network.layers().set_index("name")["receptive_field"].isna().tolist() == [True, True, True]
+
+
+def test_the_table_of_layers_has_shape_stride_and_receptive_field_in_order_of_the_pass():
+    table = without_values("alexnet").layers().set_index("name")
+    assert table.loc["features.11", ["alias", "module", "shape", "stride", "receptive_field"]].tolist() == [
+        "conv5",
+        "ReLU",
+        (256, 13, 13),
+        16,
+        163,
+    ]
+    assert list(table.index)[:3] == ["features.0", "features.1", "features.2"]
+    assert "classifier.1" not in table.index  # not a grid
+
+
+# -- real networks, where the tests are given them
+
+
+@pytest.mark.skipif("N2V_PHOTOGRAPHS" not in os.environ, reason="N2V_PHOTOGRAPHS names no folder of real networks")
+def test_real_networks_load_by_file_and_their_layers_have_the_known_shapes():
+    file = Path(os.environ["N2V_PHOTOGRAPHS"]).resolve() / "networks.py"
+    shown = {"size": 227, "mean": [123, 117, 104], "std": 1, "range": 255}
+    squeezenet = load_network(f"{file}:squeezenet_imagenet", preprocessing=shown)
+    assert squeezenet.layer("fire9") == "features.12"
+    table = squeezenet.layers().set_index("name")
+    assert [table.loc[f"features.{i}", "shape"][1] for i in (3, 5, 8, 10, 12)] == [55, 55, 27, 27, 13]
+    mobilenet = load_network(
+        f"{file}:mobilenet_v2_imagenet", preprocessing={"size": 224, "mean": 127.5, "std": 127.5, "range": 255}
+    )
+    names = ["expanded_conv_2_expand", "Conv_1"]
+    seen = run_layers(mobilenet.module, names, torch.randn(1, 3, 224, 224))
+    assert seen["Conv_1"].shape == (1, 1280, 7, 7)
+    assert all(seen[name].min() >= 0 and seen[name].max() <= 6 for name in names)
+    assert mobilenet.windows("Conv_1") is not None

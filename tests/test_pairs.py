@@ -1,0 +1,54 @@
+"""A chapter's notebook is the twin of its percent text, without outputs; what differs is named."""
+
+import nbformat
+import pytest
+from tiny_book import tiny_book
+
+from n2vlib import pairs
+
+
+@pytest.fixture
+def root(tmp_path):
+    tiny_book(tmp_path, one="x = 1")
+    return tmp_path
+
+
+def test_a_written_pair_agrees_and_is_written_once(root):
+    assert pairs.disagreements(root) == []
+    assert pairs.write(root) == []
+
+
+def test_an_edited_text_is_named_with_the_cell_and_the_command(root):
+    text = root / "book" / "one.py"
+    text.write_text(text.read_text().replace("x = 1", "x = 2"))
+    (line,) = pairs.disagreements(root)
+    assert line.startswith("book/one.py: the notebook differs at cell 3") and pairs.WRITE in line
+    assert pairs.write(root) == [root / "book" / "one.ipynb"]
+    assert pairs.disagreements(root) == []
+
+
+def test_other_tags_are_a_difference(root):
+    text = root / "book" / "one.py"
+    text.write_text(text.read_text().replace('tags=["parameters"]', 'tags=["hide-input"]'))
+    assert "cell 1" in pairs.disagreements(root)[0]
+
+
+def test_outputs_are_found(root):
+    twin = root / "book" / "one.ipynb"
+    notebook = nbformat.read(twin, as_version=4)
+    notebook.cells[3].outputs = [nbformat.v4.new_output("stream", text="1")]
+    nbformat.write(notebook, twin)
+    assert pairs.disagreements(root) == [f"book/one.ipynb: cell 3 holds outputs; {pairs.WRITE}"]
+
+
+def test_a_text_without_notebook_and_a_notebook_without_text_are_found(root):
+    (root / "book" / "one.py").rename(root / "book" / "two.py")
+    assert [line.split(":")[0] for line in pairs.disagreements(root)] == ["book/two.py", "book/one.ipynb"]
+
+
+def test_the_same_text_gives_the_same_notebook_whatever_was_there(root):
+    twin = root / "book" / "one.ipynb"
+    before = twin.read_bytes()
+    twin.unlink()
+    pairs.write(root)
+    assert twin.read_bytes() == before

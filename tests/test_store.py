@@ -1,0 +1,90 @@
+"""The store: one key for everything that made a result, entries whole or absent, one maker at a time."""
+
+import json
+import multiprocessing
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from n2vlib.store import Store, imported_modules, in_chunks, load_array, save_arrays, sources_of
+
+
+def make_slowly(root: str) -> None:
+    def make(folder: Path) -> None:
+        (Path(root) / "made").open("a").write("x")
+        time.sleep(0.5)
+        save_arrays(folder, answer=np.arange(3))
+
+    folder = Store(root).entry("kind", {"a": 1}, [], make)
+    assert load_array(folder, "answer").tolist() == [0, 1, 2]
+
+
+def test_two_runs_at_once_make_an_entry_once(tmp_path):
+    runs = [multiprocessing.get_context("spawn").Process(target=make_slowly, args=(str(tmp_path),)) for _ in range(2)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert [run.exitcode for run in runs] == [0, 0] and (tmp_path / "made").read_text() == "x"
+
+
+def test_other_inputs_are_another_entry_and_the_record_says_what_made_it(tmp_path):
+    store = Store(str(tmp_path))
+    made = [store.entry("kind", {"tau": tau}, ["n2vlib.iou"], lambda folder: None) for tau in (0.005, 0.01, 0.005)]
+    assert made[0] == made[2] != made[1]
+    assert json.loads((made[1] / "record.json").read_text())["inputs"] == {"tau": 0.01}
+
+
+def test_a_failed_make_leaves_no_entry(tmp_path):
+    def fail(folder: Path) -> None:
+        save_arrays(folder, half=np.zeros(2))
+        raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError):
+        Store(str(tmp_path)).entry("kind", {}, [], fail)
+    assert not list(tmp_path.glob("kind/*/record.json"))
+
+
+def test_one_pass_makes_only_the_entries_that_are_missing(tmp_path):
+    store, asked = Store(str(tmp_path)), []
+    store.entry("kind", {"layer": "a"}, [], lambda folder: None)
+    store.entries("kind", [{"layer": "a"}, {"layer": "b"}], [], lambda missing: asked.extend(missing))
+    assert asked == [1]
+
+
+def test_chunks_done_before_an_interruption_are_not_computed_again(tmp_path):
+    seen = []
+
+    def compute(item: int) -> dict[str, np.ndarray]:
+        seen.append(item)
+        if item == 5 and seen.count(5) == 1:
+            raise KeyboardInterrupt
+        return {"square": np.array([item**2])}
+
+    with pytest.raises(KeyboardInterrupt):
+        in_chunks(tmp_path, range(8), compute, "squares", size=2)
+    in_chunks(tmp_path, range(8), compute, "squares", size=2)
+    assert load_array(tmp_path, "square").tolist() == [n**2 for n in range(8)]
+    assert seen.count(0) == seen.count(3) == 1 and not list(tmp_path.glob("chunk-*"))
+
+
+def test_the_key_follows_our_imports_and_stops_at_charts():
+    names = {path.relative_to(path.parents[1]).as_posix() for path in sources_of(["n2vlib.methods.single_filter"])}
+    assert {"methods/single_filter.py", "n2vlib/counts.py", "kernels/tally.py", "n2vlib/iou.py"} <= names
+    assert not names & {"n2vlib/charts.py", "n2vlib/gallery.py", "n2vlib/book.py", "n2vlib/__init__.py"}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import n2vlib", ["n2vlib"]),
+        ("from n2vlib.methods import segmentation", ["n2vlib.methods.segmentation"]),
+        ("from n2vlib.iou import taps", ["n2vlib.iou"]),
+        ("def late():\n    from n2vlib import charts", ["n2vlib.charts"]),
+        ("import numpy", []),
+    ],
+)
+def test_imports_are_found_wherever_they_stand(source, expected):
+    assert imported_modules(source) == expected

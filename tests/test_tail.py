@@ -1,0 +1,97 @@
+"""T_k in one pass equals the sorted definition, whatever the order, the batches and the ties."""
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from n2vlib.kernels import sparse
+from n2vlib.tail import Tail, n_above
+
+
+def stream(activations: np.ndarray, tau: float, batch: int) -> np.ndarray:
+    n_images, n_filters, height, width = activations.shape
+    tail = Tail(n_filters, n_above(tau, n_images * height * width))
+    filters = np.broadcast_to(np.arange(n_filters)[None, :, None, None], activations.shape)
+    for start in range(0, n_images, batch):
+        part = slice(start, start + batch)
+        tail.add(filters[part].ravel(), activations[part].ravel())
+    return tail.settle()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([0.005, 0.04, 0.2]), st.integers(1, 7), st.booleans())
+def test_one_pass_finds_the_order_statistic(seed, tau, batch, ties):
+    rng = np.random.default_rng(seed)
+    activations = rng.normal(size=(12, 3, 5, 4)).astype(np.float32)
+    if ties:
+        activations = np.maximum(activations.round(), 0)  # flat areas and dead places, as a ReLU leaves them
+    np.testing.assert_array_equal(stream(activations, tau, batch), oracles.thresholds(activations, tau))
+
+
+def test_exactly_floor_tau_m_values_lie_above_without_ties():
+    activations = np.random.default_rng(0).permutation(2 * 40 * 25).reshape(40, 2, 5, 5).astype(np.float32)
+    threshold = stream(activations, 0.005, 8)
+    assert ((activations > threshold[:, None, None]).sum((0, 2, 3)) == 5).all()  # 0.005 * 1000, though 0.005 is inexact
+
+
+def test_a_dead_filter_has_threshold_zero_and_never_fires():
+    activations = np.zeros((4, 1, 10, 10), np.float32)
+    assert stream(activations, 0.005, 2)[0] == 0
+    assert not (activations > 0).any()
+
+
+def test_a_filter_tied_at_its_ceiling_fires_less_than_tau():
+    activations = np.full((4, 1, 10, 10), 6, np.float32)  # a saturated ReLU6
+    threshold = stream(activations, 0.005, 2)
+    assert threshold[0] == 6 and (activations > threshold).mean() < 0.005
+
+
+def test_an_interrupted_stream_goes_on_from_its_bounds():
+    rng = np.random.default_rng(1)
+    activations = rng.normal(size=(20, 2, 6, 6)).astype(np.float32)
+    filters = np.broadcast_to(np.arange(2)[None, :, None, None], activations.shape)
+    first = Tail(2, n_above(0.02, 20 * 36))
+    first.add(filters[:15].ravel(), activations[:15].ravel())
+    bounds = first.settle()
+    kept = activations[:15] > bounds[:, None, None]  # all that an interrupted run has on disk
+    second = Tail(2, n_above(0.02, 20 * 36), bounds)
+    second.add(filters[:15][kept], activations[:15][kept])
+    second.add(filters[15:].ravel(), activations[15:].ravel())
+    np.testing.assert_array_equal(second.settle(), oracles.thresholds(activations, 0.02))
+
+
+@pytest.mark.parametrize(("tau", "values", "above"), [(0.005, 200, 1), (0.04, 75, 3), (0.29, 100, 29)])
+def test_the_number_above_is_counted_on_the_decimal_written(tau, values, above):
+    assert n_above(tau, values) == above
+
+
+def dense_neighbours(activations: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    kept = np.zeros(activations.shape, bool)
+    for i, k, y, x in np.argwhere(activations > bounds[:, None, None]):
+        kept[i, k, max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = True
+    return kept
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_corner_of_a_cell_that_can_fire_is_kept_and_nothing_else(seed):
+    rng = np.random.default_rng(seed)
+    activations = rng.normal(size=(5, 4, 7, 6)).astype(np.float32)
+    bounds = rng.uniform(0.5, 2, 4).astype(np.float32)
+    pointers, code, value = sparse.extract(activations, activations.max((2, 3)), bounds)
+    expected = dense_neighbours(activations, bounds)
+    np.testing.assert_array_equal(np.diff(pointers), expected.sum((1, 2, 3)))
+    np.testing.assert_array_equal(value, activations[expected])
+    places = np.concatenate([np.flatnonzero(image) for image in expected])
+    np.testing.assert_array_equal(code, places)
+
+
+def test_pruning_equals_extracting_with_the_higher_bounds():
+    rng = np.random.default_rng(5)
+    activations = rng.normal(size=(6, 3, 8, 8)).astype(np.float32)
+    low, high = np.full(3, 0.5, np.float32), np.array([1.0, 2.0, 9.0], np.float32)
+    highest = activations.max((2, 3))
+    pruned = sparse.prune(*sparse.extract(activations, highest, low), high, (8, 8))
+    for ours, expected in zip(pruned, sparse.extract(activations, highest, high), strict=True):
+        np.testing.assert_array_equal(ours, expected)

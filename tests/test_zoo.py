@@ -1,0 +1,247 @@
+"""Facts about the zoo: what ships, how it is loaded, folded, drawn at random and trained."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import average_precision_score, balanced_accuracy_score
+from torch import nn
+
+from n2vlib import zoo
+from n2vlib.errors import BadInput
+from n2vlib.networks import load_network
+from n2vlib.record import run_layers
+from n2vlib.zoo import data, measures, shipped, training
+from n2vlib.zoo.architectures import SmallAlexNet, folded_state
+from n2vlib.zoo.recipes import RECIPES
+
+CONCEPTS = [
+    (1, "red", "color"),
+    (7, "night", "scene"),
+    (5, "day", "scene"),
+    (9, "disc", "object"),
+    (8, "bar", "object"),
+]
+TRAINED = [row for row in RECIPES.values() if row.task]
+
+
+def scene(index: int) -> SimpleNamespace:
+    """Night or day (dark or bright), with or without a red disc and a blue bar; every seventh is a grey swatch."""
+    rng = np.random.default_rng(index)
+    day, disc, bar = (bool(v) for v in rng.integers(0, 2, 3))
+    image = np.full((112, 112, 3), 190 if day else 60, np.uint8)
+    if index % 7 == 0:
+        image[:] = 128
+        return SimpleNamespace(image=image, scene=0, objects=set())
+    rows, columns = np.mgrid[:112, :112]
+    at = rng.integers(30, 80, 4)
+    if disc:
+        image[(rows - at[0]) ** 2 + (columns - at[1]) ** 2 < 15**2] = (200, 0, 0)
+    if bar:
+        image[(abs(rows - at[2]) < 4) & (abs(columns - at[3]) < 28)] = (0, 0, 220)
+    objects = {number for number, there in ((9, disc), (8, bar)) if there}
+    return SimpleNamespace(image=image, scene=5 if day else 7, objects=objects)
+
+
+@pytest.fixture(scope="module")
+def learn() -> data.Drawn:
+    return data.gather((scene(i) for i in range(210)), CONCEPTS)
+
+
+@pytest.fixture(scope="module")
+def held_out() -> data.Drawn:
+    return data.gather((scene(i) for i in range(1000, 1070)), CONCEPTS)
+
+
+# -- what ships
+
+
+@pytest.mark.parametrize("row", TRAINED, ids=lambda row: row.name)
+def test_a_shipped_network_is_small_verified_and_recorded_with_its_accuracy(row):
+    path = shipped.FOLDER / f"{row.name}.safetensors"
+    assert path.stat().st_size < 1_000_000
+    record = zoo.record(row.name)
+    assert {"recipe", "data", "accuracy", "sha256", "seconds", "device"} <= set(record)
+    assert record["recipe"]["seed"] == row.seed
+    module, preprocessing = zoo.load(row.name)
+    assert sum(p.numel() for p in module.parameters()) == record["weights"]
+    assert preprocessing.size == (112, 112)
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in module.modules())
+
+
+def test_small_alexnet_tells_scenes_of_the_world_it_has_not_seen():
+    assert zoo.record("small-alexnet")["accuracy"]["scene_accuracy"] >= 0.85
+
+
+def test_all_shipped_files_are_those_of_recipes_with_a_task_and_fit_in_30_mb():
+    names = {path.name for path in shipped.FOLDER.iterdir()}
+    assert names == {f"{row.name}.{kind}" for row in TRAINED for kind in ("safetensors", "json")}
+    assert sum(path.stat().st_size for path in shipped.FOLDER.iterdir()) < 30_000_000
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_layers_of_the_zoo_are_named_as_in_the_paper_on_grids_like_alexnets(name: str):
+    network = load_network(name)
+    table = network.layers().set_index("alias")
+    assert [table.loc[f"conv{i}", "shape"][1:] for i in range(1, 6)] == [(56, 56), (28, 28), *[(14, 14)] * 3]
+    assert network.layer("conv5") == "features.11"
+    seen = run_layers(network.module, list(network.aliases.values()), torch.randn(2, 3, 112, 112))
+    assert all(activations.min() == 0 and activations.max() > 0 for activations in seen.values())
+
+
+# -- random twins
+
+
+def test_a_random_twin_is_drawn_from_its_seed_alone():
+    torch.manual_seed(1)
+    first = load_network("small-alexnet-random").fingerprint
+    torch.manual_seed(2)
+    np.random.seed(2)
+    assert load_network("small-alexnet-random", seed=9).fingerprint == first
+    other = shipped.random_state(replace(RECIPES["small-alexnet-random"], seed=1))
+    assert not torch.equal(
+        other["features.0.weight"], shipped.random_state(RECIPES["small-alexnet-random"])["features.0.weight"]
+    )
+
+
+def test_a_random_twin_has_he_variance_uniform_weights_and_no_bias():
+    state = shipped.random_state(RECIPES["small-alexnet-random"])
+    weight = state["features.8.weight"].double()
+    fan_in = 128 * 9
+    assert weight.var().item() == pytest.approx(2 / fan_in, rel=0.02)
+    assert weight.abs().max().item() == pytest.approx((6 / fan_in) ** 0.5, rel=0.001)
+    assert all((values == 0).all() for name, values in state.items() if name.endswith("bias"))
+
+
+def test_the_first_weights_of_a_random_twin_follow_from_the_raw_stream():
+    raw = [int(v) for v in np.random.PCG64(0).random_raw(3)]
+    bound = (6 / (3 * 7 * 7)) ** 0.5
+    slow = [np.float16((2 * ((value >> 11) / 2**53) - 1) * bound) for value in raw]
+    state = shipped.random_state(RECIPES["small-alexnet-random"])
+    assert state["features.0.weight"].flatten()[:3].tolist() == [float(value) for value in slow]
+
+
+def test_a_random_twin_is_not_trained_and_ships_no_file():
+    with pytest.raises(BadInput, match="nothing to train"):
+        zoo.train("small-alexnet-random")
+    assert zoo.record("small-alexnet-random")["task"] is None
+
+
+def test_an_unknown_name_is_an_error_with_near_matches():
+    with pytest.raises(BadInput, match="near matches: small-alexnet"):
+        zoo.train("small-alexnte")
+
+
+# -- architecture and data
+
+
+def test_folding_removes_batch_norm_and_changes_no_output():
+    torch.manual_seed(0)
+    normed = SmallAlexNet(outputs=5, widths=(4, 5, 6, 7, 8), batch_norm=True)
+    images = torch.randn(6, 3, 112, 112)
+    for part in normed.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            nn.init.uniform_(part.weight, -1, 2)
+            nn.init.normal_(part.bias)
+    for _ in range(3):
+        normed(images)  # fills the running statistics
+    folded = SmallAlexNet(outputs=5, widths=(4, 5, 6, 7, 8))
+    folded.load_state_dict(folded_state(normed))
+    with torch.inference_mode():
+        torch.testing.assert_close(folded.eval()(images), normed.eval()(images), rtol=1e-4, atol=1e-4)
+
+
+def test_scenes_are_gathered_by_concept_number_and_swatches_have_none(learn: data.Drawn):
+    assert (learn.scenes, learn.object_names) == (["night", "day"], ["disc", "bar"])
+    for i in range(30):
+        one = scene(i)
+        assert learn.scene[i] == {0: -1, 7: 0, 5: 1}[one.scene]
+        assert learn.objects[i].tolist() == [9 in one.objects, 8 in one.objects]
+
+
+def test_images_drawn_once_are_read_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from n2vlib import world
+
+    monkeypatch.setenv("N2V_DATA", str(tmp_path))
+    first = data.drawn(3, 5)
+    monkeypatch.setattr(data, "_draw_to", lambda *_: pytest.fail("drawn twice"))
+    again = data.drawn(3, 5)
+    for i in range(3):
+        direct = world.scene(5, i)
+        assert np.array_equal(first.images[i], direct.image) and np.array_equal(again.images[i], direct.image)
+        names = {name for number, name, _ in world.CONCEPTS if number in direct.objects}
+        assert {name for name, there in zip(again.object_names, again.objects[i], strict=True) if there} == names
+    assert not list(tmp_path.glob("*.part"))
+
+
+# -- measures and training
+
+
+def test_measures_agree_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    scores, present = rng.integers(-5, 6, 300) / 4, rng.random(300) < 0.2
+    assert measures.average_precision(scores, present) == pytest.approx(average_precision_score(present, scores))
+    assert measures.balanced_accuracy(scores, present) == pytest.approx(balanced_accuracy_score(present, scores > 0))
+    by_scene = np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]])
+    assert measures.scene_accuracy(by_scene, np.array([1, 1, -1])) == 0.5
+
+
+def test_an_image_without_a_scene_teaches_objects_only():
+    scores = torch.zeros(2, 4, requires_grad=True)
+    scene_of, objects = torch.tensor([-1, 1]), torch.ones(2, 2)
+    training.joint_loss(scores, scene_of, objects).backward()
+    assert scores.grad is not None
+    assert (scores.grad[0, :2] == 0).all() and (scores.grad[1, :2] != 0).all() and (scores.grad[:, 2:] != 0).all()
+    assert torch.isfinite(training.joint_loss(scores, torch.tensor([-1, -1]), objects))
+
+
+def test_augmentation_keeps_shape_range_and_what_is_there():
+    pixels = torch.from_numpy(np.stack([scene(i).image for i in range(1, 7)]))
+    for side in (112, 80):
+        x = training.augmented(pixels, np.random.default_rng(side), side)
+        assert x.shape == (6, 3, side, side) and x.abs().max() < 3.5
+    bright = [scene(i).scene == 5 for i in range(1, 7)]
+    means = x.mean((1, 2, 3))
+    assert means[torch.tensor(bright)].min() > means[~torch.tensor(bright)].max()
+
+
+def test_training_learns_a_made_up_world_and_what_is_written_is_what_loads(
+    learn: data.Drawn, held_out: data.Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("N2V_PROGRESS", "0")
+    options = {"widths": (8, 8, 12, 12, 16)}
+    row = replace(RECIPES["small-alexnet"], epochs=8, small_epochs=4, batch=15, images=210, options=options)
+    state = training.fit(row, learn, torch.device("cpu"))
+    record = training.ship(row, state, held_out, {}, tmp_path)
+    assert record["accuracy"]["scene_accuracy"] > 0.95
+    assert record["accuracy"]["object_balanced_accuracy"] > 0.8
+    monkeypatch.setitem(RECIPES, "small-alexnet", row)
+    module, _ = shipped.load("small-alexnet", tmp_path)
+    again = training.accuracy(module, held_out)
+    assert again == json.loads((tmp_path / "small-alexnet.json").read_text())["accuracy"]
+    weights = tmp_path / "small-alexnet.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
+    with pytest.raises(BadInput, match="damaged"):
+        shipped.load("small-alexnet", tmp_path)
+    weights.unlink()
+    with pytest.raises(BadInput, match="missing; run make zoo"):
+        shipped.load("small-alexnet", tmp_path)
+
+
+def test_training_is_the_same_twice_on_one_machine(learn: data.Drawn, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("N2V_PROGRESS", "0")
+    row = replace(RECIPES["small-alexnet"], epochs=1, small_epochs=0, batch=70, options={"widths": (4, 4, 4, 4, 4)})
+    one, two = (training.fit(row, learn, torch.device("cpu")) for _ in range(2))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_training_runs_on_a_gpu(learn: data.Drawn, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("N2V_PROGRESS", "0")
+    assert training.choose_device("auto").type == "cuda"
+    row = replace(RECIPES["small-alexnet"], epochs=1, small_epochs=0, batch=70, options={"widths": (4, 4, 4, 4, 4)})
+    assert all(values.device.type == "cpu" for values in training.fit(row, learn, torch.device("cuda")).values())
