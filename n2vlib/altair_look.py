@@ -5,7 +5,6 @@ draws the same mime type with the Vega in its own _static folder (chart_mime); G
 """
 
 import base64
-import copy
 import io
 from typing import Any
 
@@ -13,7 +12,7 @@ import altair as alt
 import vl_convert
 from PIL import Image
 
-from n2vlib.look import CHART_WIDTH, COLORS, INK, MIME
+from n2vlib.look import COLORS, INK, MIME
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
 _TEXT = "#6B7480"  # reads on white and on a dark page; the site's style sheet sharpens it in dark mode
@@ -51,13 +50,10 @@ def _theme() -> alt.theme.ThemeConfig:
 
 def png(spec: dict[str, Any], scale: float = 1.5) -> bytes:
     """A chart's specification drawn on white; 64 colors keep it between 10 and 40 KB."""
-    fixed = copy.deepcopy(spec)
-    fixed["background"] = "white"
-    if fixed.get("width") == "container":
-        fixed["width"] = CHART_WIDTH
-    drawn = Image.open(io.BytesIO(vl_convert.vegalite_to_png(fixed, scale=scale))).convert("RGB")
+    drawn = vl_convert.vegalite_to_png({**spec, "background": "white"}, scale=scale)
+    picture = Image.open(io.BytesIO(drawn)).convert("RGB")
     out = io.BytesIO()
-    drawn.quantize(64, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    picture.quantize(64, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 

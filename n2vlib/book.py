@@ -1,16 +1,12 @@
 """Execute chapters with papermill: checked parameters in, executed copies out, and only what has changed.
 
-A chapter's key names what its executed copy depends on: its text, its parameters and the files they name, every module
-of ours that it imports (charts included, imports followed) with the data files beside them, and the versions of torch,
-numpy and altair. The key is kept in the executed copy.
+What an executed copy depends on is its key (chapter_key.py); the copy keeps it, and with another key it is stale.
 """
 
-import hashlib
 import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +14,10 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
+from n2vlib.chapter_key import chapter_key
 from n2vlib.errors import BadInput, near
-from n2vlib.parameters import BadParameter, check_name, check_value, declared_in, differing
-from n2vlib.paths import ROOT, resolve
-from n2vlib.store import digest, imported_modules, sources_digest, sources_of
+from n2vlib.parameters import check_name, check_value, declared_in, differing
+from n2vlib.paths import ROOT
 
 Given = list[tuple[str, Mapping[str, Any]]]  # (who gave them, values by name); later ones win
 
@@ -68,10 +64,10 @@ def chapters(root: Path = ROOT) -> list[str]:
 
 
 def find_chapter(name: str, root: Path = ROOT) -> str:
-    """A chapter by its path (with or without suffix) or by its last name. Raises BadInput with near matches."""
+    """A chapter by its path (with or without suffix) or the end of it: single-filters, net2vec/single-filters. Raises BadInput with near matches."""
     known = chapters(root)
     wanted = Path(name).with_suffix("").as_posix() if name.endswith((".py", ".ipynb")) else name
-    found = [chapter for chapter in known if wanted in (chapter, Path(chapter).name)]
+    found = [chapter for chapter in known if f"/{chapter}".endswith(f"/{wanted}")]
     if not found:
         raise BadInput(f"{name}: _toc.yml has no such chapter; {near(wanted, known)}")
     return found[0]
@@ -97,23 +93,10 @@ def parameters_of(chapter: str, given: Given, root: Path = ROOT) -> dict[str, An
             try:
                 check_name(str(name), list(types))
                 check_value(name, value, types[name])
-            except BadParameter as error:
+            except BadInput as error:
                 raise BadInput(f"{who}: {error} (chapter {chapter})") from None
             values[name] = value
     return differing(values, defaults)
-
-
-def key_of(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> str:
-    """Digest of all that the executed copy of a chapter depends on."""
-    source = (setting.root / f"{chapter}.ipynb").read_text(encoding="utf-8")
-    modules = imported_modules(_code(nbformat.reads(source, as_version=4)))
-    folders = {path.parent for path in sources_of(modules)}
-    data = (
-        file for folder in folders for file in folder.glob("*.*") if file.suffix in (".csv", ".json", ".safetensors")
-    )
-    versions = {package: version(package) for package in ("torch", "numpy", "altair")}
-    ours = [sources_digest(modules), _digest_of(data), _digest_of(_files_named_in(parameters.values()))]
-    return digest([source, dict(parameters), setting.kernel, versions, ours])
 
 
 def is_current(chapter: str, setting: Setting) -> bool:
@@ -122,7 +105,7 @@ def is_current(chapter: str, setting: Setting) -> bool:
     if not executed.exists():
         return False
     parameters = parameters_of(chapter, setting.given(chapter), setting.root)
-    return nbformat.read(executed, as_version=4).metadata.get("n2v") == {"key": key_of(chapter, parameters, setting)}
+    return nbformat.read(executed, as_version=4).metadata.get("n2v") == {"key": _key(chapter, parameters, setting)}
 
 
 def execute(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> Path:
@@ -132,7 +115,7 @@ def execute(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> Pa
     """
     import papermill
 
-    key, executed = key_of(chapter, parameters, setting), setting.executed(chapter)
+    key, executed = _key(chapter, parameters, setting), setting.executed(chapter)
     part = executed.with_suffix(".part.ipynb")
     executed.parent.mkdir(parents=True, exist_ok=True)
     executed.unlink(missing_ok=True)
@@ -172,9 +155,10 @@ def run(names: Iterable[str], setting: Setting) -> list[str]:
                 continue
             execute(chapter, parameters_of(chapter, setting.given(chapter), setting.root), setting)
             print(f"{chapter:<40} {time.perf_counter() - start:6.1f} s", flush=True)
-        except (ChapterFailed, BadInput) as error:
-            print(f"FAILED {error}", flush=True)
-            failures.append(str(error))
+        except (ChapterFailed, BadInput, SyntaxError) as error:
+            said = f"{chapter}: {error}" if isinstance(error, SyntaxError) else str(error)
+            print(f"FAILED {said}", flush=True)
+            failures.append(said)
     return failures
 
 
@@ -193,6 +177,10 @@ def wrote_to_stderr(notebook: NotebookNode) -> str:
     return ""
 
 
+def _key(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> str:
+    return chapter_key(setting.root / f"{chapter}.ipynb", parameters, setting.kernel)
+
+
 def _declared(chapter: str, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     notebook = nbformat.read(root / f"{chapter}.ipynb", as_version=4)
     cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
@@ -202,13 +190,6 @@ def _declared(chapter: str, root: Path) -> tuple[dict[str, Any], dict[str, Any]]
         raise BadInput(f"{chapter}: {error}") from None
 
 
-def _code(notebook: NotebookNode) -> str:
-    from IPython.core.inputtransformer2 import TransformerManager
-
-    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return "\n".join(TransformerManager().transform_cell(source) for source in cells)
-
-
 def _without_traces(notebook: NotebookNode) -> NotebookNode:
     """Times and paths of this machine taken out: executed copies can be downloaded from the site."""
     notebook.metadata.pop("papermill", None)
@@ -216,19 +197,6 @@ def _without_traces(notebook: NotebookNode) -> NotebookNode:
         for trace in ("papermill", "execution"):
             cell.metadata.pop(trace, None)
     return notebook
-
-
-def _files_named_in(values: Iterable[Any]) -> list[Path]:
-    """The files that parameters name: `file`, `file.py:function`, or the tables of a probe set's folder."""
-    found: list[Path] = []
-    for text in (value for value in values if isinstance(value, str) and value):
-        for path in {resolve(text), resolve(text.rpartition(":")[0] or text)}:
-            found += [path] if path.is_file() else sorted(path.glob("*.csv")) if path.is_dir() else []
-    return found
-
-
-def _digest_of(files: Iterable[Path]) -> str:
-    return digest(sorted((file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in set(files)))
 
 
 def _first_line(text: str) -> str:

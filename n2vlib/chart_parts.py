@@ -13,17 +13,17 @@ from n2vlib.look import FULL, INK, LIGHT, MEASURES, OTHER, SPLITS, categories, c
 _FOUND = "find == '' || indexof(lower('\"' + datum.name + '\"'), lower(find)) >= 0"
 
 
-def titled(chart: Any, title: str, note: str = "", fit: str = "") -> Any:
+def titled(chart: Any, title: str, note: str = "", fit: str = "wide") -> Any:
     """Title and note in lines that fit a page, and the same words as description.
 
-    fit   "square" for a chart that n2v-charts.js keeps square when it fits the page's width
+    fit   "wide" for a chart that n2v-charts.js makes as wide as the page, "square" for one that it keeps square;
+          facets fit by themselves. Vega-Lite's own width "container" is drawn 200 pixels wide in JupyterLab.
     """
     text: dict[str, Any] = {"text": textwrap.wrap(title, 78) or [""]}
     if note:
         text["subtitle"] = textwrap.wrap(note, 96)
     described = f"{title.rstrip('.')}. {note}".strip()
-    usermeta = {"usermeta": {"n2v": fit}} if fit else {}
-    return chart.properties(title=alt.TitleParams(**text), description=described, **usermeta)
+    return chart.properties(title=alt.TitleParams(**text), description=described, usermeta={"n2v": fit})
 
 
 def category(shown: Sequence[str], legend: bool = True) -> alt.Color:

@@ -13,7 +13,7 @@ import pandas as pd
 from n2vlib import altair_look  # noqa: F401  (importing it sets Altair's theme and renderer)
 from n2vlib import chart_parts as part
 from n2vlib.html_table import table
-from n2vlib.look import INK, MEASURES, OTHER, SPLITS, categories, methods, rounded
+from n2vlib.look import CHART_WIDTH, INK, MEASURES, OTHER, SPLITS, categories, methods, rounded
 from n2vlib.tables import CONCEPT, MEASURE, need
 
 __all__ = [
@@ -134,7 +134,7 @@ def concepts_bar(wide: pd.DataFrame, title: str, top: int = 15, by: str = "combi
         color=part.category(categories(long["category"])),
         opacity=part.method(long),
         tooltip=part.about(long, ["method", "value"]),
-    ).properties(width="container", height=alt.Step(11 if len(shown) > 1 else 20))
+    ).properties(width=CHART_WIDTH, height=alt.Step(11 if len(shown) > 1 else 20))
     return part.titled(chart, title, f"The {len(best)} best of {len(wide)} concepts.")
 
 
@@ -156,7 +156,7 @@ def concept_counts(concepts: pd.DataFrame, title: str) -> Chart:
         opacity=part.lit(0.8),
         tooltip=[*part.about(data, []), alt.Tooltip("percent:Q", format=".3~g", title="area, %")],
     ).add_params(part.pick(), part.find())
-    chart = alt.layer(points, part.names_of_found(points)).properties(width="container", height=340)
+    chart = alt.layer(points, part.names_of_found(points)).properties(width=CHART_WIDTH, height=340)
     return part.titled(chart, title, f"One point per concept; both axes are logarithmic. {_LOOK_CLOSER}")
 
 
@@ -176,7 +176,7 @@ def sorted_iou(wide: pd.DataFrame, title: str, by: str = "combination") -> Chart
     ).add_params(part.pick(), part.find())
     stems = alt.Chart(long).mark_rule(color=OTHER, opacity=0.3)
     stems = stems.encode(x="rank:Q", y=alt.Y("min(value):Q", title=part.measured(wide)), y2="max(value):Q")
-    chart = alt.layer(stems, points).properties(width="container", height=280)
+    chart = alt.layer(stems, points).properties(width=CHART_WIDTH, height=280)
     return part.titled(chart, title, f"Every concept once. {_LOOK_CLOSER}")
 
 
@@ -196,7 +196,7 @@ def histogram(
     need(values, [column] if by is None else [column, by])
     data = rounded(values.loc[:, [column] if by is None else [column, by]].dropna())
     name, bins = part.field(column) + ":Q", alt.Bin(maxbins=30)
-    ticks = alt.Axis(format=fmt, tickCount=3 if by else 6, labelFlush=True, labelOverlap="greedy")
+    ticks = alt.Axis(format=fmt, tickCount=3 if by else 6, labelFlush=True, labelOverlap="greedy", labelSeparation=10)
     bars = alt.Chart().mark_bar(color=INK, opacity=0.6, binSpacing=1)
     bars = bars.encode(
         x=alt.X(name, bin=bins, title=None if by else axis, axis=ticks),
@@ -208,7 +208,7 @@ def histogram(
         parts.append(alt.Chart().mark_rule(color=OTHER, strokeDash=[5, 4], strokeWidth=2).encode(x=alt.datum(at)))
     layered = alt.layer(*parts, data=data)
     if by is None:
-        return part.titled(layered.properties(width="container", height=200), title)
+        return part.titled(layered.properties(width=CHART_WIDTH, height=200), title)
     small = layered.properties(width=165, height=90).facet(facet=_small(by, list(data[by].unique())), columns=3)
     return part.titled(small, title, f"Across: {axis}.")
 
@@ -239,7 +239,7 @@ def lines(
     ]
     if _interval(data):
         parts.insert(0, base.mark_area(fillOpacity=0.15).encode(y=alt.Y("low:Q", title=axes[1]), y2="high:Q"))
-    return part.titled(alt.layer(*parts).properties(width="container", height=260), title)
+    return part.titled(alt.layer(*parts).properties(width=CHART_WIDTH, height=260), title)
 
 
 def published_beside_ours(beside: pd.DataFrame, title: str, axis: str) -> Chart:

@@ -4,6 +4,10 @@
 class BadInput(ValueError):
     """Something the user gave is wrong: the message names the file, row or parameter and says what to do."""
 
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks for this: a notebook shows the one line, no traceback.
+        return [f"{type(self).__name__}: {self}"]
+
 
 def near(wanted: str, known: list[str]) -> str:
     """A phrase with the known names closest to `wanted`, for the end of an error message."""

@@ -66,7 +66,7 @@ def show(
     key = _key(_any(annotated), _any(predicted), _any(heat), top)
     grid = f'<div style="{_grid(columns)}">{"".join(cells)}</div>'
     html = f'<div class="n2v-gallery" style="margin-bottom:1em">{_heading(heading)}{grid}{key}</div>'
-    return Shown(html, f"<{count} pictures: {'; '.join(captions)}>" if count else "<no pictures>")
+    return Shown(html, f"<{count} picture{'' if count == 1 else 's'}: {'; '.join(captions)}>")
 
 
 def heatmap(

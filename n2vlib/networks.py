@@ -7,6 +7,7 @@
 A layer is any dotted module name; the papers' names (`conv5`) are aliases of the module after the ReLU.
 """
 
+import copy
 import hashlib
 import inspect
 import json
@@ -22,6 +23,7 @@ from n2vlib.errors import BadInput, near
 from n2vlib.preprocessing import Preprocessing, as_preprocessing
 from n2vlib.receptive import Windows, walk, windows_of
 from n2vlib.zoo import shipped
+from n2vlib.zoo.twins import random_state
 
 
 def _vgg(convolutions: list[int], per_convolution: int = 2) -> dict[str, str]:
@@ -150,6 +152,13 @@ def load_network(
     name = network if isinstance(network, str) else getattr(network, "__name__", type(network).__name__)
     shown = as_preprocessing(preprocessing, "PREPROCESSING") if preprocessing is not None else None
     return Network(name, found.module, shown or as_preprocessing(found.preprocessing, name), found.weights)
+
+
+def random_twin(network: Network, seed: int = 0) -> Network:
+    """The same architecture with random weights, the same on every machine (zoo.twins); the original is left alone."""
+    module = copy.deepcopy(network.module)
+    module.load_state_dict(random_state(module.state_dict(), seed))
+    return Network(f"{network.name}, random", module, network.preprocessing, f"random, seed {seed}", network.aliases)
 
 
 def aliases_of(module: nn.Module) -> dict[str, str]:

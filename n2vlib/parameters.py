@@ -38,17 +38,13 @@ RULES: dict[str, Any] = {
     "STORE": str | None,
 }
 COMMON = tuple(RULES)  # the block every chapter declares
+RULES |= {  # and what only some chapters know
+    "ALIGN_CORNERS": bool,
+}
 
 # Names that IPython itself puts into a notebook's namespace.
 _IPYTHON = {"In", "Out", "exit", "quit", "open", "get_ipython"}
 _CHECKED = "_n2v_parameters_checked"
-
-
-class BadParameter(BadInput):
-    """A parameter is unknown, of a wrong type or out of range. A notebook shows the one line, no traceback."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"{type(self).__name__}: {self}"]
 
 
 def check_parameters(namespace: dict[str, Any]) -> None:
@@ -71,7 +67,7 @@ def check_parameters(namespace: dict[str, Any]) -> None:
 def check_name(name: str, declared: list[str]) -> None:
     """Raise BadInput where the chapter declares no parameter `name`."""
     if name not in declared:
-        raise BadParameter(f"{name}: this chapter has no such parameter; {near(name, declared)}")
+        raise BadInput(f"{name}: this chapter has no such parameter; {near(name, declared)}")
 
 
 def check_value(name: str, value: Any, type_: Any) -> None:
@@ -83,7 +79,7 @@ def check_value(name: str, value: Any, type_: Any) -> None:
         try:
             TypeAdapter(wanted, config=_STRICT).validate_python(value)
         except ValidationError as error:
-            raise BadParameter(_one_line(name, value, error)) from None
+            raise BadInput(_one_line(name, value, error)) from None
 
 
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)

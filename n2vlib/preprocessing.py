@@ -35,7 +35,8 @@ class Preprocessing:
         images   uint8, (image, height, width, 3), R, G, B
         The whole image is resized (bilinear, antialiased), never cropped: label maps cover the whole image.
         """
-        pixels = torch.as_tensor(images)
+        # torch cannot take memory it may not write to, such as a picture as Pillow decoded it.
+        pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.require(images, requirements="W"))
         if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[-1] != 3:
             raise BadInput(f"images: {pixels.dtype} {tuple(pixels.shape)}; expected uint8 (image, height, width, 3)")
         x = pixels.permute(0, 3, 1, 2).float()

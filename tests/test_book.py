@@ -7,9 +7,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from tiny_book import tiny_book, write_chapter
+from tiny_book import CHECK, tiny_book, write_chapter
 
-from n2vlib import book
+from n2vlib import book, chapter_key
 from n2vlib.errors import BadInput
 from n2vlib.parameters import COMMON
 from n2vlib.paths import ROOT
@@ -66,7 +66,7 @@ def test_a_cell_that_writes_to_stderr_fails_its_chapter(tmp_path):
 
 def test_a_bad_parameter_in_a_notebook_shows_one_line_and_no_traceback(tmp_path):
     setting = tiny_book(tmp_path, one="1")
-    write_chapter(tmp_path, "one", "1", extra="SEED: int = -1  # a default out of range")
+    write_chapter(tmp_path, "one", CHECK, extra="SEED: int = -1  # a default out of range")
     (failure,) = book.run(["book/one"], setting)
     assert "SEED: should be greater than or equal to 0, got -1" in failure
     cells = nbformat.read(setting.executed("book/one").with_suffix(".part.ipynb"), as_version=4).cells
@@ -122,23 +122,19 @@ def test_a_kernel_that_is_not_registered_is_one_line(tmp_path):
 
 
 def test_the_key_names_text_parameters_named_files_kernel_and_modules(tmp_path, monkeypatch):
-    setting = tiny_book(tmp_path, one="from n2vlib import look")
-    network = tmp_path / "network.py"
+    tiny_book(tmp_path, one="from n2vlib import look")
+    notebook, network = tmp_path / "book" / "one.ipynb", tmp_path / "network.py"
     network.write_text("def build(): ...")
-
-    def key(**parameters):
-        return book.key_of("book/one", parameters, setting)
-
-    named = f"{network}:build"
-    keys = [key(), key(TAU=0.02), key(PROBE=named)]
+    named = {"NETWORK": f"{network}:build"}
+    keys = [chapter_key.chapter_key(notebook, given, None) for given in ({}, {"TAU": 0.02}, named)]
     network.write_text("def build(): return 1")
-    keys.append(key(PROBE=named))
-    keys.append(book.key_of("book/one", {}, book.Setting(setting.params, setting.out, "other", tmp_path)))
+    keys.append(chapter_key.chapter_key(notebook, named, None))
+    keys.append(chapter_key.chapter_key(notebook, {}, "another kernel"))
     asked = []
-    monkeypatch.setattr(book, "sources_digest", lambda modules: asked.extend(modules) or "edited")
-    keys.append(key())
+    monkeypatch.setattr(chapter_key, "sources_digest", lambda modules: asked.extend(modules) or "edited")
+    keys.append(chapter_key.chapter_key(notebook, {}, None))
     assert len(set(keys)) == len(keys)
-    assert {"n2vlib.look", "n2vlib.parameters"} <= set(asked)
+    assert asked == ["n2vlib.look"]
 
 
 def test_the_command_line_says_bad_input_in_one_line(tmp_path):

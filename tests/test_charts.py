@@ -1,9 +1,10 @@
-"""Charts keep the book's promises: colors anyone can tell apart, the same bytes every time, numbers where they belong."""
+"""Charts keep the book's promises: colors that stay apart, the same bytes every time, numbers where they belong."""
 
 import base64
 import io
 import itertools
 import json
+from functools import cache
 
 import altair as alt
 import numpy as np
@@ -103,6 +104,11 @@ def every_chart() -> dict[str, charts.Chart]:
 CHARTS = every_chart()
 
 
+@cache
+def spec_of(name: str) -> dict:
+    return CHARTS[name].to_dict()
+
+
 def numbers(part: object) -> list[float]:
     """Every float in the data of a specification."""
     if isinstance(part, dict):
@@ -125,7 +131,7 @@ def test_a_cell_shows_a_chart_to_every_reader_and_is_silent(name, capfd):
 
 @pytest.mark.parametrize("name", CHARTS)
 def test_a_chart_is_the_same_every_time_and_its_data_have_four_digits(name):
-    spec = CHARTS[name].to_dict()
+    spec = spec_of(name)
     assert json.dumps(spec) == json.dumps(CHARTS[name].to_dict())
     data = numbers(spec["datasets"])
     assert data and all(x == float(f"{x:.4g}") for x in data if np.isfinite(x))
@@ -134,12 +140,12 @@ def test_a_chart_is_the_same_every_time_and_its_data_have_four_digits(name):
 
 @pytest.mark.parametrize("name", CHARTS)
 def test_a_chart_says_in_words_what_it_shows(name):
-    spec = CHARTS[name].to_dict()
+    spec = spec_of(name)
     assert spec["description"].startswith("t") and spec["title"]["text"] == ["t"]
 
 
 def test_axes_start_where_the_measure_means_something():
-    iou, accuracy = (CHARTS[name].to_dict()["layer"][1]["encoding"] for name in ("iou_scatter", "accuracy_scatter"))
+    iou, accuracy = (spec_of(name)["layer"][1]["encoding"] for name in ("iou_scatter", "accuracy_scatter"))
     assert iou["x"]["scale"]["domain"][0] == 0 and accuracy["y"]["scale"]["domain"][0] == 0.5
     assert "set IoU, validation images" in iou["x"]["title"] and "balanced accuracy" in accuracy["x"]["title"][1]
 

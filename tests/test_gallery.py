@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
@@ -123,7 +122,7 @@ def test_strips_and_heat_maps_are_grids_too():
     heat = gallery.heatmap([image()], [np.eye(4)], ["filter 3"])
     both = gallery.stack(strip, heat)
     assert "lamp &amp; shade" in both.html and "0 to 1" in both.html
-    assert repr(both) == "<1 pictures: lamp>\n<1 pictures: filter 3>"
+    assert repr(both) == "<1 picture: lamp>\n<1 picture: filter 3>"
 
 
 def test_one_mask_per_image_or_a_clear_error():

@@ -22,7 +22,7 @@ def test_an_edited_text_is_named_with_the_cell_and_the_command(root):
     text = root / "book" / "one.py"
     text.write_text(text.read_text().replace("x = 1", "x = 2"))
     (line,) = pairs.disagreements(root)
-    assert line.startswith("book/one.py: the notebook differs at cell 3") and pairs.WRITE in line
+    assert line.startswith("book/one.py: the notebook differs at cell 2") and pairs.WRITE in line
     assert pairs.write(root) == [root / "book" / "one.ipynb"]
     assert pairs.disagreements(root) == []
 
@@ -36,9 +36,9 @@ def test_other_tags_are_a_difference(root):
 def test_outputs_are_found(root):
     twin = root / "book" / "one.ipynb"
     notebook = nbformat.read(twin, as_version=4)
-    notebook.cells[3].outputs = [nbformat.v4.new_output("stream", text="1")]
+    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="1")]
     nbformat.write(notebook, twin)
-    assert pairs.disagreements(root) == [f"book/one.ipynb: cell 3 holds outputs; {pairs.WRITE}"]
+    assert pairs.disagreements(root) == [f"book/one.ipynb: cell 2 holds outputs; {pairs.WRITE}"]
 
 
 def test_a_text_without_notebook_and_a_notebook_without_text_are_found(root):

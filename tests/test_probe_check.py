@@ -143,3 +143,8 @@ def test_duplicate_names_of_concepts_and_of_images(copy):
         ("warning", "index.csv", 2),
         ("warning", "index.csv", 38),
     ]
+
+
+def test_without_its_categories_a_set_is_still_looked_through(copy):
+    (copy / "category.csv").unlink()
+    assert ("error", "category.csv", None) in places(check(copy))

@@ -13,11 +13,12 @@ from torch import nn
 
 from n2vlib import zoo
 from n2vlib.errors import BadInput
-from n2vlib.networks import load_network
+from n2vlib.networks import load_network, random_twin
 from n2vlib.record import run_layers
 from n2vlib.zoo import data, measures, shipped, training
 from n2vlib.zoo.architectures import SmallAlexNet, folded_state
 from n2vlib.zoo.recipes import RECIPES
+from n2vlib.zoo.twins import random_state
 
 CONCEPTS = [
     (1, "red", "color"),
@@ -45,6 +46,15 @@ def scene(index: int) -> SimpleNamespace:
         image[(abs(rows - at[2]) < 4) & (abs(columns - at[3]) < 28)] = (0, 0, 220)
     objects = {number for number, there in ((9, disc), (8, bar)) if there}
     return SimpleNamespace(image=image, scene=5 if day else 7, objects=objects)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tensors here are too small for two threads; on a busy machine the threads wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -96,20 +106,29 @@ def test_layers_of_the_zoo_are_named_as_in_the_paper_on_grids_like_alexnets(name
 # -- random twins
 
 
+def twin(seed: int = 0) -> dict[str, torch.Tensor]:
+    return random_state(shipped.new_state(RECIPES["small-alexnet-random"]), seed)
+
+
+def test_a_random_twin_of_any_network_keeps_its_shape_and_leaves_it_alone():
+    network = load_network("small-alexnet-random")
+    before = network.fingerprint
+    other = random_twin(network, seed=3)
+    assert other.fingerprint != before == load_network("small-alexnet-random").fingerprint
+    assert other.layer("conv5") == network.layer("conv5") and random_twin(network, seed=0).fingerprint == before
+
+
 def test_a_random_twin_is_drawn_from_its_seed_alone():
     torch.manual_seed(1)
     first = load_network("small-alexnet-random").fingerprint
     torch.manual_seed(2)
     np.random.seed(2)
     assert load_network("small-alexnet-random", seed=9).fingerprint == first
-    other = shipped.random_state(replace(RECIPES["small-alexnet-random"], seed=1))
-    assert not torch.equal(
-        other["features.0.weight"], shipped.random_state(RECIPES["small-alexnet-random"])["features.0.weight"]
-    )
+    assert not torch.equal(twin(seed=1)["features.0.weight"], twin()["features.0.weight"])
 
 
 def test_a_random_twin_has_he_variance_uniform_weights_and_no_bias():
-    state = shipped.random_state(RECIPES["small-alexnet-random"])
+    state = twin()
     weight = state["features.8.weight"].double()
     fan_in = 128 * 9
     assert weight.var().item() == pytest.approx(2 / fan_in, rel=0.02)
@@ -121,7 +140,7 @@ def test_the_first_weights_of_a_random_twin_follow_from_the_raw_stream():
     raw = [int(v) for v in np.random.PCG64(0).random_raw(3)]
     bound = (6 / (3 * 7 * 7)) ** 0.5
     slow = [np.float16((2 * ((value >> 11) / 2**53) - 1) * bound) for value in raw]
-    state = shipped.random_state(RECIPES["small-alexnet-random"])
+    state = twin()
     assert state["features.0.weight"].flatten()[:3].tolist() == [float(value) for value in slow]
 
 

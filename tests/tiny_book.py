@@ -20,12 +20,8 @@ HEADER = """# ---
 TAU: float = 0.005  # share of places where a filter fires
 PROBE: str = "world"  # probe set
 {extra}
-
-# %%
-import n2vlib.parameters
-
-n2vlib.parameters.check_parameters(globals())
 """
+CHECK = "import n2vlib.parameters\n\nn2vlib.parameters.check_parameters(globals())"
 
 
 def write_chapter(root: Path, name: str, *cells: str, extra: str = "") -> None:

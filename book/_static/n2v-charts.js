@@ -26,13 +26,13 @@
     chart.spec.width = Math.floor(room / columns - GAP);
   }
 
-  function fit(chart, width) {
-    if (chart.vconcat) chart.vconcat.forEach((below) => fit(below, width));
+  function fit(chart, width, how) {
+    if (chart.vconcat) chart.vconcat.forEach((below) => fit(below, width, how));
     else if (chart.facet) fitFacet(chart, width);
-    else if ((chart.usermeta || {}).n2v === "square") {
+    else if (how === "square") {
       chart.width = chart.height = Math.min(width, LARGEST_SQUARE);
       chart.autosize = { type: "fit", contains: "padding" };
-    } else if (chart.width === "container") {
+    } else if (how === "wide") {
       chart.width = width;
       chart.autosize = { type: "fit-x", contains: "padding" };
     }
@@ -46,7 +46,7 @@
       const row = { anchor: "start", direction: "vertical" };
       config.legend = { ...config.legend, columns: 3, columnPadding: 8, layout: { top: row } };
     }
-    fit(chart, width);
+    fit(chart, width, (chart.usermeta || {}).n2v);
     return chart;
   }
 

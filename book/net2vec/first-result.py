@@ -156,8 +156,9 @@ charts.table(beside, "Percent of concepts where the combination is at least as g
 # trained ones, the figure above would say nothing about training.
 
 # %%
-twin = f"{NETWORK}-random" if NETWORK in ("small-alexnet",) else NETWORK
-untrained = n2vlib.load_network(twin, None, PREPROCESSING, SEED)
+from n2vlib.networks import random_twin
+
+untrained = random_twin(network, SEED)
 deepest = n2vlib.read_layers(untrained, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)
 random_scores = pd.concat(all_scores(deepest, probe), ignore_index=True)
 trained_scores = scores[scores["layer"] == last.name]
@@ -180,7 +181,7 @@ charts.table(
 for task, row in higher.iterrows():
     verdict = "in every layer and category" if row["sum"] == row["size"] else f"in {row['sum']} of {row['size']} means"
     print(f"{task}: the combination is ahead {verdict}; at least as good for {inside.loc[task, 'min']:.0f}% of the")
-    print(f"  concepts in its weakest layer.")
+    print("  concepts in its weakest layer.")
 
 # %% [markdown]
 # ## Where we differ

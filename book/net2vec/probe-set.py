@@ -70,7 +70,8 @@ probe = n2vlib.load_probe(PROBE)
 labels = probe.labels
 images = np.repeat(np.arange(len(probe)), np.diff(labels.pair_ptr))
 area = labels.pair_area / np.prod(probe.label_size)  # share of the image
-pairs = pd.DataFrame({"image": images, "concept": labels.pair_concept, "area": area, "outlined": labels.pair_local > 0})
+outlined = labels.pair_local > 0  # marked pixel by pixel, not said of the whole image
+pairs = pd.DataFrame({"image": images, "concept": labels.pair_concept, "area": area, "outlined": outlined})
 pairs = pairs.join(probe.concepts[["name", "category"]], on="concept")
 
 # %% [markdown]
@@ -80,8 +81,9 @@ pairs = pairs.join(probe.concepts[["name", "category"]], on="concept")
 # %%
 from n2vlib import charts, gallery
 
-scenes, textures = (probe.concepts.query("category == @kind") for kind in ("scene", "texture"))
-kinds = pd.concat([scenes.head(12), textures, probe.concepts]).head(16)
+present = probe.concepts[probe.concepts.index.isin(pairs["concept"])]
+scenes, textures = (present.query("category == @kind") for kind in ("scene", "texture"))
+kinds = pd.concat([scenes.head(12), textures, present]).head(16)
 marked = pairs["image"].value_counts()
 middle = [sorted(probe.images_with(concept), key=lambda i: (marked[i], i)) for concept in kinds.index]
 middle = [int(found[len(found) // 2]) for found in middle]
@@ -109,7 +111,7 @@ pixel = np.unravel_index((smallest * most).argmax(), probe.label_size)
 # Everything that is said about this one pixel, each concept with all its other pixels:
 
 # %%
-here = held.assign(mask=list(masks))[masks[:, *pixel]].sort_values("area", ascending=False)
+here = held.assign(mask=list(masks))[masks[:, *pixel]].sort_values("area", ascending=False, kind="stable")
 captions = [f"{each['name']} · {each['category']}, {each['area']:.1%} of the image" for _, each in here.iterrows()]
 gallery.show(
     [probe.image(image)] * (1 + len(here)), [f"image {image}", *captions], annotated=[None, *here["mask"]], columns=3
@@ -157,8 +159,10 @@ maps = [numbers(item) for cell in row[list(probe.categories)] for item in cell.s
 outlined = here.query("outlined")
 for concept, annotated in zip(outlined["concept"], outlined["mask"], strict=True):
     assert (np.any([each == concept for each in maps], axis=0) == annotated).all()
-numbered = ", ".join(f"{number} {name}" for number, name in zip(outlined["concept"], outlined["name"], strict=True))
-print(f"the maps say {', '.join(str(each[pixel]) for each in maps)}; the concepts are {numbered}")
+print("the maps say", *(each[pixel] for each in maps))
+print(
+    "concepts are", *(f"{number} {name};" for number, name in zip(outlined["concept"], outlined["name"], strict=True))
+)
 
 # %% [markdown]
 # The conversion to a wider integer before the multiplication is not decoration. A byte times 256 is zero, and a program
@@ -168,7 +172,7 @@ print(f"the maps say {', '.join(str(each[pixel]) for each in maps)}; the concept
 #
 # A concept can belong to two categories (hair is a part of a person and a material), and is then counted in both rows.
 
-# %%
+# %% tags=["hide-input"]
 from n2vlib import published
 
 names = {
@@ -238,8 +242,10 @@ charts.table(summary)
 training = pairs[probe.split[pairs["image"]] == "train"].groupby("concept").size()
 concepts["training"] = training.reindex(concepts.index, fill_value=0)
 with_outline = concepts.index.isin(pairs.query("outlined")["concept"])
-rare = concepts[with_outline & (concepts["training"] <= 20)].sort_values("training")
-tiny = concepts[with_outline & (concepts["area"] < 0.01) & (concepts["training"] > 20)].sort_values("area")
+rare = concepts[with_outline & (concepts["training"] <= 20)].sort_values("training", kind="stable")
+tiny = concepts[with_outline & (concepts["area"] < 0.01) & (concepts["training"] > 20)].sort_values(
+    "area", kind="stable"
+)
 print(f"{len(rare)} rare concepts with outlines, and {len(tiny)} that are tiny without being rare")
 
 # %% [markdown]
@@ -247,13 +253,18 @@ print(f"{len(rare)} rare concepts with outlines, and {len(tiny)} that are tiny w
 
 # %%
 shown = pd.concat([rare.head(3), tiny.head(3)])
-by_area = [pairs.query("concept == @concept and outlined").sort_values("area") for concept in shown.index]
-examples = pd.concat([rows.iloc[[len(rows) // 2]] for rows in by_area]).assign(training=shown["training"].to_numpy())
+sizes = pairs[pairs["outlined"] & pairs["concept"].isin(shown.index)].sort_values("area", kind="stable")
+of_concept = sizes.groupby("concept")["area"]
+examples = sizes[of_concept.cumcount() == of_concept.transform("size") // 2].set_index("concept").loc[shown.index]
+examples["training"] = shown["training"]
+
+# %%
 gallery.show(
     [probe.image(i) for i in examples["image"]],
     [f"{e['name']} · {e['area']:.2%} of this image; training images: {e['training']}" for _, e in examples.iterrows()],
-    annotated=[probe.annotated(*pair) for pair in zip(examples["concept"], examples["image"], strict=True)], columns=3,
-)  # fmt: skip
+    annotated=[probe.annotated(*pair) for pair in examples["image"].items()],
+    columns=3,
+)
 
 # %% [markdown]
 # For the tiny ones, remember the grid on which a deep layer answers. Thirteen places across and thirteen down means
@@ -308,7 +319,7 @@ print(f"expected {expected:.1f}, found {found}; the paper leaves out {theirs}, a
 # A probe set is a folder with `index.csv` as above, `label.csv` (number and name of each concept), `category.csv`, one
 # `c_<category>.csv` for each category, and `images/`. Check it first, then name it as `PROBE`:
 #
-# ```
+# ```bash
 # python -m n2vlib probe check path/to/folder
 # python -m n2vlib run probe-set -p PROBE=path/to/folder
 # papermill book/net2vec/probe-set.ipynb out.ipynb -p PROBE path/to/folder
@@ -358,8 +369,8 @@ with TemporaryDirectory() as folder:
 
 # %% tags=["solution", "hide-input"]
 objects = pairs.query("category == 'object'")
-present = pd.crosstab(objects["image"], objects["name"])
-both = present.T @ present
+together = pd.crosstab(objects["image"], objects["name"])
+both = together.T @ together
 either = np.add.outer(np.diag(both), np.diag(both)) - both
 overlap = (both / either).rename_axis(columns="other").where(np.tri(len(both), k=-1, dtype=bool)).stack().dropna()
 print("1.", "; ".join(f"{one} and {other}: {value:.0%}" for (one, other), value in overlap.nlargest(3).items()))

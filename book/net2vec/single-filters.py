@@ -34,6 +34,7 @@ EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu or cuda
 STORE: str | None = None  # folder of stored measurements; null: $N2V_STORE, else build/store
+ALIGN_CORNERS: bool = True  # masks are enlarged so that corners coincide (as released); false: half-pixel centres
 
 # %%
 import n2vlib
@@ -101,7 +102,7 @@ layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, stor
 from n2vlib.methods import single_filter
 
 layer = layers[LAYERS[-1]]
-best = single_filter.align(layer, probe)
+best = single_filter.align(layer, probe, align_corners=ALIGN_CORNERS)
 things = best.scores.query("category in ['object', 'part'] and split == 'train'").nlargest(1, "set_iou").iloc[0]
 pairs = best.pairs.query("concept == @things.concept and split == 'val'").sort_values("individual_iou")
 example = pairs.iloc[len(pairs) // 2]
@@ -113,7 +114,6 @@ image, filter_k = int(example["image"]), int(things["filter"])
 
 # %%
 import numpy as np
-import torch
 
 from n2vlib.iou import individual_iou, upsample
 from n2vlib.record import run_layers
@@ -121,7 +121,7 @@ from n2vlib.record import run_layers
 pixels = network.preprocessing(probe.image(image)[None])
 activation = run_layers(network.module.cpu(), [layer.module], pixels)[layer.module][0, filter_k].numpy()
 fired = activation > layer.thresholds[filter_k]
-mask = upsample(fired.astype(float), probe.label_size, align_corners=True) > 0.5
+mask = upsample(fired.astype(float), probe.label_size, align_corners=ALIGN_CORNERS) > 0.5
 annotated = probe.annotated(int(things["concept"]), image)
 by_hand = float(individual_iou(mask[None], annotated[None])[0])
 
@@ -172,7 +172,7 @@ charts.histogram(realised, "realised", title, "share of places where the filter 
 # has not been chosen on. Concepts that label only whole images (scenes, textures) have no outline and are left out.
 
 # %%
-scores = pd.concat([single_filter.align(each, probe).scores for each in layers.values()])
+scores = pd.concat([single_filter.align(each, probe, align_corners=ALIGN_CORNERS).scores for each in layers.values()])
 top = scores.query("split == 'val'").sort_values("set_iou", ascending=False).drop_duplicates("concept")
 columns = ["name", "category", "layer", "filter", "images", "set_iou"]
 charts.table(top[columns], "Best filter of any layer, validation images")
@@ -233,7 +233,7 @@ print(f"In {layer.name} the mean over images is below the pooled number for {low
 from n2vlib.iou import single_filter_mask
 
 four = [int(i) for i in pairs["image"].tail(4)[::-1]]
-masks = [single_filter_mask(layer.fired_in(i)[filter_k], probe.label_size, align_corners=True) for i in four]
+masks = [single_filter_mask(layer.fired_in(i)[filter_k], probe.label_size, align_corners=ALIGN_CORNERS) for i in four]
 gallery.show(
     [probe.image(i) for i in four],
     [f"{things['name']}, IoU {iou:.2f}" for iou in pairs["individual_iou"].tail(4)[::-1]],
@@ -245,8 +245,8 @@ gallery.show(
 #
 # - **Thresholds** are exact here; `level="released"` in `read_layers` gives the level the released code reads (994 of
 #   999, so a share of 0.005005 instead of 0.005).
-# - **Enlarging** follows the code as released: the corners of both grids coincide. `align_corners=False` gives
-#   half-pixel centres, as newer torch does by default.
+# - **Enlarging** follows the code as released: the corners of both grids coincide. The chapter's own parameter
+#   `ALIGN_CORNERS: false` gives half-pixel centres, as newer torch does by default.
 # - **A concept in several maps** (a part that is also a material) counts wherever any of them shows it. The released
 #   code takes the first map it meets.
 # - The filter is chosen on training images and scored on validation images. Some figures in the released notebooks score
@@ -260,7 +260,11 @@ gallery.show(
 
 # %% tags=["solution", "hide-input"]
 twice = layers[LAYERS[-1]].at(TAU / 2)
-halved = single_filter.align(twice, probe).scores.query("split == 'val'").set_index("concept")["set_iou"]
+halved = (
+    single_filter.align(twice, probe, align_corners=ALIGN_CORNERS)
+    .scores.query("split == 'val'")
+    .set_index("concept")["set_iou"]
+)
 here = best.scores.query("split == 'val'").set_index("concept")["set_iou"]
 print(f"With half of tau, {(halved > here).mean():.0%} of the concepts gain in {layer.name}.")
 

@@ -90,7 +90,9 @@ def _images_of_concepts(index: Index, concepts: pd.DataFrame, shown: dict[str, s
     """Warn of concepts that no image holds, or none that validates."""
     holding: Counter[int] = Counter()
     validating: Counter[int] = Counter()
-    for line, split, row in zip(index.lines, index.splits, zip(*index.cells.values(), strict=True), strict=True):
+    # Without a readable category.csv no column of the index is a category.
+    rows = list(zip(*index.cells.values(), strict=True)) or [()] * len(index.lines)
+    for line, split, row in zip(index.lines, index.splits, rows, strict=True):
         mapped = {number for cell in row for path in items_of(cell)[0] for number in shown.get(path, ()) if number}
         if len(mapped) > MOST_LABELS:
             report.error(

@@ -7,7 +7,8 @@ them. Label maps are read from that canvas at the centre of each label pixel: no
 """
 
 from collections.abc import Sequence
-from math import floor
+from functools import lru_cache
+from math import floor, gcd
 from typing import NamedTuple
 
 import numpy as np
@@ -52,6 +53,40 @@ class Mark(NamedTuple):
 Coefficients = tuple[float, float, float, float, float]
 GridBox = tuple[int, int, int, int]
 FLAT: Coefficients = (0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+@lru_cache(maxsize=1 << 17)
+def _ambiguous(across: int, down: int, start: int) -> bool:
+    """Whether Pillow could fill along this edge differently on another machine.
+
+    The edge runs from x = start, `across` samples sideways and `down` samples down. Pillow finds where it crosses row n
+    as float32(n * slope) + start; a processor that multiplies and adds in one step rounds once instead of twice. This
+    can only matter where the crossing is a whole or a half sample, at every `step`-th row.
+    """
+    step = abs(down) // gcd(2 * across, down)
+    slope = np.float32(across) / np.float32(down)
+    for rows in range(step, abs(down) + 1, step):
+        n = rows if down > 0 else -rows
+        twice = np.float32(n) * slope + np.float32(start)
+        if twice != np.float32(n * float(slope) + start):  # exact in float64, then rounded once
+            return True
+    return False
+
+
+def _snapped(points: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
+    """`points` (image pixels) on the sample grid; a corner of an ambiguous edge moves by one sample.
+
+    The few edges still ambiguous after 20 moves are long and start outside the image.
+    """
+    grid = [(floor(x * SAMPLES + 0.5), floor(y * SAMPLES + 0.5)) for x, y in points]
+    for _ in range(20):
+        pairs = zip(grid, grid[1:] + grid[:1], strict=True)
+        bad = [k for k, ((x0, y0), (x1, y1)) in enumerate(pairs) if y0 != y1 and _ambiguous(x1 - x0, y1 - y0, x0)]
+        if not bad:
+            break
+        k = (bad[0] + 1) % len(grid)
+        grid[k] = (grid[k][0] + 1, grid[k][1])
+    return grid
 
 
 class Canvas:
@@ -106,7 +141,7 @@ class Canvas:
         lean: float = 1.0,
     ) -> None:
         """Fill a polygon given by (x, y) corners; shaded as a ball where `round` > 0, else as a flat face."""
-        grid = [(floor(x * SAMPLES + 0.5), floor(y * SAMPLES + 0.5)) for x, y in points]
+        grid = _snapped(points)
         xs, ys = [x for x, _ in grid], [y for _, y in grid]
         box = min(xs), min(ys), max(xs), max(ys)
         shading = self._round(box, round) if round else self._leaning(box, lean)
@@ -129,7 +164,7 @@ class Canvas:
 
     def field(self, points: Sequence[tuple[float, float]], surface: Surface, mark: Mark, y0: float, y1: float) -> None:
         """Fill a polygon whose paint runs from its first shade at height y0 to its second at y1 (sky, sea, ground)."""
-        grid = [(floor(x * SAMPLES + 0.5), floor(y * SAMPLES + 0.5)) for x, y in points]
+        grid = _snapped(points)
         slope = 1 / ((y1 - y0) * SAMPLES)
         self._pen.polygon(grid, fill=self._new(surface, mark, FLAT, (-y0 * SAMPLES * slope, slope)))
 

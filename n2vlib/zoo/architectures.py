@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-# 12 scenes and 60 objects of the drawn world.
-OUTPUTS = 72
+# 12 scenes and 67 objects of the drawn world.
+OUTPUTS = 79
 
 
 class SmallAlexNet(nn.Module):
@@ -19,7 +19,7 @@ class SmallAlexNet(nn.Module):
     def __init__(
         self,
         outputs: int = OUTPUTS,
-        widths: tuple[int, int, int, int, int] = (32, 64, 128, 128, 128),
+        widths: tuple[int, int, int, int, int] = (24, 64, 128, 128, 128),
         batch_norm: bool = False,
     ):
         super().__init__()

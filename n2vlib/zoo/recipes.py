@@ -30,8 +30,8 @@ class Recipe:
     options: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     images: int = 16_000
-    epochs: int = 14
-    small_epochs: int = 8
+    epochs: int = 8
+    small_epochs: int = 5
     rate: float = 4e-3
     batch: int = 128
 

@@ -2,18 +2,16 @@
 
 import hashlib
 import json
-import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
 from n2vlib.errors import BadInput, near
 from n2vlib.preprocessing import Preprocessing
 from n2vlib.zoo.architectures import ARCHITECTURES
 from n2vlib.zoo.recipes import PREPROCESSING, RECIPES, Recipe
+from n2vlib.zoo.twins import random_state
 
 FOLDER = Path(__file__).parent / "files"
 
@@ -37,7 +35,7 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module, Preprocessing]:
     Raises BadInput where the file is missing or its sha256 is not the recorded one.
     """
     row = recipe(name)
-    state = random_state(row) if row.task is None else _verified(name, folder)
+    state = random_state(new_state(row), row.seed) if row.task is None else _verified(name, folder)
     outputs = len(state["head.bias"])
     module = ARCHITECTURES[row.architecture](outputs=outputs, **row.options)
     module.load_state_dict({key: values.float() for key, values in state.items()})
@@ -67,20 +65,6 @@ def _verified(name: str, folder: Path) -> dict[str, Tensor]:
     return load(data)
 
 
-def random_state(row: Recipe) -> dict[str, Tensor]:
-    """Weights of a random twin: He-uniform, variance 2 / fan-in, biases 0, rounded to float16.
-
-    Raw 64-bit output of PCG64, scaled by one float64 multiplication: the same bits on every machine and with every
-    version of numpy and torch.
-    """
-    shapes = ARCHITECTURES[row.architecture](**row.options).state_dict()
-    stream = np.random.PCG64(row.seed)
-    state = {}
-    for name, like in shapes.items():
-        if not name.endswith(".weight"):
-            state[name] = torch.zeros(like.shape, dtype=torch.float16)
-            continue
-        bound = math.sqrt(6 / (like.numel() / like.shape[0]))
-        unit = (stream.random_raw(like.numel()) >> np.uint64(11)) * 2.0**-53
-        state[name] = torch.from_numpy(((2 * unit - 1) * bound).astype(np.float16)).reshape(like.shape)
-    return state
+def new_state(row: Recipe) -> dict[str, Tensor]:
+    """Names and shapes of a recipe's weights."""
+    return ARCHITECTURES[row.architecture](**row.options).state_dict()

@@ -1,0 +1,50 @@
+"""What the executed copy of a chapter depends on, as one digest.
+
+Its text, its parameters and the files they name, every module of ours that it imports (charts included, imports
+followed) with the data files beside them, the kernel, and the versions of torch, numpy and altair.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from n2vlib.paths import resolve
+from n2vlib.store import digest, imported_modules, sources_digest, sources_of
+
+
+def chapter_key(notebook: Path, parameters: Mapping[str, Any], kernel: str | None) -> str:
+    """The digest for one chapter's notebook, run with these parameters in this kernel."""
+    source = notebook.read_text(encoding="utf-8")
+    modules = imported_modules(_code(nbformat.reads(source, as_version=4)))
+    folders = {path.parent for path in sources_of(modules)}
+    data = (
+        file for folder in folders for file in folder.glob("*.*") if file.suffix in (".csv", ".json", ".safetensors")
+    )
+    versions = {package: version(package) for package in ("torch", "numpy", "altair")}
+    ours = [sources_digest(modules), _digest_of(data), _digest_of(_files_named_in(parameters.values()))]
+    return digest([source, dict(parameters), kernel, versions, ours])
+
+
+def _code(notebook: NotebookNode) -> str:
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return "\n".join(TransformerManager().transform_cell(source) for source in cells)
+
+
+def _files_named_in(values: Iterable[Any]) -> list[Path]:
+    """The files that parameters name: `file`, `file.py:function`, or the tables of a probe set's folder."""
+    found: list[Path] = []
+    for text in (value for value in values if isinstance(value, str) and value):
+        for path in {resolve(text), resolve(text.rpartition(":")[0] or text)}:
+            found += [path] if path.is_file() else sorted(path.glob("*.csv")) if path.is_dir() else []
+    return found
+
+
+def _digest_of(files: Iterable[Path]) -> str:
+    return digest(sorted((file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in set(files)))

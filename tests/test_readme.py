@@ -1,0 +1,37 @@
+"""README says what is there: its papermill line runs, and every file and command it names exists."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from n2vlib.paths import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_papermill_line_runs_a_chapter(tmp_path):
+    line = next(line.strip() for line in README.splitlines() if line.strip().startswith("papermill "))
+    # The same call on the smaller setting; the drawn probe set is the one the book step uses.
+    words = shlex.split(
+        line.replace("params/embedded.yml", "params/ci.yml").replace("out.ipynb", str(tmp_path / "out.ipynb"))
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "-y", "LAYERS: [conv4, conv5]"],
+        cwd=ROOT, env=os.environ | {"N2V_STORE": str(tmp_path / "store"), "N2V_PROGRESS": "0"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    injected = next(
+        c for c in nbformat.read(tmp_path / "out.ipynb", 4).cells if "injected-parameters" in c.metadata.tags
+    )
+    assert "world-800" in injected.source and "ALIGN_CORNERS = True" in injected.source
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"(?:book|params|n2vlib|benchmarks|tests)/[\w/.-]*\w", README))))
+def test_paths_in_readme_exist(path):
+    assert (ROOT / path).exists()
