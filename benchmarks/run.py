@@ -41,7 +41,7 @@ def main() -> int:
     root, tiny = folder(options.images), folder(24)
     bench.use_cores(options.cores)
     before = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    with tempfile.TemporaryDirectory(dir=data_root()) as scratch:
+    with tempfile.TemporaryDirectory(dir=data_root(), ignore_cleanup_errors=True) as scratch:
         _, compiling = timed(lambda: bench.warm_up(tiny, Path(scratch)))
         print(f"a first run on 24 images, in which kernels are compiled: {compiling.wall:.1f} s", flush=True)
         setting = Bench.on(root, Path(scratch), options.repeats, options.sample)

@@ -173,8 +173,8 @@ def bootstrap_mean(values: np.ndarray, seed: int = 0, level: float = 0.95, draws
     values = np.asarray(values, float)
     if not len(values):
         return np.nan, np.nan
-    rng = np.random.default_rng(seed)
-    means = np.array([values[rng.integers(0, len(values), len(values))].mean() for _ in range(draws)])
+    drawn = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
+    means = values[drawn].mean(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

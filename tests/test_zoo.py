@@ -233,7 +233,7 @@ def test_training_learns_a_made_up_world_and_what_is_written_is_what_loads(
 ):
     monkeypatch.setenv("N2V_PROGRESS", "0")
     options = {"widths": (8, 8, 12, 12, 16)}
-    row = replace(RECIPES["small-alexnet"], epochs=8, small_epochs=4, batch=15, images=210, options=options)
+    row = replace(RECIPES["small-alexnet"], epochs=6, small_epochs=3, batch=15, images=210, options=options)
     state = training.fit(row, learn, torch.device("cpu"))
     record = training.ship(row, state, held_out, {}, tmp_path)
     assert record["accuracy"]["scene_accuracy"] > 0.95
