@@ -64,7 +64,10 @@ def chapters(root: Path = ROOT) -> list[str]:
 
 
 def find_chapter(name: str, root: Path = ROOT) -> str:
-    """A chapter by its path (with or without suffix) or the end of it: single-filters, net2vec/single-filters. Raises BadInput with near matches."""
+    """A chapter by its path, with or without suffix, or by the end of it (net2vec/single-filters, single-filters).
+
+    Raises BadInput with near matches.
+    """
     known = chapters(root)
     wanted = Path(name).with_suffix("").as_posix() if name.endswith((".py", ".ipynb")) else name
     found = [chapter for chapter in known if f"/{chapter}".endswith(f"/{wanted}")]

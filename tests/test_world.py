@@ -117,7 +117,7 @@ def test_pixels_of_a_color_look_like_it_in_daylight():
 def test_drawing_twice_gives_equal_folders_that_load(tmp_path, monkeypatch):
     monkeypatch.setenv("N2V_DATA", str(tmp_path / "data"))
     for name in ("one", "two"):
-        world.draw(tmp_path / name, n_images=12, seed=5, progress=False)
+        world.draw(tmp_path / name, n_images=12, seed=5)
     files = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file())
     assert len(files) > 12 * 3
     for file in files:
@@ -137,4 +137,4 @@ def test_a_folder_with_files_is_not_overwritten(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "file").write_text("mine")
     with pytest.raises(BadInput, match="already there"):
-        world.draw(tmp_path / "there", n_images=1, progress=False)
+        world.draw(tmp_path / "there", n_images=1)

@@ -12,9 +12,13 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score
 from torch import nn
 
 from n2vlib import zoo
+from n2vlib.activations import read_layers
 from n2vlib.errors import BadInput
+from n2vlib.methods import dissection
 from n2vlib.networks import load_network, random_twin
+from n2vlib.probe import load_probe
 from n2vlib.record import run_layers
+from n2vlib.store import Store
 from n2vlib.zoo import data, measures, shipped, training
 from n2vlib.zoo.architectures import SmallAlexNet, folded_state
 from n2vlib.zoo.recipes import RECIPES
@@ -264,3 +268,14 @@ def test_training_runs_on_a_gpu(learn: data.Drawn, monkeypatch: pytest.MonkeyPat
     assert training.choose_device("auto").type == "cuda"
     row = replace(RECIPES["small-alexnet"], epochs=1, small_epochs=0, batch=70, options={"widths": (4, 4, 4, 4, 4)})
     assert all(values.device.type == "cpu" for values in training.fit(row, learn, torch.device("cuda")).values())
+
+
+def test_the_trained_network_has_many_unique_detectors_in_conv5_and_its_random_twin_few(tmp_path):
+    probe, store = load_probe("world-800"), Store(str(tmp_path))
+    unique = {}
+    for name in ("small-alexnet", "small-alexnet-random"):
+        layer = read_layers(load_network(name), ["conv5"], probe, tau=0.005, store=store)["conv5"]
+        found = dissection.filters(layer, probe)
+        unique[name] = found[found["dissection_iou"] > 0.04]["name"].nunique()
+    assert unique["small-alexnet"] >= 20 and unique["small-alexnet-random"] < unique["small-alexnet"] / 3
+    assert zoo.record("small-alexnet")["accuracy"]["scene_accuracy"] > 0.85

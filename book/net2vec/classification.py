@@ -240,37 +240,39 @@ print(f"{(rows['accuracy'] < 0.5).sum()} are below it, {(rows['accuracy'] == 0.5
 #
 # ## Is one filter that bad, or badly taught?
 #
-# All filters learn with the same rate, 0.1, from their raw averages. How large are these?
+# Every weight learns with the same rate, 0.1, from raw averages. Two things decide whether that is enough: how much a
+# filter's average varies from image to image, because $f$ changes its sign only where $w_k$ times that variation
+# outweighs the bias; and how many steps there are to get there.
 
 # %%
-scale = pd.concat(
-    pd.DataFrame({"layer": key, "mean": np.array(each.pooled)[in_training].mean(0)}) for key, each in layers.items()
+spread = pd.concat(
+    pd.DataFrame({"layer": key, "std": np.array(each.pooled)[in_training].std(0)}) for key, each in layers.items()
 )
-alive = scale.query("mean > 0").assign(magnitude=lambda kept: np.log10(kept["mean"]))
-low, high = alive.query("layer == @layer.name")["magnitude"].quantile([0.05, 0.95])
+alive = spread.query("std > 0").assign(magnitude=lambda kept: np.log10(kept["std"]))
+middle = alive.query("layer == @layer.name")["std"].median()
 charts.histogram(
-    alive, "magnitude", f"In {layer.name}, loud filters average {10 ** (high - low):.0f} times what quiet ones do",
-    axis="log10 of the mean activation", by="layer",
+    alive, "magnitude", f"In {layer.name}, half of the filters vary by less than {middle:.2g} between images",
+    axis="log10 of the standard deviation of a filter's average over images", by="layer",
 )  # fmt: skip
-
-# %% [markdown]
-# The gradient of $w_k$ is proportional to the filter's average, and so is what a step of $w_k$ does to $f$: the pace
-# of learning goes with the *square* of the scale. A filter with averages near 0.01 stays where its random start has
-# put it. That hurts a single filter twice. It hardly learns. And it may be the wrong one, because the largest $|w_k|$
-# can be the largest random number.
 
 # %%
 chosen = alone[layer.name].scores.query("split == 'val'").set_index("concept")["filter"].reindex(wide["concept"])
 starts = {
     c: np.random.default_rng([SEED, c]).uniform(-1, 1, layer.n_filters) / layer.n_filters**0.5 for c in chosen.index
 }
-moves = [abs(together[layer.name].weights.loc[c, k] / starts[c][k] - 1) for c, k in chosen.items()]
-print(
-    f"For {np.mean(np.array(moves) < 0.1):.0%} of the concepts, the largest weight in {layer.name} is within a tenth of its random start."
-)
+idle = np.mean([abs(together[layer.name].weights.loc[c, k] / starts[c][k] - 1) < 0.1 for c, k in chosen.items()])
+steps = EPOCHS * np.ceil(2 * np.minimum(training, 2 * half - training) / 64)
+print(f"Half of the concepts are learned in {np.median(steps[steps > 0]):.0f} steps or fewer.")
+print(f"For {idle:.0%} of all concepts the largest weight in {layer.name} is still within a tenth of its random start.")
 
 # %% [markdown]
-# So part of the gap between one filter and many may be about the teaching and not about the filters. How large a part?
+# The gradient of $w_k$ is proportional to the filter's averages, and so is what a step of $w_k$ does to $f$: the pace
+# of learning goes with the *square* of their scale. Many filters share the work, one has to do it alone. A single
+# quiet filter may not get there in the steps it has, and then the bias decides, the same for all images. Where
+# filters differ in scale by orders of magnitude, it may also be the wrong filter: the largest $|w_k|$ can belong to
+# the loudest, or be the largest random number.
+#
+# So part of the gap between one filter and many may be about the teaching, not about the filters. How large a part?
 #
 # - *standardised*: every filter is shifted and scaled to mean 0 and deviation 1 over the training images. One rate
 #   then fits all.
@@ -336,11 +338,12 @@ charts.table(
 # *network* is the distance between the best that one filter can do and the best that all can do.
 
 # %%
-best = recipes.max()
-wins = (scaled["combination"].to_numpy() >= cuts["cut on the best filter"].to_numpy()).mean()
-print(f"In {layer.name}, best of one filter {best['single filter']:.3f}, best of all {best['combination']:.3f}.")
-print(f"The combination is at least as good for {at_least:.0%} of the concepts as released,")
-print(f"and for {wins:.0%} if it is standardised and meets the best cut on the best filter.")
+released, best = recipes.loc["raw, as released"], recipes.max()
+print(f"{layer.name}: the gap is {released['combination'] - released['single filter']:.3f} as released,")
+print(f"{best['combination'] - best['single filter']:.3f} between the best of each column.")
+wins = (wide["combination"].to_numpy() >= cuts["cut on the best filter"].to_numpy()).mean()
+print(f"The combination is at least as good as the single filter for {at_least:.0%} of the concepts as released,")
+print(f"and at least as good as the best cut on the best filter for {wins:.0%}.")
 
 # %% [markdown]
 # Is that so in every layer?

@@ -191,12 +191,10 @@ at_least = (wide["combination"] >= wide["single filter"]).mean()
 charts.iou_scatter(wide, f"In random filters the combination is at least as good for {at_least:.0%} of the concepts")
 
 # %%
-colors = wide.query("category == 'color'").sort_values("combination", ascending=False)
-charts.table(
-    colors[["name", "images", "single filter", "combination"]],
-    "Colors, validation images, set IoU",
-    best=["single filter", "combination"],
-)
+colors = wide.query("category == 'color'")
+rows = (colors if len(colors) else wide).sort_values("combination", ascending=False)
+columns = ["name", "images", "single filter", "combination"]
+charts.table(rows[columns], "Random filters, set IoU on validation images", best=["single filter", "combination"])
 
 # %% [markdown]
 # The combination can be worse as well: it is learned on some images and scored on others. The chapter on
@@ -264,7 +262,7 @@ from n2vlib.probe.check import check
 
 (folder / "index.csv").write_text("image,split,ih,iw,sh,sw,color\nhouse.jpg,train,112,112,56,56,house_color.png\n")
 for problem in check(folder):
-    print(f"{problem.level}: {problem.file}, row {problem.row}: {problem.message}")
+    print(f"{problem.level}: {problem}")
 
 # %% [markdown]
 # ## What can go wrong

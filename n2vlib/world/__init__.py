@@ -4,8 +4,12 @@ Scene `index` of `seed` depends on these two numbers alone. Its label maps are t
 pixels agree to within one grey level.
 """
 
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
@@ -21,6 +25,7 @@ from n2vlib.world.stage import Box
 from n2vlib.world.textures import swatch
 
 __all__ = ["CONCEPTS", "DIGEST", "Scene", "draw", "labels_digest", "scene"]
+_WORTH_PROCESSES = 500  # below that many scenes, starting processes costs more than it saves
 SWATCHES = 0.12  # share of images that show a texture and nothing else
 
 
@@ -97,15 +102,19 @@ def labels_digest(seed: int, n_scenes: int) -> str:
     return seen.hexdigest()
 
 
-def draw(path: Path | str, n_images: int = 4000, seed: int = 0, progress: bool = True) -> None:
+def draw(path: Path | str, n_images: int = 4000, seed: int = 0) -> None:
     """Write the first `n_images` scenes of world `seed` to a new folder `path` in Broden's format (PNG images).
 
+    Many scenes are drawn in several processes; what is drawn does not depend on their number.
     Raises BadInput if `path` already holds files.
     """
-    order = range(n_images)
-    indices = bar(order, "drawing the world", n_images) if progress else order
     names = {number: name for number, name, _ in CONCEPTS}
-    write(path, (_labelled(seed, index) for index in indices), names)
+    with ExitStack() as stack:
+        scenes = map(partial(_labelled, seed), range(n_images))
+        if n_images >= _WORTH_PROCESSES:
+            pool = stack.enter_context(ProcessPoolExecutor(mp_context=get_context("spawn")))
+            scenes = pool.map(partial(_labelled, seed), range(n_images), chunksize=50)
+        write(path, bar(scenes, "drawing the world", n_images), names)
 
 
 def _labelled(seed: int, index: int) -> Labelled:

@@ -8,7 +8,7 @@ OUTPUTS = 79
 
 
 class SmallAlexNet(nn.Module):
-    """AlexNet's five convolutions, a third to two thirds as wide, for 112 x 112 images; conv3 to conv5 on 14 x 14 grids.
+    """AlexNet's five convolutions, one to two thirds as wide, for 112 x 112 images; conv3 to conv5 on 14 x 14 grids.
 
     features   convolutions, ReLUs and poolings at AlexNet's own indices: conv5 after its ReLU is features.11
     head       linear, on the average and the maximum of each filter over the grid
