@@ -52,7 +52,7 @@ def dissection_counts(layer: Layer, probe: ProbeSet) -> Counts:
     A filter's predicted area counts on the images that hold any concept of the same primary category.
     """
     images, pairs = np.arange(len(probe.images)), concept_positions(probe)
-    down, across = _taps(layer, probe, align_corners=False)
+    down, across = map(_as_float, _taps(layer, probe, align_corners=False))
     category = np.array([probe.categories.index(name) for name in probe.concepts["category"]])
     n_concepts, n_parts = _sizes(probe)
     kernel = tally_torch.dissection_counts if layer.device == "cuda" else tally.dissection_counts
@@ -88,6 +88,11 @@ def _taps(layer: Layer, probe: ProbeSet, align_corners: bool) -> tuple[tuple, tu
 
 def _plain(t: Taps) -> tuple:
     return t.i0, t.i1, t.w0, t.w1, t.den, t.first
+
+
+def _as_float(taps: tuple) -> tuple:
+    i0, i1, w0, w1, den, first = taps
+    return i0, i1, w0.astype(np.float64), w1.astype(np.float64), den, first
 
 
 def _sizes(probe: ProbeSet) -> tuple[int, int]:

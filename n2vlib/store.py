@@ -131,7 +131,10 @@ def digest(value: object) -> str:
 
 def sources_digest(modules: list[str]) -> str:
     """sha256 over the sources of these modules of ours and of every module of ours that they import."""
-    return _digest_of_files(tuple(sources_of(modules)))
+    total = hashlib.sha256()
+    for path in sources_of(modules):
+        total.update(path.name.encode() + b"\0" + _read(path, "", path.stat().st_mtime_ns)[0])
+    return total.hexdigest()
 
 
 def sources_of(modules: list[str]) -> list[Path]:
@@ -143,7 +146,7 @@ def sources_of(modules: list[str]) -> list[Path]:
         if name in seen or path is None:
             continue
         seen[name] = path
-        waiting += _imports_of(path, name)
+        waiting += _read(path, name, path.stat().st_mtime_ns)[1]
     return sorted(set(seen.values()))
 
 
@@ -177,9 +180,15 @@ def module_file(name: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin else None
 
 
-def _imports_of(path: Path, name: str) -> list[str]:
+@cache
+def _read(path: Path, name: str, mtime: int) -> tuple[bytes, list[str]]:
+    """sha256 of a source and the names of our modules it imports, read anew when the file has changed.
+
+    name   dotted name of the module, to resolve its relative imports; "" where they are not wanted
+    """
+    source = path.read_bytes()
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    return imported_modules(path.read_text(encoding="utf-8"), package)
+    return hashlib.sha256(source).digest(), imported_modules(source.decode(), package) if name else []
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
@@ -187,10 +196,3 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
         return node.module or ""
     base = package.split(".")[: len(package.split(".")) - node.level + 1]
     return ".".join([*base, *([node.module] if node.module else [])])
-
-
-def _digest_of_files(files: tuple[Path, ...]) -> str:
-    total = hashlib.sha256()
-    for path in files:
-        total.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()

@@ -145,7 +145,7 @@ validation = np.flatnonzero(probe.split == "val")
 output = f(validation, weights, bias).detach().numpy()
 by_output = output.argsort()
 shown = [*by_output[:-5:-1], *by_output[:4]]
-captions = [f"f = {output[i]:+.2f}, {'' if truth[validation[i]] else 'not '}{name}" for i in shown]
+captions = [f"f = {output[i]:+.3g}, {'' if truth[validation[i]] else 'not '}{name}" for i in shown]
 gallery.show([probe.image(validation[i]) for i in shown], captions, columns=4)
 
 # %% [markdown]
@@ -180,8 +180,8 @@ charts.accuracy_scatter(
 )
 
 # %% [markdown]
-# A point below one half does worse than a coin. That is no mistake in the chart, and
-# the section after the next chart asks how surprising it is. First, the means over all layers.
+# A point at exactly one half means, nearly always, that every image got the same answer; a point below does worse
+# than a coin. Further down we ask how surprising that is, and whose fault. First, the means over all layers.
 
 # %%
 means = tables.by_category(scores)
@@ -233,10 +233,14 @@ charts.table(
 # %%
 sure = (rows["accuracy"] - 0.5) / np.sqrt(0.25 / n)
 print(f"{(sure > 2).sum()} of {len(rows)} concepts are more than two standard errors above chance.")
-print(f"{(rows['accuracy'] < 0.5).sum()} are below it, {(rows['accuracy'] == 0.5).sum()} exactly at one half.")
+halves = [(wide[method] == 0.5).sum() for method in ("combination", "single filter")]
+print(
+    f"{(rows['accuracy'] < 0.5).sum()} are below chance. Exactly at one half: {halves[0]} with all filters, {halves[1]} with one."
+)
 
 # %% [markdown]
-# Exactly one half is what the same answer for every image earns. Where many concepts end there, nothing was learned.
+# Below one half is luck, as far as it goes: with $n$ as small as this, a few concepts must end there. Exactly one
+# half is not. Where many concepts end there, nothing was learned about them but one answer for all images.
 #
 # ## Is one filter that bad, or badly taught?
 #
@@ -267,10 +271,10 @@ print(f"For {idle:.0%} of all concepts the largest weight in {layer.name} is sti
 
 # %% [markdown]
 # The gradient of $w_k$ is proportional to the filter's averages, and so is what a step of $w_k$ does to $f$: the pace
-# of learning goes with the *square* of their scale. Many filters share the work, one has to do it alone. A single
-# quiet filter may not get there in the steps it has, and then the bias decides, the same for all images. Where
-# filters differ in scale by orders of magnitude, it may also be the wrong filter: the largest $|w_k|$ can belong to
-# the loudest, or be the largest random number.
+# of learning goes with the *square* of their scale. A quiet filter may not get there in the steps it has, and then
+# the bias decides, the same for all images. A loud one overshoots, and every batch throws $f$ to the other side.
+# Among many filters some have the right scale; a single one has to be lucky. It may even be the wrong filter, because
+# the largest $|w_k|$ can belong to the loudest, or be the largest random number.
 #
 # So part of the gap between one filter and many may be about the teaching, not about the filters. How large a part?
 #

@@ -219,13 +219,14 @@ summary = concepts.groupby("category").agg(
 )
 summary["labelled"] = pairs.groupby("category")["image"].nunique() / len(probe)
 summary = summary.loc[categories(summary.index)].reset_index().astype({"images": int})
-summary.columns = ["category", "concepts", "median images", "median area", "share of images with a label"]
+summary.columns = ["category", "concepts", "median images", "median area", "labelled images"]
 charts.table(summary)
 
 # %% [markdown]
-# The last column matters more than it seems to. Broden is merged from data sets with different labels: an image of one
-# source has its parts marked, an image of another only its materials. Where a category is missing from an image, its
-# concepts are not absent. Nobody has looked.
+# The last column is the share of images in which anything of the category is labelled, and it matters more than it
+# seems to. Broden is merged from data sets with different labels: an image of one source has its parts marked, an image
+# of another only its materials. Where a category is missing from an image, its concepts are not absent. Nobody has
+# looked.
 #
 # ## Rare and tiny
 #
@@ -242,10 +243,9 @@ charts.table(summary)
 training = pairs[probe.split[pairs["image"]] == "train"].groupby("concept").size()
 concepts["training"] = training.reindex(concepts.index, fill_value=0)
 with_outline = concepts.index.isin(pairs.query("outlined")["concept"])
-rare = concepts[with_outline & (concepts["training"] <= 20)].sort_values("training", kind="stable")
-tiny = concepts[with_outline & (concepts["area"] < 0.01) & (concepts["training"] > 20)].sort_values(
-    "area", kind="stable"
-)
+few = concepts["training"] <= 20
+rare = concepts[with_outline & few].sort_values("training", kind="stable")
+tiny = concepts[with_outline & ~few & (concepts["area"] < 0.01)].sort_values("area", kind="stable")
 print(f"{len(rare)} rare concepts with outlines, and {len(tiny)} that are tiny without being rare")
 
 # %% [markdown]

@@ -113,10 +113,11 @@ charts.table(network.layers()[["name", "module", "shape", "stride", "receptive_f
 # threshold, set such that it fires at a share $\tau$ of all places. Where it fires is compared with every concept of
 # the probe set, by intersection over union of pixels, and the best match is called what the filter finds. The chapter
 # on [single filters](../net2vec/single-filters) has the details. We read the layers once, ready for two values of
-# $\tau$: the papers' 0.005, and ten times as much.
+# $\tau$: the papers' 0.005, and ten times as much. For a first look, 800 images spread over the probe set are enough.
 
 # %%
-probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
+everything, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
+probe = everything.subset(range(0, len(everything), -(-len(everything) // 800)))
 layers = n2vlib.read_layers(
     network, ["color", "mixed"], probe, tau=TAU, floor=min(10 * TAU, 0.5), device=DEVICE, store=store
 )
@@ -132,7 +133,7 @@ finds = {f"tau = {each.tau:g}": dissection.filters(each, probe) for each in (rar
 table = pd.DataFrame({"made for": list(likes)})
 for tau, found in finds.items():
     table[f"finds, {tau}"], table[f"IoU, {tau}"] = found["name"], found["dissection_iou"]
-charts.table(table, f"Seven filters set by hand, on {probe.name}")
+charts.table(table, f"Seven filters set by hand, on {len(probe)} images of {everything.name}")
 
 # %%
 wanted = [f"{color}-c" for color in likes]
@@ -287,7 +288,8 @@ refused(lambda: n2vlib.load_network(color_net))
 #
 # **The value range, and the order of colors.** Below, our network is told that its input goes from 0 to 255, which is
 # not what its biases were set for; and then we pretend that it came from a library that stores blue first (the
-# weights of the first layer are in the order blue, green, red). Every fourth image is enough to see it.
+# weights of the first layer are in the order blue, green, red). A quarter of the images is enough to
+# see it.
 
 # %%
 few = probe.subset(range(0, len(probe), 4))
@@ -315,10 +317,12 @@ wrong = {
 charts.table(pd.DataFrame({"made for": list(likes), **wrong}), f"What the filters find, tau = {often.tau:g}")
 
 # %% [markdown]
-# Nothing failed. A wrong range shows up where biases matter: a filter that is quiet by its bias alone can never fire
-# again. *Dead* filters have the threshold 0 and find nothing. A few are normal in trained networks; if half a layer
-# is dead, check range, mean and std first. Swapped colors are worse, because most of a trained network hardly minds.
-# If your network wants blue first, turn its first weights round in the function, as `blue_first` does.
+# Nothing failed. A wrong range shows up where biases matter: the filter for black has nothing but its bias to make it
+# loud, and in a range up to 255 a speck of light drowns that out. A *dead* filter has the threshold 0 and finds
+# nothing. A few are normal in trained networks; if half a layer is dead, check range, mean and std first. (A filter
+# can also be silent because too many of its highest activations are identical, on large areas of pure white for
+# instance: nothing lies above a tie.) Swapped colors are worse, because most of a trained network hardly minds. If
+# your network wants blue first, turn its first weights round in the function, as `blue_first` does.
 #
 # **A layer before its ReLU.** Thresholds are taken from the top, so where a filter fires is the same before and after
 # the ReLU, as long as its threshold is positive. Its *average* is another matter, and

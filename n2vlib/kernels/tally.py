@@ -14,23 +14,14 @@ import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_labels(maps, first_map, last_map, pixel, seen):
-    """Add one to the histogram for each label at a pixel, once where several maps repeat it."""
-    for m in range(first_map, last_map):
-        label = maps[m, pixel]
-        repeated = False
-        for n in range(first_map, m):
-            repeated |= maps[n, pixel] == label
-        if not repeated:
-            seen[label] += 1
+def _mask_of_fired(bits, height, width, down, across, layers, seen):
+    """Threshold, then upsample: area of S(fired) > 1/2 in pixels; labels under it are added to `seen`.
 
-
-@numba.njit(cache=True, nogil=True)
-def _mask_of_fired(bits, height, width, down, across, maps, first_map, last_map, seen):
-    """Threshold, then upsample: area of S(fired) > 1/2 in pixels; labels under it are added to `seen`."""
+    Unsigned ranges spare the compiler the check for negative indices.
+    """
     y0, y1, v0, v1, y_den, y_first = down
     x0, x1, u0, u1, x_den, x_first = across
-    wide, half, area = len(x0), y_den * x_den, 0
+    wide, half, area = np.uint64(len(x0)), y_den * x_den, 0
     for cy in range(height):
         ny = min(cy + 1, height - 1)
         for cx in range(width):
@@ -39,24 +30,25 @@ def _mask_of_fired(bits, height, width, down, across, maps, first_map, last_map,
             c, d = np.int64(bits[ny * width + cx]), np.int64(bits[ny * width + nx])
             if a + b + c + d == 0:
                 continue
-            for y in range(y_first[cy], y_first[cy + 1]):
+            for y in range(np.uint64(y_first[cy]), np.uint64(y_first[cy + 1])):
                 left, right = a * v0[y] + c * v1[y], b * v0[y] + d * v1[y]
-                for x in range(x_first[cx], x_first[cx + 1]):
+                for x in range(np.uint64(x_first[cx]), np.uint64(x_first[cx + 1])):
                     if 2 * (left * u0[x] + right * u1[x]) > half:
                         area += 1
-                        _count_labels(maps, first_map, last_map, y * wide + x, seen)
+                        for m in range(np.uint64(len(layers))):
+                            seen[layers[m, y * wide + x]] += 1
     return area
 
 
 @numba.njit(cache=True, nogil=True)
-def _mask_of_values(values, height, width, threshold, down, across, maps, first_map, last_map, seen):
+def _mask_of_values(values, height, width, threshold, down, across, layers, seen):
     """Upsample, then threshold: area of S(A_k) > T_k; labels under it are added to `seen`.
 
     Weights are integers and T_k is scaled instead, so float64 is exact but for values far apart in size.
     """
     y0, y1, v0, v1, y_den, y_first = down
     x0, x1, u0, u1, x_den, x_first = across
-    wide, area, cut = len(x0), 0, np.float64(threshold) * (y_den * x_den)
+    wide, area, cut = np.uint64(len(x0)), 0, np.float64(threshold) * (y_den * x_den)
     for cy in range(height):
         ny = min(cy + 1, height - 1)
         for cx in range(width):
@@ -65,12 +57,13 @@ def _mask_of_values(values, height, width, threshold, down, across, maps, first_
             c, d = np.float64(values[ny * width + cx]), np.float64(values[ny * width + nx])
             if not (a > threshold or b > threshold or c > threshold or d > threshold):
                 continue
-            for y in range(y_first[cy], y_first[cy + 1]):
+            for y in range(np.uint64(y_first[cy]), np.uint64(y_first[cy + 1])):
                 left, right = a * v0[y] + c * v1[y], b * v0[y] + d * v1[y]
-                for x in range(x_first[cx], x_first[cx + 1]):
+                for x in range(np.uint64(x_first[cx]), np.uint64(x_first[cx + 1])):
                     if left * u0[x] + right * u1[x] > cut:
                         area += 1
-                        _count_labels(maps, first_map, last_map, y * wide + x, seen)
+                        for m in range(np.uint64(len(layers))):
+                            seen[layers[m, y * wide + x]] += 1
     return area
 
 
@@ -99,18 +92,19 @@ def set_counts(images, pointers, code, grid, labels, down, across, n_filters, n_
         bits, seen = np.zeros(cells, np.uint8), np.zeros(256, np.int64)
         for at in range(part, len(images), n_parts):
             i = images[at]
+            layers = maps[map_ptr[i] : map_ptr[i + 1]]
             start, last = pointers[i], pointers[i + 1]
             while start < last:
                 stop = _next_filter(code, start, last, cells)
                 k = code[start] // cells
                 for e in range(start, stop):
                     bits[code[e] - k * cells] = 1
-                area = _mask_of_fired(bits, height, width, down, across, maps, map_ptr[i], map_ptr[i + 1], seen)
-                for p in range(pair_ptr[i], pair_ptr[i + 1]):
+                area = _mask_of_fired(bits, height, width, down, across, layers, seen)
+                for p in range(pair_ptr[i], pair_ptr[i + 1] if area else pair_ptr[i]):
                     c = pair_concept[p]
                     predicted[part, k, c] += area
                     intersection[part, k, c] += area if pair_local[p] == 0 else seen[pair_local[p]]
-                seen[:] = 0
+                    seen[pair_local[p]] = 0
                 for e in range(start, stop):
                     bits[code[e] - k * cells] = 0
                 start = stop
@@ -137,6 +131,7 @@ def dissection_counts(
         present = np.zeros(n_categories, np.bool_)
         for at in range(part, len(images), n_parts):
             i = images[at]
+            layers = maps[map_ptr[i] : map_ptr[i + 1]]
             present[:] = False
             for p in range(pair_ptr[i], pair_ptr[i + 1]):
                 present[category[pair_concept[p]]] = True
@@ -146,14 +141,12 @@ def dissection_counts(
                 k = code[start] // cells
                 for e in range(start, stop):
                     values[code[e] - k * cells] = value[e]
-                area = _mask_of_values(
-                    values, height, width, thresholds[k], down, across, maps, map_ptr[i], map_ptr[i + 1], seen
-                )
-                for p in range(pair_ptr[i], pair_ptr[i + 1]):
+                area = _mask_of_values(values, height, width, thresholds[k], down, across, layers, seen)
+                for p in range(pair_ptr[i], pair_ptr[i + 1] if area else pair_ptr[i]):
                     intersection[part, k, pair_concept[p]] += area if pair_local[p] == 0 else seen[pair_local[p]]
+                    seen[pair_local[p]] = 0
                 for c in range(n_categories):
                     predicted[part, k, c] += area if present[c] else 0
-                seen[:] = 0
                 for e in range(start, stop):
                     values[code[e] - k * cells] = -np.inf
                 start = stop
@@ -172,6 +165,7 @@ def pair_counts(filter_of, pointers, code, grid, labels, down, across):
     intersection, predicted = np.zeros(n_pairs, np.int64), np.zeros(n_pairs, np.int64)
     for i in numba.prange(len(pair_ptr) - 1):
         bits, seen = np.zeros(cells, np.uint8), np.zeros(256, np.int64)
+        layers = maps[map_ptr[i] : map_ptr[i + 1]]
         for p in range(pair_ptr[i], pair_ptr[i + 1]):
             k = filter_of[pair_concept[p]]
             if k < 0:
@@ -180,7 +174,7 @@ def pair_counts(filter_of, pointers, code, grid, labels, down, across):
             stop = pointers[i] + np.searchsorted(code[pointers[i] : pointers[i + 1]], (k + 1) * cells)
             for e in range(start, stop):
                 bits[code[e] - k * cells] = 1
-            area = _mask_of_fired(bits, height, width, down, across, maps, map_ptr[i], map_ptr[i + 1], seen)
+            area = _mask_of_fired(bits, height, width, down, across, layers, seen)
             predicted[p] = area
             intersection[p] = area if pair_local[p] == 0 else seen[pair_local[p]]
             seen[:] = 0

@@ -8,106 +8,103 @@ _LN2 = np.float32(0.6931471805599453)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _sigmoid(z, out, scale_bits, scale, start, stop):
-    """1 / (1 + exp(-z)) for a run of a row, written so that the compiler vectorises it.
+def _exponential(z, power, scale_bits):
+    """exp(-z) as power * 2^n, in a form the compiler vectorises; 2^n is left as the bits of a float32.
 
-    exp(-z) = 2^n exp(r) with |r| <= ln(2) / 2; exp(r) by its Taylor polynomial, 2^n put together from its bits.
-    Absolute error below 1e-7. scale_bits, scale: int32 scratch and the same memory as float32.
+    -z = n ln(2) + r with |r| <= ln(2) / 2, and exp(r) by its Taylor polynomial: relative error below 1e-7.
     """
-    for x in range(start, stop):
-        v = min(max(-z[x], np.float32(-80)), np.float32(80))
+    for p in range(len(z)):
+        v = min(max(-z[p], np.float32(-80)), np.float32(80))
         n = np.floor(v * _LOG2E + np.float32(0.5))
         r = v - n * _LN2
-        scale_bits[x] = (np.int32(n) + np.int32(127)) << np.int32(23)
-        p = np.float32(1 / 5040)
-        p = p * r + np.float32(1 / 720)
-        p = p * r + np.float32(1 / 120)
-        p = p * r + np.float32(1 / 24)
-        p = p * r + np.float32(1 / 6)
-        p = p * r + np.float32(0.5)
-        p = p * r + np.float32(1)
-        out[x] = p * r + np.float32(1)
-    for x in range(start, stop):
-        out[x] = np.float32(1) / (np.float32(1) + out[x] * scale[x])
-
-
-@numba.njit(cache=True, nogil=True)
-def _combine(weights, bias, code, start, stop, cells, combined, active):
-    """The combined map sum_k w_k 1[A_k > T_k] on the layer's grid, and where anything fired at all."""
-    combined[:] = bias
-    active[:] = False
-    for e in range(start, stop):
-        place = code[e] % cells
-        combined[place] += weights[code[e] // cells]
-        active[place] = True
-
-
-@numba.njit(cache=True, nogil=True)
-def _extent(active, height, width):
-    """Columns first .. last + 1 that hold something active, and rows likewise."""
-    left, right, top, bottom = width, -1, height, -1
-    for y in range(height):
-        for x in range(width):
-            if active[y * width + x]:
-                left, right, top, bottom = min(left, x), max(right, x), min(top, y), max(bottom, y)
-    return left, right, top, bottom
+        scale_bits[p] = (np.int32(n) + np.int32(127)) << np.int32(23)
+        t = np.float32(1 / 5040)
+        t = t * r + np.float32(1 / 720)
+        t = t * r + np.float32(1 / 120)
+        t = t * r + np.float32(1 / 24)
+        t = t * r + np.float32(1 / 6)
+        t = t * r + np.float32(0.5)
+        t = t * r + np.float32(1)
+        power[p] = t * r + np.float32(1)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _interpolate_row(combined, width, y, down, across, narrow, row, start, stop):
-    """One row of the upsampled map, columns start .. stop."""
+def _slope_of_equation_4(z, power, scale, target, here, beside):
+    """dLoss/dz of -(alpha L M + (1 - alpha)(1 - L)(1 - M)), into z; M = sigma(z) = 1 / (1 + power * scale)."""
+    for p in range(len(z)):
+        m = np.float32(1) / (np.float32(1) + power[p] * scale[p])
+        z[p] = m * (np.float32(1) - m) * (beside - (here + beside) * np.float32(target[p]))
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _slope_of_log_loss(z, power, scale, target, here, beside):
+    """dLoss/dz of -(alpha L log M + (1 - alpha)(1 - L) log(1 - M)), into z."""
+    for p in range(len(z)):
+        m, inside = np.float32(1) / (np.float32(1) + power[p] * scale[p]), np.float32(target[p])
+        z[p] = inside * here * (m - np.float32(1)) + (np.float32(1) - inside) * beside * m
+
+
+@numba.njit(cache=True, nogil=True)
+def _combine(weights, bias, code, start, stop, cells, combined):
+    """The combined map sum_k w_k 1[A_k > T_k] + b on the layer's grid."""
+    combined[:] = bias
+    for e in range(start, stop):
+        combined[code[e] % cells] += weights[code[e] // cells]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _blend(row, upper, lower, a, b):
+    for x in range(len(row)):
+        row[x] = upper[x] * a + lower[x] * b
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _add(row, other, factor):
+    for x in range(len(row)):
+        row[x] += other[x] * factor
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _upsample(combined, down, across, broad, z):
+    """The combined map enlarged: first each of its rows, (h, width), then between rows, (height, width)."""
     y0, y1, v0, v1, _ = down
     x0, x1, u0, u1, _ = across
-    upper, lower = y0[y] * width, y1[y] * width
-    for x in range(width):
-        narrow[x] = combined[upper + x] * v0[y] + combined[lower + x] * v1[y]
-    for x in range(start, stop):
-        row[x] = narrow[x0[x]] * u0[x] + narrow[x1[x]] * u1[x]
+    height, width = combined.shape
+    for cy in range(height):
+        for x in range(len(x0)):
+            broad[cy, x] = combined[cy, x0[x]] * u0[x] + combined[cy, x1[x]] * u1[x]
+    for y in range(len(y0)):
+        _blend(z[y], broad[y0[y]], broad[y1[y]], v0[y], v1[y])
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _slope(row, target, alpha, log_loss, n_images, start, stop):
-    """Turn a row of sigma(z) into dLoss/dz of the weighted loss, in place.
-
-    Equation 4 as released: -(alpha L M + (1 - alpha)(1 - L)(1 - M)); the log-loss the text names: the same with
-    log M and log(1 - M). Both are summed over pixels and divided by the images of the batch.
-    """
-    here, beside = alpha / n_images, (np.float32(1) - alpha) / n_images
-    for x in range(start, stop):
-        m, inside = row[x], target[x] != 0
-        if log_loss:
-            row[x] = (m - np.float32(1)) * here if inside else m * beside
-        else:
-            row[x] = m * (np.float32(1) - m) * (-here if inside else beside)
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def _spread_row(row, width, y, down, across, narrow, gradient, start, stop):
-    """Adjoint of _interpolate_row: add a row's slope to the gradient on the layer's grid."""
+def _collect(z, down, across, broad, gradient):
+    """Adjoint of _upsample: the slopes of all pixels gathered on the layer's grid."""
     y0, y1, v0, v1, _ = down
-    x0, x1, u0, u1, first = across
-    narrow[:] = 0
-    for cell in range(width):
-        a, b = np.float32(0), np.float32(0)
-        for x in range(max(first[cell], start), min(first[cell + 1], stop)):
-            a += row[x] * u0[x]
-            b += row[x] * u1[x]
-        narrow[cell] += a
-        narrow[min(cell + 1, width - 1)] += b
-    upper, lower = y0[y] * width, y1[y] * width
-    for x in range(width):
-        gradient[upper + x] += narrow[x] * v0[y]
-        gradient[lower + x] += narrow[x] * v1[y]
+    x0, x1, u0, u1, _ = across
+    broad[:] = 0
+    for y in range(len(y0)):
+        _add(broad[y0[y]], z[y], v0[y])
+        _add(broad[y1[y]], z[y], v1[y])
+    gradient[:] = 0
+    for cy in range(len(gradient)):
+        for x in range(len(x0)):
+            gradient[cy, x0[x]] += broad[cy, x] * u0[x]
+            gradient[cy, x1[x]] += broad[cy, x] * u1[x]
 
 
 @numba.njit(cache=True, nogil=True)
-def _target_row(maps, first_map, last_map, local, at, start, stop, target):
-    """L of one row: where any map of the image carries the concept; everywhere for a whole-image label."""
-    target[start:stop] = 1 if local == 0 else 0
-    if local:
-        for m in range(first_map, last_map):
-            for x in range(start, stop):
-                target[x] |= maps[m, at + x] == local
+def _compare(target, layer, local):
+    for p in range(len(target)):
+        target[p] |= layer[p] == local
+
+
+@numba.njit(cache=True, nogil=True)
+def _target(layers, local, target):
+    """L of one image: where any of its maps carries the concept; everywhere for a whole-image label (local 0)."""
+    target[:] = local == 0
+    for m in range(len(layers) if local else 0):
+        _compare(target, layers[m], local)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -119,43 +116,54 @@ def train_segmentation(
     images, local   (example,) the training images and the concept's local label in each
     plan            int32, (epoch, example): the order in which examples are visited
     alpha, rate     weight of the concept's pixels in the loss; learning rate
-    fired           pointers, codes, (h, w)     labels: maps, map_ptr
+    fired           pointers, codes, h, w     labels: maps, map_ptr
     down, across    float32 taps: i0, i1, w0, w1, first
+    Both losses are summed over pixels and divided by the images of the batch.
     """
     pointers, code, height, width = fired
     maps, map_ptr = labels
-    cells, wide = height * width, len(across[0])
+    cells, tall, wide = height * width, len(down[0]), len(across[0])
     velocity, slope = np.zeros_like(weights), np.zeros_like(weights)
-    combined, gradient = np.zeros(cells, np.float32), np.zeros(cells, np.float32)
-    active, narrow = np.zeros(cells, np.bool_), np.zeros(width, np.float32)
-    row, sigma, target = np.zeros(wide, np.float32), np.zeros(wide, np.float32), np.zeros(wide, np.uint8)
-    scale_bits = np.zeros(wide, np.int32)
+    combined, gradient = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
+    flat, flat_gradient = combined.ravel(), gradient.ravel()
+    broad, z = np.zeros((height, wide), np.float32), np.zeros((tall, wide), np.float32)
+    every, power, target = z.ravel(), np.zeros(tall * wide, np.float32), np.zeros(tall * wide, np.uint8)
+    scale_bits = np.zeros(tall * wide, np.int32)
     scale = scale_bits.view(np.float32)
     for epoch in range(plan.shape[0]):
         for begin in range(0, plan.shape[1], batch):
             end = min(begin + batch, plan.shape[1])
+            here, beside = alpha / np.float32(end - begin), (np.float32(1) - alpha) / np.float32(end - begin)
             slope[:] = 0
             for step in range(begin, end):
                 example = plan[epoch, step]
                 i = images[example]
-                _combine(weights, np.float32(0), code, pointers[i], pointers[i + 1], cells, combined, active)
-                left, right, top, bottom = _extent(active, height, width)
-                if right < 0:
+                if pointers[i] == pointers[i + 1]:
                     continue  # nothing fired: no weight can change
-                # Pixels that read no active cell add nothing to any weight's gradient.
-                start, stop = across[4][max(left - 1, 0)], across[4][right + 1]
-                gradient[:] = 0
-                for y in range(down[4][max(top - 1, 0)], down[4][bottom + 1]):
-                    _interpolate_row(combined, width, y, down, across, narrow, row, start, stop)
-                    _sigmoid(row, sigma, scale_bits, scale, start, stop)
-                    _target_row(maps, map_ptr[i], map_ptr[i + 1], local[example], y * wide, start, stop, target)
-                    _slope(sigma, target, alpha, log_loss, np.float32(end - begin), start, stop)
-                    _spread_row(sigma, width, y, down, across, narrow, gradient, start, stop)
+                _combine(weights, np.float32(0), code, pointers[i], pointers[i + 1], cells, flat)
+                _upsample(combined, down, across, broad, z)
+                _exponential(every, power, scale_bits)
+                _target(maps[map_ptr[i] : map_ptr[i + 1]], local[example], target)
+                if log_loss:
+                    _slope_of_log_loss(every, power, scale, target, here, beside)
+                else:
+                    _slope_of_equation_4(every, power, scale, target, here, beside)
+                _collect(z, down, across, broad, gradient)
                 for e in range(pointers[i], pointers[i + 1]):
-                    slope[code[e] // cells] += gradient[code[e] % cells]
+                    slope[code[e] // cells] += flat_gradient[code[e] % cells]
             for k in range(len(weights)):
                 velocity[k] = momentum * velocity[k] + slope[k]
                 weights[k] -= rate * velocity[k]
+
+
+@numba.njit(cache=True, nogil=True)
+def _overlap(z, target):
+    """Pixels where z > 0, and those of them that are annotated."""
+    intersection, predicted = 0, 0
+    for p in range(len(z)):
+        predicted += z[p] > 0
+        intersection += (z[p] > 0) & (target[p] != 0)
+    return intersection, predicted
 
 
 @numba.njit(cache=True, nogil=True)
@@ -164,19 +172,15 @@ def count_combination(weights, bias, images, local, fired, labels, down, across)
     pointers, code, height, width = fired
     maps, map_ptr = labels
     cells, tall, wide = height * width, len(down[0]), len(across[0])
-    combined, active = np.zeros(cells, np.float32), np.zeros(cells, np.bool_)
-    narrow, row, target = np.zeros(width, np.float32), np.zeros(wide, np.float32), np.zeros(wide, np.uint8)
+    combined, broad = np.zeros((height, width), np.float32), np.zeros((height, wide), np.float32)
+    z, target = np.zeros((tall, wide), np.float32), np.zeros(tall * wide, np.uint8)
     intersection, predicted = np.zeros(len(images), np.int64), np.zeros(len(images), np.int64)
     for example in range(len(images)):
         i = images[example]
-        _combine(weights, bias, code, pointers[i], pointers[i + 1], cells, combined, active)
-        for y in range(tall):
-            _interpolate_row(combined, width, y, down, across, narrow, row, 0, wide)
-            _target_row(maps, map_ptr[i], map_ptr[i + 1], local[example], y * wide, 0, wide, target)
-            for x in range(wide):
-                inside = row[x] > 0
-                predicted[example] += inside
-                intersection[example] += inside and target[x] != 0
+        _combine(weights, bias, code, pointers[i], pointers[i + 1], cells, combined.ravel())
+        _upsample(combined, down, across, broad, z)
+        _target(maps[map_ptr[i] : map_ptr[i + 1]], local[example], target)
+        intersection[example], predicted[example] = _overlap(z.ravel(), target)
     return intersection, predicted
 
 

@@ -93,7 +93,11 @@ class _Trainer:
         first = rng.uniform(-1, 1, n_filters).astype(np.float32) / np.float32(np.sqrt(n_filters))
         bias, chosen = np.float32(rng.uniform()), self._filters(at)
         samples, epoch_ptr = sample_plan(truth, self.in_training, options.epochs, rng)
-        weights, features = first[chosen], np.ascontiguousarray(self.features[:, chosen])
+        everything = len(chosen) == n_filters
+        weights, features = (
+            first[chosen],
+            self.features if everything else np.ascontiguousarray(self.features[:, chosen]),
+        )
         rates = np.where(np.arange(options.epochs) < -(-options.epochs // 2), options.rate, options.rate / 10)
         bias = training.train_classification(
             features, weights, bias, samples, truth[samples].astype(np.float32), epoch_ptr, options.batch,
@@ -122,12 +126,12 @@ def sample_plan(
     All images of the smaller class and as many of the larger, drawn without replacement, shuffled (Net2Vec 3.2.1:
     positives and negatives with equal probability).
     """
-    classes = np.flatnonzero(truth & usable), np.flatnonzero(~truth & usable)
-    size = min(map(len, classes))
-    epochs_of = [
-        rng.permutation(np.concatenate([rng.permutation(members)[:size] for members in classes])) for _ in range(epochs)
-    ]
-    return np.concatenate(epochs_of).astype(np.int32), np.arange(epochs + 1, dtype=np.int64) * 2 * size
+    small, large = sorted((np.flatnonzero(truth & usable), np.flatnonzero(~truth & usable)), key=len)
+    plan = np.empty((epochs, 2 * len(small)), np.int32)
+    plan[:, : len(small)] = small
+    for epoch in plan:
+        epoch[len(small) :] = rng.choice(large, len(small), replace=False, shuffle=False)
+    return rng.permuted(plan, axis=1).ravel(), np.arange(epochs + 1, dtype=np.int64) * plan.shape[1]
 
 
 def balanced_accuracy(

@@ -21,7 +21,7 @@ from n2vlib.probe.pictures import read_map
 from n2vlib.probe.reader import items_of
 from n2vlib.probe.threads import in_order
 
-FORMAT = 1  # part of the cache's folder name: raise it when what is written below changes
+FORMAT = 2  # part of the cache's folder name: raise it when what is written below changes
 MOST_LABELS = 255  # distinct labels in the maps of one image
 IMAGES_AT_ONCE = 16  # decoded by one task of the thread pool
 
@@ -31,7 +31,8 @@ class LabelMaps:
     """What is annotated in every image, as arrays. A pair is an (image, concept) where the image holds the concept.
 
     maps          uint8 (map, sh * sw): local index of the label, 0 = unlabelled; each other value is that of one pair.
-                  Maps of one image that say the same are kept once, empty ones not at all
+                  A label that several maps of an image give to the same pixel stands in the first of them only, so
+                  that counting over maps counts a pixel once; maps with nothing left are not kept
     map_ptr       int64 (image + 1,): the maps of image i are maps[map_ptr[i]:map_ptr[i + 1]]
     pair_ptr      int64 (image + 1,): the pairs of image i, in ascending label number
     pair_concept  int32 (pair,): label number
@@ -204,17 +205,16 @@ def _read_layer(
 
 
 def _distinct(maps: list[NDArray[np.uint8]], n_pixels: int) -> NDArray[np.uint8]:
-    """The maps without empty ones and repetitions, in their order: uint8 (map, n_pixels)."""
-    different = {layer.tobytes(): layer for layer in maps if layer.any()}
-    return np.stack([*different.values()]) if different else np.zeros((0, n_pixels), dtype=np.uint8)
+    """The maps, each label cleared where an earlier map has it too, without empty ones: uint8 (map, n_pixels)."""
+    kept: list[NDArray[np.uint8]] = []
+    for layer in maps:
+        for earlier in kept:
+            layer = np.where(layer == earlier, np.uint8(0), layer)
+        if layer.any():
+            kept.append(layer)
+    return np.stack(kept) if kept else np.zeros((0, n_pixels), dtype=np.uint8)
 
 
 def _areas(maps: NDArray[np.uint8], n_labels: int) -> NDArray[np.int64]:
-    """Pixels that show each local label, 1 to n_labels, in at least one map: int64 (label,)."""
-    counts = np.stack([np.bincount(layer, minlength=n_labels + 1) for layer in maps]) if len(maps) else None
-    if counts is None:
-        return np.zeros(0, dtype=np.int64)
-    areas = counts.sum(axis=0)
-    for label in np.flatnonzero((counts > 0).sum(axis=0) > 1):  # in several maps, which may overlap
-        areas[label] = (maps == label).any(axis=0).sum()
-    return areas[1:]
+    """Pixels that show each local label, 1 to n_labels: int64 (label,). No pixel has a label twice."""
+    return np.bincount(maps.ravel(), minlength=n_labels + 1)[1:]
