@@ -239,7 +239,7 @@ print(
 )
 
 # %% [markdown]
-# Below one half is luck, as far as it goes: with $n$ as small as this, a few concepts must end there. Exactly one
+# Below one half is luck, as far as it goes: with $n$ as small as this, a few concepts can end there. Exactly one
 # half is not. Where many concepts end there, nothing was learned about them but one answer for all images.
 #
 # ## Is one filter that bad, or badly taught?
