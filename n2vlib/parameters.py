@@ -71,15 +71,15 @@ def check_name(name: str, declared: list[str]) -> None:
 
 
 def check_value(name: str, value: Any, type_: Any) -> None:
-    """Raise BadInput where `value` is not of the annotated type, or breaks the rule of a known name.
+    """Raise BadInput where `value` breaks the rule of a known name, or is not of the annotated type of another.
 
+    The rule says which known names may be null: papermill cannot read an annotation such as `str | None`.
     Types are strict: True is no integer and "5" no number; an integer serves as a float.
     """
-    for wanted in (type_, RULES.get(name, type_)):
-        try:
-            TypeAdapter(wanted, config=_STRICT).validate_python(value)
-        except ValidationError as error:
-            raise BadInput(_one_line(name, value, error)) from None
+    try:
+        TypeAdapter(RULES.get(name, type_), config=_STRICT).validate_python(value)
+    except ValidationError as error:
+        raise BadInput(_one_line(name, value, error)) from None
 
 
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)

@@ -222,7 +222,9 @@ def test_two_processes_at_once_decode_into_one_cache(world, data):
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         found = [task.result() for task in [pool.submit(in_another_process, probe) for _ in range(4)]]
     assert len(set(found)) == 1
-    assert [path.name for path in (data / "labels").iterdir() if path.is_dir()] == [f"{probe.fingerprint[:16]}-{labels.FORMAT}"]
+    assert [path.name for path in (data / "labels").iterdir() if path.is_dir()] == [
+        f"{probe.fingerprint[:16]}-{labels.FORMAT}"
+    ]
 
 
 def test_decoding_that_fails_leaves_no_cache_and_can_be_repeated(world, data, monkeypatch):

@@ -23,17 +23,17 @@
 #
 # *Question.* What is a concept, to those who measure it?
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
 NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
-WEIGHTS: str | None = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict | None = None  # size, mean, std and range of the input; null where the network brings them
+WEIGHTS: str = None  # torchvision weights enum, or a file of weights
+PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
 LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu or cuda
-STORE: str | None = None  # folder of stored measurements; null: $N2V_STORE, else build/store
+STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 
 # %%
 import n2vlib

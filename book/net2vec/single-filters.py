@@ -23,17 +23,17 @@
 #
 # *Question.* How well does the best single filter of a layer outline a concept?
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
 NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
-WEIGHTS: str | None = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict | None = None  # size, mean, std and range of the input; null where the network brings them
+WEIGHTS: str = None  # torchvision weights enum, or a file of weights
+PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
 LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu or cuda
-STORE: str | None = None  # folder of stored measurements; null: $N2V_STORE, else build/store
+STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 ALIGN_CORNERS: bool = True  # masks are enlarged so that corners coincide (as released); false: half-pixel centres
 
 # %%
@@ -158,8 +158,8 @@ realised = pd.concat(
     for name, each in layers.items()
 )
 short = realised.query("realised < 0.9 * @TAU")
-title = f"{len(short)} of {len(realised)} filters fire clearly less often than tau"
-charts.histogram(realised, "realised", title, "share of places where the filter fires", at=TAU, fmt=".2%")
+print(f"{len(short)} of {len(realised)} filters fire clearly less often than at {TAU:.2%} of all places;")
+print(f"the least often of all at {realised['realised'].min():.3%}, the most often at {realised['realised'].max():.3%}")
 
 # %% [markdown]
 # The threshold is an order statistic, not an estimate: the value with exactly $\lfloor \tau M \rfloor$ of the $M$

@@ -7,7 +7,7 @@ _LOG2E = np.float32(1.4426950408889634)
 _LN2 = np.float32(0.6931471805599453)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _exponential(z, power, scale_bits):
     """exp(-z) as power * 2^n, in a form the compiler vectorises; 2^n is left as the bits of a float32.
 
@@ -28,7 +28,7 @@ def _exponential(z, power, scale_bits):
         power[p] = t * r + np.float32(1)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _slope_of_equation_4(z, power, scale, target, here, beside):
     """dLoss/dz of -(alpha L M + (1 - alpha)(1 - L)(1 - M)), into z; M = sigma(z) = 1 / (1 + power * scale)."""
     for p in range(len(z)):
@@ -36,7 +36,7 @@ def _slope_of_equation_4(z, power, scale, target, here, beside):
         z[p] = m * (np.float32(1) - m) * (beside - (here + beside) * np.float32(target[p]))
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _slope_of_log_loss(z, power, scale, target, here, beside):
     """dLoss/dz of -(alpha L log M + (1 - alpha)(1 - L) log(1 - M)), into z."""
     for p in range(len(z)):
@@ -52,19 +52,19 @@ def _combine(weights, bias, code, start, stop, cells, combined):
         combined[code[e] % cells] += weights[code[e] // cells]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _blend(row, upper, lower, a, b):
     for x in range(len(row)):
         row[x] = upper[x] * a + lower[x] * b
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _add(row, other, factor):
     for x in range(len(row)):
         row[x] += other[x] * factor
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _upsample(combined, down, across, broad, z):
     """The combined map enlarged: first each of its rows, (h, width), then between rows, (height, width)."""
     y0, y1, v0, v1, _ = down
@@ -77,7 +77,7 @@ def _upsample(combined, down, across, broad, z):
         _blend(z[y], broad[y0[y]], broad[y1[y]], v0[y], v1[y])
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _collect(z, down, across, broad, gradient):
     """Adjoint of _upsample: the slopes of all pixels gathered on the layer's grid."""
     y0, y1, v0, v1, _ = down
@@ -184,7 +184,7 @@ def count_combination(weights, bias, images, local, fired, labels, down, across)
     return intersection, predicted
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def train_classification(features, weights, bias, samples, truth, epoch_ptr, batch, rates, momentum):
     """SGD with momentum on the mean logistic loss, for one concept (Net2Vec 3.2.1); returns the bias.
 
