@@ -126,7 +126,7 @@ def test_the_released_level_is_994_of_999(tmp_path):
 
 
 def test_an_interrupted_pass_resumes_and_ends_the_same(tmp_path, monkeypatch):
-    from n2vlib import activations as module
+    from n2vlib import streaming as module
 
     monkeypatch.setattr(module, "SHARD", 8)
     monkeypatch.setitem(module.BATCH, "cpu", 4)
