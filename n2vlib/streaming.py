@@ -65,16 +65,16 @@ class _Pass:
         """Take in a batch, float, (image, filter, h, w)."""
         if self.tail is None:
             self._start(tuple(activations.shape[1:]), None)
-        pooled, highest = activations.mean((2, 3)).cpu().numpy(), activations.amax((2, 3)).cpu().numpy()
+        dense = activations.float().contiguous()  # channels last would make the reductions slow
+        pooled, highest = (reduced.cpu().numpy() for reduced in (dense.mean((2, 3)), dense.flatten(2).amax(2)))
         if not np.isfinite(pooled).all():
             raise BadInput(f"layer {self.module}: activations are not finite; check the weights and PREPROCESSING")
-        dense = activations.float().cpu().contiguous().numpy()
-        entries = sparse.extract(dense, highest, self._tail.bounds)
+        entries = sparse.extract(dense.cpu().numpy(), highest, self._tail.bounds)
         self._tail.add(entries[1] // np.uint32(self.grid[0] * self.grid[1]), entries[2])
         self.batches.append((*entries, pooled, highest))
 
     def finish_shard(self, shard: int) -> None:
-        bounds = self._tail.settle()
+        bounds = self._tail.bounds
         pointers, code, value = sparse.prune(*_joined([batch[:3] for batch in self.batches]), bounds, self.grid)
         pooled, highest = (np.concatenate([batch[i] for batch in self.batches]) for i in (3, 4))
         shape = np.array([len(bounds), *self.grid])

@@ -41,7 +41,8 @@ class Tail:
     def settle(self) -> NDArray[np.float32]:
         """Raise the bounds to T_k of everything seen; returns them, (filter,)."""
         filters, values = np.concatenate(self._filters), np.concatenate(self._values)
-        order = np.argsort(filters, kind="stable")
+        # Of 16-bit numbers numpy makes a radix sort, ten times as fast.
+        order = np.argsort(filters.astype(np.uint16) if len(self.bounds) < 2**16 else filters, kind="stable")
         filters, values = filters[order], values[order]
         starts = np.searchsorted(filters, np.arange(len(self.bounds) + 1))
         for k, (a, b) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
