@@ -3,7 +3,7 @@
     N2V_PHOTOGRAPHS=path/to/photographs python benchmarks/photographs.py
 
 The folder holds a probe set in Broden's format (probe/) and networks.py. Everything is measured anew, in a store of its
-own that is thrown away.
+own: an empty folder named by N2V_STORE, which chapters can use afterwards, or one that is thrown away.
 """
 
 import os
@@ -117,7 +117,8 @@ def main() -> None:
         sys.exit("N2V_PHOTOGRAPHS: name the folder that holds probe/ and networks.py")
     probe = load_probe("${N2V_PHOTOGRAPHS}/probe")
     with tempfile.TemporaryDirectory() as folder:
-        measured = [measure(setting, Store(folder)) for setting in SETTINGS]
+        store = Store(os.environ.get("N2V_STORE", folder))
+        measured = [measure(setting, store) for setting in SETTINGS]
     scores, rows = (pd.concat(parts, ignore_index=True) for parts in zip(*measured, strict=True))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     text = f"""# Photographs

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from n2vlib.activations import Layer
 from n2vlib.alignment import Alignment, score_table
 from n2vlib.errors import BadInput
-from n2vlib.kernels import training
+from n2vlib.kernels import sampling, training
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
 from n2vlib.store import in_chunks, load_array
@@ -128,10 +128,8 @@ def sample_plan(
     """
     small, large = sorted((np.flatnonzero(truth & usable), np.flatnonzero(~truth & usable)), key=len)
     plan = np.empty((epochs, 2 * len(small)), np.int32)
-    plan[:, : len(small)] = small
-    for epoch in plan:
-        epoch[len(small) :] = rng.choice(large, len(small), replace=False, shuffle=False)
-    return rng.permuted(plan, axis=1).ravel(), np.arange(epochs + 1, dtype=np.int64) * plan.shape[1]
+    sampling.draw_balanced(rng, small, large, plan)
+    return plan.ravel(), np.arange(epochs + 1, dtype=np.int64) * plan.shape[1]
 
 
 def balanced_accuracy(
