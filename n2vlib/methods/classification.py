@@ -126,7 +126,7 @@ def sample_plan(
     All images of the smaller class and as many of the larger, drawn without replacement, shuffled (Net2Vec 3.2.1:
     positives and negatives with equal probability).
     """
-    small, large = sorted((np.flatnonzero(truth & usable), np.flatnonzero(~truth & usable)), key=len)
+    small, large = _classes(truth, usable)
     plan = np.empty((epochs, 2 * len(small)), np.int32)
     sampling.draw_balanced(rng, small, large, plan)
     return plan.ravel(), np.arange(epochs + 1, dtype=np.int64) * plan.shape[1]
@@ -136,8 +136,16 @@ def balanced_accuracy(
     right: NDArray[np.bool_], truth: NDArray[np.bool_], usable: NDArray[np.bool_], seed: int, number: int
 ) -> float:
     """Share of right answers on one balanced set, the same for every method; NaN where a class is missing."""
-    samples, _ = sample_plan(truth, usable, 1, np.random.default_rng([seed, number, 1]))
-    return float(right[samples].mean()) if len(samples) else float("nan")
+    small, large = _classes(truth, usable)
+    if not len(small):
+        return float("nan")
+    drawn = np.random.default_rng([seed, number, 1]).choice(large, len(small), replace=False, shuffle=False)
+    return float((right[small].sum() + right[drawn].sum()) / (2 * len(small)))
+
+
+def _classes(truth: NDArray[np.bool_], usable: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """Positions of the smaller and of the larger class among the usable images."""
+    return sorted((np.flatnonzero(truth & usable), np.flatnonzero(~truth & usable)), key=len)
 
 
 def _read(folder: Path, layer: Layer, probe: ProbeSet, options: Options, trainer: _Trainer) -> Alignment:
