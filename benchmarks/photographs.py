@@ -64,6 +64,7 @@ def _one(layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> tuple[pd.Data
     detected = dissection.filters(layer, probe).query("dissection_iou > 0.04")
     seconds["dissection"] = time.perf_counter() - started
     about = {"layer": layer.name, "filters": layer.n_filters, "grid": "x".join(map(str, layer.grid))}
+    about["% tied"] = float(100 * (layer.realised < 0.9 * layer.tau).mean())
     found = {"detectors": len(detected), "unique": detected["name"].nunique()}
     return pd.concat(parts), {**about, **found, **seconds}
 
@@ -121,6 +122,7 @@ def main() -> None:
         measured = [measure(setting, store) for setting in SETTINGS]
     scores, rows = (pd.concat(parts, ignore_index=True) for parts in zip(*measured, strict=True))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     text = f"""# Photographs
 
 {len(probe.images):,} photographs ({(probe.split == "train").sum():,} for training), {len(probe.concepts)} concepts, two
@@ -138,9 +140,10 @@ label whole images only: they have no outline to learn, so no combination, and s
 
 ## Filters, seconds, memory
 
-Detectors: filters whose best concept has a dissection IoU above 0.04; unique: distinct concepts among them. Seconds of
-one process on {os.cpu_count()} cores; reading is one pass for all five layers. Largest memory of the whole run:
-{memory:.1f} GiB.
+Detectors: filters whose best concept has a dissection IoU above 0.04; unique: distinct concepts among them. Tied:
+filters that fire at less than nine tenths of tau, because many activations are equal at the top. Conv_1 ends in a ReLU6,
+and the threshold of nearly all its filters is that ceiling: no activation lies above it. Seconds of one process on
+{cores} core(s); reading is one pass for all five layers. Largest memory of the whole run: {memory:.1f} GiB.
 
 {_markdown(rows, 1)}
 """
