@@ -141,7 +141,7 @@ label whole images only: they have no outline to learn, so no combination, and s
 ## Filters, seconds, memory
 
 Detectors: filters whose best concept has a dissection IoU above 0.04; unique: distinct concepts among them. Tied:
-filters that fire at less than nine tenths of tau, because many activations are equal at the top. Conv_1 ends in a ReLU6,
+filters that fire at less than nine tenths of tau, as many activations are equal at the top. Conv_1 ends in a ReLU6,
 and the threshold of nearly all its filters is that ceiling: nothing lies above it. Seconds of one process on
 {cores} core(s); reading is one pass for all five layers. Largest memory of the whole run: {memory:.1f} GiB.
 
