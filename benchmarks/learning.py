@@ -63,7 +63,7 @@ def classification_stage(bench: Bench) -> list[Row]:
         bias = rng.uniform()
         plan, starts = classification.sample_plan(truth, training, EPOCHS, rng)
         epochs = [plan[a:b].astype(np.int64) for a, b in zip(starts[:-1], starts[1:], strict=True)]
-        held_out, _ = classification.sample_plan(truth, ~training, 1, np.random.default_rng([0, concept, 1]))
+        held_out = classification.balanced_set(truth, ~training, 0, concept)
         probe = partial(reference.disc_probe, activations, truth, epochs, held_out.astype(np.int64), first, bias)
         (weights, last_bias, accuracy), spent = timed(probe)
         weight_error = max(weight_error, float(np.abs(weights - learnt[concept]).max()))

@@ -93,7 +93,7 @@ def in_chunks(
     chunks = [items[start : start + size] for start in range(0, len(items), size)]
     paths = [work / f"chunk-{i}.npz" for i in range(len(chunks))]
     waiting = [(path, chunk) for path, chunk in zip(paths, chunks, strict=True) if not path.exists()]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(_cores()) as pool:
         for path, chunk in bar(waiting, what, len(waiting)):
             _save_npz(path, _joined(list(pool.map(compute, chunk))))
     parts = []
@@ -103,6 +103,11 @@ def in_chunks(
     save_arrays(work, **_joined(parts))
     for path in paths:
         path.unlink()
+
+
+def _cores() -> int | None:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -64,7 +64,9 @@ def align(
         "classification",
         {"layer": layer.fingerprint, "probe": probe.fingerprint, **asdict(options)},
         MODULES,
-        lambda work: in_chunks(work, range(len(trainer.concepts)), trainer.train, "learning to recognise concepts"),
+        lambda work: in_chunks(
+            work, range(len(trainer.concepts)), trainer.train, "learning to recognise concepts", 256
+        ),
     )
     return _read(folder, layer, probe, options, trainer)
 
@@ -136,11 +138,15 @@ def balanced_accuracy(
     right: NDArray[np.bool_], truth: NDArray[np.bool_], usable: NDArray[np.bool_], seed: int, number: int
 ) -> float:
     """Share of right answers on one balanced set, the same for every method; NaN where a class is missing."""
+    chosen = balanced_set(truth, usable, seed, number)
+    return float(right[chosen].sum() / len(chosen)) if len(chosen) else float("nan")
+
+
+def balanced_set(truth: NDArray[np.bool_], usable: NDArray[np.bool_], seed: int, number: int) -> NDArray[np.int64]:
+    """The images that concept `number` is scored on: the smaller class and as many of the larger, drawn once."""
     small, large = _classes(truth, usable)
-    if not len(small):
-        return float("nan")
-    drawn = np.random.default_rng([seed, number, 1]).choice(large, len(small), replace=False, shuffle=False)
-    return float((right[small].sum() + right[drawn].sum()) / (2 * len(small)))
+    rng = np.random.default_rng([seed, number, 1])
+    return np.concatenate([small, rng.choice(large, len(small), replace=False, shuffle=False)])
 
 
 def _classes(truth: NDArray[np.bool_], usable: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
