@@ -1,13 +1,17 @@
-"""What several charts share: scales of color and opacity, the search box, tooltips, titles. Only charts.py uses it."""
+"""What several charts share: scales of color and opacity, the search box, tooltips, titles."""
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import altair as alt
 import pandas as pd
 
-from n2vlib.look import FULL, INK, LIGHT, MEASURES, OTHER, SPLITS, categories, colors, methods
+from n2vlib.look import FULL, INK, LIGHT, MEASURES, OTHER, SPLITS, categories, colors, methods, rounded
+from n2vlib.tables import CONCEPT
+
+Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart | alt.HConcatChart
+LOOK_CLOSER = "Click a category or a point, or search."
 
 # A concept written in quotes is meant exactly; a click on a point writes it so (n2v-charts.js).
 _FOUND = "find == '' || indexof(lower('\"' + datum.name + '\"'), lower(find)) >= 0"
@@ -127,3 +131,20 @@ def decades(data: pd.DataFrame, column: str) -> alt.Axis:
 def field(name: str) -> str:
     """A column name as Vega-Lite wants it: dots, brackets and colons are part of the name, not syntax."""
     return "".join(f"\\{letter}" if letter in ".[]:" else letter for letter in name)
+
+
+def long(wide: pd.DataFrame) -> pd.DataFrame:
+    """One row per concept and method, of a table with one column per method."""
+    kept = [c for c in ("rank", "name", "category", "images") if c in wide]
+    shown = methods(wide.columns.difference([*CONCEPT, *kept]))
+    return rounded(wide.melt(id_vars=kept, value_vars=shown, var_name="method"))
+
+
+def interval(data: pd.DataFrame) -> list[str]:
+    """The columns of an interval, where the table has them."""
+    return ["low", "high"] if {"low", "high"} <= set(data) else []
+
+
+def small(column: str, order: list[str]) -> alt.Facet:
+    """One small chart per value of `column`, in this order; its name above it."""
+    return alt.Facet(field(column) + ":N", sort=order, title=None, header=alt.Header(title=None))

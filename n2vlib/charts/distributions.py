@@ -1,0 +1,94 @@
+"""Charts of how many, how large and how a number moves with another."""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from n2vlib.charts import parts as part
+from n2vlib.look import CHART_WIDTH, INK, OTHER, categories, rounded
+from n2vlib.tables import need
+
+
+def concept_counts(concepts: pd.DataFrame, title: str) -> part.Chart:
+    """Images and mean area of every concept, both on a log scale.
+
+    concepts   name, category, images, area (mean share of an image that contains the concept; missing or 1 for a
+               concept that is said of whole images)
+    """
+    need(concepts, ["name", "category", "images", "area"])
+    data = concepts[["name", "category", "images"]].assign(percent=100 * concepts["area"].fillna(1.0))
+    data = rounded(data.loc[(data["images"] > 0) & (data["percent"] > 0)])
+    log = alt.Scale(type="log", nice=False, padding=12)
+    points = alt.Chart(data).mark_circle(size=70)
+    points = points.encode(
+        x=alt.X("images:Q", scale=log, title="images that contain the concept", axis=part.decades(data, "images")),
+        y=alt.Y("percent:Q", scale=log, title="mean area, % of the image", axis=part.decades(data, "percent")),
+        color=part.category(categories(data["category"])),
+        opacity=part.lit(0.8),
+        tooltip=[*part.about(data, []), alt.Tooltip("percent:Q", format=".3~g", title="area, %")],
+    ).add_params(part.pick(), part.find())
+    chart = alt.layer(points, part.names_of_found(points)).properties(width=CHART_WIDTH, height=340)
+    return part.titled(chart, title, f"One point per concept; both axes are logarithmic. {part.LOOK_CLOSER}")
+
+
+def histogram(
+    values: pd.DataFrame,
+    column: str,
+    title: str,
+    axis: str,
+    by: str | None = None,
+    at: float | None = None,
+    fmt: str = ".3~g",
+) -> part.Chart:
+    """How many filters (rows) have which value of `column`; small charts along `by`; a dashed line `at` a value.
+
+    fmt   of the values: ".3~g" three digits, ".2%" percent
+    """
+    need(values, [column] if by is None else [column, by])
+    data = rounded(values.loc[:, [column] if by is None else [column, by]].dropna())
+    name, bins = part.field(column) + ":Q", alt.Bin(maxbins=30)
+    ticks = alt.Axis(format=fmt, tickCount=3 if by else 6, labelFlush=True, labelOverlap="greedy", labelSeparation=10)
+    bars = alt.Chart().mark_bar(color=INK, opacity=0.6, binSpacing=1)
+    bars = bars.encode(
+        x=alt.X(name, bin=bins, title=None if by else axis, axis=ticks),
+        y=alt.Y("count():Q", title="filters", axis=alt.Axis(tickCount=3 if by else 6)),
+        tooltip=[alt.Tooltip(name, bin=bins, title=axis, format=fmt), alt.Tooltip("count():Q", title="filters")],
+    )
+    parts: list[Any] = [bars]
+    if at is not None:
+        parts.append(alt.Chart().mark_rule(color=OTHER, strokeDash=[5, 4], strokeWidth=2).encode(x=alt.datum(at)))
+    layered = alt.layer(*parts, data=data)
+    if by is None:
+        return part.titled(layered.properties(width=CHART_WIDTH, height=200), title)
+    small = layered.properties(width=165, height=90).facet(facet=part.small(by, list(data[by].unique())), columns=3)
+    return part.titled(small, title, f"Across: {axis}.")
+
+
+def lines(
+    values: pd.DataFrame, x: str, y: str, title: str, axes: tuple[str, str], series: str = "category", log: bool = False
+) -> part.Chart:
+    """`y` against `x` (tau, epoch, number of filters), one line per `series`; with low and high, a band around it.
+
+    A series called "category" has its fixed colors, "method" is light and full; a series value that starts with
+    "random" or "chance" is grey and dashed, with "published" hollow.
+    """
+    need(values, [x, y, series])
+    data = rounded(values.loc[:, [x, y, series, *part.interval(values)]])
+    scale = alt.Scale(type="log", nice=False, padding=8) if log else alt.Scale(zero=False, nice=False, padding=8)
+    steps = sorted(data[x].unique())
+    ticks = alt.Axis(values=steps, format="~g") if len(steps) <= 9 else alt.Axis(tickCount=7)
+    base = alt.Chart(data).encode(
+        x=alt.X(part.field(x) + ":Q", scale=scale, title=axes[0], axis=ticks), **part.series_channels(data, series)
+    )
+    up = alt.Y(part.field(y) + ":Q", title=axes[1], axis=alt.Axis(tickCount=6))
+    dash = alt.condition(f"test(/^(random|chance)/, datum['{series}'])", alt.value([5, 4]), alt.value([1, 0]))
+    fill = alt.condition(f"test(/^published/, datum['{series}'])", alt.value(0), alt.value(1))
+    told = [f"{part.field(series)}:N", part.number(data, x, ".4~g"), part.number(data, y, ".3~g")]
+    parts: list[Any] = [
+        base.mark_line(strokeWidth=2).encode(y=up, strokeDash=dash),
+        base.mark_point(size=42, filled=True, strokeWidth=2, opacity=1).encode(y=up, fillOpacity=fill, tooltip=told),
+    ]
+    if part.interval(data):
+        parts.insert(0, base.mark_area(fillOpacity=0.15).encode(y=alt.Y("low:Q", title=axes[1]), y2="high:Q"))
+    return part.titled(alt.layer(*parts).properties(width=CHART_WIDTH, height=260), title)
