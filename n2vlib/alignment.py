@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from n2vlib.errors import BadInput
 from n2vlib.iou import iou_of_counts
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
@@ -22,7 +23,8 @@ class Alignment:
               `images` that contain the concept in that split
     weights   (concept, filter): the concept's embedding; a single filter is a one-hot embedding
     bias      (concept,), 0 where the method learns none
-    pairs     one row per (concept, image) for masks: pixels of intersection, predicted, annotated, and `individual_iou`
+    pairs     one row per (concept, image). For masks: pixels of intersection, predicted, annotated, and
+              `individual_iou`. For classification, over the balanced sets: `right`, whether the answer was
     record    the options that made it
     """
 
@@ -37,6 +39,24 @@ class Alignment:
         length = np.sqrt((self.weights**2).sum(axis=1))
         kept = length > 0
         return self.weights.loc[kept].div(length[kept], axis=0)
+
+
+def largest_weights(weights: NDArray[np.float32], n_filters: int) -> NDArray[np.bool_]:
+    """Which are each concept's `n_filters` filters of largest |w| (Net2Vec 3.2.2); the lower filter on a tie.
+
+    weights   (concept, filter)      Returns bool, (concept, filter)
+    """
+    if not 0 < n_filters <= weights.shape[1]:
+        raise BadInput(f"n_filters = {n_filters}: the layer has {weights.shape[1]}; give 1 to {weights.shape[1]}")
+    chosen = np.zeros(weights.shape, np.bool_)
+    largest = np.argsort(-np.abs(weights), axis=1, kind="stable")[:, :n_filters]
+    np.put_along_axis(chosen, largest, True, axis=1)
+    return chosen
+
+
+def seeds(seed: int, number: int, n_filters: int | None) -> list[int]:
+    """Seeds of what is drawn for one concept: a subset of the filters is learned from a start of its own."""
+    return [seed, number] if n_filters is None else [seed, number, n_filters, 1]
 
 
 def score_table(

@@ -87,7 +87,7 @@ def test_the_planted_concepts_are_found_in_their_filters(found):
 
 
 def test_masks_are_counted_for_each_image(found, planted):
-    if found.pairs.empty:
+    if "intersection" not in found.pairs:  # an answer for a whole image has no pixels
         return
     probe, pairs = planted[0], found.pairs
     assert (pairs["intersection"] <= np.minimum(pairs["predicted"], pairs["annotated"])).all()

@@ -8,6 +8,8 @@ import pytest
 import torch
 from measured import annotated, measure
 
+from n2vlib.alignment import largest_weights, seeds
+from n2vlib.errors import BadInput
 from n2vlib.methods import classification, segmentation
 from n2vlib.methods.segmentation import Options
 
@@ -17,8 +19,8 @@ def world(tmp_path_factory):
     return measure(tmp_path_factory.mktemp("world"))
 
 
-def oracle_weights(layer, probe, name: str, options: Options) -> np.ndarray:
-    """Autograd on the same first weights and the same order of examples."""
+def oracle_weights(layer, probe, name: str, options: Options, kept=1) -> np.ndarray:
+    """Autograd on the same first weights and the same order of examples; `kept` is 0 for filters left out."""
     number = probe.concept(name)
     column = probe.concepts.index.get_loc(number)
     images = probe.images_with(number, "train")
@@ -28,8 +30,8 @@ def oracle_weights(layer, probe, name: str, options: Options) -> np.ndarray:
     batches = [order[a : a + preset.batch] for order in plan for a in range(0, len(order), preset.batch)]
     rate = options.rate * (113 * 113 / np.prod(probe.label_size) if preset.scaled else 1)
     return oracles.train_segmentation(
-        fired, masks, weights, batches, alpha=oracles.balance(masks), loss=options.loss, rate=rate,
-        momentum=options.momentum, align_corners=options.align_corners, dtype=torch.float64,
+        fired * np.reshape(kept, (1, -1, 1, 1)), masks, kept * weights, batches,
+        alpha=oracles.balance(masks), loss=options.loss, rate=rate, momentum=options.momentum, align_corners=options.align_corners, dtype=torch.float64,
     )  # fmt: skip
 
 
@@ -43,6 +45,25 @@ def test_segmentation_weights_equal_autograd_after_30_epochs(world, loss, preset
     for name in ("cat", "head", "red-c", "fur"):
         expected = oracle_weights(layers["1"], probe, name, options)
         np.testing.assert_allclose(found.weights.loc[probe.concept(name)], expected, atol=2e-6)
+
+
+def test_a_subset_learns_anew_with_the_filters_of_largest_weight_and_leaves_the_others_at_zero(world):
+    probe, layers = world
+    full = segmentation.align(layers["1"], probe).weights
+    found = segmentation.align(layers["1"], probe, n_filters=2)
+    for name in ("cat", "red-c"):
+        number = probe.concept(name)
+        kept = np.abs(full.loc[number]).rank(ascending=False).to_numpy() <= 2
+        expected = oracle_weights(layers["1"], probe, name, Options(n_filters=2), kept.astype(float))
+        np.testing.assert_allclose(found.weights.loc[number], expected, atol=2e-6)
+        assert not found.weights.loc[number][~kept].any()
+    assert set(found.scores["n_filters"]) == {2}
+
+
+def test_of_equal_weights_the_lower_filters_are_kept():
+    assert largest_weights(np.array([[-2.0, 1.0, 2.0, 2.0]]), 2).tolist() == [[True, False, True, False]]
+    with pytest.raises(BadInput, match="n_filters = 5: the layer has 4"):
+        largest_weights(np.ones((1, 4)), 5)
 
 
 def test_the_combinations_set_iou_is_that_of_its_masks(world):
@@ -90,7 +111,8 @@ def test_classification_weights_equal_autograd(world, n_filters):
     found = classification.align(layer, probe, n_filters=n_filters, epochs=8)
     number = probe.concept(name)
     truth = np.isin(np.arange(len(probe.images)), probe.images_with(number))
-    rng, full = np.random.default_rng([0, number]), classification.align(layer, probe, epochs=8).weights.loc[number]
+    rng = np.random.default_rng(seeds(0, number, n_filters))
+    full = classification.align(layer, probe, epochs=8).weights.loc[number]
     weights = rng.uniform(-1, 1, layer.n_filters).astype(np.float32) / np.float32(np.sqrt(layer.n_filters))
     bias = float(np.float32(rng.uniform()))
     samples, epoch_ptr = classification.sample_plan(truth, probe.split == "train", 8, rng)
@@ -132,6 +154,20 @@ def test_classification_nears_scikit_learns_optimum_where_it_has_converged(world
     ours = features @ found.weights.loc[number].to_numpy() + found.bias.loc[number]
     theirs = best.decision_function(features)
     assert np.corrcoef(ours[train], theirs[train])[0, 1] > 0.99
+
+
+def test_accuracy_is_the_share_of_right_answers_on_the_balanced_set(world):
+    probe, layers = world
+    found = classification.align(layers["1"], probe)
+    number = probe.concept("cat")
+    images = classification.balanced_set(
+        np.isin(np.arange(len(probe.images)), probe.images_with(number)), probe.split == "val", 0, number
+    )
+    answers = np.array(layers["1"].pooled)[images] @ found.weights.loc[number].to_numpy() + found.bias.loc[number] > 0
+    right = answers == np.isin(images, probe.images_with(number))
+    rows = found.pairs.query("concept == @number and split == 'val'")
+    assert rows["image"].tolist() == images.tolist() and rows["right"].tolist() == right.tolist()
+    assert found.scores.query("name == 'cat' and split == 'val'")["accuracy"].item() == right.mean()
 
 
 def test_a_concept_without_validation_images_has_no_accuracy():

@@ -67,8 +67,8 @@ def _add(row, other, factor):
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _upsample(combined, down, across, broad, z):
     """The combined map enlarged: first each of its rows, (h, width), then between rows, (height, width)."""
-    y0, y1, v0, v1, _ = down
-    x0, x1, u0, u1, _ = across
+    y0, y1, v0, v1 = down
+    x0, x1, u0, u1 = across
     height, width = combined.shape
     for cy in range(height):
         for x in range(len(x0)):
@@ -80,8 +80,8 @@ def _upsample(combined, down, across, broad, z):
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _collect(z, down, across, broad, gradient):
     """Adjoint of _upsample: the slopes of all pixels gathered on the layer's grid."""
-    y0, y1, v0, v1, _ = down
-    x0, x1, u0, u1, _ = across
+    y0, y1, v0, v1 = down
+    x0, x1, u0, u1 = across
     broad[:] = 0
     for y in range(len(y0)):
         _add(broad[y0[y]], z[y], v0[y])
@@ -117,7 +117,7 @@ def train_segmentation(
     plan            int32, (epoch, example): the order in which examples are visited
     alpha, rate     weight of the concept's pixels in the loss; learning rate
     fired           pointers, codes, h, w     labels: maps, map_ptr
-    down, across    float32 taps: i0, i1, w0, w1, first
+    down, across    float32 taps: i0, i1, w0, w1
     Both losses are summed over pixels and divided by the images of the batch.
     """
     pointers, code, height, width = fired

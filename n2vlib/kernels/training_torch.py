@@ -49,7 +49,7 @@ class _Problem:
         return torch.as_tensor(np.array(array), device=self.device)
 
     def _matrix(self, taps, n_in: int) -> torch.Tensor:
-        i0, i1, w0, w1, _ = taps
+        i0, i1, w0, w1 = taps
         matrix, rows = np.zeros((len(i0), n_in), np.float32), np.arange(len(i0))
         np.add.at(matrix, (rows, i0), w0)
         np.add.at(matrix, (rows, i1), w1)

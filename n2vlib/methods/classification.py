@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.activations import Layer
-from n2vlib.alignment import Alignment, score_table
+from n2vlib.alignment import Alignment, largest_weights, score_table, seeds
 from n2vlib.errors import BadInput
 from n2vlib.kernels import sampling, training
 from n2vlib.probe import ProbeSet
@@ -52,14 +52,14 @@ def align(
     class and as many, drawn anew, of the larger. Accuracy is that of the last epoch, over one whole balanced set of
     each split. Concepts that are in every training image or in none are left out; NaN without validation images.
     """
-    if features not in FEATURES or (n_filters is not None and not 0 < n_filters <= layer.n_filters):
-        raise BadInput(f"features {features!r} (of {FEATURES}), n_filters {n_filters} (of {layer.n_filters})")
+    if features not in FEATURES:
+        raise BadInput(f"features {features!r}: choose from {FEATURES}")
     options = Options(n_filters, features, epochs, rate, momentum, batch, seed)
-    everything = None
+    chosen = None
     if n_filters is not None:
-        full = dict(asdict(options), n_filters=None)
-        everything = align(layer, probe, **full).weights.to_numpy()
-    trainer = _Trainer(layer, probe, options, everything)
+        full = align(layer, probe, **{**asdict(options), "n_filters": None}).weights
+        chosen = largest_weights(full.to_numpy(), n_filters)
+    trainer = _Trainer(layer, probe, options, chosen)
     folder = layer.store.entry(
         "classification",
         {"layer": layer.fingerprint, "probe": probe.fingerprint, **asdict(options)},
@@ -74,8 +74,8 @@ def align(
 class _Trainer:
     """What the training of every concept shares."""
 
-    def __init__(self, layer: Layer, probe: ProbeSet, options: Options, full_weights: NDArray[np.float32] | None):
-        self.layer, self.probe, self.options, self.full_weights = layer, probe, options, full_weights
+    def __init__(self, layer: Layer, probe: ProbeSet, options: Options, chosen: NDArray[np.bool_] | None):
+        self.layer, self.probe, self.options, self.chosen = layer, probe, options, chosen
         self.present = np.zeros((len(probe.images), len(probe.concepts)), np.bool_)
         self.present[image_of_pair(probe), concept_positions(probe)] = True
         self.in_training = probe.split == "train"
@@ -88,10 +88,11 @@ class _Trainer:
         self.features = np.ascontiguousarray(pooled, np.float32)
 
     def train(self, at: int) -> dict[str, NDArray]:
-        """Weights, bias and both balanced accuracies of the at-th concept."""
+        """Weights, bias and the answers on both balanced sets, for the at-th concept."""
         concept, options = self.concepts[at], self.options
         number, truth = int(self.probe.concepts.index[concept]), self.present[:, concept]
-        rng, n_filters = np.random.default_rng([options.seed, number]), self.layer.n_filters
+        n_filters = self.layer.n_filters
+        rng = np.random.default_rng(seeds(options.seed, number, options.n_filters))
         first = rng.uniform(-1, 1, n_filters).astype(np.float32) / np.float32(np.sqrt(n_filters))
         bias, chosen = np.float32(rng.uniform()), self._filters(at)
         samples, epoch_ptr = sample_plan(truth, self.in_training, options.epochs, rng)
@@ -108,16 +109,15 @@ class _Trainer:
         everywhere = np.zeros((1, n_filters), np.float32)
         everywhere[0, chosen] = weights
         right = (features @ weights + bias > 0) == truth
-        accuracy = [balanced_accuracy(right, truth, part, options.seed, number) for part in self._splits()]
-        return {"weights": everywhere, "bias": np.array([bias]), "accuracy": np.array([accuracy])}
+        parts = self.in_training, ~self.in_training
+        image = np.concatenate([balanced_set(truth, part, options.seed, number) for part in parts])
+        return {
+            "weights": everywhere, "bias": np.array([bias]), "image": image, "right": right[image],
+            "concept": np.full(len(image), number),
+        }  # fmt: skip
 
     def _filters(self, at: int) -> NDArray[np.int64]:
-        if self.full_weights is None:
-            return np.arange(self.layer.n_filters)
-        return np.sort(np.argsort(-np.abs(self.full_weights[at]), kind="stable")[: self.options.n_filters])
-
-    def _splits(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        return self.in_training, ~self.in_training
+        return np.arange(self.layer.n_filters) if self.chosen is None else np.flatnonzero(self.chosen[at])
 
 
 def sample_plan(
@@ -156,22 +156,26 @@ def _classes(truth: NDArray[np.bool_], usable: NDArray[np.bool_]) -> list[NDArra
 
 def _read(folder: Path, layer: Layer, probe: ProbeSet, options: Options, trainer: _Trainer) -> Alignment:
     concepts = probe.concepts.iloc[trainer.concepts]
-    weights, accuracy = np.array(load_array(folder, "weights")), load_array(folder, "accuracy")
-    single = options.n_filters == 1
+    weights, single = np.array(load_array(folder, "weights")), options.n_filters == 1
+    pairs = pd.DataFrame({name: np.array(load_array(folder, name)) for name in ("concept", "image", "right")})
+    pairs.insert(2, "split", probe.split[pairs["image"]])
     labels = {
         "probe": probe.name, "network": layer.network, "layer": layer.name, "task": "classification",
         "method": "single filter" if single else "combination", "n_filters": options.n_filters or layer.n_filters,
         "seed": options.seed,
     }  # fmt: skip
+    accuracy = pairs.pivot_table(index="concept", columns="split", values="right").reindex(concepts.index)
     chosen = {"filter": np.abs(weights).argmax(1)} if single else {}
-    values = {split: {"accuracy": accuracy[:, i], **chosen} for i, split in enumerate(("train", "val"))}
     splits = {"train": trainer.in_training, "val": ~trainer.in_training}
+    values = {
+        split: {"accuracy": accuracy.reindex(columns=[split])[split].to_numpy(float), **chosen} for split in splits
+    }
     images = {split: trainer.present[part].sum(0)[trainer.concepts] for split, part in splits.items()}
     index = concepts.index
     return Alignment(
         score_table(concepts, labels, values, images),
         pd.DataFrame(weights, index=index),
         pd.Series(np.array(load_array(folder, "bias")), index=index),
-        pd.DataFrame(),
+        pairs,
         asdict(options),
     )

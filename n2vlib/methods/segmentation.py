@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.activations import Layer
-from n2vlib.alignment import Alignment, pair_table, pooled_scores
+from n2vlib.alignment import Alignment, largest_weights, pair_table, pooled_scores, seeds
 from n2vlib.errors import BadInput
 from n2vlib.iou import taps
 from n2vlib.kernels import training, training_torch
@@ -45,12 +45,14 @@ class Options:
     momentum: float = 0.9
     align_corners: bool = True
     seed: int = 0
+    n_filters: int | None = None
 
 
 def align(
     layer: Layer,
     probe: ProbeSet,
     *,
+    n_filters: int | None = None,
     preset: str = "paper",
     loss: str = "equation 4",
     epochs: int = 30,
@@ -61,16 +63,21 @@ def align(
 ) -> Alignment:
     """Learn M(x; w) = sigma(S(sum_k w_k 1[A_k(x) > T_k])) for every segmentable concept (Net2Vec equations 2 to 4).
 
+    n_filters   None: all filters. F: the F filters with the largest |w| of the full solution, learned anew (3.2.2)
     preset   "paper": batches of 64, shuffled; "released": batches of 16 in image order, rate not scaled to the map
     loss     "equation 4": -(alpha L M + (1 - alpha)(1 - L)(1 - M)), as released and as printed; "log": its logarithms,
              the "binary cross entropy" that the text names. Summed over pixels, averaged over the batch.
     rate     learning rate for maps of 113 x 113
     Left out: concepts without training images, and those that only ever label whole images (alpha = 0, no gradient).
     """
-    options = Options(preset, loss, epochs, rate, momentum, align_corners, seed)
+    options = Options(preset, loss, epochs, rate, momentum, align_corners, seed, n_filters)
     if preset not in PRESETS or loss not in LOSSES:
         raise BadInput(f"preset {preset!r}, loss {loss!r}: choose from {sorted(PRESETS)} and {LOSSES}")
-    trainer = _Trainer(layer, probe, options)
+    chosen = None
+    if n_filters is not None:
+        full = align(layer, probe, **{**asdict(options), "n_filters": None}).weights
+        chosen = largest_weights(full.to_numpy(), n_filters)
+    trainer = _Trainer(layer, probe, options, chosen)
     folder = layer.store.entry(
         "segmentation",
         {"layer": layer.fingerprint, "probe": probe.fingerprint, **asdict(options)},
@@ -92,11 +99,12 @@ def alphas(probe: ProbeSet) -> NDArray[np.float64]:
 class _Trainer:
     """What the training of every concept shares."""
 
-    def __init__(self, layer: Layer, probe: ProbeSet, options: Options):
+    def __init__(self, layer: Layer, probe: ProbeSet, options: Options, chosen: NDArray[np.bool_] | None):
         self.layer, self.probe, self.options = layer, probe, options
         self.preset = PRESETS[options.preset]
         self.alpha = alphas(probe)
         self.concepts = np.flatnonzero(probe.concepts["segmentable"] & (self.alpha > 0))
+        self.chosen = None if chosen is None else dict(zip(self.concepts.tolist(), chosen, strict=True))
         pairs = concept_positions(probe)
         self._by_concept = np.argsort(pairs, kind="stable")
         self._start = np.searchsorted(pairs[self._by_concept], np.arange(len(probe.concepts) + 1))
@@ -113,7 +121,7 @@ class _Trainer:
         number = int(self.probe.concepts.index[concept])
         weights, plan = start(self.layer.n_filters, len(training_pairs), number, options, self.preset.shuffled)
         kernels = training_torch if self.layer.device == "cuda" else training
-        shared = self._fired(), (np.asarray(labels.maps), labels.map_ptr), *self._taps()
+        shared = self._fired(concept, weights), (np.asarray(labels.maps), labels.map_ptr), *self._taps()
         kernels.train_segmentation(
             weights, self._image[training_pairs], labels.pair_local[training_pairs], plan, self.preset.batch,
             np.float32(self.alpha[concept]), np.float32(self.rate), np.float32(options.momentum),
@@ -129,14 +137,20 @@ class _Trainer:
         scale = MAP_OF_THE_PAPER / np.prod(self.probe.label_size) if self.preset.scaled else 1
         return self.options.rate * float(scale)
 
-    def _fired(self) -> tuple:
-        return *self.layer.fired, *self.layer.grid
+    def _fired(self, concept: int, weights: NDArray[np.float32]) -> tuple:
+        """What fired: of all filters, or of those chosen for the concept; the others start, and so stay, at zero."""
+        pointers, code = self.layer.fired
+        if self.chosen is not None:
+            weights[~self.chosen[concept]] = 0
+            kept = self.chosen[concept][code // np.uint32(np.prod(self.layer.grid))]
+            pointers, code = np.append(0, np.cumsum(kept))[pointers], code[kept]
+        return pointers, code, *self.layer.grid
 
     def _taps(self) -> tuple[tuple, tuple]:
         both = [
             taps(n, m, self.options.align_corners) for n, m in zip(self.layer.grid, self.probe.label_size, strict=True)
         ]
-        down, across = ((t.i0, t.i1, np.float32(t.w0 / t.den), np.float32(t.w1 / t.den), t.first) for t in both)
+        down, across = ((t.i0, t.i1, np.float32(t.w0 / t.den), np.float32(t.w1 / t.den)) for t in both)
         return down, across
 
 
@@ -145,9 +159,9 @@ def start(
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """First weights, U(-1/sqrt(K), 1/sqrt(K)), and the order of examples in each epoch, (epoch, example).
 
-    They depend on the seed and the concept's number alone, so adding a concept moves no other.
+    They depend on the seed, the concept's number and the size of the subset alone, so adding a concept moves no other.
     """
-    rng, bound = np.random.default_rng([options.seed, number]), 1 / np.sqrt(n_filters)
+    rng, bound = np.random.default_rng(seeds(options.seed, number, options.n_filters)), 1 / np.sqrt(n_filters)
     weights = rng.uniform(-bound, bound, n_filters).astype(np.float32)
     plan = np.tile(np.arange(n_examples, dtype=np.int32), (options.epochs, 1))
     return weights, rng.permuted(plan, axis=1) if shuffled else plan
@@ -162,7 +176,7 @@ def _read(folder: Path, layer: Layer, probe: ProbeSet, options: Options, trainer
     concepts, pairs = probe.concepts.loc[usable], pair_table(probe, counts[0], counts[1], usable)
     scores = pooled_scores(
         pairs, concepts, probe=probe.name, network=layer.network, layer=layer.name, task="segmentation",
-        method="combination", n_filters=layer.n_filters, seed=options.seed,
+        method="combination", n_filters=options.n_filters or layer.n_filters, seed=options.seed,
     )  # fmt: skip
     weights = pd.DataFrame(np.array(load_array(folder, "weights")), index=concepts.index)
     record = {"tau": layer.tau, "level": layer.level, **asdict(options), "rate": trainer.rate}
