@@ -10,7 +10,7 @@ from n2vlib.activations import Layer
 from n2vlib.iou import Taps, iou_of_counts, taps
 from n2vlib.kernels import tally, tally_torch
 from n2vlib.probe import ProbeSet
-from n2vlib.probe.occurrences import concept_positions, image_of_pair, positions
+from n2vlib.probe.occurrences import concept_positions, image_of_pair
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,12 @@ class Counts:
         )
 
 
-def set_counts(layer: Layer, probe: ProbeSet, split: str, align_corners: bool) -> Counts:
-    """Counts behind the set IoU of every filter and concept (Net2Vec 3.1.1), over images that contain the concept."""
-    images, pairs = positions(probe, split), concept_positions(probe)
+def set_counts(layer: Layer, probe: ProbeSet, images: NDArray[np.int64], align_corners: bool) -> Counts:
+    """Counts behind the set IoU of every filter and concept (Net2Vec 3.1.1), over images that contain the concept.
+
+    images   positions of the images counted
+    """
+    pairs = concept_positions(probe)
     down, across = _taps(layer, probe, align_corners)
     kernel = tally_torch.set_counts if layer.device == "cuda" else tally.set_counts
     found = kernel(

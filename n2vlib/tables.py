@@ -60,27 +60,55 @@ def side_by_side(
     return whole
 
 
-def by_category(scores: pd.DataFrame, split: str = "val", seed: int = 0, measure: str | None = None) -> pd.DataFrame:
+def by_category(
+    scores: pd.DataFrame,
+    split: str = "val",
+    seed: int = 0,
+    measure: str | None = None,
+    resampled: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Mean score by task, layer, category and method (Net2Vec, Figure 2).
 
-    Returns   task, layer, category, method, mean, standard_error (over the n concepts of the category), n, dropped
-              (concepts without a number), low and high (95% bootstrap interval of the mean, over concepts)
+    resampled   `uncertainty.resample` of the same alignments and split
+    Returns     task, layer, category, method, mean, standard_error (over the n concepts of the category), n, dropped
+                (concepts without a number), low and high (95% bootstrap interval of the mean: over images where
+                `resampled` is given, else over concepts)
     """
     rows = one_value(scores, split, measure)
     keys = ["task", "layer", "category", "method"]
-    out = [
-        {"task": task, "layer": layer, "category": category, "method": method} | _mean(group["value"].to_numpy(), seed)
-        for (task, layer, category, method), group in rows.groupby(keys, sort=False)  # type: ignore[misc]
-    ]
+    out: list[dict[str, object]] = []
+    for values, group in rows.groupby(keys, sort=False):
+        task, layer, category, method = map(str, values)  # type: ignore[misc]
+        row: dict[str, object] = {"task": task, "layer": layer, "category": category, "method": method}
+        row |= _mean(group["value"].to_numpy(), seed)
+        if resampled is not None:
+            draws = draws_of(resampled, layer, task, method)
+            row["low"], row["high"] = draws.reindex(columns=group["concept"]).mean(axis=1).quantile([0.025, 0.975])
+        out.append(row)
     return pd.DataFrame(out)
 
 
+def draws_of(resampled: pd.DataFrame, layer: str, task: str, method: str) -> pd.DataFrame:
+    """One method's part of `uncertainty.resample`, of its run with the most filters: (draw, concept)."""
+    level = resampled.columns.get_level_values
+    same = (level("layer") == layer) & (level("task") == task) & (level("method") == method)
+    most = level("n_filters") == level("n_filters").to_numpy()[same].max()
+    return resampled.loc[:, same & most].droplevel(["layer", "task", "method", "n_filters"], axis=1)
+
+
 def at_least_as_good(
-    scores: pd.DataFrame, split: str = "val", seed: int = 0, worse: str = "single filter", better: str = "combination"
+    scores: pd.DataFrame,
+    split: str = "val",
+    seed: int = 0,
+    worse: str = "single filter",
+    better: str = "combination",
+    resampled: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Percent of concepts for which the combination scores at least what the single filter does (Net2Vec, Table 1).
 
-    Returns   task, layer, percent, low and high (95% bootstrap interval over concepts), concepts, dropped
+    resampled   `uncertainty.resample` of the same alignments and split
+    Returns     task, layer, percent, low and high (95% bootstrap interval: over images where `resampled` is given,
+                else over concepts), concepts, dropped
     """
     out = []
     measured = one_value(scores, split).loc[:, ["task", "layer"]].drop_duplicates()
@@ -89,6 +117,10 @@ def at_least_as_good(
         need(wide, [worse, better])
         as_good = (wide[better] >= wide[worse]).to_numpy(float)
         low, high = bootstrap_mean(as_good, seed)
+        if resampled is not None:
+            ahead, behind = (draws_of(resampled, layer, task, method)[wide["concept"]] for method in (better, worse))
+            as_good_again = (ahead >= behind).where(ahead.notna() & behind.notna())
+            low, high = as_good_again.astype(float).mean(axis=1).quantile([0.025, 0.975])
         percent = {"percent": 100 * _mean_or_nan(as_good), "low": 100 * low, "high": 100 * high}
         counts = {"concepts": len(wide), "dropped": wide.attrs["dropped"]}
         out.append({"task": task, "layer": layer} | percent | counts)

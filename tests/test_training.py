@@ -31,7 +31,8 @@ def oracle_weights(layer, probe, name: str, options: Options, kept=1) -> np.ndar
     rate = options.rate * (113 * 113 / np.prod(probe.label_size) if preset.scaled else 1)
     return oracles.train_segmentation(
         fired * np.reshape(kept, (1, -1, 1, 1)), masks, kept * weights, batches,
-        alpha=oracles.balance(masks), loss=options.loss, rate=rate, momentum=options.momentum, align_corners=options.align_corners, dtype=torch.float64,
+        alpha=oracles.balance(masks), loss=options.loss, rate=rate, momentum=options.momentum,
+        align_corners=options.align_corners, dtype=torch.float64,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from n2vlib.activations import Layer
 from n2vlib.alignment import Alignment, pair_table, pooled_scores
 from n2vlib.counts import Counts
 from n2vlib.probe import ProbeSet
+from n2vlib.probe.occurrences import positions
 from n2vlib.store import load_array, save_arrays
 
 MODULES = ["n2vlib.methods.single_filter"]
@@ -51,7 +52,7 @@ def set_counts(layer: Layer, probe: ProbeSet, split: str, *, align_corners: bool
     inputs = {"layer": layer.fingerprint, "probe": probe.fingerprint, "split": split, "align_corners": align_corners}
 
     def make(folder: Path) -> None:
-        found = counts.set_counts(layer, probe, split, align_corners)
+        found = counts.set_counts(layer, probe, positions(probe, split), align_corners)
         save_arrays(folder, intersection=found.intersection, predicted=found.predicted, annotated=found.annotated)
 
     folder = layer.store.entry("set-counts", inputs, MODULES, make)

@@ -1,0 +1,123 @@
+"""Bootstrap over images: what a score would have been with other images, drawn from the same ones with replacement.
+
+Every score of the book is a ratio of two sums over (concept, image) pairs: pixels of intersection over pixels of union,
+or right answers over answers. So one draw of images is one weighted sum, and all concepts are resampled at once, by
+the same draws: what two methods differ by is resampled as a difference.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from n2vlib import counts
+from n2vlib.activations import Layer
+from n2vlib.alignment import Alignment
+from n2vlib.iou import iou_of_counts
+from n2vlib.probe import ProbeSet
+from n2vlib.probe.occurrences import positions
+from n2vlib.store import load_array, save_arrays
+
+MODULES = ["n2vlib.uncertainty"]
+KEYS = ["layer", "task", "method", "n_filters", "concept"]
+PARTS = ("intersection", "predicted", "annotated")
+GROUPS = 40  # of images that are drawn together where single images would need the counts of every filter
+
+
+def image_draws(probe: ProbeSet, split: str, draws: int, seed: int) -> NDArray[np.int64]:
+    """How often each image comes up when as many as the split has are drawn from it with replacement, (draw, image)."""
+    images = positions(probe, split)
+    times = np.zeros((draws, len(probe.images)), np.int64)
+    if len(images):
+        share = np.full(len(images), 1 / len(images))
+        times[:, images] = np.random.default_rng(seed).multinomial(len(images), share, draws)
+    return times
+
+
+def resample(
+    alignments: Iterable[Alignment], probe: ProbeSet, split: str = "val", draws: int = 200, seed: int = 0
+) -> pd.DataFrame:
+    """The scores of several alignments when the images of a split are drawn again.
+
+    Returns   one row per draw, columns (layer, task, method, n_filters, concept); NaN where a draw holds no image of
+              the concept. The same draws for every alignment; columns sorted.
+    """
+    times = image_draws(probe, split, draws, seed)
+    return pd.concat([_resampled(found, times, split) for found in alignments], axis=1).sort_index(axis=1)
+
+
+def _resampled(found: Alignment, times: NDArray[np.int64], split: str) -> pd.DataFrame:
+    pairs = found.pairs.loc[(found.pairs["split"] == split) | (split == "all")]
+    concepts = found.weights.index
+    row = np.searchsorted(np.asarray(concepts), pairs["concept"].to_numpy())
+    above, below = _parts(pairs)
+    shape = times.shape[1], len(concepts)
+    places = pairs["image"].to_numpy(), row
+    sums = [times @ sparse.csr_array((part.astype(np.float64), places), shape=shape) for part in (above, below)]
+    values = np.divide(sums[0], sums[1], out=np.full(sums[0].shape, np.nan), where=sums[1] > 0)
+    same = found.scores[KEYS[:-1]].iloc[0]
+    columns = pd.MultiIndex.from_product([*([value] for value in same), concepts], names=KEYS)
+    return pd.DataFrame(values, columns=columns).rename_axis("draw")
+
+
+def _parts(pairs: pd.DataFrame) -> tuple[NDArray, NDArray]:
+    """Numerator and denominator of the score, pair by pair."""
+    if "right" in pairs:
+        return pairs["right"].to_numpy(), np.ones(len(pairs))
+    intersection, predicted, annotated = (pairs[c].to_numpy() for c in PARTS)
+    return intersection, predicted + annotated - intersection
+
+
+def interval(draws: pd.DataFrame | pd.Series, level: float = 0.95) -> pd.DataFrame:
+    """Percentile interval of each column: low, high; a draw without a number is left out of its column's.
+
+    draws   one row per draw
+    """
+    table = draws.to_frame() if isinstance(draws, pd.Series) else draws
+    bounds = table.quantile([(1 - level) / 2, (1 + level) / 2]).T
+    return bounds.set_axis(["low", "high"], axis=1)
+
+
+def best_filter_stability(layer: Layer, probe: ProbeSet, *, seed: int = 0, draws: int = 200) -> pd.DataFrame:
+    """How sure the choice of each concept's best filter is (Net2Vec 3.1.1), by a bootstrap over training images.
+
+    The images are drawn in 40 fixed groups of every 40th, so that the counts of all filters are read once.
+    Returns   concept, name, category, filter (best on the training images as they are), share of the draws in which
+              the same filter is best, runner_up (the filter most often best otherwise, -1 for none), low and high of
+              the filter's set IoU on training images
+    """
+    parts = _grouped_counts(layer, probe)
+    chosen = np.flatnonzero(probe.concepts["segmentable"].to_numpy() & (parts[2].sum(0) > 0))
+    parts = [part[..., chosen].astype(np.float64) for part in parts]
+    best = iou_of_counts(*(part.sum(0) for part in parts)).argmax(0)
+    winners, values = np.full((draws, len(chosen)), -1), np.full((draws, len(chosen)), np.nan)
+    for draw, times in enumerate(np.random.default_rng(seed).multinomial(GROUPS, np.full(GROUPS, 1 / GROUPS), draws)):
+        again = [np.tensordot(times, part, 1) for part in parts]
+        held, iou = again[2] > 0, iou_of_counts(*again)  # a rare concept can be missing from a draw
+        winners[draw, held], values[draw, held] = iou.argmax(0)[held], iou[best, np.arange(len(best))][held]
+    low, high = np.nanquantile(values, [0.025, 0.975], axis=0)
+    table = probe.concepts.iloc[chosen][["name", "category"]].rename_axis("concept").reset_index()
+    share = (winners == best).sum(0) / (winners >= 0).sum(0)
+    runners = [_runner_up(winners[:, c], best[c]) for c in range(len(best))]
+    return table.assign(filter=best, share=share, runner_up=runners, low=low, high=high)
+
+
+def _runner_up(winners: NDArray[np.int64], best: int) -> int:
+    others = winners[(winners != best) & (winners >= 0)]
+    return int(np.bincount(others).argmax()) if len(others) else -1
+
+
+def _grouped_counts(layer: Layer, probe: ProbeSet) -> list[NDArray[np.int64]]:
+    """Pixels of intersection and predicted, (group, filter, concept), and annotated, (group, concept)."""
+
+    def make(folder: Path) -> None:
+        training = positions(probe, "train")
+        found = [counts.set_counts(layer, probe, training[g::GROUPS], align_corners=True) for g in range(GROUPS)]
+        save_arrays(folder, **{name: np.stack([getattr(one, name) for one in found]) for name in PARTS})
+
+    inputs = {"layer": layer.fingerprint, "probe": probe.fingerprint}
+    folder = layer.store.entry("grouped-counts", inputs, MODULES, make)
+    return [load_array(folder, name) for name in PARTS]
