@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,13 +12,15 @@ from numpy.typing import NDArray
 
 from n2vlib.errors import BadInput
 from n2vlib.kernels import sparse
-from n2vlib.networks import Network
 from n2vlib.probe import ProbeSet
 from n2vlib.store import Store, digest, load_array
 from n2vlib.streaming import stream
 from n2vlib.tail import Tail, n_above
 
-MODULES = ["n2vlib.activations"]
+if TYPE_CHECKING:
+    from n2vlib.networks import Network  # what a network computes is in its fingerprint, not in our sources
+
+MODULES = ["n2vlib.activations", "n2vlib.preprocessing"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class Layer:
 
 
 def read_layers(
-    network: Network,
+    network: "Network",
     layers: list[str],
     probe: ProbeSet,
     *,

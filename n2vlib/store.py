@@ -11,7 +11,7 @@ import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
@@ -156,12 +156,12 @@ def sources_of(modules: list[str]) -> list[Path]:
 
 
 def imported_modules(source: str, package: str = "") -> list[str]:
-    """Names of our modules imported by a piece of Python, anywhere in it.
+    """Names of our modules imported by a piece of Python, anywhere in it but under `if TYPE_CHECKING:`.
 
     package   the package the source lies in, to resolve relative imports
     """
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in _executed(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -171,6 +171,14 @@ def imported_modules(source: str, package: str = "") -> list[str]:
             # `from n2vlib.methods import segmentation` needs the submodule; the package is followed for its own names.
             found |= submodules | (set() if submodules == members else {base})
     return sorted(name for name in found if name.split(".")[0] == _PACKAGE)
+
+
+def _executed(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and all below it; what only a type checker reads computes nothing."""
+    yield node
+    typing_only = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    for child in () if typing_only else ast.iter_child_nodes(node):
+        yield from _executed(child)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -9,18 +10,20 @@ from numpy.typing import NDArray
 
 from n2vlib.errors import BadInput
 from n2vlib.kernels import sparse
-from n2vlib.networks import Network
 from n2vlib.probe import ProbeSet
 from n2vlib.progress import bar
 from n2vlib.record import run_layers
 from n2vlib.store import save_arrays
 from n2vlib.tail import Tail, n_above
 
+if TYPE_CHECKING:
+    from n2vlib.networks import Network
+
 SHARD = 128  # images; what an interrupted run can lose
 BATCH = {"cpu": 16, "cuda": 128}  # small batches are the fastest on a CPU
 
 
-def stream(network: Network, probe: ProbeSet, wanted: dict[str, Path], tau: Fraction, device: str) -> None:
+def stream(network: "Network", probe: ProbeSet, wanted: dict[str, Path], tau: Fraction, device: str) -> None:
     """One pass over the images for all wanted modules; each writes to its own folder, shard by shard."""
     n_images = len(probe.images)
     passes = {module: _Pass(module, folder, n_images, tau) for module, folder in wanted.items()}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from n2vlib.activations import MODULES
 from n2vlib.store import Store, imported_modules, in_chunks, load_array, save_arrays, sources_of
 
 
@@ -76,6 +77,12 @@ def test_the_key_follows_our_imports_and_stops_at_charts():
     assert not names & {"n2vlib/charts/__init__.py", "n2vlib/gallery.py", "n2vlib/book.py", "n2vlib/__init__.py"}
 
 
+def test_a_new_network_in_the_zoo_leaves_stored_measurements_alone():
+    names = {path.as_posix().rpartition("n2vlib/")[2] for path in sources_of(MODULES)}
+    assert {"activations.py", "streaming.py", "record.py", "preprocessing.py"} <= names
+    assert "networks.py" not in names and not any(name.startswith("zoo/") for name in names)
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
@@ -84,6 +91,7 @@ def test_the_key_follows_our_imports_and_stops_at_charts():
         ("from n2vlib.iou import taps", ["n2vlib.iou"]),
         ("def late():\n    from n2vlib import charts", ["n2vlib.charts"]),
         ("import numpy", []),
+        ("if TYPE_CHECKING:\n    from n2vlib.networks import Network", []),
     ],
 )
 def test_imports_are_found_wherever_they_stand(source, expected):

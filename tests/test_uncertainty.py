@@ -84,6 +84,7 @@ def test_means_and_shares_get_their_intervals_from_the_images(world, found):
     assert row[["low", "high"]].tolist() == pytest.approx(by_hand.quantile([0.025, 0.975]).tolist())
     share = tables.at_least_as_good(scores.query("task == 'segmentation'"), resampled=again).iloc[0]
     ahead, behind = (again["1", "segmentation", kind, n] for kind, n in (("combination", 5), ("single filter", 1)))
+    behind = behind[ahead.columns]
     both = ahead.notna() & behind.notna()
     by_hand = 100 * ((ahead >= behind) & both).sum(axis=1) / both.sum(axis=1)
     assert share[["low", "high"]].tolist() == pytest.approx(by_hand.quantile([0.025, 0.975]).tolist())
