@@ -41,7 +41,7 @@ def _files_named_in(values: Iterable[Any]) -> list[Path]:
     """The files that parameters name: `file`, `file.py:function`, or the tables of a probe set's folder."""
     found: list[Path] = []
     for text in (value for value in values if isinstance(value, str) and value):
-        for path in {resolve(text), resolve(text.rpartition(":")[0] or text)}:
+        for path in {resolve(text.partition("[::")[0]), resolve(text.rpartition(":")[0] or text)}:
             found += [path] if path.is_file() else sorted(path.glob("*.csv")) if path.is_dir() else []
     return found
 

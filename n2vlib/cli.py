@@ -157,12 +157,13 @@ def zoo(
         print(yaml.safe_dump(networks.train(name, device), sort_keys=False))
 
 
-@app.command()
-def lab() -> None:
-    """Open the notebooks in JupyterLab."""
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(context: typer.Context) -> None:
+    """Open the notebooks in JupyterLab; further options go to it (--no-browser, --allow-root, --port 8889)."""
     import subprocess
 
-    raise typer.Exit(subprocess.run([sys.executable, "-m", "jupyterlab", str(ROOT / "book")]).returncode)
+    command = [sys.executable, "-m", "jupyterlab", str(ROOT / "book"), *context.args]
+    raise typer.Exit(subprocess.run(command).returncode)
 
 
 def _setting(params: Path, out: Path | None, kernel: str | None) -> Any:

@@ -246,6 +246,11 @@ def test_decoding_that_fails_leaves_no_cache_and_can_be_repeated(world, data, mo
     assert len(probe.labels.map_ptr) == len(probe) + 1
 
 
+def test_every_fourth_image_can_be_asked_for_by_name(world):
+    whole, part = load_probe(world.root), load_probe(f"{world.root}[::4]")
+    assert part.images == whole.images[::4] and part.fingerprint == whole.subset(range(0, len(whole), 4)).fingerprint
+
+
 def test_a_subset_has_the_same_concepts_and_its_own_fingerprint(world):
     probe = load_probe(world.root)
     part = probe.subset(np.arange(0, len(probe), 4))
