@@ -172,24 +172,52 @@ print(f"the least often of all at {realised['realised'].min():.3%}, the most oft
 # has not been chosen on. Concepts that label only whole images (scenes, textures) have no outline and are left out.
 
 # %%
-scores = pd.concat([single_filter.align(each, probe, align_corners=ALIGN_CORNERS).scores for each in layers.values()])
+found = {name: single_filter.align(each, probe, align_corners=ALIGN_CORNERS) for name, each in layers.items()}
+scores = pd.concat([each.scores for each in found.values()])
 top = scores.query("split == 'val'").sort_values("set_iou", ascending=False).drop_duplicates("concept")
 columns = ["name", "category", "layer", "filter", "images", "set_iou"]
 charts.table(top[columns], "Best filter of any layer, validation images")
 
 # %%
-from n2vlib import tables
+from n2vlib import tables, uncertainty
 
-means = tables.by_category(scores)
+means = tables.by_category(scores, resampled=uncertainty.resample(found.values(), probe, seed=SEED))
 highest = means.loc[means["mean"].idxmax()]
 title = f"Single filters do best on {highest['category']} in {highest['layer']}: {highest['mean']:.2f} on average"
 charts.by_category(means, title)
 
 # %% [markdown]
 # Each small chart is a category, each point the mean over its concepts, each bar what that mean might have been with
-# other concepts of the same kind. Colors are found by early layers, which have seen little more than color. Objects and
+# other images of the same kind: the validation images are drawn again, with replacement, and everything is pooled
+# anew. Colors are found by early layers, which have seen little more than color. Objects and
 # parts wait for the deeper ones. Neither is found *well*: an IoU of one half would mean that mask and annotation share
 # two thirds of their pixels.
+#
+# ## How sure is the choice?
+#
+# *The* best filter of a concept is the winner of a race between all filters of the layer, on the training images there
+# happen to be. Would it win again on others? The same trick answers: draw the training images again, 200 times, and
+# count how often the same filter comes first.
+
+# %%
+sure = uncertainty.best_filter_stability(layer, probe, seed=SEED)
+columns = ["name", "category", "filter", "share", "runner_up", "low", "high"]
+charts.table(
+    sure.sort_values("share")[columns], f"Least certain first, {layer.name}: share of draws with the same winner"
+)
+
+# %%
+examples = sure["concept"].map(lambda concept: len(probe.images_with(concept, "train")))
+few = sure["share"].groupby(
+    pd.cut(examples, [0, 20, 100, np.inf], labels=["up to 20", "21 to 100", "more"]), observed=True
+)
+print(f"In {layer.name} {(sure['share'] > 0.95).mean():.0%} of the concepts keep their filter in 95% of the draws.")
+print("By training images:", "; ".join(f"{group}: {value:.0%} of draws" for group, value in few.mean().items()))
+
+# %% [markdown]
+# Where the share is low, two filters or more do nearly the same, and a name for one of them ("the dog filter") is worth
+# little. The score of the winner (*low* and *high*: its set IoU on training images over the draws) can be certain even
+# where its identity is not.
 #
 # ## A ceiling nobody chose
 #
