@@ -52,11 +52,17 @@ _INCEPTIONS = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 ALIASES: dict[str, list[dict[str, str]]] = {
     "AlexNet": [_ALEXNET],
     "SmallAlexNet": [_ALEXNET],
+    "SmallAlexNetCells": [_ALEXNET],
+    "SmallAlexNetGrey": [_ALEXNET],
+    "SmallAlexNetTiles": [_ALEXNET],
     "VGG": [
         _vgg(depth, per) for depth in ([1, 1, 2, 2, 2], [2] * 5, [2, 2, 3, 3, 3], [2, 2, 4, 4, 4]) for per in (2, 3)
     ],
+    "SmallVGG": [_vgg([2, 2, 3, 3])],
     "GoogLeNet": [{f"inception_{i}": f"inception{i}" for i in _INCEPTIONS}],
+    "SmallGoogLeNet": [{f"inception_{i}": f"inception{i}" for i in ("4a", "4b", "4c", "5a", "5b")}],
     "ResNet": [{f"conv{i + 1}_x": f"layer{i}" for i in range(1, 5)}],
+    "SmallResNet": [{f"conv{i + 1}_x": f"layer{i}" for i in range(1, 4)}],
     "SqueezeNet": [_FIRE_1_0, _FIRE_1_1],
 }
 _BEFORE_RELU = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)

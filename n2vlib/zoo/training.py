@@ -1,4 +1,4 @@
-"""Train a network of the zoo on drawn images, for scenes and objects together, and write it as it ships."""
+"""Train a network of the zoo on drawn images for its task (n2vlib.zoo.tasks), and write it as it ships."""
 
 import hashlib
 import json
@@ -15,12 +15,12 @@ from torch.nn import functional as F
 
 from n2vlib.errors import BadInput
 from n2vlib.progress import bar
-from n2vlib.zoo import data, measures, shipped
+from n2vlib.zoo import data, shipped
 from n2vlib.zoo.architectures import ARCHITECTURES, folded_state
 from n2vlib.zoo.recipes import PREPROCESSING, Recipe
+from n2vlib.zoo.tasks import TASKS, Labels, Task
 
 HELD_OUT = 2_000
-_SMALL = 80
 
 
 def train(name: str, device: str = "auto", out: Path | None = None) -> dict[str, Any]:
@@ -30,8 +30,7 @@ def train(name: str, device: str = "auto", out: Path | None = None) -> dict[str,
     out      folder; None: where the zoo ships from
     """
     row = shipped.recipe(name)
-    if row.task is None:
-        raise BadInput(f"zoo: {name} is a random twin, a seed without a file; there is nothing to train")
+    _task(row)
     learn, held_out = data.drawn(row.images, data.TRAIN_SEED), data.drawn(HELD_OUT, data.HELD_OUT_SEED)
     started = time.monotonic()
     state = fit(row, learn, choose_device(device))
@@ -46,20 +45,17 @@ def choose_device(device: str) -> torch.device:
 
 
 def fit(row: Recipe, learn: data.Drawn, device: torch.device) -> dict[str, Tensor]:
-    """Weights after training, batch norm folded in, rounded to float16.
-
-    AdamW on a one-cycle schedule; cross-entropy over scenes (images without a scene left out) plus the mean logistic
-    loss over objects, times ten.
-    """
+    """Weights after training, batch norm folded in, rounded to float16. AdamW on a one-cycle schedule."""
     torch.manual_seed(row.seed)
-    outputs = len(learn.scenes) + len(learn.object_names)
+    task = _task(row)
+    outputs = sum(map(len, task.outputs(learn).values()))
     module = ARCHITECTURES[row.architecture](outputs=outputs, batch_norm=True, **row.options)
     module = module.to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
     steps = row.epochs * (len(learn.images) // row.batch)
     optimizer = torch.optim.AdamW(module.parameters(), lr=row.rate, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, row.rate, total_steps=steps, pct_start=0.2)
-    for images, scene, objects in bar(batches(row, learn, device), f"training {row.name}", steps):
-        loss = joint_loss(module(images), scene, objects)
+    for images, target in bar(batches(row, learn, device), f"training {row.name}", steps):
+        loss = task.loss(module(images), target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -67,29 +63,17 @@ def fit(row: Recipe, learn: data.Drawn, device: torch.device) -> dict[str, Tenso
     return {name: values.half() for name, values in folded_state(module).items()}
 
 
-def joint_loss(scores: Tensor, scene: Tensor, objects: Tensor) -> Tensor:
-    """Cross-entropy of the scene (-1: none) plus ten times the mean logistic loss of the objects.
-
-    scores (image, scene + object); scene int64 (image,); objects float (image, object)
-    """
-    n_scenes = scores.shape[1] - objects.shape[1]
-    of_scenes = F.cross_entropy(scores[:, :n_scenes], scene, ignore_index=-1, reduction="sum")
-    of_objects = F.binary_cross_entropy_with_logits(scores[:, n_scenes:], objects)
-    return of_scenes / (scene >= 0).sum().clamp(min=1) + 10 * of_objects
-
-
-def batches(row: Recipe, learn: data.Drawn, device: torch.device) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Augmented batches of all epochs: (images float32 (image, 3, h, w), scene (image,), objects (image, object))."""
-    rng = np.random.default_rng(row.seed)
-    scene, objects = torch.from_numpy(learn.scene).to(device), torch.from_numpy(learn.objects).float().to(device)
+def batches(row: Recipe, learn: data.Drawn, device: torch.device) -> Iterator[tuple[Tensor, Any]]:
+    """Augmented batches of all epochs as the task shows them: (float32 (image, 3, side, side), the task's target)."""
+    rng, labels = np.random.default_rng(row.seed), Labels.of(learn, device)
     for epoch in range(row.epochs):
         order = rng.permutation(len(learn.images))
-        side = _SMALL if epoch < row.small_epochs else learn.images.shape[1]
+        side = row.small_side if epoch < row.small_epochs else learn.images.shape[1]
         for start in range(0, len(order) - row.batch + 1, row.batch):
             chosen = np.sort(order[start : start + row.batch])
             pixels = torch.from_numpy(learn.images[chosen]).to(device)
-            at = torch.from_numpy(chosen).to(device)
-            yield augmented(pixels, rng, side), scene[at], objects[at]
+            seen = labels.at(torch.from_numpy(chosen).to(device))
+            yield _task(row).batch(augmented(pixels, rng, side), seen, rng)
 
 
 def augmented(pixels: Tensor, rng: np.random.Generator, side: int) -> Tensor:
@@ -110,13 +94,6 @@ def augmented(pixels: Tensor, rng: np.random.Generator, side: int) -> Tensor:
     return (x * gain + shift).contiguous(memory_format=torch.channels_last)
 
 
-def scores_of(module: nn.Module, images: np.ndarray) -> np.ndarray:
-    """Outputs (image, output) of uint8 images (image, height, width, 3)."""
-    with torch.inference_mode():
-        parts = [module(PREPROCESSING(images[i : i + 200])) for i in range(0, len(images), 200)]
-    return torch.cat(parts).numpy()
-
-
 def ship(row: Recipe, state: dict[str, Tensor], held_out: data.Drawn, facts: dict, out: Path) -> dict[str, Any]:
     """Measure float16 weights on held-out images and write them and their record, the weights first."""
     from safetensors.torch import save
@@ -128,8 +105,8 @@ def ship(row: Recipe, state: dict[str, Tensor], held_out: data.Drawn, facts: dic
         "name": row.name,
         "recipe": asdict(row),
         **facts,
-        "accuracy": accuracy(module.eval(), held_out),
-        "outputs": {"scenes": held_out.scenes, "objects": held_out.object_names},
+        "accuracy": accuracy(row, module.eval(), held_out),
+        "outputs": _task(row).outputs(held_out),
         "weights": sum(values.numel() for values in state.values()),
         "sha256": hashlib.sha256(weights).hexdigest(),
         "torch": torch.__version__,
@@ -140,17 +117,24 @@ def ship(row: Recipe, state: dict[str, Tensor], held_out: data.Drawn, facts: dic
     return record
 
 
-def accuracy(module: nn.Module, held_out: data.Drawn) -> dict[str, float]:
-    """Scene accuracy and, as means over objects with 5 images or more, average precision and balanced accuracy."""
-    scores, n_scenes = scores_of(module, held_out.images), len(held_out.scenes)
-    frequent = [k for k in range(held_out.objects.shape[1]) if held_out.objects[:, k].sum() >= 5]
-    pairs = [(scores[:, n_scenes + k], held_out.objects[:, k]) for k in frequent]
-    return {
-        "scene_accuracy": round(measures.scene_accuracy(scores[:, :n_scenes], held_out.scene), 4),
-        "object_average_precision": round(float(np.mean([measures.average_precision(*pair) for pair in pairs])), 4),
-        "object_balanced_accuracy": round(float(np.mean([measures.balanced_accuracy(*pair) for pair in pairs])), 4),
-        "objects_measured": len(frequent),
-    }
+def accuracy(row: Recipe, module: nn.Module, held_out: data.Drawn) -> dict[str, float]:
+    """What the task's score says of held-out images at their own size; random parts of a task are drawn from seed 0."""
+    scores = _task(row).score(_answers(row, module, held_out))
+    return {name: round(value, 4) for name, value in scores.items()}
+
+
+def _answers(row: Recipe, module: nn.Module, held_out: data.Drawn) -> Iterator[tuple[Tensor, Any]]:
+    rng, labels = np.random.default_rng(0), Labels.of(held_out)
+    for places in torch.arange(len(held_out.images)).split(200):
+        with torch.inference_mode():
+            images, target = _task(row).batch(PREPROCESSING(held_out.images[places]), labels.at(places), rng)
+            yield module(images), target
+
+
+def _task(row: Recipe) -> Task:
+    if row.task is None:
+        raise BadInput(f"zoo: {row.name} is a random twin, a seed without a file; there is nothing to train")
+    return TASKS[row.task]
 
 
 def _facts_of(learn: data.Drawn, held_out: data.Drawn) -> dict[str, Any]:

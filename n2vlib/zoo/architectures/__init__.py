@@ -1,0 +1,35 @@
+"""Architectures of the zoo: plain convolutions and ReLUs when measured, batch norm only while they are trained.
+
+Each class takes outputs, widths and batch_norm, ends in a part named head with a bias per output, and is made for
+112 x 112 images. One file per family.
+"""
+
+from torch import nn
+
+from n2vlib.zoo.architectures.alexnet import SmallAlexNet, SmallAlexNetCells, SmallAlexNetGrey, SmallAlexNetTiles
+from n2vlib.zoo.architectures.googlenet import SmallGoogLeNet
+from n2vlib.zoo.architectures.parts import folded_state
+from n2vlib.zoo.architectures.resnet import SmallResNet
+from n2vlib.zoo.architectures.vgg import SmallVGG
+
+ARCHITECTURES: dict[str, type[nn.Module]] = {
+    "small-alexnet": SmallAlexNet,
+    "small-alexnet-cells": SmallAlexNetCells,
+    "small-alexnet-grey": SmallAlexNetGrey,
+    "small-alexnet-tiles": SmallAlexNetTiles,
+    "small-vgg": SmallVGG,
+    "small-googlenet": SmallGoogLeNet,
+    "small-resnet": SmallResNet,
+}
+
+__all__ = [
+    "ARCHITECTURES",
+    "SmallAlexNet",
+    "SmallAlexNetCells",
+    "SmallAlexNetGrey",
+    "SmallAlexNetTiles",
+    "SmallGoogLeNet",
+    "SmallResNet",
+    "SmallVGG",
+    "folded_state",
+]

@@ -1,0 +1,59 @@
+"""What the zoo's networks are trained for: one file per task, each with the four functions of `Task`.
+
+Supervised: scenes and objects, scenes, objects. Self-supervised, from the images alone: rotation, colorization,
+patch order, denoising.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from n2vlib.zoo.data import Drawn
+from n2vlib.zoo.tasks import (
+    colorization,
+    denoising,
+    objects,
+    patch_order,
+    rotation,
+    scenes,
+    scenes_and_objects,
+)
+from n2vlib.zoo.tasks.labels import Labels
+
+
+class Task(Protocol):
+    """A task; `Target` is whatever its own `loss` and `score` understand."""
+
+    def outputs(self, drawn: Drawn) -> dict[str, list[str]]:
+        """Names of the outputs, by kind; a network has one output for each name."""
+        ...
+
+    def batch(self, images: Tensor, labels: Labels, rng: np.random.Generator) -> tuple[Tensor, Any]:
+        """What the network is shown and what it should say.
+
+        images   preprocessed and augmented, float32, (image, 3, side, side)
+        """
+        ...
+
+    def loss(self, output: Tensor, target: Any) -> Tensor:
+        """What training makes small."""
+        ...
+
+    def score(self, answers: Iterable[tuple[Tensor, Any]]) -> dict[str, float]:
+        """How well the task is done, from (output, target) of one batch after another; what chance gives beside it."""
+        ...
+
+
+TASKS: dict[str, Task] = {
+    "scenes and objects": scenes_and_objects,
+    "scenes": scenes,
+    "objects": objects,
+    "rotation": rotation,
+    "colorization": colorization,
+    "patch order": patch_order,
+    "denoising": denoising,
+}
+
+__all__ = ["TASKS", "Labels", "Task"]
