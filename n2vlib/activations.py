@@ -76,7 +76,7 @@ class Layer:
         if self.tau == self.floor:
             return bounds
         _, code, value = self.entries
-        tail = Tail(self.n_filters, n_above(effective_tau(self.tau, self.level), self.n_places), bounds)
+        tail = Tail(self.n_filters, n_above(self.tau, self.n_places, self.level), bounds)
         tail.add(code // np.uint32(self.grid[0] * self.grid[1]), value)
         return tail.settle()
 
@@ -149,7 +149,7 @@ def read_layers(
 
     def make(missing: dict[int, Path]) -> None:
         wanted = {list(modules.values())[i]: folder for i, folder in missing.items()}
-        stream(network, probe, wanted, effective_tau(floor, level), device)
+        stream(network, probe, wanted, floor, level, device)
 
     folders = store.entries("activations", inputs, MODULES, make)
     found = {}

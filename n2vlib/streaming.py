@@ -1,6 +1,5 @@
 """One pass over the images: what several layers of a network put out, kept sparse, shard by shard."""
 
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +22,10 @@ SHARD = 128  # images; what an interrupted run can lose
 BATCH = {"cpu": 16, "cuda": 128}  # small batches are the fastest on a CPU
 
 
-def stream(network: "Network", probe: ProbeSet, wanted: dict[str, Path], tau: Fraction, device: str) -> None:
+def stream(network: "Network", probe: ProbeSet, wanted: dict[str, Path], tau: float, level: str, device: str) -> None:
     """One pass over the images for all wanted modules; each writes to its own folder, shard by shard."""
     n_images = len(probe.images)
-    passes = {module: _Pass(module, folder, n_images, tau) for module, folder in wanted.items()}
+    passes = {module: _Pass(module, folder, n_images, tau, level) for module, folder in wanted.items()}
     n_shards = -(-n_images // SHARD)
     network.module.to(device)
     layers = ", ".join(wanted)
@@ -48,8 +47,8 @@ def stream(network: "Network", probe: ProbeSet, wanted: dict[str, Path], tau: Fr
 class _Pass:
     """One layer while it is streamed: its tail, and the entries of the shard in work."""
 
-    def __init__(self, module: str, folder: Path, n_images: int, tau: Fraction):
-        self.module, self.folder, self.n_images, self.tau = module, folder, n_images, tau
+    def __init__(self, module: str, folder: Path, n_images: int, tau: float, level: str):
+        self.module, self.folder, self.n_images, self.tau, self.level = module, folder, n_images, tau, level
         self.tail: Tail | None = None
         self.grid = (0, 0)
         self.batches: list[tuple] = []
@@ -119,7 +118,7 @@ class _Pass:
     def _start(self, shape: tuple[int, ...], bounds: NDArray[np.float32] | None) -> None:
         if self.tail is None:
             self.grid = (shape[1], shape[2])
-            self.tail = Tail(shape[0], n_above(self.tau, self.n_images * shape[1] * shape[2]), bounds)
+            self.tail = Tail(shape[0], n_above(self.tau, self.n_images * shape[1] * shape[2], self.level), bounds)
 
 
 def _joined(parts: list[tuple]) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.float32]]:

@@ -1,14 +1,22 @@
 """The threshold T_k, exactly, in one pass: only values that can still be among the largest are remembered."""
 
 from fractions import Fraction
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def n_above(tau: float | Fraction, n_values: int) -> int:
-    """floor(tau * M), decided on the decimal that was written: 0.005 is 1/200, not its nearest binary fraction."""
-    return int(Fraction(str(tau)) * n_values)
+def n_above(tau: float, n_values: int, level: str = "exact") -> int:
+    """How many of M values lie above T_k, where no two are equal.
+
+    exact      floor(tau M), decided on the decimal that was written: 0.005 is 1/200, not its nearest binary fraction
+    released   ceil(r (M - 1) / 999) with r = round(1000 tau): the released table of 1,000 quantiles interpolates between
+               two values, as numpy.percentile does, so that all from the upper one on lie above
+    """
+    if level == "exact":
+        return int(Fraction(str(tau)) * n_values)
+    return ceil(Fraction(round(1000 * tau), 999) * (n_values - 1))
 
 
 class Tail:
