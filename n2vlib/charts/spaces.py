@@ -1,0 +1,109 @@
+"""Charts of concept spaces: concepts on a plane, and distances between spaces."""
+
+import altair as alt
+import pandas as pd
+
+from n2vlib.charts import parts as part
+from n2vlib.look import CHART_WIDTH, INK, categories, rounded
+from n2vlib.tables import need
+
+_MOST_NUMBERS = 14  # columns of a heat map in which numbers can still be read
+
+
+def concept_map(points: pd.DataFrame, title: str, note: str = "") -> part.Chart:
+    """Concepts on a plane, each with its name; a category can be picked and a concept searched for.
+
+    points   name, category, x, y (`grouping.plane`); further columns are shown in the tooltip
+    """
+    need(points, ["name", "category", "x", "y"])
+    data = rounded(points)
+    more = [c for c in data if c not in ("name", "category", "x", "y", "images", "concept")]
+    scale = alt.Scale(zero=False, nice=False, padding=24)
+    bare = alt.Axis(labels=False, grid=False, domain=False, title=None)
+    dots = alt.Chart(data).mark_circle(size=56)
+    dots = dots.encode(
+        x=alt.X("x:Q", scale=scale, axis=bare),
+        y=alt.Y("y:Q", scale=scale, axis=bare),
+        color=part.category(categories(data["category"])),
+        opacity=part.lit(0.9),
+        tooltip=part.about(data, more),
+    ).add_params(part.pick(), part.find())
+    names = dots.mark_text(dy=-8, fontSize=9, clip=True).encode(
+        text="name:N",
+        tooltip=alt.value(None),
+        opacity=alt.when(part.chosen()).then(alt.value(0.85)).otherwise(alt.value(0.08)),
+    )
+    chart = alt.layer(dots, names).properties(width=520, height=520)
+    told = f"{note} " if note else ""
+    return part.titled(
+        chart, title, f"{told}{len(data)} concepts; directions mean nothing. {part.LOOK_CLOSER}", fit="square"
+    )
+
+
+def distance_map(
+    table: pd.DataFrame, title: str, value: str = "typical", words: str = "", note: str = ""
+) -> part.Chart:
+    """Every space against every other; the fuller a cell, the farther apart (Net2Vec, Figure 10).
+
+    table   `embeddings.distances`: one, other and the column `value`, called `words` in the legend
+    """
+    need(table, ["one", "other", value])
+    shown = list(dict.fromkeys(table["one"]))
+    data = table.loc[table["one"] != table["other"]]
+    return _cells(data, ("other", shown), ("one", shown), value, title, words, note)
+
+
+def distance_by_category(
+    table: pd.DataFrame, title: str, value: str = "typical", words: str = "", note: str = ""
+) -> part.Chart:
+    """Chosen pairs of spaces against the categories (Net2Vec, Figure 10 right).
+
+    table   `embeddings.distances_by_category`
+    """
+    need(table, ["one", "other", "category", value])
+    data = table.assign(pair=table["one"] + " / " + table["other"])
+    pairs = list(dict.fromkeys(data["pair"]))
+    return _cells(data, ("category", categories(data["category"])), ("pair", pairs), value, title, words, note)
+
+
+def _cells(
+    data: pd.DataFrame,
+    across: tuple[str, list[str]],
+    down: tuple[str, list[str]],
+    value: str,
+    title: str,
+    words: str,
+    note: str,
+) -> part.Chart:
+    data = rounded(data, 3)
+    named = words or value
+    base = alt.Chart(data).encode(
+        x=alt.X(
+            f"{across[0]}:N", sort=across[1], title=None, axis=alt.Axis(labelAngle=-35, labelLimit=150, orient="bottom")
+        ),
+        y=alt.Y(f"{down[0]}:N", sort=down[1], title=None, axis=alt.Axis(labelLimit=220)),
+    )
+    # One color, more or less of it: that reads on a white and on a dark page.
+    low, high = data[value].to_numpy(float).min(), data[value].to_numpy(float).max()
+    fade = alt.Scale(domain=[low, high if high > low else low + 1], range=[0.08, 0.9])
+    told = [alt.Tooltip(f"{c}:N") for c in (down[0], across[0])]
+    told += [part.number(data, c, ".3~g") for c in data if c not in ("pair", "one", "other", "category")]
+    cells = base.mark_rect(color=INK).encode(
+        opacity=alt.Opacity(
+            part.field(value) + ":Q",
+            scale=fade,
+            legend=alt.Legend(title=named, symbolFillColor=INK, symbolStrokeWidth=0),
+        ),
+        tooltip=told,
+    )
+    layers: list[alt.Chart] = [cells]
+    if len(across[1]) <= _MOST_NUMBERS:
+        dark = alt.when(alt.datum[value] > (low + high) / 2).then(alt.value("#FFFFFF")).otherwise(alt.value(INK))
+        layers.append(
+            base.mark_text(fontSize=10).encode(
+                text=alt.Text(part.field(value) + ":Q", format=".2f"), color=dark, tooltip=told
+            )
+        )
+    step = 34 if len(down[1]) <= _MOST_NUMBERS else 20
+    chart = alt.layer(*layers).properties(width=CHART_WIDTH, height=step * len(down[1]))
+    return part.titled(chart, title, note)

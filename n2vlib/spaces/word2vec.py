@@ -1,0 +1,84 @@
+"""Word vectors of a probe set's concepts, from a file of yours in the format of the word2vec program.
+
+Both forms are read: text (a line for each word) and binary (each word, a space, then float32). First comes a line with
+the number of words and of dimensions. The file is read once, front to back, and only the concepts' vectors are kept, so
+a file of three million words needs no more memory than a small one. It is data and nothing else: no pickle.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from n2vlib.embeddings import unit
+from n2vlib.errors import BadInput
+from n2vlib.paths import resolve
+from n2vlib.spaces.names import named, word
+
+_LONGEST_WORD, _MOST_DIMENSIONS = 1000, 100_000
+
+
+def vectors(concepts: pd.DataFrame, file: str | Path) -> pd.DataFrame:
+    """Unit word vectors by concept number, (concept number, dimension).
+
+    concepts   rows of probe.concepts; the word is the name without its ending -c or -s, with _ for spaces, and must be
+               in the file exactly so. A word that is not there is left out.
+    """
+    path, looked_for = resolve(file), {number: word(name) for number, name in named(concepts).items()}
+    if not path.is_file():
+        raise BadInput(f"WORD2VEC: {file} is no file; name a file of vectors in word2vec's text or binary format")
+    wanted = set(looked_for.values())
+    with path.open("rb") as opened:
+        found = {name: vector for name, vector in _records(opened, str(file)) if name in wanted}
+    rows = {number: found[name] for number, name in looked_for.items() if name in found}
+    return unit(pd.DataFrame.from_dict(rows, orient="index"))
+
+
+def _records(file: BinaryIO, name: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    header = file.readline(100).split()
+    try:
+        count, size = (int(number) for number in header)
+    except ValueError:
+        raise BadInput(f"WORD2VEC: {name}: the first line must hold the number of words and of dimensions") from None
+    if count < 0 or not 0 < size <= _MOST_DIMENSIONS:
+        raise BadInput(f"WORD2VEC: {name}: {count} words of {size} dimensions cannot be")
+    start = file.tell()
+    text = _is_text(file.readline(), size)
+    file.seek(start)
+    yield from (_text if text else _binary)(file, count, size, name)
+
+
+def _is_text(line: bytes, size: int) -> bool:
+    parts = line.split()
+    try:
+        [float(part) for part in parts[1:]]
+    except ValueError:
+        return False
+    return len(parts) == size + 1
+
+
+def _text(file: BinaryIO, count: int, size: int, name: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    for row in range(count):
+        parts = file.readline().rstrip().split(b" ")
+        if len(parts) != size + 1:
+            raise BadInput(f"WORD2VEC: {name}, line {row + 2}: {len(parts) - 1} numbers, the first line says {size}")
+        try:
+            vector = np.array(parts[1:]).astype(np.float32)
+        except ValueError:
+            raise BadInput(f"WORD2VEC: {name}, line {row + 2}: something is no number") from None
+        yield parts[0].decode("utf-8", "replace"), vector
+
+
+def _binary(file: BinaryIO, count: int, size: int, name: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    for row in range(count):
+        letters = bytearray()
+        while (letter := file.read(1)) not in (b" ", b"") and len(letters) <= _LONGEST_WORD:
+            letters += letter
+        values = file.read(4 * size)
+        if letter != b" " or len(values) != 4 * size:
+            raise BadInput(f"WORD2VEC: {name}: ends or breaks off at word {row + 1} of {count}")
+        # The program ends each record with a line break, others do not: it then begins the next word.
+        yield bytes(letters).lstrip(b"\n").decode("utf-8", "replace"), np.frombuffer(values, "<f4")

@@ -1,0 +1,313 @@
+"""Other semantic spaces: our tree and co-occurrence against counts by hand, WordNet and Word2Vec from small files."""
+
+import gc
+import importlib.util
+import struct
+from collections import Counter
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from measured import probe_in
+from scipy.linalg import sqrtm
+
+from n2vlib import charts, spaces
+from n2vlib.errors import BadInput
+from n2vlib.spaces import drawn, word2vec, wordnet
+from n2vlib.spaces.names import word
+from n2vlib.world.catalog import CONCEPTS
+
+WORLD = pd.DataFrame({number: {"name": name, "category": category} for number, name, category in CONCEPTS}).T
+WORDS = pd.DataFrame(
+    {"name": ["dog", "cat", "traffic light", "grey-c", "kitchen-s", "waffled", "gizmo"]}, index=[2, 3, 5, 7, 8, 9, 11]
+)
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory):
+    return probe_in(tmp_path_factory.mktemp("spaces"))
+
+
+def cosines(space: pd.DataFrame) -> dict[tuple[int, int], float]:
+    return {(i, j): float(space.loc[i] @ space.loc[j]) for i, j in combinations(space.index, 2)}
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [("blue-c", "blue"), ("living_room-s", "living_room"), ("traffic light", "traffic_light"), ("dog", "dog")],
+)
+def test_a_concepts_word_is_its_name_without_brodens_ending(name, plain):
+    assert word(name) == plain
+
+
+# --- our tree
+
+
+def test_every_concept_of_the_drawn_world_hangs_on_one_root():
+    assert {drawn.ancestors(name)[-1] for name in WORLD["name"]} == {"entity"}
+    assert "entity" not in drawn.tree()
+
+
+def test_no_group_of_the_tree_is_empty():
+    parents, names = set(drawn.tree().values()), set(WORLD["name"])
+    assert set(drawn.tree()) - parents <= names, "every leaf is a concept of the world"
+
+
+def test_cosines_of_the_tree_are_shared_ancestors_over_the_root_of_the_lengths():
+    made = drawn.hypernyms(WORLD)
+    lines = {number: set(drawn.ancestors(name)) for number, name in WORLD["name"].items()}
+    some = list(made.index[::9])
+    for i, j in combinations(some, 2):
+        slow = len(lines[i] & lines[j]) / np.sqrt(len(lines[i]) * len(lines[j]))
+        assert made.loc[i] @ made.loc[j] == pytest.approx(slow)
+
+
+def test_the_tree_is_silent_about_names_it_does_not_have():
+    assert list(drawn.hypernyms(WORDS).index) == [2, 3, 5, 7, 8] == list(drawn.groups(WORDS).index)
+    assert drawn.groups(WORDS)[2] == "pet"
+    assert drawn.hypernyms(WORDS.loc[[11]]).empty
+
+
+# --- co-occurrence
+
+
+def test_which_images_hold_which_concepts_is_what_the_probe_set_says(probe):
+    held = drawn.presence(probe, "val")
+    for number in probe.concepts.index:
+        assert held.index[held[number]].tolist() == probe.images_with(int(number), "val").tolist()
+
+
+def test_shown_with_is_the_share_of_images_that_hold_the_other_less_its_share_of_all(probe):
+    held = drawn.presence(probe)
+    found = drawn.shown_with(held)
+    sets = {number: set(held.index[held[number]]) for number in held}
+    for a, b in combinations(held.columns, 2):
+        slow = len(sets[a] & sets[b]) / len(sets[a]) - len(sets[b]) / len(held)
+        assert found.loc[a, b] == pytest.approx(slow)
+
+
+def test_the_home_of_a_concept_is_the_scene_it_is_shown_with_most(probe):
+    held = drawn.presence(probe)
+    homes = drawn.homes(probe)
+    assert set(homes.index) == set(held.columns) - {8, 9} and set(homes) <= {"field-s", "town-s"}
+    for number, home in homes.items():
+        images = held[held[number]]
+        gain = {name: images[scene].mean() - held[scene].mean() for scene, name in ((8, "field-s"), (9, "town-s"))}
+        assert gain[home] == max(gain.values())
+
+
+def test_positive_information_is_the_logarithm_of_together_over_chance(probe):
+    held = drawn.presence(probe)
+    found = drawn.positive_information(held)
+    count = Counter()
+    for row in held.to_numpy():
+        count.update((i, j) for i in np.flatnonzero(row) for j in np.flatnonzero(row))
+    n = len(held)
+    for i in range(held.shape[1]):
+        for j in range(held.shape[1]):
+            chance = count[i, i] * count[j, j] / n
+            slow = max(0.0, np.log(count[i, j] / chance)) if i != j and count[i, j] else 0.0
+            assert found[i, j] == pytest.approx(slow, abs=1e-12)
+
+
+def test_co_occurrence_vectors_of_all_dimensions_have_the_cosines_of_the_root_of_the_squared_information(probe):
+    made = drawn.co_occurrence(probe)
+    held = drawn.presence(probe)[made.index]
+    information = drawn.positive_information(held)
+    root = sqrtm(information @ information).real  # U S U^T for the symmetric U S' U^T
+    slow = root / np.sqrt(np.outer(np.diag(root), np.diag(root)))
+    assert made.to_numpy() @ made.to_numpy().T == pytest.approx(slow, abs=1e-6)
+
+
+def test_a_concept_that_every_image_holds_has_no_co_occurrence_vector(probe):
+    assert drawn.presence(probe)[[1, 2]].all(axis=None)
+    assert not {1, 2} & set(drawn.co_occurrence(probe).index)
+
+
+def test_a_space_that_knows_too_few_of_the_concepts_is_left_out(probe):
+    assert set(spaces.others(probe)) == set(), "ten concepts, and colors are everywhere"
+
+
+# --- WordNet
+
+
+class Synset:
+    def __init__(self, name: str, *above: "Synset"):
+        self._name, self._above = name, list(above)
+
+    def name(self) -> str:
+        return self._name
+
+    def hypernyms(self) -> list["Synset"]:
+        return self._above
+
+
+class Fake:
+    """The two calls we make of nltk's reader."""
+
+    def __init__(self):
+        entity = Synset("entity.n.01")
+        animal, pet = Synset("animal.n.01", entity), Synset("pet.n.01", entity)
+        self.dog = Synset("dog.n.01", animal, pet)
+        self.lemmas = {"dog": [self.dog], "cat": [Synset("cat.n.01", animal)], "grey": [Synset("grey.v.01")]}
+        self.lemmas |= {"traffic_light": [Synset("traffic_light.n.01", entity)], "waffled": [self.dog]}
+        self.named = {"gray.n.01": Synset("gray.n.01", entity)}
+
+    def synset(self, name: str) -> Synset:
+        return self.named[name]
+
+    def synsets(self, lemma: str) -> list[Synset]:
+        return self.lemmas.get(lemma, [])
+
+
+def test_a_wordnet_vector_marks_the_first_synset_and_everything_above_it():
+    made = wordnet.hypernyms(WORDS, "nowhere", Fake())
+    assert list(made.index) == [2, 3, 5, 7], "kitchen and gizmo are unknown, waffled is taken out"
+    lines = {number: set(made.columns[made.loc[number] > 0]) for number in made.index}
+    assert lines[2] == {"dog.n.01", "animal.n.01", "pet.n.01", "entity.n.01"}, "both branches, the root once"
+    assert lines[7] == {"gray.n.01", "entity.n.01"}, "replaced by hand"
+    assert cosines(made)[2, 3] == pytest.approx(2 / np.sqrt(4 * 3))
+
+
+def test_a_replacement_that_this_wordnet_does_not_have_falls_back_to_the_first_synset():
+    reader = Fake()
+    reader.named.clear()
+    assert list(wordnet.hypernyms(WORDS.loc[[7]], "nowhere", reader).columns) == ["grey.v.01"]
+
+
+def write_wordnet(folder, synsets: list[tuple[str, list[str], list[str]]]) -> None:
+    """WordNet's own files with these noun synsets: (key, its words, keys of its hypernyms)."""
+    notice = "  1 This is a test and no WordNet. WordNet 3.0 Copyright\n"
+    head = {key: f" 03 n {len(words):02x} " + "".join(f"{w} 0 " for w in words) for key, words, _ in synsets}
+    offsets, at = {}, len(notice)
+    for key, _, above in synsets:
+        offsets[key] = at
+        at += 8 + len(head[key]) + 3 + len("  @ 00000000 n 0000"[1:]) * len(above) + len(" | a gloss  \n")
+    data, index = notice, {}
+    for key, words, above in synsets:
+        pointers = "".join(f" @ {offsets[a]:08d} n 0000" for a in above)
+        data += f"{offsets[key]:08d}{head[key]}{len(above):03d}{pointers} | a gloss  \n"
+        for w in words:
+            index.setdefault(w, []).append(offsets[key])
+    lines = [f"{w} n {len(o)} 1 @ {len(o)} 0 {' '.join(f'{x:08d}' for x in o)}  \n" for w, o in sorted(index.items())]
+    empty = [f"{kind}.{pos}" for kind in ("index", "data") for pos in ("verb", "adj", "adv")]
+    files = dict.fromkeys([*empty], notice) | {"data.noun": data, "index.noun": notice + "".join(lines)}
+    files |= dict.fromkeys(["cntlist.rev", "index.sense", *(f"{p}.exc" for p in ("noun", "verb", "adj", "adv"))], "")
+    files["lexnames"] = "".join(f"{i:02d}\tnoun.some{i}\t1\n" for i in range(4))
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("nltk") is None, reason="needs nltk (the extra 'words')")
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_nltk_reads_a_small_wordnet_in_the_real_format(tmp_path):
+    tree = [("entity", ["entity"], []), ("animal", ["animal", "beast"], ["entity"]), ("pet", ["pet"], ["entity"])]
+    tree += [("dog", ["dog"], ["animal", "pet"]), ("cat", ["cat"], ["animal"]), ("rogue", ["dog"], ["entity"])]
+    folder = tmp_path / "corpora" / "wordnet"
+    folder.mkdir(parents=True)
+    write_wordnet(folder, tree)
+    made = wordnet.hypernyms(WORDS, tmp_path)
+    assert list(made.index) == [2, 3]
+    assert set(made.columns[made.loc[2] > 0]) == {"dog.n.01", "animal.n.01", "pet.n.01", "entity.n.01"}
+    assert cosines(made)[2, 3] == pytest.approx(2 / np.sqrt(4 * 3))
+    gc.collect()  # nltk leaves its files to the collector: it complains here, not in a later test
+
+
+def test_a_folder_without_wordnet_says_how_to_get_one(tmp_path):
+    with pytest.raises(BadInput, match="WORDNET: .* holds no WordNet .*nltk.downloader"):
+        wordnet.open_wordnet(tmp_path)
+
+
+def test_wordnet_without_nltk_says_how_to_install_it(tmp_path, monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    (tmp_path / "data.noun").touch()
+    monkeypatch.setattr(wordnet, "import_module", missing)
+    with pytest.raises(BadInput, match=r"WORDNET: .*pip install \"n2vlib\[words\]\""):
+        wordnet.open_wordnet(tmp_path)
+
+
+# --- charts
+
+
+def layer_data(chart) -> pd.DataFrame:
+    """The data of a chart's first dataset."""
+    return pd.DataFrame(next(iter(chart.to_dict()["datasets"].values())))
+
+
+def test_a_map_of_distances_keeps_the_order_of_the_spaces_and_leaves_out_their_distance_to_themselves():
+    names = ["own S", "random S", "own C"]
+    table = pd.DataFrame([{"one": a, "other": b, "typical": 0.123456 * (a != b)} for a in names for b in names])
+    chart = charts.distance_map(table, "t", words="difference").to_dict()
+    assert len(layer_data(charts.distance_map(table, "t"))) == 6
+    encoding = chart["layer"][0]["encoding"]
+    assert encoding["x"]["sort"] == encoding["y"]["sort"] == names
+    assert set(layer_data(charts.distance_map(table, "t"))["typical"]) == {0.123}
+
+
+def test_a_map_by_category_has_a_row_for_each_pair_and_the_categories_in_order():
+    rows = [("a", "b", "object", 0.2), ("a", "b", "color", 0.1), ("a", "c", "object", 0.3)]
+    table = pd.DataFrame(rows, columns=["one", "other", "category", "typical"])
+    encoding = charts.distance_by_category(table, "t").to_dict()["layer"][0]["encoding"]
+    assert encoding["y"]["sort"] == ["a / b", "a / c"] and encoding["x"]["sort"] == ["color", "object"]
+
+
+def test_a_map_of_concepts_names_each_and_can_be_searched():
+    points = pd.DataFrame(
+        {"name": ["dog", "blue-c"], "category": ["object", "color"], "x": [1.0, 2.0], "y": [0.0, 1.0]}
+    )
+    spec = charts.concept_map(points, "t").to_dict()
+    assert "find" in {parameter["name"] for parameter in spec["params"]}
+    assert {layer["mark"]["type"] for layer in spec["layer"]} == {"circle", "text"}
+    assert spec["usermeta"] == {"n2v": "square"}
+
+
+# --- Word2Vec
+
+VECTORS = {"the": [1, 1, 1], "dog": [3, 0, 4], "traffic_light": [0, -2, 0], "grey": [0, 0.5, 0.5], "cat": [0, 0, 0]}
+
+
+def as_text(path, line_break="\n"):
+    rows = [f"{w} {' '.join(str(float(x)) for x in v)}" for w, v in VECTORS.items()]
+    path.write_text(line_break.join([f"{len(VECTORS)} 3", *rows]) + line_break)
+
+
+def as_binary(path, end=b""):
+    records = [w.encode() + b" " + struct.pack("<3f", *v) + end for w, v in VECTORS.items()]
+    path.write_bytes(f"{len(VECTORS)} 3\n".encode() + b"".join(records))
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"], ids=["no line break", "line break"])
+def test_text_and_binary_vectors_are_the_same_and_only_the_concepts_are_kept(tmp_path, end):
+    text, binary = tmp_path / "vectors.txt", tmp_path / "vectors.bin"
+    as_text(text)
+    as_binary(binary, end)
+    from_text, from_binary = word2vec.vectors(WORDS, text), word2vec.vectors(WORDS, binary)
+    assert from_text.to_numpy() == pytest.approx(from_binary.to_numpy(), abs=1e-7)
+    assert list(from_text.index) == list(from_binary.index) == [2, 5, 7], "a vector of zeros says nothing"
+    assert from_text.loc[2].tolist() == pytest.approx([0.6, 0, 0.8])
+    assert from_text.loc[7].tolist() == pytest.approx([0, np.sqrt(0.5), np.sqrt(0.5)])
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"dog 1 2 3\n", "first line"),
+        (b"2 0\n", "cannot be"),
+        (b"2 3\ndog 1 2 3\ncat 1 2\n", "line 3: 2 numbers"),
+        (b"2 3\ndog 1 2 3\ncat 1 2 x\n", "line 3: something is no number"),
+        (b"2 3\ndog \0\0\0\0", "breaks off at word 1 of 2"),
+        (b"2 3\n" + b"x" * 5000, "breaks off at word 1 of 2"),
+    ],
+)
+def test_a_broken_file_of_vectors_is_refused_in_one_line(tmp_path, content, says):
+    (tmp_path / "vectors").write_bytes(content)
+    with pytest.raises(BadInput, match=f"WORD2VEC: .*{says}"):
+        word2vec.vectors(WORDS, tmp_path / "vectors")
+
+
+def test_a_missing_file_of_vectors_is_bad_input():
+    with pytest.raises(BadInput, match="WORD2VEC: no-such-file is no file"):
+        word2vec.vectors(WORDS, "no-such-file")
