@@ -1,6 +1,6 @@
 """A table of numbers as HTML: few digits, the best in bold, a dozen rows before the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -29,18 +29,21 @@ def table(
     digits: int = 3,
     best: Sequence[str] = (),
     rows: int = 12,
+    links: Mapping[str, Sequence[str]] | None = None,
 ) -> Shown:
     """The rows of `frame` (its index is not shown), floats with `digits` decimals, missing numbers as a dash.
 
     best      columns compared within each row; the largest is in bold
     rows      how many are shown before "show all"
+    links     {column: address for each row}, empty where the cell is no link
     """
-    head = _table(frame.head(rows), digits, best)
+    head = _table(frame.head(rows), digits, best, links or {})
     if len(frame) <= rows:
         body = head
     else:
         # The opened list comes first in the source so that the style sheet can hide the short one behind it.
-        full = f"<details><summary>show all {len(frame)} rows</summary>{_table(frame, digits, best)}</details>"
+        every = _table(frame, digits, best, links or {})
+        full = f"<details><summary>show all {len(frame)} rows</summary>{every}</details>"
         body = f'<div style="display:flex;flex-direction:column-reverse;align-items:flex-start">{full}{head}</div>'
     below = f'<figcaption style="text-align:left;margin:.5em 0 0">{escape(caption)}</figcaption>' if caption else ""
     text = _formatted(frame.head(rows), digits).to_string(index=False)
@@ -49,7 +52,7 @@ def table(
     return Shown(html, text + more)
 
 
-def _table(frame: pd.DataFrame, digits: int, best: Sequence[str]) -> str:
+def _table(frame: pd.DataFrame, digits: int, best: Sequence[str], links: Mapping[str, Sequence[str]]) -> str:
     """One <table>; the class "dataframe" gives it the site's and JupyterLab's own table style."""
     cells = _formatted(frame, digits)
     numeric = {column for column in frame if frame[column].dtype.kind in "iuf"}
@@ -57,9 +60,14 @@ def _table(frame: pd.DataFrame, digits: int, best: Sequence[str]) -> str:
     lines = []
     for row in range(len(frame)):
         top = _best(frame.iloc[row], best)
-        tds = (f"<td{_side(c in numeric, c in top)}>{escape(cells.iloc[row][c])}</td>" for c in frame)
+        texts = {c: _linked(escape(cells.iloc[row][c]), links[c][row] if c in links else "") for c in frame}
+        tds = (f"<td{_side(c in numeric, c in top)}>{texts[c]}</td>" for c in frame)
         lines.append(f"<tr>{''.join(tds)}</tr>")
     return f'<table class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+
+
+def _linked(text: str, address: str) -> str:
+    return f'<a href="{escape(address)}">{text}</a>' if address else text
 
 
 def _side(right: bool, bold: bool = False) -> str:

@@ -15,6 +15,9 @@ INK = "#5F6F88"  # what belongs to no category
 METHODS = ("single filter", "combination")
 LIGHT, FULL = 0.42, 1.0  # opacity of a single filter and of a combination
 
+# What an individual IoU can be, and how full it is drawn.
+OUTCOMES = {"overlaps": 0.62, "zero: fires elsewhere": 1.0, "zero: nothing fires": 0.3}
+
 MIME = "application/vnd.vegalite.v5+json"  # the newest that JupyterLab 4 draws by itself
 CHART_WIDTH = 600  # pixels, in JupyterLab and in the PNG; in the site charts follow the page
 

@@ -25,6 +25,24 @@ def _distinct(names: Any) -> Any:
     return names
 
 
+def _networks(rows: Any) -> Any:
+    """Entries {network, layer} with what may be said besides; each names its fault."""
+    for place, row in enumerate(rows if isinstance(rows, list) else []):
+        given = set(row) if isinstance(row, dict) else set()
+        for key in ("network", "layer"):
+            if key not in given:
+                raise ValueError(f"entry {place} has no {key!r}")
+        if unknown := given - _OF_A_NETWORK:
+            raise ValueError(f"entry {place} has {min(unknown)!r}, which is none of {', '.join(sorted(_OF_A_NETWORK))}")
+        if row.get("training") not in (None, *TRAININGS):
+            raise ValueError(f"entry {place}: training is one of {', '.join(TRAININGS)}")
+    return rows
+
+
+# What a network was trained by, as Figure 6 groups them.
+TRAININGS = ("supervised", "self-supervised", "random")
+_OF_A_NETWORK = {"network", "layer", "label", "training", "weights", "preprocessing"}
+
 RULES: dict[str, Any] = {
     "PROBE": Text,
     "NETWORK": Text,
@@ -40,6 +58,18 @@ RULES: dict[str, Any] = {
 COMMON = tuple(RULES)  # the block every chapter declares
 RULES |= {  # and what only some chapters know
     "ALIGN_CORNERS": bool,
+    "EXPRESSIONS": list[Text],
+    "WORDNET": str | None,
+    "WORD2VEC": str | None,
+    "NETWORKS": Annotated[list[dict[str, Any]], Field(min_length=1), BeforeValidator(_networks)],
+    "MAPS": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
+    "SUBSETS_SEGMENTATION": Annotated[list[Positive], Field(min_length=1), BeforeValidator(_distinct)],
+    "SUBSETS_CLASSIFICATION": Annotated[list[Positive], Field(min_length=1), BeforeValidator(_distinct)],
+    "NOISE": Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), BeforeValidator(_distinct)],
+    "PLANTED_FILTERS": Annotated[list[Positive], Field(min_length=1), BeforeValidator(_distinct)],
+    "SHARED_BY": Annotated[list[Positive], BeforeValidator(_distinct)],
+    "IMAGES": Positive,
+    "TAUS": Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1), BeforeValidator(_distinct)],
 }
 
 # Names that IPython itself puts into a notebook's namespace.

@@ -6,8 +6,13 @@ Numbers are rounded to four digits, so that a chart is the same on every run. On
 """
 
 from n2vlib.charts import theme  # noqa: F401  (importing it sets Altair's theme and renderer)
+from n2vlib.charts.claims import forest
+from n2vlib.charts.differences import differences
 from n2vlib.charts.distributions import concept_counts, histogram, lines
+from n2vlib.charts.filters import by_layer, concepts_per_filter, individual_iou, weights_scatter
+from n2vlib.charts.networks import by_network, gains_by_network
 from n2vlib.charts.parts import Chart
+from n2vlib.charts.planted import small_lines, tau_bound
 from n2vlib.charts.scores import (
     accuracy_scatter,
     by_category,
@@ -16,18 +21,37 @@ from n2vlib.charts.scores import (
     published_beside_ours,
     sorted_iou,
 )
+from n2vlib.charts.spaces import concept_map, distance_by_category, distance_map
+from n2vlib.charts.subsets import by_rule, by_size, concepts_in_plane, every_layer
 from n2vlib.html_table import table
 
 __all__ = [
     "Chart",
     "accuracy_scatter",
     "by_category",
+    "by_layer",
+    "by_network",
+    "by_rule",
+    "by_size",
     "concept_counts",
+    "concept_map",
     "concepts_bar",
+    "concepts_in_plane",
+    "concepts_per_filter",
+    "differences",
+    "distance_by_category",
+    "distance_map",
+    "every_layer",
+    "forest",
+    "gains_by_network",
     "histogram",
+    "individual_iou",
     "iou_scatter",
     "lines",
     "published_beside_ours",
+    "small_lines",
     "sorted_iou",
     "table",
+    "tau_bound",
+    "weights_scatter",
 ]

@@ -40,9 +40,11 @@ def histogram(
     by: str | None = None,
     at: float | None = None,
     fmt: str = ".3~g",
+    rows: str = "filters",
 ) -> part.Chart:
     """How many filters (rows) have which value of `column`; small charts along `by`; a dashed line `at` a value.
 
+    rows  what the rows are, if not filters
     fmt   of the values: ".3~g" three digits, ".2%" percent
     """
     need(values, [column] if by is None else [column, by])
@@ -52,8 +54,8 @@ def histogram(
     bars = alt.Chart().mark_bar(color=INK, opacity=0.6, binSpacing=1)
     bars = bars.encode(
         x=alt.X(name, bin=bins, title=None if by else axis, axis=ticks),
-        y=alt.Y("count():Q", title="filters", axis=alt.Axis(tickCount=3 if by else 6)),
-        tooltip=[alt.Tooltip(name, bin=bins, title=axis, format=fmt), alt.Tooltip("count():Q", title="filters")],
+        y=alt.Y("count():Q", title=rows, axis=alt.Axis(tickCount=3 if by else 6)),
+        tooltip=[alt.Tooltip(name, bin=bins, title=axis, format=fmt), alt.Tooltip("count():Q", title=rows)],
     )
     parts: list[Any] = [bars]
     if at is not None:

@@ -2,9 +2,18 @@
 
 net2vec_table1_percent_better   share of concepts where the combination is at least as good, by task and layer
                                 (Net2Vec, Table 1)
+net2vec_table4_correlation      share of concepts whose weights correlate with single-filter set IoU (Net2Vec, 5.2)
 net2vec_quantitative_claims     every number in the text of Net2Vec, with its section
 net2vec_dataset_counts          concepts, categories and images of the probe set
 net2vec_filter_subsets          the filter counts F tried (Net2Vec, 3.2.2)
+net2vec_saturation_F            the F at which a category's mean peaks or saturates (Net2Vec, 4.1 and Figure 3)
+net2vec_table2_nearest          the five nearest concepts of five concepts, both tasks (Net2Vec, Table 2)
+net2vec_table3_arithmetic       the concepts nearest to four sums and differences (Net2Vec, Table 3)
+net2vec_notebook_neighbours     share of the five nearest concepts that are of the concept's own category, from the
+                                outputs of the released notebook (rebuttal.ipynb); not printed in the paper
+net2vec_notebook_distances      mean D_c by category between two spaces over so many concepts, from the same outputs;
+                                S segmentation, C classification; networks trained on ImageNet where not said
+experiments                     everything that the papers compute, by id, with section and printed numbers
 hyperparameters                 settings of Net2Vec, Network Dissection and the later papers
 """
 

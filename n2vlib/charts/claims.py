@@ -1,0 +1,44 @@
+"""The claims of a paper: what was measured of each, its interval, the criterion, and the published number."""
+
+import altair as alt
+import pandas as pd
+
+from n2vlib.charts import parts as part
+from n2vlib.look import CHART_WIDTH, INK, OTHER, rounded
+from n2vlib.tables import need
+
+SHAPES = {"yes": "circle", "undecided": "diamond", "no": "cross"}
+_TOLD = ["id", "section", "claim", "number", "value", "low", "high", "criterion", "published", "holds", "note"]
+
+
+def forest(found: pd.DataFrame, title: str, axis: str, log: bool = False) -> part.Chart:
+    """One row per claim: the effect with its interval, the criterion a tick, the published number hollow.
+
+    found   rows of `claims.check` that were measured and have one unit
+    axis    that unit, in words;  log: for ratios
+    """
+    need(found, _TOLD)
+    data = rounded(found.loc[:, _TOLD].assign(name=found["section"] + "  " + found["id"].str.replace("-", " ")))
+    rows = alt.Y("name:N", sort=list(data["name"]), title=None, axis=alt.Axis(labelLimit=235, grid=True))
+    base = alt.Chart(data).encode(y=rows)
+    kind = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=False, padding=12)
+    across = {"title": axis, "scale": kind, "axis": alt.Axis(tickCount=6, grid=True)}
+    told = [alt.Tooltip(c, format=".3~g") if data[c].dtype.kind == "f" else alt.Tooltip(c) for c in _TOLD]
+    shown = [verdict for verdict in SHAPES if verdict in set(data["holds"])]
+    shape = alt.Shape(
+        "holds:N",
+        scale=alt.Scale(domain=shown, range=[SHAPES[v] for v in shown]),
+        legend=alt.Legend(title="holds", symbolFillColor=INK, symbolStrokeColor=INK),
+    )
+    chart = alt.layer(
+        base.mark_rule(color=INK, strokeWidth=5, opacity=0.28, strokeCap="round").encode(
+            x=alt.X("low:Q", **across), x2="high:Q"
+        ),
+        base.mark_tick(color=OTHER, thickness=2.5, size=15).encode(x=alt.X("criterion:Q", **across)),
+        base.mark_point(color=INK, size=70, strokeWidth=1.8, opacity=1).encode(x=alt.X("published:Q", **across)),
+        base.mark_point(color=INK, size=62, filled=True, opacity=1).encode(
+            x=alt.X("value:Q", **across), shape=shape, tooltip=told
+        ),
+    ).properties(width=CHART_WIDTH, height=alt.Step(21))
+    note = "Filled: this run, with its 95% interval. Hollow: published. Upright tick: the criterion."
+    return part.titled(chart, title, note)

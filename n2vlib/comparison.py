@@ -1,0 +1,188 @@
+"""Several networks, one layer of each, measured alike: the means of Net2Vec's Figure 6 and what they are compared by.
+
+    measured = [comparison.measure(probe, row, tau=0.005, epochs=30) for row in networks]
+    means, draws = comparison.means(measured, probe)
+
+Means are over the concepts that every network has a number for, so that no network is measured on easier ones. All
+networks are resampled by the same draws of images: ratios and differences are resampled as such.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import product
+from typing import Any
+
+import pandas as pd
+
+from n2vlib import tables, uncertainty
+from n2vlib.activations import Layer, read_layers
+from n2vlib.alignment import Alignment
+from n2vlib.errors import BadInput
+from n2vlib.methods import classification, segmentation, single_filter
+from n2vlib.networks import Network, load_network
+from n2vlib.probe import ProbeSet
+from n2vlib.store import Store
+from n2vlib.zoo import shipped
+
+TASKS = ("segmentation", "classification")
+_METHODS = ("single filter", "combination")
+# The scores in a record of the zoo that are told, and where the same record says what chance gives.
+_BY_CHANCE = {
+    "scene_accuracy": "commonest_scene",
+    "object_average_precision": "object_share",
+    "rotation_accuracy": "chance",
+    "order_accuracy": "chance",
+    "cell_accuracy": "commonest_class",
+    "variance_explained": "",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One layer of one network, measured for both tasks by both methods.
+
+    label        what it is called in charts
+    training     supervised, self-supervised or random
+    task         what it was trained for and how well it does it, in words; "" where nobody said
+    alignments   segmentation and classification, single filter and combination
+    """
+
+    label: str
+    training: str
+    task: str
+    network: Network
+    layer: Layer
+    alignments: list[Alignment]
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """The scores of all four, one below the other."""
+        return pd.concat([found.scores for found in self.alignments], ignore_index=True)
+
+    @property
+    def grid(self) -> str:
+        """Height and width of the layer's map, in places."""
+        return " x ".join(map(str, self.layer.grid))
+
+
+def measure(
+    probe: ProbeSet,
+    row: Mapping[str, Any],
+    *,
+    tau: float,
+    epochs: int,
+    seed: int = 0,
+    device: str = "auto",
+    store: Store | None = None,
+) -> Measured:
+    """Measure one network.
+
+    row   network and layer, and where wanted label, training, weights and preprocessing
+    """
+    network = load_network(row["network"], row.get("weights"), row.get("preprocessing"), seed)
+    layer = read_layers(network, [row["layer"]], probe, tau=tau, device=device, store=store)[row["layer"]]
+    found = [
+        single_filter.align(layer, probe),
+        segmentation.align(layer, probe, epochs=epochs, seed=seed),
+        classification.align(layer, probe, epochs=epochs, seed=seed, n_filters=1),
+        classification.align(layer, probe, epochs=epochs, seed=seed),
+    ]
+    training, task = _of_the_zoo(row["network"])
+    label = row.get("label") or network.name.rpartition(":")[2]
+    return Measured(label, row.get("training") or training, task, network, layer, found)
+
+
+def _of_the_zoo(name: str) -> tuple[str, str]:
+    """How a network of the zoo was trained, and for what, with its own score on images it has not seen."""
+    if name not in shipped.names():
+        return "supervised", ""
+    recipe = shipped.recipe(name)
+    if recipe.task is None:
+        return recipe.training, ""
+    report = shipped.record(name)["accuracy"]
+    told = [f"{measure.replace('_', ' ')} {report[measure]:.2f}" for measure in _BY_CHANCE if measure in report]
+    chance = [report.get(_BY_CHANCE[measure]) for measure in _BY_CHANCE if measure in report]
+    beside = [f"{words} (by chance {at:.2f})" if at else words for words, at in zip(told, chance, strict=True)]
+    return recipe.training, f"{recipe.task}: {', '.join(beside)}"
+
+
+def described(measured: Sequence[Measured]) -> pd.DataFrame:
+    """One row per network: label, training, task, layer, grid, filters."""
+    rows = [
+        {"label": one.label, "training": one.training, "task": one.task, "layer": one.layer.name, "grid": one.grid,
+         "filters": one.layer.n_filters}
+        for one in measured
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def by_layer(measured: Sequence[Measured]) -> list[Measured]:
+    """The same, labelled by network, layer and grid: for several layers of one network."""
+    return [replace(one, label=f"{one.label} {one.layer.name}, {one.grid}") for one in measured]
+
+
+def concepts(measured: Sequence[Measured], task: str, category: str | None = None) -> pd.Index:
+    """Numbers of the concepts that every network has a number for, by both methods, on validation images."""
+    return reduce(pd.Index.intersection, [_values(one, task, category).index for one in measured])
+
+
+def means(
+    measured: Sequence[Measured], probe: ProbeSet, *, category: str | None = None, seed: int = 0, draws: int = 200
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Mean over concepts of each network's scores on validation images, and the same means draw by draw.
+
+    category   of these concepts only
+    Returns    label, training, layer, grid, task, method, mean, low, high, concepts (one row per network, task and
+               method); and a table with one row per draw, columns (label, task, method)
+    """
+    labels = [one.label for one in measured]
+    if len(set(labels)) < len(labels):
+        again = next(label for label in labels if labels.count(label) > 1)
+        raise BadInput(f"networks: the label {again!r} is given twice; give each entry its own `label`")
+    rows, drawn = [], {}
+    shared = {task: concepts(measured, task, category) for task in TASKS}
+    for one in measured:
+        resampled = uncertainty.resample(one.alignments, probe, draws=draws, seed=seed)
+        for task, method in product(TASKS, _METHODS):
+            values = _values(one, task, category).loc[shared[task], method]
+            again = tables.draws_of(resampled, one.layer.name, task, method)[shared[task]].mean(axis=1)
+            low, high = again.quantile([0.025, 0.975])
+            drawn[one.label, task, method] = again
+            rows.append(
+                {"label": one.label, "training": one.training, "layer": one.layer.name, "grid": one.grid, "task": task,
+                 "method": method, "mean": values.mean(), "low": low, "high": high, "concepts": len(values)}
+            )  # fmt: skip
+    return pd.DataFrame(rows), pd.DataFrame(drawn).rename_axis(columns=["label", "task", "method"]).sort_index(axis=1)
+
+
+def _values(one: Measured, task: str, category: str | None) -> pd.DataFrame:
+    """(concept, method): validation scores of the concepts that both methods have a number for."""
+    wide = tables.side_by_side(one.scores, one.layer.name, task)
+    wide = wide if category is None else wide[wide["category"] == category]
+    return wide.set_index("concept").loc[:, list(_METHODS)]
+
+
+def gains(means: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
+    """The combination's mean set IoU in multiples of the single filter's, networks in the order of `means`.
+
+    Returns   label, training, single filter, combination, gain, low and high
+    """
+    outlines = means.loc[means["task"] == "segmentation"]
+    wide = outlines.pivot(index=["label", "training"], columns="method", values="mean").rename_axis(columns=None)
+    wide = wide.loc[:, ["single filter", "combination"]].reset_index().set_index("label", drop=False)
+    wide = wide.loc[outlines["label"].unique()].reset_index(drop=True)
+    one, many = (pd.DataFrame({label: draws[label, "segmentation", m] for label in wide["label"]}) for m in _METHODS)
+    bounds = uncertainty.interval(many / one).reset_index(drop=True)
+    return wide.assign(gain=wide["combination"] / wide["single filter"], low=bounds["low"], high=bounds["high"])
+
+
+def difference(means: pd.DataFrame, draws: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """By what the first network exceeds the second: task, method, difference, low, high of the means."""
+    rows = []
+    for task, method in product(TASKS, _METHODS):
+        value = means[(means["task"] == task) & (means["method"] == method)].set_index("label")["mean"]
+        low, high = (draws[first, task, method] - draws[second, task, method]).quantile([0.025, 0.975])
+        told = {"task": task, "method": method, "difference": value[first] - value[second]}
+        rows.append({**told, "low": low, "high": high})
+    return pd.DataFrame(rows)

@@ -1,0 +1,137 @@
+"""Where the combination loses against the single filter, and what the loss is made of (Net2Vec 4.1, failure cases)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from n2vlib.activations import Layer
+from n2vlib.alignment import Alignment
+from n2vlib.errors import BadInput
+from n2vlib.iou import iou_of_counts, taps, upsample
+from n2vlib.kernels.levels import count_at_levels
+from n2vlib.methods.segmentation import alphas
+from n2vlib.probe import ProbeSet
+from n2vlib.probe.occurrences import concept_positions, image_of_pair
+from n2vlib.probe.threads import ahead
+from n2vlib.tables import side_by_side
+
+
+def table(alone: Alignment, together: Alignment, probe: ProbeSet) -> pd.DataFrame:
+    """One row per concept that both methods have a number for, on validation images.
+
+    alone, together   the single filter and the combination, same layer and task
+    Returns           concept, name, category; single filter, combination (validation images);
+                      training, images: how many images of each split have the concept
+                      area      mean share of an image that the concept covers, training images that have it
+                      gain, gain_in_training     combination - single filter
+                      loses     gain < 0
+                      and for masks times, times_in_training: predicted area of the combination, in annotated areas
+    """
+    scores = pd.concat([alone.scores, together.scores], ignore_index=True)
+    layer, task = str(scores["layer"].iloc[0]), str(scores["task"].iloc[0])
+    out = side_by_side(scores, layer, task)
+    concepts = out["concept"].to_numpy()
+    trained = side_by_side(scores, layer, task, split="train")
+    learned = (trained["combination"] - trained["single filter"]).to_numpy()
+    more: dict[str, Any] = {
+        "training": [len(probe.images_with(c, "train")) for c in concepts],
+        "area": 1 - alphas(probe)[np.searchsorted(probe.concepts.index, concepts)],
+        "gain": out["combination"] - out["single filter"],
+        "gain_in_training": _of(pd.Series(learned, trained["concept"]), concepts),
+    }
+    if "predicted" in together.pairs:
+        more["times"] = _of(times(together.pairs, "val"), concepts)
+        more["times_in_training"] = _of(times(together.pairs, "train"), concepts)
+    return out.assign(**more, loses=more["gain"] < 0)
+
+
+def times(pairs: pd.DataFrame, split: str) -> pd.Series:
+    """Predicted area in annotated areas, over the images of a split that have the concept: by concept."""
+    rows = pairs.loc[pairs["split"] == split].groupby("concept")
+    return rows["predicted"].sum() / rows["annotated"].sum()
+
+
+def at_levels(layer: Layer, probe: ProbeSet, weights: pd.DataFrame, levels: Sequence[float]) -> pd.DataFrame:
+    """Pixel counts and set IoU of the masks S(sum_k w_k 1[A_k > T_k]) > level, where the paper's level is 0.
+
+    The sigmoid of a level is a cut on M(x; w); the paper's is 1/2. A level is also a bias, with the other sign.
+    weights   (concept, filter), as `segmentation.align` returns them      levels   ascending
+    Returns   concept, level, split, intersection, predicted, annotated (pixels), set_iou; NaN without an image
+    """
+    if list(levels) != sorted(set(levels)):
+        raise BadInput(f"levels {list(levels)}: give them in ascending order, each once")
+    labels, rows, image = probe.labels, concept_positions(probe), image_of_pair(probe)
+    shared = (*layer.fired, *layer.grid), (np.asarray(labels.maps), labels.map_ptr), *_taps(layer, probe)
+    validation, counts = probe.split[image] == "val", np.zeros((len(weights), len(levels), 2, 3), np.int64)
+    mine = [np.flatnonzero(rows == row) for row in np.searchsorted(probe.concepts.index, weights.index)]
+
+    def count(at: int) -> tuple[NDArray, NDArray]:
+        learned, pairs = np.ascontiguousarray(weights.iloc[at], np.float32), mine[at]
+        wanted = np.asarray(levels, np.float32)
+        return count_at_levels(learned, wanted, image[pairs], labels.pair_local[pairs], *shared)
+
+    for at, found in enumerate(ahead(count, range(len(weights)))):
+        for split in (0, 1):
+            here = validation[mine[at]] == split
+            counts[at, :, split, 0], counts[at, :, split, 1] = (part[here].sum(axis=0) for part in found)
+            counts[at, :, split, 2] = labels.pair_area[mine[at]][here].sum()
+    index = pd.MultiIndex.from_product([weights.index, levels, ["train", "val"]], names=["concept", "level", "split"])
+    out = pd.DataFrame(counts.reshape(-1, 3), index, ["intersection", "predicted", "annotated"]).reset_index()
+    iou = iou_of_counts(out["intersection"].to_numpy(), out["predicted"].to_numpy(), out["annotated"].to_numpy())
+    return out.assign(set_iou=np.where(out["annotated"] > 0, iou, np.nan))
+
+
+def best_level(counted: pd.DataFrame) -> pd.DataFrame:
+    """Of `at_levels`, each concept's level with the highest set IoU on training images, the lower one on a tie.
+
+    Returns   index concept; level, train and val (its set IoU on each split)
+    """
+    wide = counted.pivot(index=["concept", "level"], columns="split", values="set_iou").dropna(subset="train")
+    best = wide.loc[wide.groupby("concept")["train"].idxmax()]
+    return best.reset_index("level").rename_axis(columns=None)
+
+
+def remedies(cases: pd.DataFrame, tried: dict[str, pd.Series]) -> pd.DataFrame:
+    """What each change does to the concepts that lose, and to the others.
+
+    cases   `table`      tried   {change: score on validation images by concept}
+    Returns change, no longer lose, lose now (concepts), and the mean change of the score of both groups
+    """
+    rows, loses = [], cases["loses"].to_numpy()
+    for name, score in tried.items():
+        value = _of(score, cases["concept"].to_numpy())
+        ahead, change = value >= cases["single filter"].to_numpy(), value - cases["combination"].to_numpy()
+        counts = {"no longer lose": int((ahead & loses).sum()), "lose now": int((~ahead & ~loses).sum())}
+        moved = {"mean change, those that lose": _mean(change[loses]), "mean change, others": _mean(change[~loses])}
+        rows.append({"change": name} | counts | moved)
+    return pd.DataFrame(rows)
+
+
+def smallest_mask(layer: Layer, probe: ProbeSet) -> tuple[float, float]:
+    """Share of the image that the mask of a single fired place covers, a place in the middle.
+
+    Returns   for a combination, S > 0: wherever the enlarged place reaches; for a single filter, S > 1/2
+    """
+    fired = np.zeros(layer.grid)
+    fired[layer.grid[0] // 2, layer.grid[1] // 2] = 1
+    enlarged = upsample(fired, probe.label_size, align_corners=True)
+    return float((enlarged > 0).mean()), float((enlarged > 0.5).mean())
+
+
+def _taps(layer: Layer, probe: ProbeSet) -> list[tuple]:
+    """Both axes' taps as the kernels want them."""
+    both = [taps(n, m, align_corners=True) for n, m in zip(layer.grid, probe.label_size, strict=True)]
+    return [(t.i0, t.i1, np.float32(t.w0 / t.den), np.float32(t.w1 / t.den)) for t in both]
+
+
+def _of(values: pd.Series, concepts: NDArray) -> NDArray[np.float64]:
+    """The values of these concepts, NaN where there is none."""
+    return values.reindex(concepts).to_numpy(float)
+
+
+def _mean(values: NDArray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
