@@ -1,0 +1,54 @@
+"""Networks whose encoding is known: what a method should find is decided beforehand, and what it finds compared.
+
+    plan = planted.deal(planted.eligible(probe, tau), spread=[1, 2, 4, 8], shared=[2, 4])
+    spelled = planted.spell(probe, plan)                    a probe set whose photographs spell out their labels
+    module = planted.network(plan, noise=[0, 20, 40])       one layer for each noise level
+    network = n2vlib.load_network(module, None, planted.PREPROCESSING)
+    layers = n2vlib.read_layers(network, module.levels, spelled, tau=tau)
+
+Nothing else in the library knows of any of this: the photographs are PNG files of a Broden folder, the network is a
+torch module, and `shuffled` is a probe set like any other.
+"""
+
+from n2vlib.planted.network import PREPROCESSING, Planted, network
+from n2vlib.planted.photographs import GRID, SIDE, every_nth, shuffled, spell, views
+from n2vlib.planted.plan import PLANTS, VIEWS, Plan, deal, eligible
+from n2vlib.planted.recovered import (
+    CURVE,
+    WEIGHTS,
+    by_kind,
+    ceiling,
+    effective_filters,
+    means,
+    noise_of,
+    number_of_filters,
+    sharing,
+    weight_on_planted,
+)
+
+__all__ = [
+    "CURVE",
+    "GRID",
+    "PLANTS",
+    "PREPROCESSING",
+    "SIDE",
+    "VIEWS",
+    "WEIGHTS",
+    "Plan",
+    "Planted",
+    "by_kind",
+    "ceiling",
+    "deal",
+    "effective_filters",
+    "eligible",
+    "every_nth",
+    "means",
+    "network",
+    "noise_of",
+    "number_of_filters",
+    "sharing",
+    "shuffled",
+    "spell",
+    "views",
+    "weight_on_planted",
+]
