@@ -98,13 +98,26 @@ gallery.show(pictures * 2, numbers + names, annotated=[None] * len(shown) + outl
 #
 # - [Your own network](start/your-own-network): the shortest way from a network in PyTorch to its concepts.
 #
-# Net2Vec
+# Net2Vec, in the order of the paper
 #
+# - [What does a filter look for?](net2vec/introduction) The images that activate it most, and why they deceive.
 # - [What the network is shown](net2vec/probe-set): images, concepts, masks.
 # - [One filter, one concept?](net2vec/single-filters) The best single filter of each concept.
 # - [Filters together](net2vec/filter-combinations): weights over all filters, learned for each concept.
-# - [Classification](net2vec/classification): not where, but whether.
-# - [A first result](net2vec/first-result): is one filter enough?
+# - [Is it there?](net2vec/classification) Not where, but whether.
+# - [Where paper and code disagree](net2vec/paper-and-code), and how much it matters.
+# - [A few of the filters](net2vec/filter-subsets): the largest weights alone, learned anew.
+# - Sufficient? [Together, or alone](net2vec/sufficient/together-or-alone),
+#   [how many filters](net2vec/sufficient/how-many-filters), and the [failure cases](net2vec/sufficient/failure-cases).
+# - [Shared filters](net2vec/shared): how many concepts one filter serves.
+# - [Other networks, other teachers](net2vec/architectures): architectures, and training without labels.
+# - [Not only the best images](net2vec/non-maximal): what a filter does on the other images of its concept.
+# - [Do weights and single filters agree?](net2vec/unifying)
+# - Embeddings: [neighbours](net2vec/embeddings/neighbours), arithmetic and maps;
+#   [between spaces](net2vec/embeddings/between-spaces), how far two networks are apart.
+# - [Known truth](net2vec/known-truth): the method tried on networks whose encoding we planted.
+#
+# And the [verdict](verdict/net2vec): every claim of the paper beside this run.
 #
 # ## How to run it
 #

@@ -47,4 +47,9 @@ def _files_named_in(values: Iterable[Any]) -> list[Path]:
 
 
 def _digest_of(files: Iterable[Path]) -> str:
-    return digest(sorted((file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in set(files)))
+    return digest(sorted((file.name, _sha256(file)) for file in set(files)))
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

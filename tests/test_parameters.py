@@ -60,6 +60,8 @@ def test_run_a_second_time_the_chapters_own_results_are_no_parameters_but_values
         ("WEIGHTS", None, str | None),
         ("SHARE", 1, float),  # an integer is a number
         ("PAIRS", ["a", "b"], list[str]),
+        ("NETWORKS", [{"network": "a", "layer": "b", "label": "c", "training": "random", "weights": None}], list),
+        ("MAPS", [], list),
     ],
 )
 def test_right_values_pass(name, value, type_):
@@ -86,6 +88,16 @@ def test_right_values_pass(name, value, type_):
         ("WEIGHTS", 3, str | None, "string"),
         ("PREPROCESSING", {"sizes": 227}, dict | None, "'size', 'mean', 'std' or 'range'"),
         ("PAIRS", ["a", 1], list[str], r"PAIRS\[1\]"),
+        ("NETWORKS", [{"network": "a", "layer": "b"}, {"network": "a"}], list, "entry 1 has no 'layer'"),
+        (
+            "NETWORKS",
+            [{"network": "a", "layer": "b", "colour": 1}],
+            list,
+            "entry 0 has 'colour', which is none of label",
+        ),
+        ("NETWORKS", [{"network": "a", "layer": "b", "training": "some"}], list, "supervised, self-supervised, random"),
+        ("NETWORKS", ["small-alexnet"], list, "entry 0 has no 'network'"),
+        ("NETWORKS", [], list, "at least 1 item"),
     ],
 )
 def test_wrong_values_are_refused_in_one_line_that_names_the_parameter(name, value, type_, says):

@@ -369,8 +369,8 @@ charts.table(gaps.reset_index(), "Combination minus single filter, mean balanced
 
 # %% [markdown]
 # The sign and the size of the difference between the columns depend on the scale of the activations, on the number of
-# epochs and on the layer, so nothing general follows from one network, except a warning. The next chapter keeps the
-# released recipe, because it compares with published numbers.
+# epochs and on the layer, so nothing general follows from one network, except a warning. The chapters that
+# follow keep the released recipe, because they compare with published numbers.
 #
 # ## Where we differ
 #
@@ -411,8 +411,8 @@ charts.table(
 # - A comparison of one filter with many is also a comparison of how well each was taught. Some of a gap
 #   between them can be the learning rate.
 #
-# Two tasks, two methods, five layers: the next chapter puts them side by side with the published numbers, in
-# [a first result](first-result).
+# One filter and all of them: the paper also tries numbers in between. How it picks them is the subject of the next
+# chapter, [a few of the filters](filter-subsets).
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)

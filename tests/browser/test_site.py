@@ -1,8 +1,11 @@
 """Every page of the built site, opened from disk with the network off, at laptop and at phone width."""
 
+import re
+
 import pytest
 from without_network import BUILT
 
+from n2vlib import coverage
 from n2vlib.book import pages
 from n2vlib.paths import ROOT
 
@@ -62,6 +65,21 @@ def test_the_site_holds_no_address_it_would_load_from(built):
         if host in path.read_text(encoding="utf-8")
     ]
     assert found == []
+
+
+def test_every_experiment_that_the_list_places_in_a_chapter_has_its_section_there(built):
+    rows = [row for row in coverage.read().to_dict("records") if row["anchor"]]
+    texts = {row["chapter"]: (built / "site" / f"{row['chapter']}.html").read_text(encoding="utf-8") for row in rows}
+    missing = [row["id"] for row in rows if f'<section id="{row["anchor"]}"' not in texts[row["chapter"]]]
+    assert rows and missing == []
+
+
+def test_the_verdicts_links_lead_to_sections_of_other_pages(built):
+    page = built / "site" / "book" / "verdict" / "net2vec.html"
+    links = set(re.findall(r'href="([^"#]+\.html)#([^"]+)"', page.read_text(encoding="utf-8")))
+    listed = {(f"../../{row.chapter}.html", row.anchor) for row in coverage.read().itertuples() if row.anchor}
+    assert listed <= links
+    assert all((page.parent / address).resolve().is_file() for address, _ in listed)
 
 
 def test_the_licences_of_mathjax_and_vega_go_with_them(built):

@@ -1,0 +1,296 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Between spaces
+#
+# *Net2Vec, section 5.3, Figure 10.* Every network has a space of its own, and none of their axes mean the same: filter 7
+# here has nothing to do with filter 7 there. Word vectors and dictionaries are spaces too. To ask whether two of them
+# hold the same view of the world, we need a comparison that never looks at an axis.
+#
+# *Question.* Do networks that learned different things keep the same concepts together? And is it what a dictionary
+# keeps together?
+
+# %% tags=["parameters", "hide-input"]
+PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
+NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+WEIGHTS: str = None  # torchvision weights enum, or a file of weights
+PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+TAU: float = 0.005  # share of all places where a filter fires
+EPOCHS: int = 30  # passes over the training images, where weights are learned
+SEED: int = 0  # of everything drawn at random
+DEVICE: str = "auto"  # auto, cpu or cuda
+STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
+NETWORKS: list = [{"network": "small-alexnet-scenes", "layer": "conv5"}, {"network": "small-alexnet-objects", "layer": "conv5"}, {"network": "small-vgg", "layer": "conv4_3"}, {"network": "small-googlenet", "layer": "inception_5b"}, {"network": "small-resnet", "layer": "conv4_x"}, {"network": "small-alexnet-rotation", "layer": "conv5"}, {"network": "small-alexnet-colorization", "layer": "conv5"}, {"network": "small-alexnet-patch-order", "layer": "conv5"}, {"network": "small-alexnet-denoising", "layer": "conv5"}, {"network": "small-alexnet-random", "layer": "conv5"}]  # set beside NETWORK: network, layer, and where wanted label, training, weights, preprocessing  # fmt: skip
+WORDNET: str = None  # folder of your copy of WordNet; null: left out
+WORD2VEC: str = None  # your file of word vectors, text or binary; null: left out
+
+# %%
+import n2vlib
+
+n2vlib.check_parameters(globals())
+
+# %% [markdown]
+# ## The paper's claim
+#
+# > Describe a space by the cosines between all its concepts, and the distance of two spaces by how much these cosines
+# > differ. Across 24 spaces, the classification spaces of self-supervised networks differ most from the others, and
+# > classification is nearer to WordNet and Word2Vec than segmentation is {cite}`fong2018net2vec`.
+#
+# With $W$ the matrix of unit vectors, one row a concept:
+#
+# $$
+# d(W) = W W^\top, \qquad
+# D_{i,j} = \lVert d(W^i) - d(W^j) \rVert_F^2, \qquad
+# D_{i,j,c} = \lVert d(W^i)_c - d(W^j)_c \rVert^2
+# $$ (eq-distance)
+#
+# $D_{i,j,c}$ is one concept's share of it: the row of the difference that belongs to $c$.
+#
+# One thing has to be put right before two spaces are compared. Learning starts from random weights, drawn by a seed. With
+# the same seed, two networks of as many filters start at the same place, and so do the two tasks of one network: they
+# would look alike by what they have *not* learned. The start is known, so we take it away ($w_c$ less its first value)
+# and scale what is left to length one. The floor below says how much that matters.
+
+# %%
+from n2vlib import embeddings
+from n2vlib.methods import classification, segmentation
+
+probe = n2vlib.load_probe(PROBE)
+network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
+store = n2vlib.Store(STORE)
+
+
+def spaces_of(network, name, label, seed=SEED):
+    """The segmentation and the classification space of one layer, called S and C as in the paper."""
+    layer = n2vlib.read_layers(network, [name], probe, tau=TAU, device=DEVICE, store=store)[name]
+    found = {
+        task: method.align(layer, probe, epochs=EPOCHS, seed=seed)
+        for task, method in (("S", segmentation), ("C", classification))
+    }
+    return {f"{label} {task}": embeddings.without_start(each) for task, each in found.items()}
+
+
+# %% [markdown]
+# ## By hand, two spaces
+#
+# The two spaces of one network. They know different concepts (scenes have no outline), so the first thing to say is which
+# ones are compared: those that both have.
+
+# %%
+import numpy as np
+
+first = spaces_of(network, LAYERS[-1], "own")
+s, c = first.values()
+both = [concept for concept in s.index if concept in c.index]
+d_s, d_c = (space.loc[both].to_numpy() @ space.loc[both].to_numpy().T for space in (s, c))
+by_hand = ((d_s - d_c) ** 2).sum()
+assert np.isclose(by_hand, embeddings.distance(s, c))
+pair = np.sqrt(by_hand / (len(both) * (len(both) - 1)))
+print(f"D = {by_hand:.0f} over {len(both)} concepts: the cosine of a pair typically differs by {pair:.3f}")
+
+# %% [markdown]
+# $D$ grows with the number of pairs. The root of its mean over pairs does not: it says by how much the cosine of two
+# concepts typically differs between the spaces. We chart that, and give $D$ in the tooltip.
+#
+# ## Which spaces, which concepts
+#
+# `NETWORKS` names further networks, each with the layer to take. Beside the networks stand spaces that never saw a
+# filter:
+#
+# - *our tree*: each concept marks itself and everything it is a kind of, as the paper does with WordNet. The tree is ours,
+#   written for the drawn world;
+# - *co-occurrence*: which concepts the labels show in the same images (positive pointwise mutual information over the
+#   training images, reduced to 50 dimensions);
+# - WordNet and Word2Vec, where `WORDNET` and `WORD2VEC` name your copies.
+
+# %%
+import pandas as pd
+
+from n2vlib import charts, spaces
+
+inside = dict(first)
+for row in NETWORKS:
+    other = n2vlib.load_network(row["network"], row.get("weights"), row.get("preprocessing"), SEED)
+    label = row.get("label") or other.name.rpartition(":")[2].removeprefix("small-")
+    inside |= spaces_of(other, row["layer"], label)
+outside = spaces.others(probe, WORDNET, WORD2VEC)
+everything = {name: inside[name] for name in sorted(inside, key=lambda name: name[-1] == "C")} | outside
+shared = embeddings.common(everything)
+sizes = pd.DataFrame({"space": list(everything), "concepts": [len(space) for space in everything.values()]})
+charts.table(sizes, f"Concepts with a vector; {len(shared)} are in every space. own: {network.name}, {LAYERS[-1]}")
+
+# %% [markdown]
+# The rule is the paper's: a concept is kept if *every* space has it. They were left with 501 of 682, the price of having
+# a name that both dictionaries know. Which ones drop out here?
+
+# %%
+names, categories = probe.concepts["name"].astype(str), probe.concepts["category"]
+dropped = s.index.difference(shared)
+print(f"{len(dropped)} of {len(s)} segmented concepts are dropped: {', '.join(names[dropped][:12]) or 'none'}")
+print("kept: " + ", ".join(f"{n} of category {category}" for category, n in categories[shared].value_counts().items()))
+
+# %% [markdown]
+# ## Every space against every other
+#
+# The paper's Figure 10, left. The fuller a cell, the farther apart.
+
+# %%
+from n2vlib import between
+
+distances = between.distances(everything)
+apart = distances.query("one != other").sort_values("typical")
+ends = [f"{row['one']} and {row['other']}" for _, row in apart.iloc[[0, -1]].iterrows()]
+note = f"Typical difference of the cosine of a pair, {len(shared)} concepts. S segmentation, C classification."
+charts.distance_map(distances, f"Nearest: {ends[0]}; farthest: {ends[1]}", words="difference", note=note)
+
+# %% [markdown]
+# Does one network stand apart? For each, the mean over the other networks, tasks kept apart:
+
+# %%
+networks = distances[distances["one"].isin(inside) & distances["other"].isin(inside)].query("one != other")
+networks = networks[networks["one"].str[-1] == networks["other"].str[-1]].assign(task=networks["one"].str[-1])
+alone = networks.groupby(["task", "one"], as_index=False)[["typical", "correlation"]].mean()
+charts.table(alone.sort_values(["task", "typical"], ascending=[True, False]), "Mean over the other networks", rows=30)
+
+# %% [markdown]
+# ## What is noise?
+#
+# How far is a space from *itself*, learned once more from other random weights? That is the floor. And how far would two spaces be that have nothing to do with each other? Shuffle the concepts of one of them; the
+# mean over all shuffles has a closed form, because only the cross term changes:
+#
+# $$
+# \mathbb{E}\, D = \sum_{a \neq b} d^i_{ab}{}^2 + \sum_{a \neq b} d^j_{ab}{}^2 - 2\, C (C - 1)\, \overline{d^i}\; \overline{d^j}
+# $$ (eq-shuffled)
+
+# %%
+again = spaces_of(network, LAYERS[-1], "own", seed=SEED + 1)
+layer = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)[LAYERS[-1]]
+raw = [segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED + i).unit_weights() for i in (0, 1)]
+rows = [{"space": name} | between.compare(space, again[name]) for name, space in first.items()]
+rows.append({"space": "own S, start not taken away"} | between.compare(*raw))
+charts.table(pd.DataFrame(rows), f"{network.name}, {LAYERS[-1]}: a space and the same space learned from another start")
+
+# %% [markdown]
+# If the floor is close to the distances above, the map shows dice. *Below* is the share of the shuffled distance that is
+# gone: one for the same space, zero for unrelated ones. It is the number to carry along.
+#
+# ## Large cosines, or other company?
+#
+# There is a trap in $D$. A space whose cosines are all near zero (every concept in its own corner) is at a moderate
+# distance from everything. A space of large cosines is far from everything, also from spaces that agree with it on who
+# belongs to whom. So $D$ mixes two things: *how large* cosines are, and *which* pairs have the large ones. The
+# correlation of the cosines over all pairs looks at the second alone.
+
+# %%
+size = {name: between.typical_cosine(space.loc[shared]) for name, space in everything.items()}
+compared = distances[distances["one"].isin(inside) & distances["other"].isin(outside)]
+compared = compared.assign(size=compared["one"].map(size)).rename(columns={"size": "typical cosine"})
+columns = ["one", "other", "typical cosine", "distance", "typical", "correlation", "below"]
+charts.table(compared[columns], "Networks against the spaces that never saw a filter", rows=12)
+
+# %% [markdown]
+# ## Is classification nearer to a dictionary?
+#
+# The paper's second claim, for this network and for each of the outside spaces: $D_{i,j,c}$ of segmentation less that of
+# classification, averaged over concepts, with an interval from drawing the concepts again. Positive means that
+# classification is nearer. Beside it the same question put to the correlation.
+
+# %%
+nearer = between.nearer(s.loc[s.index.intersection(shared)], c, outside, SEED)
+named = nearer.rename(
+    columns={
+        "gap": "D of S less D of C",
+        "correlation, first": "correlation, S",
+        "correlation, second": "correlation, C",
+    }
+)
+charts.table(named, f"{network.name}, {LAYERS[-1]}: mean over concepts, 95% bootstrap interval over concepts")
+
+# %%
+for to, gap, low, high, r_s, r_c in nearer.itertuples(index=False):
+    sure = "" if low * high > 0 else " (the interval holds zero)"
+    agrees = "agrees" if (r_c > r_s) == (gap > 0) else "disagrees"
+    print(f"{to}: {'classification' if gap > 0 else 'segmentation'} is nearer by D{sure}; the correlation {agrees}.")
+
+# %% [markdown]
+# Where $D$ and the correlation disagree, the claim is about the size of cosines. Where they agree for co-occurrence and not
+# for the tree, *nearer to a dictionary* may mean *nearer to what is seen together*: words that occur in the same texts
+# name things that occur in the same pictures, and Word2Vec knows nothing else.
+#
+# ## Category by category
+#
+# The paper's Figure 10, right: the mean of $D_{i,j,c}$ over the concepts of a category. Pairs as there: this network's two
+# spaces, and the classification space of a trained network that stands farthest from the others, against the spaces
+# outside.
+
+# %%
+trained = alone[(alone["task"] == "C") & ~alone["one"].isin(list(first)) & ~alone["one"].str.contains("random")]
+chosen = [*first, *trained.sort_values("typical")["one"].tail(1)]
+pairs = [(name, other) for other in outside for name in chosen] + [tuple(first)]
+by_category = between.distances_by_category(everything, pairs, categories)
+most = by_category.loc[by_category["typical"].idxmax()]
+title = f"Largest: {most['category']}, {most['one']} against {most['other']}"
+charts.distance_by_category(by_category, title, words="difference", note="Rows: pairs of spaces.")
+
+# %% [markdown]
+# The released notebook printed such means for its own networks; as typical differences of a cosine they can be held
+# beside ours, although they come from other concepts.
+
+# %%
+from n2vlib import published
+
+theirs = published.table("net2vec_notebook_distances")
+theirs = theirs.assign(typical=np.sqrt(theirs["mean"] / (theirs["concepts"] - 1)))
+wide = theirs.pivot_table(index=["one", "other", "concepts"], columns="category", values="typical", sort=False)
+charts.table(wide.reset_index(), "Published outputs: typical difference of a cosine, by category", rows=len(wide))
+
+# %% [markdown]
+# ## Where we differ
+#
+# - **Outside spaces.** Without your copies there is no WordNet and no Word2Vec here. Our tree is smaller and flatter; its
+#   concepts share more ancestors, so its cosines are larger.
+# - **Number of spaces.** The paper compares eleven networks; `NETWORKS` holds the ones that come with this book.
+# - **A concept's own row.** The diagonal of $d(W)$ is one in every space and adds nothing, so $C(C-1)$ pairs count.
+# - **Released cells** used different sets of concepts for different pairs. Here one rule holds for the whole map.
+#
+# ## Exercises
+#
+# 1. Which concept differs most between the two spaces of this network? Is its neighbourhood one of kind or of place?
+# 2. Change a branch of `n2vlib/spaces/drawn_tree.csv`. Which row of the map moves, and by how much of the floor?
+# 3. Add a layer of the same network to `NETWORKS`. Are two layers nearer than two networks?
+
+# %% tags=["solution", "hide-input"]
+most_different = embeddings.distance_by_concept(s, c).nlargest(5).index
+table = pd.DataFrame({"concept": names[most_different]})
+for task, space in (("segmentation", s), ("classification", c)):
+    near = embeddings.neighbours(space, n=3).groupby("concept")["neighbour"]
+    table[task] = near.agg(lambda few: ", ".join(names[few])).reindex(most_different)
+charts.table(table, "Where the two tasks differ most: nearest concepts")
+
+# %% [markdown]
+# ## Take-away
+#
+# - Spaces without common axes are compared through their cosines, over the concepts that all of them have.
+# - A distance needs a floor (the same space learned twice) and a ceiling (the same concepts shuffled).
+# - $D$ mixes how large cosines are with which pairs have them. Look at the correlation before saying *nearer*.
+#
+# All this describes networks whose encoding nobody knows. What would the same measurements say about a network whose
+# encoding we made ourselves? That is [known truth](../known-truth).
+
+# %%
+n2vlib.provenance(probe=probe, network=network, seed=SEED)
