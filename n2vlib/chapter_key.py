@@ -13,8 +13,11 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from n2vlib.paths import resolve
+from n2vlib.paths import ROOT, resolve
 from n2vlib.store import digest, imported_modules, sources_digest, sources_of
+
+_DATA = (".csv", ".json", ".safetensors")
+COVERAGE = ROOT / "book" / "coverage.csv"  # data that lies beside the chapters, because people edit it there
 
 
 def chapter_key(notebook: Path, parameters: Mapping[str, Any], kernel: str | None) -> str:
@@ -22,11 +25,12 @@ def chapter_key(notebook: Path, parameters: Mapping[str, Any], kernel: str | Non
     source = notebook.read_text(encoding="utf-8")
     modules = imported_modules(_code(nbformat.reads(source, as_version=4)))
     folders = {path.parent for path in sources_of(modules)}
-    data = (
-        file for folder in folders for file in folder.glob("*.*") if file.suffix in (".csv", ".json", ".safetensors")
-    )
+    data = [
+        file for folder in folders for file in (*folder.glob("*.*"), *folder.glob("files/*")) if file.suffix in _DATA
+    ]
+    data += [COVERAGE] if "n2vlib.coverage" in modules and COVERAGE.is_file() else []
     versions = {package: version(package) for package in ("torch", "numpy", "altair")}
-    ours = [sources_digest(modules), _digest_of(data), _digest_of(_files_named_in(parameters.values()))]
+    ours = [sources_digest(modules), _digest_of(data), _digest_of(_files_named_in(parameters))]
     return digest([source, dict(parameters), kernel, versions, ours])
 
 
@@ -37,10 +41,19 @@ def _code(notebook: NotebookNode) -> str:
     return "\n".join(TransformerManager().transform_cell(source) for source in cells)
 
 
-def _files_named_in(values: Iterable[Any]) -> list[Path]:
+def _texts(value: Any) -> Iterable[str]:
+    """All texts in a parameter's value, which may be a list of mappings."""
+    if isinstance(value, Mapping | list):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(part)
+    elif isinstance(value, str) and value:
+        yield value
+
+
+def _files_named_in(parameters: Mapping[str, Any]) -> list[Path]:
     """The files that parameters name: `file`, `file.py:function`, or the tables of a probe set's folder."""
     found: list[Path] = []
-    for text in (value for value in values if isinstance(value, str) and value):
+    for text in _texts(parameters):
         for path in {resolve(text.partition("[::")[0]), resolve(text.rpartition(":")[0] or text)}:
             found += [path] if path.is_file() else sorted(path.glob("*.csv")) if path.is_dir() else []
     return found

@@ -102,13 +102,11 @@ def at_least_as_good(
     seed: int = 0,
     worse: str = "single filter",
     better: str = "combination",
-    resampled: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Percent of concepts for which the combination scores at least what the single filter does (Net2Vec, Table 1).
 
-    resampled   `uncertainty.resample` of the same alignments and split
-    Returns     task, layer, percent, low and high (95% bootstrap interval: over images where `resampled` is given,
-                else over concepts), concepts, dropped
+    Returns   task, layer, percent, low and high (95% bootstrap interval over concepts: drawing images again would break
+              the ties that count here), concepts, dropped
     """
     out = []
     measured = one_value(scores, split).loc[:, ["task", "layer"]].drop_duplicates()
@@ -117,10 +115,6 @@ def at_least_as_good(
         need(wide, [worse, better])
         as_good = (wide[better] >= wide[worse]).to_numpy(float)
         low, high = bootstrap_mean(as_good, seed)
-        if resampled is not None:
-            ahead, behind = (draws_of(resampled, layer, task, method)[wide["concept"]] for method in (better, worse))
-            as_good_again = (ahead >= behind).where(ahead.notna() & behind.notna())
-            low, high = as_good_again.astype(float).mean(axis=1).quantile([0.025, 0.975])
         percent = {"percent": 100 * _mean_or_nan(as_good), "low": 100 * low, "high": 100 * high}
         counts = {"concepts": len(wide), "dropped": wide.attrs["dropped"]}
         out.append({"task": task, "layer": layer} | percent | counts)

@@ -11,8 +11,8 @@ def n_above(tau: float, n_values: int, level: str = "exact") -> int:
     """How many of M values lie above T_k, where no two are equal.
 
     exact      floor(tau M), decided on the decimal that was written: 0.005 is 1/200, not its nearest binary fraction
-    released   ceil(r (M - 1) / 999) with r = round(1000 tau): the released table of 1,000 quantiles interpolates between
-               two values, as numpy.percentile does, so that all from the upper one on lie above
+    released   ceil(r (M - 1) / 999) with r = round(1000 tau): the released table of 1,000 quantiles interpolates
+               between two values, as numpy.percentile does, so that all from the upper one on lie above
     """
     if level == "exact":
         return int(Fraction(str(tau)) * n_values)

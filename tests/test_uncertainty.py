@@ -73,7 +73,7 @@ def test_intervals_hold_the_middle_of_the_draws_and_leave_out_missing_ones():
     assert uncertainty.interval(draws).loc["b"].tolist() == [7, 7]
 
 
-def test_means_and_shares_get_their_intervals_from_the_images(world, found):
+def test_means_get_their_intervals_from_the_images(world, found):
     probe, _ = world
     scores = pd.concat([one.scores for one in found])
     again = uncertainty.resample(found, probe, draws=50)
@@ -82,12 +82,6 @@ def test_means_and_shares_get_their_intervals_from_the_images(world, found):
     by_hand = again["1", "segmentation", "combination", 5][parts].mean(axis=1)
     row = means.query("task == 'segmentation'").iloc[0]
     assert row[["low", "high"]].tolist() == pytest.approx(by_hand.quantile([0.025, 0.975]).tolist())
-    share = tables.at_least_as_good(scores.query("task == 'segmentation'"), resampled=again).iloc[0]
-    ahead, behind = (again["1", "segmentation", kind, n] for kind, n in (("combination", 5), ("single filter", 1)))
-    behind = behind[ahead.columns]
-    both = ahead.notna() & behind.notna()
-    by_hand = 100 * ((ahead >= behind) & both).sum(axis=1) / both.sum(axis=1)
-    assert share[["low", "high"]].tolist() == pytest.approx(by_hand.quantile([0.025, 0.975]).tolist())
 
 
 def test_a_filter_that_is_best_in_every_group_of_images_is_best_in_every_draw(world):

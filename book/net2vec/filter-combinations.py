@@ -63,9 +63,10 @@ n2vlib.check_parameters(globals())
 # at all, because the sigmoid is flat there: the loss gives up on pixels it cannot win. We use the equation and measure
 # the difference below.
 #
-# A single filter is the special case of a weight vector with a single one in it and a bias of minus one half. So a
-# combination that *wanted* to be the best single filter could be. Whether gradient descent finds something better is an
-# empirical matter, and the number that decides is the set IoU of equation {eq}`eq-set-iou` on validation images.
+# A single filter is the special case of a weight vector with a single one in it and a bias of minus one half. Equation
+# {eq}`eq-combination` has no bias, so a combination cannot quite be a single filter: its mask is wherever the sum is
+# positive, which for one filter alone is a wider mask than its own. What many filters win must pay for that first
+# ([known truth](known-truth) measures how much). The number that decides is the set IoU of equation {eq}`eq-set-iou` on validation images.
 
 # %%
 probe = n2vlib.load_probe(PROBE)

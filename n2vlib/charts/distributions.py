@@ -79,7 +79,7 @@ def lines(
     data = rounded(values.loc[:, [x, y, series, *part.interval(values)]])
     scale = alt.Scale(type="log", nice=False, padding=8) if log else alt.Scale(zero=False, nice=False, padding=8)
     steps = sorted(data[x].unique())
-    ticks = alt.Axis(values=steps, format="~g") if len(steps) <= 9 else alt.Axis(tickCount=7)
+    ticks = alt.Axis(values=steps, format=".4~g") if len(steps) <= 9 else alt.Axis(tickCount=7)
     base = alt.Chart(data).encode(
         x=alt.X(part.field(x) + ":Q", scale=scale, title=axes[0], axis=ticks), **part.series_channels(data, series)
     )

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from n2vlib import comparison, correlation, individual, maximal, sharing, uncertainty
+from n2vlib import comparison, correlation, embeddings, individual, maximal, sharing, uncertainty
 from n2vlib.activations import Layer
 from n2vlib.alignment import Alignment
 from n2vlib.methods import classification, segmentation, single_filter
@@ -126,8 +126,9 @@ def measure(
         coherence={m: coherence(each, deepest, probe) for m, each in ((ONE, one), (MANY, many))},
         together=drawn.shown_with(drawn.presence(probe)),
         spaces={
-            (network, TASKS[0]): many.unit_weights(),
-            (network, TASKS[1]): found[name][TASKS[1], MANY].unit_weights(),
+            # Less the random start, which both tasks, and all networks of one width, share.
+            (network, TASKS[0]): embeddings.without_start(many),
+            (network, TASKS[1]): embeddings.without_start(found[name][TASKS[1], MANY]),
             (network, ONE): one.unit_weights(),
         },
     )
@@ -176,7 +177,7 @@ def with_networks(
         name: samples(one.alignments, probe).droplevel(["layer", "n_filters"], axis=1) for name, one in named.items()
     }
     spaces = {
-        (one.label, task): found.unit_weights()
+        (one.label, task): embeddings.without_start(found)
         for one in measured
         for task, found in zip(TASKS, (one.alignments[1], one.alignments[3]), strict=True)
     }
