@@ -6,6 +6,7 @@ What an executed copy depends on is its key (chapter_key.py); the copy keeps it,
 import os
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,22 +148,30 @@ def execute(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> Pa
     return executed
 
 
-def run(names: Iterable[str], setting: Setting) -> list[str]:
-    """Execute the named chapters where they have changed, one after the other; returns one line for each failure."""
-    failures = []
-    for chapter in names:
-        start = time.perf_counter()
-        try:
-            if is_current(chapter, setting):
-                print(f"{chapter:<40} unchanged", flush=True)
-                continue
-            execute(chapter, parameters_of(chapter, setting.given(chapter), setting.root), setting)
-            print(f"{chapter:<40} {time.perf_counter() - start:6.1f} s", flush=True)
-        except (ChapterFailed, BadInput, SyntaxError) as error:
-            said = f"{chapter}: {error}" if isinstance(error, SyntaxError) else str(error)
-            print(f"FAILED {said}", flush=True)
-            failures.append(said)
-    return failures
+def run(names: Iterable[str], setting: Setting, jobs: int = 1) -> list[str]:
+    """Execute the named chapters where they have changed, `jobs` at a time; returns one line for each failure.
+
+    Chapters that need the same measurement at once wait for each other: the store makes it once.
+    """
+    os.environ["N2V_PROGRESS"] = "0"
+    with ThreadPoolExecutor(jobs) as pool:
+        return [said for said in pool.map(lambda chapter: _run_where_changed(chapter, setting), names) if said]
+
+
+def _run_where_changed(chapter: str, setting: Setting) -> str:
+    """Execute a chapter unless its copy is current, and say so; returns what failed, "" for nothing."""
+    start = time.perf_counter()
+    try:
+        if is_current(chapter, setting):
+            print(f"{chapter:<45} unchanged", flush=True)
+            return ""
+        execute(chapter, parameters_of(chapter, setting.given(chapter), setting.root), setting)
+    except (ChapterFailed, BadInput, SyntaxError) as error:
+        said = f"{chapter}: {error}" if isinstance(error, SyntaxError) else str(error)
+        print(f"FAILED {said}", flush=True)
+        return said
+    print(f"{chapter:<45} {time.perf_counter() - start:6.1f} s", flush=True)
+    return ""
 
 
 def run_one(chapter: str, given: Given, setting: Setting) -> Path:

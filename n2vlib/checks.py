@@ -75,7 +75,9 @@ def _nbval() -> str:
     notebooks = [str(path) for path in sorted((BUILD / "book").rglob("*.ipynb")) if ".part" not in path.name]
     if not notebooks:
         return f"{FAILED}: no executed chapter in {BUILD.relative_to(ROOT)}"
-    options = ["-q", "--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
+    # Two notebooks at a time, each as a whole in one process.
+    options = ["-q", "-n", "2", "--dist", "loadfile", "--nbval", "--nbval-current-env"]
+    options += ["--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
     same = _python(
         "pytest", *options, "-o", "filterwarnings=default", *notebooks, N2V_STORE=str(SECOND), N2V_PROGRESS="0"
     )

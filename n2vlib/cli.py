@@ -29,6 +29,7 @@ def book(
     out: Out = None,
     kernel: Kernel = None,
     site: Annotated[bool, typer.Option(help="Build the site afterwards")] = True,
+    jobs: Annotated[int, typer.Option(min=1, help="Chapters executed at a time")] = 2,
 ) -> None:
     """Execute the chapters that have changed, and build the site."""
     from n2vlib import book as runner
@@ -37,7 +38,7 @@ def book(
     setting = _setting(params, out, kernel)
     _stop_on(pairs.disagreements())
     wanted = [runner.find_chapter(name) for name in names or []] or runner.chapters()
-    failures = runner.run(wanted, setting)
+    failures = runner.run(wanted, setting, jobs)
     if failures:
         _stop_on([f"{len(failures)} of {len(wanted)} chapters failed; the site is not built"])
     if site:
