@@ -32,8 +32,8 @@ def book(
     jobs: Annotated[int, typer.Option(min=1, help="Chapters executed at a time")] = 2,
 ) -> None:
     """Execute the chapters that have changed, and build the site."""
-    from n2vlib import book as runner
-    from n2vlib import pairs
+    from n2vlib.making import book as runner
+    from n2vlib.making import pairs
 
     setting = _setting(params, out, kernel)
     _stop_on(pairs.disagreements())
@@ -46,8 +46,8 @@ def book(
 
 
 def _build_site(setting: Any) -> None:
-    from n2vlib import book as runner
-    from n2vlib import site as builder
+    from n2vlib.making import book as runner
+    from n2vlib.making import site as builder
 
     stale = [chapter for chapter in runner.chapters() if not runner.is_current(chapter, setting)]
     if stale:
@@ -72,7 +72,7 @@ def run(
     kernel: Kernel = None,
 ) -> None:
     """Execute one chapter with parameters of your own (a comma or bracket in VALUE needs quotes)."""
-    from n2vlib import book as runner
+    from n2vlib.making import book as runner
 
     given = dict(_name_and_value(text) for text in parameter or [])
     try:
@@ -88,7 +88,7 @@ def test(
     only: Annotated[list[str] | None, typer.Option(help="Run this step only (repeatable)")] = None,
 ) -> None:
     """Everything CI checks, with a table of the steps at the end."""
-    from n2vlib import checks
+    from n2vlib.making import checks
 
     raise typer.Exit(checks.run(only or []))
 
@@ -98,7 +98,7 @@ def pairs(
     write: Annotated[bool, typer.Option("--write", help="Make the notebooks anew from the texts")] = False,
 ) -> None:
     """Check that each chapter's notebook agrees with its percent text."""
-    from n2vlib import pairs as twins
+    from n2vlib.making import pairs as twins
 
     for path in twins.write() if write else []:
         print(f"wrote {path.relative_to(ROOT)}")
@@ -168,7 +168,7 @@ def lab(context: typer.Context) -> None:
 
 
 def _setting(params: Path, out: Path | None, kernel: str | None) -> Any:
-    from n2vlib.book import Setting
+    from n2vlib.making.book import Setting
 
     file = resolve(params)
     return Setting(file, resolve(out or f"build/{file.stem}"), kernel)

@@ -9,8 +9,8 @@ import nbformat
 import pytest
 from tiny_book import CHECK, tiny_book, write_chapter
 
-from n2vlib import book, chapter_key
 from n2vlib.errors import BadInput
+from n2vlib.making import book, chapter_key
 from n2vlib.parameters import COMMON
 from n2vlib.paths import ROOT
 

@@ -5,8 +5,8 @@ import pytest
 
 from n2vlib import factories
 from n2vlib.activations import read_layers
-from n2vlib.book import read_parameters
 from n2vlib.errors import BadInput
+from n2vlib.making.book import read_parameters
 from n2vlib.methods import segmentation, single_filter
 from n2vlib.networks import load_network
 from n2vlib.parameters import RULES, check_value

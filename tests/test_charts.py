@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from n2vlib import charts, look, tables
-from n2vlib.chart_mime import VegaLite, chart_html
 from n2vlib.charts.parts import field
+from n2vlib.making.chart_mime import VegaLite, chart_html
 
 LAYERS = ["conv1", "conv2"]
 # Machado, Oliveira and Fernandes 2009, complete loss of one cone, for linear RGB.

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from n2vlib import charts, claims, comparison, published
+from n2vlib import charts, claims, published
+from n2vlib.analysis import comparison
 from n2vlib.claims import claim, filters, networks, spaces, sufficient
 from n2vlib.claims.claim import Effect, holds, left_out, of_concepts, of_draws
 from n2vlib.claims.measured import HYPERNYMS, MANY, ONE, TASKS, Measured, of_images, part, samples

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from torch import nn
 
-from n2vlib import charts, comparison
+from n2vlib import charts
+from n2vlib.analysis import comparison
 from n2vlib.errors import BadInput
 from n2vlib.store import Store
 from n2vlib.zoo.recipes import RECIPES

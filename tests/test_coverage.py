@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 from docutils.nodes import make_id
 
-from n2vlib import coverage, published
-from n2vlib.book import pages
+from n2vlib import published
+from n2vlib.claims import coverage
 from n2vlib.errors import BadInput
+from n2vlib.making.book import pages
 from n2vlib.paths import ROOT
 
 COVERED = coverage.read()

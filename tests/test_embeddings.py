@@ -8,7 +8,7 @@ import pytest
 from measured import measure, probe_in
 from scipy import stats
 
-from n2vlib import between, embeddings, expressions, grouping
+from n2vlib.analysis import between, embeddings, expressions, grouping
 from n2vlib.errors import BadInput
 from n2vlib.methods import classification, segmentation
 

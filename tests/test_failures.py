@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from measured import annotated, measure
 
-from n2vlib import failures
+from n2vlib.analysis import failures
 from n2vlib.errors import BadInput
 from n2vlib.iou import upsample
 from n2vlib.methods import classification, segmentation, single_filter

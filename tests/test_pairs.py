@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from tiny_book import tiny_book
 
-from n2vlib import pairs
+from n2vlib.making import pairs
 
 
 @pytest.fixture

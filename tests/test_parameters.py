@@ -5,8 +5,8 @@ import math
 import nbformat
 import pytest
 
-from n2vlib.book import chapters
 from n2vlib.errors import BadInput
+from n2vlib.making.book import chapters
 from n2vlib.parameters import RULES, check_parameters, check_value, declared_in, differing
 from n2vlib.paths import ROOT
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from n2vlib import charts, cut, planted
+from n2vlib import charts, planted
 from n2vlib.activations import read_layers
+from n2vlib.analysis import cut
 from n2vlib.errors import BadInput
 from n2vlib.iou import predicted_mask, set_iou
 from n2vlib.methods import segmentation, single_filter

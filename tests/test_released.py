@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from n2vlib import charts, correlation, embeddings, expressions, tables
-from n2vlib import released as rules
+from n2vlib import charts, tables
 from n2vlib.activations import Layer, read_layers
 from n2vlib.alignment import seeds
+from n2vlib.analysis import correlation, embeddings, expressions
+from n2vlib.analysis import released as rules
 from n2vlib.iou import single_filter_mask
 from n2vlib.methods import classification, segmentation, single_filter
 from n2vlib.methods.segmentation import Options

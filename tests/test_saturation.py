@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from n2vlib import saturation
+from n2vlib.analysis import saturation
 from n2vlib.errors import BadInput
 from n2vlib.parameters import check_value
 

@@ -8,8 +8,9 @@ import pytest
 from measured import activations, annotated, measure
 from scipy import stats
 
-from n2vlib import charts, correlation, individual, look, maximal, sharing, uncertainty
+from n2vlib import charts, look
 from n2vlib.alignment import Alignment
+from n2vlib.analysis import correlation, individual, maximal, sharing, uncertainty
 from n2vlib.errors import BadInput
 from n2vlib.iou import individual_iou, predicted_mask, single_filter_mask
 from n2vlib.methods import classification, segmentation, single_filter

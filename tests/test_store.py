@@ -74,7 +74,7 @@ def test_chunks_done_before_an_interruption_are_not_computed_again(tmp_path):
 def test_the_key_follows_our_imports_and_stops_at_charts():
     names = {path.relative_to(path.parents[1]).as_posix() for path in sources_of(["n2vlib.methods.single_filter"])}
     assert {"methods/single_filter.py", "n2vlib/counts.py", "kernels/tally.py", "n2vlib/iou.py"} <= names
-    assert not names & {"n2vlib/charts/__init__.py", "n2vlib/gallery.py", "n2vlib/book.py", "n2vlib/__init__.py"}
+    assert not names & {"n2vlib/charts/__init__.py", "n2vlib/gallery.py", "n2vlib/making/book.py", "n2vlib/__init__.py"}
 
 
 def test_a_new_network_in_the_zoo_leaves_stored_measurements_alone():

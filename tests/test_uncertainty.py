@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from measured import annotated, measure
 
-from n2vlib import tables, uncertainty
+from n2vlib import tables
+from n2vlib.analysis import uncertainty
 from n2vlib.iou import single_filter_mask
 from n2vlib.methods import classification, segmentation, single_filter
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from n2vlib import pairs
-from n2vlib.book import Setting
+from n2vlib.making import pairs
+from n2vlib.making.book import Setting
 
 HEADER = """# ---
 # jupyter:

@@ -68,7 +68,8 @@ n2vlib.check_parameters(globals())
 # taught nothing.
 
 # %%
-from n2vlib import charts, comparison
+from n2vlib import charts
+from n2vlib.analysis import comparison
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 own = {"network": NETWORK, "layer": LAYERS[-1], "weights": WEIGHTS, "preprocessing": PREPROCESSING}
@@ -92,7 +93,7 @@ charts.table(comparison.described(measured), "What each network was taught, and 
 # %%
 import numpy as np
 
-from n2vlib import uncertainty
+from n2vlib.analysis import uncertainty
 
 means, draws = comparison.means(measured, probe, seed=SEED)
 first = measured[0]

@@ -184,7 +184,7 @@ charts.accuracy_scatter(
 # than a coin. Further down we ask how surprising that is, and whose fault. First, the means over all layers.
 
 # %%
-from n2vlib import uncertainty
+from n2vlib.analysis import uncertainty
 
 again = uncertainty.resample([*together.values(), *alone.values()], probe, seed=SEED)
 means = tables.by_category(scores, resampled=again)

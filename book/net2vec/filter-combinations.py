@@ -174,7 +174,7 @@ charts.table(gain[columns], caption, best=["single filter", "combination"])
 # starts from random weights and visits images in a random order; what would another start have learned?
 
 # %%
-from n2vlib import uncertainty
+from n2vlib.analysis import uncertainty
 
 pair = (together[layer.name], alone[layer.name])
 again = uncertainty.resample(pair, probe, seed=SEED)

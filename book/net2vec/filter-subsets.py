@@ -65,7 +65,8 @@ n2vlib.check_parameters(globals())
 # width, and the width itself stands for the full solution.
 
 # %%
-from n2vlib import charts, published, saturation
+from n2vlib import charts, published
+from n2vlib.analysis import saturation
 
 probe = n2vlib.load_probe(PROBE)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
@@ -220,7 +221,7 @@ print("by hand and library differ by less than a hundredth of that")
 # %%
 import pandas as pd
 
-from n2vlib import failures
+from n2vlib.analysis import failures
 
 
 def struck_out(weights, size):

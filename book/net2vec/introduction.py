@@ -70,7 +70,8 @@ n2vlib.check_parameters(globals())
 # each, no filter twice, until there are four.
 
 # %%
-from n2vlib import charts, maximal, sharing
+from n2vlib import charts
+from n2vlib.analysis import maximal, sharing
 from n2vlib.methods import single_filter
 
 probe = n2vlib.load_probe(PROBE)

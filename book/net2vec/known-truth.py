@@ -168,7 +168,7 @@ charts.table(pd.Series(steps, name="set IoU").rename_axis("concepts with a filte
 # section gives.
 
 # %%
-from n2vlib import cut
+from n2vlib.analysis import cut
 
 together = {layer.name: segmentation.align(layer, spelled, epochs=EPOCHS, seed=SEED) for layer in levels}
 plain = [run for level in module.levels for run in (singles[level], together[level])]
@@ -238,7 +238,7 @@ for which, area in areas.items():
 # until $F = m$.
 
 # %%
-from n2vlib import saturation
+from n2vlib.analysis import saturation
 
 sizes = saturation.cut_to_width([1, 2, 4, 8, 16, 32], plan.n_filters)
 subsets = [

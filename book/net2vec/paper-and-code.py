@@ -133,7 +133,7 @@ outlines = {key: segmentation.align(layer, probe, **(usual | recipe)) for key, r
 # interval knows nothing of random starts, and can leave out zero where only the start is different.
 
 # %%
-from n2vlib import released
+from n2vlib.analysis import released
 
 compared = {  # what is decided: the paper's way, the code's way, what the code does
     "loss": ("cross entropy", "ours", "no logarithm"),

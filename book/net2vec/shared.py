@@ -65,7 +65,8 @@ n2vlib.check_parameters(globals())
 import numpy as np
 import pandas as pd
 
-from n2vlib import charts, sharing, tables
+from n2vlib import charts, tables
+from n2vlib.analysis import sharing
 from n2vlib.methods import classification, single_filter
 
 probe = n2vlib.load_probe(PROBE)
@@ -117,7 +118,8 @@ charts.table(
 )
 
 # %%
-from n2vlib import gallery, maximal
+from n2vlib import gallery
+from n2vlib.analysis import maximal
 from n2vlib.iou import single_filter_mask
 
 pairs, shared = outlined[layer.name].pairs.query("split == 'val'"), int(group["filter"].iloc[0])
@@ -272,7 +274,7 @@ charts.table(alike, "Pairs of concepts with one best filter: share within a cate
 # training images drawn with replacement, 200 times, and see how often the same filter wins.
 
 # %%
-from n2vlib import uncertainty
+from n2vlib.analysis import uncertainty
 
 races = {name: uncertainty.best_filter_stability(each, probe, seed=SEED) for name, each in layers.items()}
 table = pd.concat(race.assign(layer=name) for name, race in races.items())

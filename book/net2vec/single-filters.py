@@ -179,7 +179,8 @@ columns = ["name", "category", "layer", "filter", "images", "set_iou"]
 charts.table(top[columns], "Best filter of any layer, validation images")
 
 # %%
-from n2vlib import tables, uncertainty
+from n2vlib import tables
+from n2vlib.analysis import uncertainty
 
 means = tables.by_category(scores, resampled=uncertainty.resample(found.values(), probe, seed=SEED))
 highest = means.loc[means["mean"].idxmax()]

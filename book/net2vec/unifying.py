@@ -59,7 +59,8 @@ n2vlib.check_parameters(globals())
 # %%
 import pandas as pd
 
-from n2vlib import charts, correlation, tables
+from n2vlib import charts, tables
+from n2vlib.analysis import correlation
 from n2vlib.methods import segmentation, single_filter
 
 probe = n2vlib.load_probe(PROBE)

@@ -55,7 +55,8 @@ n2vlib.check_parameters(globals())
 # parameter file is named that takes them. A test holds the list to the built pages.
 
 # %%
-from n2vlib import charts, claims, coverage
+from n2vlib import charts, claims
+from n2vlib.claims import coverage
 
 covered = coverage.joined(coverage.read(), "net2vec")
 shown = covered.rename(columns={"what_it_computes": "what it computes", "published_headline_numbers": "published"})
@@ -104,7 +105,8 @@ charts.table(listed[["id", "section", "claim", "number", "side", "criterion", "p
 # %%
 from dataclasses import replace
 
-from n2vlib import comparison, saturation, spaces
+from n2vlib import spaces
+from n2vlib.analysis import comparison, saturation
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
@@ -149,7 +151,7 @@ print(f"{len(measured)} of {len(found)} claims measured:", ", ".join(f"{n} {answ
 # %%
 import numpy as np
 
-from n2vlib import uncertainty
+from n2vlib.analysis import uncertainty
 from n2vlib.methods import segmentation, single_filter
 
 pair = [single_filter.align(layer, probe), segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED)]
@@ -246,7 +248,7 @@ print(f"{100 * change.mean():+.1f} points on the images where both overlap, mean
 # is and as if it had as many filters as AlexNet's:
 
 # %%
-from n2vlib import correlation
+from n2vlib.analysis import correlation
 
 as_wide = {"conv1": 64, "conv2": 192, "conv3": 384, "conv4": 256, "conv5": 256}  # torchvision's AlexNet
 shares = here.correlations.dropna().groupby("layer")["p"].agg(lambda p: (p < 0.01).mean())
@@ -264,7 +266,7 @@ print(
 # different company. In ours? Neighbours by co-occurrence alone, from the labels, without any network:
 
 # %%
-from n2vlib import embeddings
+from n2vlib.analysis import embeddings
 
 kinds, tree = embeddings.same(probe.concepts["category"]), here.words.get(claims.HYPERNYMS)
 by_labels = here.words.get(claims.VECTORS, here.spaces[name, "classification"])

@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from n2vlib import comparison, correlation, embeddings, individual, maximal, sharing, uncertainty
 from n2vlib.activations import Layer
 from n2vlib.alignment import Alignment
+from n2vlib.analysis import comparison, correlation, embeddings, individual, maximal, sharing, uncertainty
 from n2vlib.methods import classification, segmentation, single_filter
 from n2vlib.methods.segmentation import alphas
 from n2vlib.probe import ProbeSet

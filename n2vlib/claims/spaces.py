@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib import embeddings
+from n2vlib.analysis import embeddings
 from n2vlib.claims.claim import Effect, Measures, left_out, of_concepts
 from n2vlib.claims.measured import HYPERNYMS, ONE, VECTORS, Measured
 from n2vlib.claims.networks import SELF_SUPERVISED, SUPERVISED

@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from n2vlib.analysis.saturation import CHANCE
 from n2vlib.claims.claim import Effect, Measures, of_draws
 from n2vlib.claims.measured import TASKS, Measured
-from n2vlib.saturation import CHANCE
 
 FILTERS_OF_THE_PAPER = 256  # of AlexNet's conv5: the paper's F as a share of the layer's filters
 FAINT = 0.005  # a ratio to a single filter's set IoU below this says nothing; the released notebooks' rule

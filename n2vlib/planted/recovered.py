@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib import saturation
 from n2vlib.alignment import Alignment
+from n2vlib.analysis import saturation
+from n2vlib.analysis.uncertainty import interval, resample
 from n2vlib.iou import set_iou, single_filter_mask
 from n2vlib.planted.photographs import GRID, SIDE
 from n2vlib.planted.plan import Plan
 from n2vlib.probe import ProbeSet
-from n2vlib.uncertainty import interval, resample
 
 _RUN = ["layer", "method", "n_filters"]
 CURVE, WEIGHTS = "peak of the curve", "effective number of weights"

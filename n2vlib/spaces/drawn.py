@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.embeddings import unit
+from n2vlib.analysis.embeddings import unit
 from n2vlib.errors import BadInput
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair

@@ -5,8 +5,8 @@ import re
 import pytest
 from without_network import BUILT
 
-from n2vlib import coverage
-from n2vlib.book import pages
+from n2vlib.claims import coverage
+from n2vlib.making.book import pages
 from n2vlib.paths import ROOT
 
 SCREENSHOTS = ROOT / "build" / "screenshots"

@@ -67,7 +67,7 @@ n2vlib.check_parameters(globals())
 # and scale what is left to length one. The floor below says how much that matters.
 
 # %%
-from n2vlib import embeddings
+from n2vlib.analysis import embeddings
 from n2vlib.methods import classification, segmentation
 
 probe = n2vlib.load_probe(PROBE)
@@ -150,7 +150,7 @@ print("kept: " + ", ".join(f"{n} of category {category}" for category, n in cate
 # The paper's Figure 10, left. The fuller a cell, the farther apart.
 
 # %%
-from n2vlib import between
+from n2vlib.analysis import between
 
 distances = between.distances(everything)
 apart = distances.query("one != other").sort_values("typical")

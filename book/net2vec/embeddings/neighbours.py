@@ -66,7 +66,7 @@ store = n2vlib.Store(STORE)
 layer = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)[LAYERS[-1]]
 
 # %%
-from n2vlib import embeddings
+from n2vlib.analysis import embeddings
 from n2vlib.methods import classification, segmentation
 
 METHODS = {"segmentation": segmentation, "classification": classification}
@@ -83,7 +83,8 @@ print({task: f"{len(vectors)} concepts, {vectors.shape[1]} filters" for task, ve
 # %%
 import numpy as np
 
-from n2vlib import expressions, published
+from n2vlib import published
+from n2vlib.analysis import expressions
 
 paper = published.table("net2vec_table2_nearest")
 names = probe.concepts["name"].astype(str).to_dict()
@@ -217,7 +218,7 @@ charts.table(
 # everything once more from another start, and compare a concept with *itself*.
 
 # %%
-from n2vlib import between
+from n2vlib.analysis import between
 
 MADE = {"as learned": lambda each: embeddings.unit(each.weights), "start taken away": embeddings.without_start}
 again = {task: method.align(layer, probe, epochs=EPOCHS, seed=SEED + 1) for task, method in METHODS.items()}
@@ -301,7 +302,7 @@ for what, vectors in {"as learned": segmented, "start taken away": walked}.items
 # distance is one minus the cosine; colors are our categories and t-SNE knows nothing of them.
 
 # %%
-from n2vlib import grouping
+from n2vlib.analysis import grouping
 
 learned = {task: embeddings.without_start(each) for task, each in found.items()}
 

@@ -55,7 +55,8 @@ n2vlib.check_parameters(globals())
 # %%
 import pandas as pd
 
-from n2vlib import charts, failures, published, tables
+from n2vlib import charts, published, tables
+from n2vlib.analysis import failures
 from n2vlib.methods import classification, segmentation, single_filter
 
 probe = n2vlib.load_probe(PROBE)
@@ -129,7 +130,7 @@ print(f"Smaller than 1% of the image {share(small)}, larger {share(~small)}.")
 # on validation images drawn again, the same draws for both, says which losses the images could tell from nothing.
 
 # %%
-from n2vlib import uncertainty
+from n2vlib.analysis import uncertainty
 
 resampled = uncertainty.resample([alone, together], probe, seed=SEED)
 draws = {

@@ -64,7 +64,8 @@ n2vlib.check_parameters(globals())
 # come back to that.
 
 # %%
-from n2vlib import charts, published, saturation
+from n2vlib import charts, published
+from n2vlib.analysis import saturation
 
 probe = n2vlib.load_probe(PROBE)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
@@ -83,7 +84,7 @@ for asked, each in layers.items():
 # %%
 import pandas as pd
 
-from n2vlib import uncertainty
+from n2vlib.analysis import uncertainty
 from n2vlib.methods import classification, segmentation
 
 taught = {"epochs": EPOCHS, "seed": SEED}

@@ -184,7 +184,7 @@ charts.by_category(
 # replacement, two hundred times, and compute every score on each draw, all methods on the same ones.
 
 # %%
-from n2vlib import uncertainty
+from n2vlib.analysis import uncertainty
 
 resampled = uncertainty.resample(found, probe, seed=SEED)
 over_images = tables.by_category(scores, resampled=resampled)

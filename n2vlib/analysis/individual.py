@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from n2vlib.activations import Layer
 from n2vlib.alignment import Alignment
+from n2vlib.analysis.uncertainty import image_draws
 from n2vlib.iou import iou_of_counts, predicted_mask, single_filter_mask
 from n2vlib.look import OUTCOMES
 from n2vlib.probe import ProbeSet
 from n2vlib.tables import need
-from n2vlib.uncertainty import image_draws
 
 HIT, MISSED, SILENT = OUTCOMES
 

@@ -6,8 +6,10 @@ What an executed copy depends on is its key (chapter_key.py); the copy keeps it,
 import os
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,8 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
-from n2vlib.chapter_key import chapter_key
 from n2vlib.errors import BadInput, near
+from n2vlib.making.chapter_key import chapter_key
 from n2vlib.parameters import check_name, check_value, declared_in, differing
 from n2vlib.paths import ROOT
 
@@ -153,9 +155,12 @@ def run(names: Iterable[str], setting: Setting, jobs: int = 1) -> list[str]:
 
     Chapters that need the same measurement at once wait for each other: the store makes it once.
     """
-    os.environ["N2V_PROGRESS"] = "0"
-    with ThreadPoolExecutor(jobs) as pool:
-        return [said for said in pool.map(lambda chapter: _run_where_changed(chapter, setting), names) if said]
+    one = partial(_run_where_changed, setting=setting)
+    if jobs == 1:
+        return [said for said in map(one, names) if said]
+    # Processes: nbclient leaves the event loops of threads open.
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        return [said for said in pool.map(one, names) if said]
 
 
 def _run_where_changed(chapter: str, setting: Setting) -> str:

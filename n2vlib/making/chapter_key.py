@@ -28,7 +28,7 @@ def chapter_key(notebook: Path, parameters: Mapping[str, Any], kernel: str | Non
     data = [
         file for folder in folders for file in (*folder.glob("*.*"), *folder.glob("files/*")) if file.suffix in _DATA
     ]
-    data += [COVERAGE] if "n2vlib.coverage" in modules and COVERAGE.is_file() else []
+    data += [COVERAGE] if "n2vlib.claims.coverage" in modules and COVERAGE.is_file() else []
     versions = {package: version(package) for package in ("torch", "numpy", "altair")}
     ours = [sources_digest(modules), _digest_of(data), _digest_of(_files_named_in(parameters))]
     return digest([source, dict(parameters), kernel, versions, ours])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.embeddings import Spaces, distance, distance_by_concept, neighbours, restricted, similarity
+from n2vlib.analysis.embeddings import Spaces, distance, distance_by_concept, neighbours, restricted, similarity
 from n2vlib.tables import bootstrap_mean
 
 

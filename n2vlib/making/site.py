@@ -17,8 +17,8 @@ from pathlib import Path
 
 import nbformat
 
-from n2vlib.book import Setting, pages
 from n2vlib.errors import BadInput
+from n2vlib.making.book import Setting, pages
 from n2vlib.store import digest, sources_digest
 
 BUILDERS = ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "pydata-sphinx-theme")
@@ -37,7 +37,9 @@ def build(setting: Setting) -> Path:
     """
     site, record, work = setting.out / "site", setting.out / "site.sha256", setting.out / "sphinx"
     stage = _stage(setting)
-    key = digest([_digest_of(stage), [version(name) for name in BUILDERS], sources_digest(["n2vlib.chart_mime"])])
+    key = digest(
+        [_digest_of(stage), [version(name) for name in BUILDERS], sources_digest(["n2vlib.making.chart_mime"])]
+    )
     if site.exists() and record.exists() and record.read_text() == key:
         return site / "index.html"
     for old in (site, work):

@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.alignment import Alignment
+from n2vlib.analysis.uncertainty import resample
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
 from n2vlib.probe.pictures import read_map
 from n2vlib.probe.reader import items_of
 from n2vlib.tables import MEASURE
-from n2vlib.uncertainty import resample
 
 BATCH = 64  # images of a validation batch
 

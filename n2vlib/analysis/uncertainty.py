@@ -21,7 +21,7 @@ from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import positions
 from n2vlib.store import load_array, save_arrays
 
-MODULES = ["n2vlib.uncertainty"]
+MODULES = ["n2vlib.analysis.uncertainty"]
 KEYS = ["layer", "task", "method", "n_filters", "concept"]
 PARTS = ("intersection", "predicted", "annotated")
 GROUPS = 40  # of images that are drawn together where single images would need the counts of every filter

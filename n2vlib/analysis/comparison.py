@@ -15,9 +15,10 @@ from typing import Any
 
 import pandas as pd
 
-from n2vlib import tables, uncertainty
+from n2vlib import tables
 from n2vlib.activations import Layer, read_layers
 from n2vlib.alignment import Alignment
+from n2vlib.analysis import uncertainty
 from n2vlib.errors import BadInput
 from n2vlib.methods import classification, segmentation, single_filter
 from n2vlib.networks import Network, load_network

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from n2vlib.embeddings import similarity
+from n2vlib.analysis.embeddings import similarity
 
 _DIGITS = 6  # of the cosines that go into the t-SNE: last bits must not move a picture
 
