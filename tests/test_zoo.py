@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import yaml
 from sklearn.metrics import average_precision_score, balanced_accuracy_score
 from torch import nn
 
@@ -268,6 +269,7 @@ def test_training_learns_a_made_up_world_and_what_is_written_is_what_loads(
     record = training.ship(row, state, held_out, {}, tmp_path)
     assert record["accuracy"]["scene_accuracy"] > 0.95
     assert record["accuracy"]["object_balanced_accuracy"] > 0.8
+    assert yaml.safe_load(yaml.safe_dump(record)) == json.loads(json.dumps(record))  # the command prints it
     monkeypatch.setitem(RECIPES, "small-alexnet", row)
     module, _ = shipped.load("small-alexnet", tmp_path)
     again = training.accuracy(row, module, held_out)

@@ -109,7 +109,7 @@ def ship(row: Recipe, state: dict[str, Tensor], held_out: data.Drawn, facts: dic
         "outputs": _task(row).outputs(held_out),
         "weights": sum(values.numel() for values in state.values()),
         "sha256": hashlib.sha256(weights).hexdigest(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
     }
     out.mkdir(parents=True, exist_ok=True)
     _replace(out / f"{row.name}.safetensors", weights)
