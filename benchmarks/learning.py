@@ -23,7 +23,7 @@ def segmentation_stage(bench: Bench) -> list[Row]:
     visits, seconds, weight_error, iou_error = 0, Seconds(), 0.0, 0.0
     for concept in concepts:
         train = np.array(bench.broden.images_of(concept, "train"))
-        first, plan = segmentation.start(layer.n_filters, len(train), concept, options, preset.shuffled)
+        first, plan = segmentation.start(layer, len(train), concept, options)
         probe = partial(reference.linear_probe, bench.broden, activations, layer.thresholds, concept, first)
         order = [train[epoch] for epoch in plan]
         (weights, iou), spent = timed(partial(probe, epochs=EPOCHS, batch=preset.batch, rate=1e-4, order=order))
@@ -51,17 +51,14 @@ def classification_stage(bench: Bench) -> list[Row]:
     """Classification embeddings of all concepts over all filters, 30 epochs, validation accuracy included."""
     layer, activations = bench.measured()
     ours, ours_took = timed(lambda: classification.align(bench.fresh(), bench.probe, epochs=EPOCHS, seed=0))
-    training = bench.probe.split == "train"
+    training, options = bench.probe.split == "train", classification.Options(epochs=EPOCHS, seed=0)
     concepts = [c for c in bench.sample(bench.broden.categories) if c in ours.weights.index]
     learnt, val = weights_of(ours), scores_of(ours, "accuracy")
     learnt_bias = dict(zip(ours.bias.index, ours.bias.to_numpy(), strict=True))
     visits, seconds, weight_error, accuracy_error = 0, Seconds(), 0.0, 0.0
     for concept in concepts:
         truth = bench.broden.contains[:, concept]
-        rng = np.random.default_rng([0, concept])  # as our training draws: weights, bias, images of every epoch
-        first = rng.uniform(-1, 1, layer.n_filters).astype(np.float32) / np.float32(np.sqrt(layer.n_filters))
-        bias = rng.uniform()
-        plan, starts = classification.sample_plan(truth, training, EPOCHS, rng)
+        first, bias, plan, starts = classification.start(layer, truth, training, concept, options)
         epochs = [plan[a:b].astype(np.int64) for a, b in zip(starts[:-1], starts[1:], strict=True)]
         held_out = classification.balanced_set(truth, ~training, 0, concept)
         probe = partial(reference.disc_probe, activations, truth, epochs, held_out.astype(np.int64), first, bias)

@@ -27,6 +27,7 @@ MODULES = ["n2vlib.activations", "n2vlib.preprocessing"]
 class Layer:
     """One layer of one network on one probe set, read from the store.
 
+    network, weights   its name, and the fingerprint of its weights and architecture
     name, module   as asked for, and the dotted name of the module whose output was recorded
     shape          (filter, h, w)
     tau            share of places where a filter fires; `floor` the largest tau this layer can be asked for
@@ -34,6 +35,7 @@ class Layer:
     """
 
     network: str
+    weights: str
     name: str
     module: str
     shape: tuple[int, int, int]
@@ -159,8 +161,9 @@ def read_layers(
         fingerprint = digest([folder.name, tau, level])
         n_images = len(probe.images)
         found[name] = Layer(
-            network.name, name, module, shape, n_images, tau, floor, level, fingerprint, folder, store, device
-        )
+            network.name, network.fingerprint, name, module, shape, n_images, tau, floor, level, fingerprint,
+            folder, store, device,
+        )  # fmt: skip
     return found
 
 

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from n2vlib.activations import Layer
 from n2vlib.errors import BadInput
 from n2vlib.iou import iou_of_counts
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
+from n2vlib.store import digest
 
 SPLITS = ("train", "val", "all")
 
@@ -26,6 +28,7 @@ class Alignment:
     pairs     one row per (concept, image). For masks: pixels of intersection, predicted, annotated, and
               `individual_iou`. For classification, over the balanced sets: `right`, whether the answer was
     record    the options that made it
+    start     (concept, filter): the random weights from which learning began, None where nothing was learned
     """
 
     scores: pd.DataFrame
@@ -33,12 +36,18 @@ class Alignment:
     bias: pd.Series
     pairs: pd.DataFrame
     record: dict
+    start: pd.DataFrame | None = None
 
     def unit_weights(self) -> pd.DataFrame:
         """The embeddings scaled to length one; concepts without an embedding are left out."""
-        length = np.sqrt((self.weights**2).sum(axis=1))
-        kept = length > 0
-        return self.weights.loc[kept].div(length[kept], axis=0)
+        return unit(self.weights)
+
+
+def unit(vectors: pd.DataFrame) -> pd.DataFrame:
+    """The rows scaled to length one; rows of zeros, and rows that are not finite, are left out."""
+    length = np.sqrt((vectors.astype(float) ** 2).sum(axis=1, skipna=False))
+    kept = (length > 0) & np.isfinite(length)
+    return vectors.loc[kept].astype(float).div(length[kept], axis=0)
 
 
 def largest_weights(weights: NDArray[np.float32], n_filters: int) -> NDArray[np.bool_]:
@@ -54,9 +63,13 @@ def largest_weights(weights: NDArray[np.float32], n_filters: int) -> NDArray[np.
     return chosen
 
 
-def seeds(seed: int, number: int, n_filters: int | None) -> list[int]:
-    """Seeds of what is drawn for one concept: a subset of the filters is learned from a start of its own."""
-    return [seed, number] if n_filters is None else [seed, number, n_filters, 1]
+def generator(layer: Layer, task: str, number: int, seed: int, n_filters: int | None) -> np.random.Generator:
+    """Of what is drawn for one concept: its own for each network, layer, task and size of the subset.
+
+    So no two of them are alike because they began alike, and adding a concept moves no other.
+    """
+    own = int(digest([layer.weights, layer.module, task])[:16], 16)
+    return np.random.default_rng([seed, own, number, n_filters or 0])
 
 
 def score_table(

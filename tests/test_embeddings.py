@@ -1,5 +1,6 @@
 """Concept spaces against loops over pairs, planted answers and all permutations of a few concepts."""
 
+from dataclasses import replace
 from itertools import combinations, permutations
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 from measured import measure, probe_in
 from scipy import stats
 
+from n2vlib.alignment import unit
 from n2vlib.analysis import between, embeddings, expressions, grouping
 from n2vlib.errors import BadInput
-from n2vlib.methods import classification, segmentation
+from n2vlib.methods import classification, segmentation, single_filter
 
 CONCEPTS = pd.DataFrame(
     {
@@ -24,7 +26,7 @@ CONCEPTS = pd.DataFrame(
 def space(seed: int, concepts: int = 7, dimensions: int = 5) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     numbers = rng.permutation(np.arange(2, 2 + 3 * concepts // 2))[:concepts]
-    return embeddings.unit(pd.DataFrame(rng.normal(size=(concepts, dimensions)), index=numbers))
+    return unit(pd.DataFrame(rng.normal(size=(concepts, dimensions)), index=numbers))
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -35,7 +37,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def test_unit_rows_have_length_one_and_rows_of_zeros_are_left_out():
-    made = embeddings.unit(pd.DataFrame([[3.0, 4.0], [0.0, 0.0], [np.nan, 1.0], [0.0, -2.0]], index=[1, 2, 3, 4]))
+    made = unit(pd.DataFrame([[3.0, 4.0], [0.0, 0.0], [np.nan, 1.0], [0.0, -2.0]], index=[1, 2, 3, 4]))
     assert made.to_dict("index") == {1: {0: 0.6, 1: 0.8}, 4: {0: 0.0, 1: -1.0}}
 
 
@@ -75,12 +77,30 @@ def test_the_relation_to_any_concept_leaves_the_concept_itself_out():
 def test_where_learning_cannot_move_the_weights_are_the_start(tmp_path, method):
     probe, layers = measure(tmp_path)
     still = method.align(layers["1"], probe, epochs=1, rate=1e-12, seed=3)
-    assert embeddings.start(still).to_numpy() == pytest.approx(still.weights.to_numpy(), abs=1e-6)
+    assert still.start.to_numpy() == pytest.approx(still.weights.to_numpy(), abs=1e-6)
     moved = method.align(layers["1"], probe, epochs=1, seed=3)
-    learned = (moved.weights - embeddings.start(still)).loc[3].to_numpy()
-    assert embeddings.without_start(moved).loc[3].to_numpy() == pytest.approx(learned / np.linalg.norm(learned))
-    with pytest.raises(BadInput, match="over all filters only"):
-        embeddings.start(method.align(layers["1"], probe, epochs=1, n_filters=2))
+    learned = (moved.weights - still.weights).loc[3].to_numpy()
+    away = embeddings.without_start(moved).loc[3].to_numpy()
+    assert away == pytest.approx(learned / np.linalg.norm(learned), abs=1e-6)
+    few = method.align(layers["1"], probe, epochs=1, rate=1e-12, n_filters=2)
+    assert few.start.to_numpy() == pytest.approx(few.weights.to_numpy(), abs=1e-6)
+    with pytest.raises(BadInput, match="nothing was learned"):
+        embeddings.without_start(single_filter.align(layers["1"], probe))
+
+
+@pytest.mark.parametrize("method", [segmentation, classification])
+def test_two_layers_and_two_tasks_begin_apart_and_the_same_weights_begin_alike(tmp_path, method):
+    probe, layers = measure(tmp_path)
+    here = layers["1"]
+    first = method.align(here, probe, epochs=1).start
+    renamed = replace(here, name="another name", network="the same weights", fingerprint="again")
+    pd.testing.assert_frame_equal(method.align(renamed, probe, epochs=1).start, first)
+    others = [replace(here, module="features.9", fingerprint="b"), replace(here, weights="0f", fingerprint="c")]
+    task = classification if method is segmentation else segmentation
+    apart = [method.align(other, probe, epochs=1).start for other in others] + [task.align(here, probe, epochs=1).start]
+    for other in apart:
+        both = first.index.intersection(other.index)
+        assert len(both) and not np.isin(first.loc[both], other.loc[both]).any()
 
 
 # --- two spaces
@@ -137,7 +157,7 @@ def test_a_table_of_distances_uses_the_concepts_that_all_spaces_have():
 
 def test_of_two_spaces_the_nearer_is_the_one_whose_concepts_differ_less():
     made = {name: pd.DataFrame(space(seed, 8, 4).to_numpy(), index=range(8)) for name, seed in (("a", 1), ("b", 2))}
-    target = embeddings.unit(made["b"] + 0.1)
+    target = unit(made["b"] + 0.1)
     row = between.nearer(made["a"], made["b"], {"target": target}).iloc[0]
     gap = embeddings.distance_by_concept(made["a"], target) - embeddings.distance_by_concept(made["b"], target)
     assert row["gap"] == pytest.approx(gap.mean()) and row["low"] <= row["gap"] <= row["high"]
@@ -146,7 +166,7 @@ def test_of_two_spaces_the_nearer_is_the_one_whose_concepts_differ_less():
 
 def test_a_space_learned_twice_is_compared_axis_by_axis_and_by_its_neighbours():
     one = pd.DataFrame(space(1, 6, 3).to_numpy(), index=range(6))
-    other = embeddings.unit(one + 0.3 * space(2, 6, 3).to_numpy())
+    other = unit(one + 0.3 * space(2, 6, 3).to_numpy())
     found = between.repeated(one, other, n=2)
     assert found["itself"] == pytest.approx(np.median([cosine(one.loc[c], other.loc[c]) for c in range(6)]))
     sets = [embeddings.neighbours(s, 2).groupby("concept")["neighbour"].agg(set) for s in (one, other)]
@@ -311,7 +331,7 @@ def test_where_an_object_is_a_shape_plus_a_color_swapping_colors_leads_to_that_c
     shapes, colors = np.random.default_rng(0).normal(size=(8, 30)) / 6, np.eye(30)[:2]
     color_of = pd.Series([101, 102] * 4, index=range(8))
     objects = [shapes[i] + colors[color_of[i] - 101] for i in range(8)]
-    made = embeddings.unit(pd.DataFrame([*objects, *colors], index=[*range(8), 101, 102]))
+    made = unit(pd.DataFrame([*objects, *colors], index=[*range(8), 101, 102]))
     found = expressions.swaps(made, color_of)
     assert len(found) == 8 and (found["after"] == 1).all() and (found["before"] < 0.5).all()
 
@@ -322,7 +342,7 @@ def test_where_an_object_is_a_shape_plus_a_color_swapping_colors_leads_to_that_c
 def planted(groups: int = 3, each: int = 8, noise: float = 0.1) -> tuple[pd.DataFrame, pd.Series]:
     rng = np.random.default_rng(0)
     centre = np.repeat(np.eye(10)[:groups], each, axis=0)
-    made = embeddings.unit(pd.DataFrame(centre + noise * rng.normal(size=centre.shape)))
+    made = unit(pd.DataFrame(centre + noise * rng.normal(size=centre.shape)))
     return made, pd.Series(np.repeat(list("abc")[:groups], each), index=made.index)
 
 

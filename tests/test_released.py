@@ -15,7 +15,7 @@ from torch import nn
 
 from n2vlib import charts, tables
 from n2vlib.activations import Layer, read_layers
-from n2vlib.alignment import seeds
+from n2vlib.alignment import unit
 from n2vlib.analysis import correlation, embeddings, expressions
 from n2vlib.analysis import released as rules
 from n2vlib.iou import single_filter_mask
@@ -236,7 +236,7 @@ def outlined(world: World, c: int, alpha: float | None = None, **options) -> tup
     """The port's weights for one concept from the library's first weights, and those first weights."""
     given = Options(preset="released", n_filters=options.pop("n_filters", None))
     images = world.data.images_with(c, "train")
-    first, plan = segmentation.start(FILTERS, len(images), c, given, shuffled=False)
+    first, plan = segmentation.start(world.layer, len(images), c, given)
     assert (plan == np.arange(len(images))).all()  # the order of the index in every epoch
     alpha = released.alpha(world.data, c) if alpha is None else alpha
     return released.learn_to_outline(
@@ -315,10 +315,8 @@ def test_a_subset_is_the_strongest_filters_of_the_full_solution_learned_anew(wor
 def recognised(world: World, c: int, n_filters: int | None, kept: NDArray | None) -> tuple[NDArray, float]:
     """The port's weights and bias, from the library's first weights and on the images that the library visits."""
     truth = np.isin(np.arange(len(world.probe)), world.data.images_with(c))
-    rng = np.random.default_rng(seeds(0, c, n_filters))
-    first = rng.uniform(-1, 1, FILTERS).astype(np.float32) / np.float32(np.sqrt(FILTERS))
-    bias = float(np.float32(rng.uniform()))
-    samples, begins = classification.sample_plan(truth, world.data.split == "train", 30, rng)
+    given = classification.Options(n_filters)
+    first, bias, samples, begins = classification.start(world.layer, truth, world.data.split == "train", c, given)
     return released.learn_to_recognise(
         world.activations, truth, first, bias, np.split(samples, begins[1:-1]), kept=kept
     )
@@ -387,7 +385,7 @@ def spaces(world: World) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_distances_between_embeddings_are_the_same_whole_and_concept_by_concept(world):
     one, other = spaces(world)
     whole, each = released.distance(one.to_numpy(), other.to_numpy())
-    ours = embeddings.unit(one), embeddings.unit(other)
+    ours = unit(one), embeddings.unit(other)
     assert len(one) >= 4 and whole > 0.1
     assert embeddings.distance(*ours) == pytest.approx(whole, rel=1e-6)
     np.testing.assert_allclose(embeddings.distance_by_concept(*ours), each, rtol=1e-6)
@@ -395,7 +393,7 @@ def test_distances_between_embeddings_are_the_same_whole_and_concept_by_concept(
 
 def test_nearest_concepts_and_arithmetic_are_the_same(world):
     vectors, _ = spaces(world)
-    space, rows = embeddings.unit(vectors), vectors.to_numpy()
+    space, rows = unit(vectors), vectors.to_numpy()
     found = embeddings.neighbours(space, n=3)
     for at, c in enumerate(space.index):
         near = found.loc[found["concept"] == c]

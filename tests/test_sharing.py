@@ -14,6 +14,7 @@ from n2vlib.analysis import correlation, individual, maximal, sharing, uncertain
 from n2vlib.errors import BadInput
 from n2vlib.iou import individual_iou, predicted_mask, single_filter_mask
 from n2vlib.methods import classification, segmentation, single_filter
+from n2vlib.probe.occurrences import presence
 
 RNG = np.random.default_rng(5)
 
@@ -312,7 +313,7 @@ def test_the_strength_of_an_image_is_its_largest_activation_or_largest_sum(measu
 def test_coherence_is_the_share_of_the_strongest_images_that_hold_the_concept(measured):
     probe, layer, alone, _ = measured
     images = np.flatnonzero(probe.split == "val")
-    strength, holds = maximal.strengths(alone, layer, images), maximal.presence(probe)
+    strength, holds = maximal.strengths(alone, layer, images), presence(probe)
     found = maximal.coherence(strength, holds, 3)
     for c in strength:
         three = sorted(images, key=lambda i, c=c: (-strength.loc[i, c], i))[:3]

@@ -14,6 +14,7 @@ from scipy.linalg import sqrtm
 
 from n2vlib import charts, spaces
 from n2vlib.errors import BadInput
+from n2vlib.probe.occurrences import presence
 from n2vlib.spaces import drawn, word2vec, wordnet
 from n2vlib.spaces.names import word
 from n2vlib.world.catalog import CONCEPTS
@@ -73,13 +74,13 @@ def test_the_tree_is_silent_about_names_it_does_not_have():
 
 
 def test_which_images_hold_which_concepts_is_what_the_probe_set_says(probe):
-    held = drawn.presence(probe, "val")
+    held = presence(probe, "val")
     for number in probe.concepts.index:
         assert held.index[held[number]].tolist() == probe.images_with(int(number), "val").tolist()
 
 
 def test_shown_with_is_the_share_of_images_that_hold_the_other_less_its_share_of_all(probe):
-    held = drawn.presence(probe)
+    held = presence(probe, "train")
     found = drawn.shown_with(held)
     sets = {number: set(held.index[held[number]]) for number in held}
     for a, b in combinations(held.columns, 2):
@@ -88,7 +89,7 @@ def test_shown_with_is_the_share_of_images_that_hold_the_other_less_its_share_of
 
 
 def test_the_home_of_a_concept_is_the_scene_it_is_shown_with_most(probe):
-    held = drawn.presence(probe)
+    held = presence(probe, "train")
     homes = drawn.homes(probe)
     assert set(homes.index) == set(held.columns) - {8, 9} and set(homes) <= {"field-s", "town-s"}
     for number, home in homes.items():
@@ -98,7 +99,7 @@ def test_the_home_of_a_concept_is_the_scene_it_is_shown_with_most(probe):
 
 
 def test_positive_information_is_the_logarithm_of_together_over_chance(probe):
-    held = drawn.presence(probe)
+    held = presence(probe, "train")
     found = drawn.positive_information(held)
     count = Counter()
     for row in held.to_numpy():
@@ -113,7 +114,7 @@ def test_positive_information_is_the_logarithm_of_together_over_chance(probe):
 
 def test_co_occurrence_vectors_of_all_dimensions_have_the_cosines_of_the_root_of_the_squared_information(probe):
     made = drawn.co_occurrence(probe)
-    held = drawn.presence(probe)[made.index]
+    held = presence(probe, "train")[made.index]
     information = drawn.positive_information(held)
     root = sqrtm(information @ information).real  # U S U^T for the symmetric U S' U^T
     slow = root / np.sqrt(np.outer(np.diag(root), np.diag(root)))
@@ -121,7 +122,7 @@ def test_co_occurrence_vectors_of_all_dimensions_have_the_cosines_of_the_root_of
 
 
 def test_a_concept_that_every_image_holds_has_no_co_occurrence_vector(probe):
-    assert drawn.presence(probe)[[1, 2]].all(axis=None)
+    assert presence(probe, "train")[[1, 2]].all(axis=None)
     assert not {1, 2} & set(drawn.co_occurrence(probe).index)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from measured import annotated, measure
 
-from n2vlib.alignment import largest_weights, seeds
+from n2vlib.alignment import largest_weights
 from n2vlib.errors import BadInput
 from n2vlib.methods import classification, segmentation
 from n2vlib.methods.segmentation import Options
@@ -26,7 +26,7 @@ def oracle_weights(layer, probe, name: str, options: Options, kept=1) -> np.ndar
     images = probe.images_with(number, "train")
     masks, fired = annotated(probe)[images, column], np.array([layer.fired_in(i) for i in images])
     preset = segmentation.PRESETS[options.preset]
-    weights, plan = segmentation.start(layer.n_filters, len(images), number, options, preset.shuffled)
+    weights, plan = segmentation.start(layer, len(images), number, options)
     batches = [order[a : a + preset.batch] for order in plan for a in range(0, len(order), preset.batch)]
     rate = options.rate * (113 * 113 / np.prod(probe.label_size) if preset.scaled else 1)
     return oracles.train_segmentation(
@@ -112,11 +112,9 @@ def test_classification_weights_equal_autograd(world, n_filters):
     found = classification.align(layer, probe, n_filters=n_filters, epochs=8)
     number = probe.concept(name)
     truth = np.isin(np.arange(len(probe.images)), probe.images_with(number))
-    rng = np.random.default_rng(seeds(0, number, n_filters))
     full = classification.align(layer, probe, epochs=8).weights.loc[number]
-    weights = rng.uniform(-1, 1, layer.n_filters).astype(np.float32) / np.float32(np.sqrt(layer.n_filters))
-    bias = float(np.float32(rng.uniform()))
-    samples, epoch_ptr = classification.sample_plan(truth, probe.split == "train", 8, rng)
+    options = classification.Options(n_filters, epochs=8)
+    weights, bias, samples, epoch_ptr = classification.start(layer, truth, probe.split == "train", number, options)
     kept = np.ones(layer.n_filters) if n_filters is None else np.zeros(layer.n_filters)
     kept[np.argsort(-np.abs(full))[:n_filters]] = 1
     epochs = [

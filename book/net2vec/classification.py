@@ -105,17 +105,15 @@ def f(images, weights, bias):
 
 # %% [markdown]
 # *With equal probability* means: in each epoch all images of the smaller class, and equally many of the larger, drawn
-# anew. We use the library's own draw, so that both see the same images in the same order, and leave the gradient to
-# autograd. The library's is written out by hand.
+# anew. We use the library's own draws, so that both begin alike and see the same images in the same order, and leave the
+# gradient to autograd. The library's is written out by hand.
 
 # %%
 from n2vlib.methods import classification
 
-rng = np.random.default_rng([SEED, concept])
-first = rng.uniform(-1, 1, layer.n_filters).astype(np.float32) / np.float32(np.sqrt(layer.n_filters))
-weights = torch.tensor(first, requires_grad=True)
-bias = torch.tensor(np.float32(rng.uniform()), requires_grad=True)
-samples, begins = classification.sample_plan(truth, in_training, EPOCHS, rng)
+options = classification.Options(epochs=EPOCHS, seed=SEED)
+first, first_bias, samples, begins = classification.start(layer, truth, in_training, concept, options)
+weights, bias = torch.tensor(first, requires_grad=True), torch.tensor(first_bias, requires_grad=True)
 
 # %%
 optimiser = torch.optim.SGD([weights, bias], lr=0.1, momentum=0.9)
@@ -264,10 +262,8 @@ charts.histogram(
 
 # %%
 chosen = alone[layer.name].scores.query("split == 'val'").set_index("concept")["filter"].reindex(wide["concept"])
-starts = {
-    c: np.random.default_rng([SEED, c]).uniform(-1, 1, layer.n_filters) / layer.n_filters**0.5 for c in chosen.index
-}
-idle = np.mean([abs(together[layer.name].weights.loc[c, k] / starts[c][k] - 1) < 0.1 for c, k in chosen.items()])
+learned = together[layer.name]
+idle = np.mean([abs(learned.weights.loc[c, k] / learned.start.loc[c, k] - 1) < 0.1 for c, k in chosen.items()])
 steps = EPOCHS * np.ceil(2 * np.minimum(training, 2 * half - training) / 64)
 print(f"Half of the concepts are learned in {np.median(steps[steps > 0]):.0f} steps or fewer.")
 print(f"For {idle:.0%} of all concepts the largest weight in {layer.name} is still within a tenth of its random start.")

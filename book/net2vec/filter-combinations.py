@@ -119,7 +119,7 @@ def loss(weights, fired, annotated):
 from n2vlib.methods import segmentation
 
 options = segmentation.Options(epochs=1, seed=SEED)
-start, order = segmentation.start(layer.n_filters, len(training), concept, options, shuffled=True)
+start, order = segmentation.start(layer, len(training), concept, options)
 weights = torch.tensor(start, requires_grad=True)
 rate = options.rate * 113 * 113 / np.prod(probe.label_size)
 optimiser = torch.optim.SGD([weights], lr=float(rate), momentum=options.momentum)

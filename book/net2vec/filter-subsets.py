@@ -130,7 +130,7 @@ def loss(weights, fired, annotated):
 
 # %%
 options = segmentation.Options(epochs=EPOCHS, seed=SEED, n_filters=few if few < layer.n_filters else None)
-first, order = segmentation.start(layer.n_filters, len(training), concept, options, shuffled=True)
+first, order = segmentation.start(layer, len(training), concept, options)
 weights = torch.tensor(first[kept], requires_grad=True)
 rate = options.rate * segmentation.MAP_OF_THE_PAPER / np.prod(probe.label_size)
 optimiser = torch.optim.SGD([weights], lr=float(rate), momentum=options.momentum)
@@ -178,7 +178,6 @@ gallery.show([probe.image(image)] * len(steps), captions, predicted=masks, annot
 # %%
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from n2vlib.alignment import seeds
 from n2vlib.methods import classification
 
 answers = saturation.runs(classification.align, layer, probe, SUBSETS_CLASSIFICATION, **taught)
@@ -189,10 +188,10 @@ kept = np.sort(np.argsort(-np.abs(full.loc[concept].to_numpy()), kind="stable")[
 truth, in_training = np.isin(np.arange(len(probe)), probe.images_with(concept)), probe.split == "train"
 
 # %%
-rng = np.random.default_rng(seeds(SEED, concept, few if few < layer.n_filters else None))
-first = rng.uniform(-1, 1, layer.n_filters).astype(np.float32)[kept] / np.float32(np.sqrt(layer.n_filters))
-weights, bias = torch.tensor(first, requires_grad=True), torch.tensor(np.float32(rng.uniform()), requires_grad=True)
-samples, begins = classification.sample_plan(truth, in_training, EPOCHS, rng)
+options = classification.Options(epochs=EPOCHS, seed=SEED, n_filters=few if few < layer.n_filters else None)
+first, first_bias, samples, begins = classification.start(layer, truth, in_training, concept, options)
+first = first[kept]
+weights, bias = torch.tensor(first, requires_grad=True), torch.tensor(first_bias, requires_grad=True)
 pooled, target = torch.tensor(np.array(layer.pooled)[:, kept]), torch.tensor(truth).float()
 optimiser = torch.optim.SGD([weights, bias], lr=0.1, momentum=0.9)
 decay = torch.optim.lr_scheduler.StepLR(optimiser, step_size=-(-EPOCHS // 2), gamma=0.1)

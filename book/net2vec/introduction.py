@@ -173,7 +173,9 @@ print(f"area: {masks.mean():.1%} of the pixels as in the figure, {scored.mean():
 # %%
 import pandas as pd
 
-everywhere, holds = np.arange(len(probe)), maximal.presence(probe)
+from n2vlib.probe.occurrences import presence
+
+everywhere, holds = np.arange(len(probe)), presence(probe)
 strength = maximal.strengths(found, layer, everywhere)
 depths = [n for n in (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 20000) if n <= len(probe)] or [len(probe)]
 shares = pd.DataFrame({n: maximal.coherence(strength, holds, n) for n in depths})

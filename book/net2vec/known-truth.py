@@ -209,10 +209,8 @@ charts.table(shown.rename_axis(index="kind", columns=None).reset_index(), captio
 # %%
 middle = levels[len(levels) // 2]
 learned = together[middle.name].weights.to_numpy()
-options = segmentation.Options(epochs=1, seed=SEED)
-begun = [segmentation.start(plan.n_filters, 1, int(c), options, True)[0] for c in plan.concepts.index]
 idle = ~plan.answers.any(0)
-same_sign = (np.sign(learned) == np.sign(begun))[:, idle].mean()
+same_sign = (np.sign(learned) == np.sign(together[middle.name].start.to_numpy()))[:, idle].mean()
 areas = {
     run.scores["method"].iloc[0]: run.pairs[["predicted", "annotated"]].sum()
     for run in runs

@@ -240,7 +240,9 @@ gallery.stack(*(deciles(two[-1], method) for method in ("single filter", "combin
 # %%
 import numpy as np
 
-validation, holds = np.flatnonzero(probe.split == "val"), maximal.presence(probe)
+from n2vlib.probe.occurrences import presence
+
+validation, holds = np.flatnonzero(probe.split == "val"), presence(probe)
 methods = {"single filter": alone[layer.name], "combination": together[layer.name]}
 strength = {method: maximal.strengths(found, layer, validation) for method, found in methods.items()}
 

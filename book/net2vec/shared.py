@@ -119,8 +119,8 @@ charts.table(
 
 # %%
 from n2vlib import gallery
-from n2vlib.analysis import maximal
 from n2vlib.iou import single_filter_mask
+from n2vlib.probe.occurrences import presence
 
 pairs, shared = outlined[layer.name].pairs.query("split == 'val'"), int(group["filter"].iloc[0])
 shown = pd.concat([pairs.query("concept == @c").nlargest(4, "individual_iou") for c in group["concept"]])
@@ -142,7 +142,7 @@ gallery.show(
 # split the validation images of each concept by whether another one of the group is in them, and pool each part.
 
 # %%
-company = maximal.presence(probe)[group["concept"]].sum(axis=1) > 1
+company = presence(probe)[group["concept"]].sum(axis=1) > 1
 split = pairs.loc[pairs["concept"].isin(group["concept"])].assign(
     company=lambda rows: company.loc[rows["image"]].to_numpy()
 )
@@ -316,13 +316,10 @@ print(
 # learned? And how often do both tasks agree on the best filter?
 
 # %%
-drawn = {
-    c: {n: abs(np.random.default_rng([SEED, c]).uniform(-1, 1, n)).argmax() for n in set(chosen["n_filters"])}
-    for c in probe.concepts.index
-}
 classified = chosen.query("task == 'classification'")
+largest = {name: found.start.abs().idxmax(axis=1) for name, found in recognised.items()}
 classified = classified.assign(
-    at_start=[row.filter == drawn[row.concept][row.n_filters] for row in classified.itertuples()]
+    at_start=[row.filter == largest[row.layer][row.concept] for row in classified.itertuples()]
 )
 in_both = classified.merge(chosen.query("task == 'segmentation'"), on=["layer", "concept"], suffixes=("", "_seg"))
 agree = (in_both["filter"] == in_both["filter_seg"]).groupby(in_both["layer"], sort=False).mean()

@@ -263,17 +263,13 @@ charts.table(summary, "negative: significant ones; all_weights_r: the median whe
 # start exactly, so it can be subtracted. If it is the reason for a low share, the share must rise.
 
 # %%
-options = segmentation.Options(epochs=EPOCHS, seed=SEED)
-starts = {
-    name: np.stack([segmentation.start(each.n_filters, 0, int(c), options, False)[0] for c in weights[name].index])
-    for name, each in layers.items()
-}
+starts = {name: together[name].start.loc[weights[name].index] for name in layers}
 moved = {name: weights[name] - starts[name] for name in layers}
 share = {
     name: correlation.significant(correlation.of_weights(moved[name], iou[name]))["as published"].mean()
     for name in layers
 }
-size = {name: np.abs(moved[name]).to_numpy().mean() / np.abs(starts[name]).mean() for name in layers}
+size = {name: moved[name].abs().to_numpy().mean() / starts[name].abs().to_numpy().mean() for name in layers}
 frame = pd.DataFrame(
     {"with_the_start": rows["this run"], "without_it": 100 * pd.Series(share), "moved": pd.Series(size)}
 )

@@ -13,40 +13,21 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from n2vlib.alignment import Alignment, seeds
+from n2vlib.alignment import Alignment, unit
 from n2vlib.errors import BadInput
 from n2vlib.tables import bootstrap_mean
 
 Spaces = Mapping[str, pd.DataFrame]
 
 
-def unit(vectors: pd.DataFrame) -> pd.DataFrame:
-    """The rows scaled to length one; rows of zeros, and rows that are not finite, are left out."""
-    length = np.sqrt((vectors.astype(float) ** 2).sum(axis=1, skipna=False))
-    kept = (length > 0) & np.isfinite(length)
-    return vectors.loc[kept].astype(float).div(length[kept], axis=0)
-
-
-def start(found: Alignment) -> pd.DataFrame:
-    """The random weights from which the learning of each concept began: (concept, filter).
-
-    They depend on the seed, the concept's number and the number of filters alone. So the two tasks, and all layers with
-    as many filters, begin at the same place.
-    """
-    if found.record.get("n_filters") is not None:
-        raise BadInput("start: of weights over all filters only, not of those learned anew for some")
-    size, seed = found.weights.shape[1], found.record["seed"]
-    rows = [np.random.default_rng(seeds(seed, int(c), None)).uniform(-1, 1, size) for c in found.weights.index]
-    return pd.DataFrame(np.array(rows).reshape(-1, size) / np.sqrt(size), index=found.weights.index)
-
-
 def without_start(found: Alignment) -> pd.DataFrame:
     """Unit vectors of what was learned alone: the weights less the random ones from which learning began.
 
-    Directions that no gradient pushed stay as they were drawn. They make two concepts unalike at random, and the same
-    concept in two spaces alike if both began at the same place.
+    Directions that no gradient pushed stay as they were drawn. They make two concepts unalike at random.
     """
-    return unit(found.weights - start(found))
+    if found.start is None:
+        raise BadInput("without_start: nothing was learned here, so there is no start to take away")
+    return unit(found.weights - found.start)
 
 
 def similarity(space: pd.DataFrame) -> pd.DataFrame:

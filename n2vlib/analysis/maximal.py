@@ -13,8 +13,6 @@ from scipy import sparse
 from n2vlib.activations import Layer
 from n2vlib.alignment import Alignment
 from n2vlib.errors import BadInput
-from n2vlib.probe import ProbeSet
-from n2vlib.probe.occurrences import concept_positions, image_of_pair
 
 _VALUES_AT_ONCE = 2**23
 
@@ -55,19 +53,12 @@ def strongest(strength: pd.Series, count: int) -> NDArray[np.int64]:
 def coherence(strength: pd.DataFrame, holds: pd.DataFrame, count: int) -> pd.Series:
     """Share of the `count` strongest images that contain the concept, by concept.
 
-    strength   `strengths`      holds   bool, (image, concept), `presence`
+    strength   `strengths`      holds   bool, (image, concept), `occurrences.presence`
     """
     if not 0 < count <= len(strength):
         raise BadInput(f"count = {count}: there are {len(strength)} images to choose from")
     shares = {c: holds[c].loc[strongest(values, count)].mean() for c, values in strength.items()}
     return pd.Series(shares, name="share", dtype=float).rename_axis("concept")
-
-
-def presence(probe: ProbeSet) -> pd.DataFrame:
-    """Which image contains which concept: bool, (image, concept)."""
-    present = np.zeros((len(probe), len(probe.concepts)), np.bool_)
-    present[image_of_pair(probe), concept_positions(probe)] = True
-    return pd.DataFrame(present, columns=probe.concepts.index)
 
 
 def _largest_sums(layer: Layer, weights: NDArray[np.float32], images: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from n2vlib.analysis import comparison, correlation, embeddings, individual, max
 from n2vlib.methods import classification, segmentation, single_filter
 from n2vlib.methods.segmentation import alphas
 from n2vlib.probe import ProbeSet
-from n2vlib.probe.occurrences import positions
+from n2vlib.probe.occurrences import positions, presence
 from n2vlib.spaces import drawn
 from n2vlib.tables import MEASURE
 
@@ -124,9 +124,8 @@ def measure(
         correlations=pd.concat([correlations(layers[n], probe, four[TASKS[0], MANY]) for n, four in found.items()]),
         images={m: of_images(individual.with_silence(each, deepest), probe) for m, each in ((ONE, one), (MANY, many))},
         coherence={m: coherence(each, deepest, probe) for m, each in ((ONE, one), (MANY, many))},
-        together=drawn.shown_with(drawn.presence(probe)),
+        together=drawn.shown_with(presence(probe, "train")),
         spaces={
-            # Less the random start, which both tasks, and all networks of one width, share.
             (network, TASKS[0]): embeddings.without_start(many),
             (network, TASKS[1]): embeddings.without_start(found[name][TASKS[1], MANY]),
             (network, ONE): one.unit_weights(),
@@ -219,7 +218,7 @@ def coherence(found: Alignment, layer: Layer, probe: ProbeSet) -> pd.Series:
     """Share of the ten validation images with the strongest answer that hold the concept, by concept."""
     images = positions(probe, "val")
     strength = maximal.strengths(found, layer, images)
-    return maximal.coherence(strength, maximal.presence(probe), min(STRONGEST, len(images)))
+    return maximal.coherence(strength, presence(probe), min(STRONGEST, len(images)))
 
 
 def of_images(pairs: pd.DataFrame, probe: ProbeSet, draws: int = 200, seed: int = 0) -> pd.DataFrame:

@@ -134,7 +134,7 @@ def execute(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> Pa
             kernel_name=setting.kernel,
             progress_bar=False,
             cwd=str((setting.root / chapter).parent),
-            extra_arguments=["--log-level=ERROR"],  # the kernel's own warnings are no part of the book
+            extra_arguments=["--log-level=CRITICAL"],  # what a kernel says of itself is no part of the book
         )
     except papermill.PapermillExecutionError as error:
         said = " ".join(f"{error.ename}: {error.evalue}".split())

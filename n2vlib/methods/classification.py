@@ -8,11 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.activations import Layer
-from n2vlib.alignment import Alignment, largest_weights, score_table, seeds
+from n2vlib.alignment import Alignment, generator, largest_weights, score_table
 from n2vlib.errors import BadInput
 from n2vlib.kernels import sampling, training
 from n2vlib.probe import ProbeSet
-from n2vlib.probe.occurrences import concept_positions, image_of_pair
+from n2vlib.probe.occurrences import presence
 from n2vlib.store import in_chunks, load_array
 
 MODULES = ["n2vlib.methods.classification"]
@@ -76,8 +76,7 @@ class _Trainer:
 
     def __init__(self, layer: Layer, probe: ProbeSet, options: Options, chosen: NDArray[np.bool_] | None):
         self.layer, self.probe, self.options, self.chosen = layer, probe, options, chosen
-        self.present = np.zeros((len(probe.images), len(probe.concepts)), np.bool_)
-        self.present[image_of_pair(probe), concept_positions(probe)] = True
+        self.present = presence(probe).to_numpy()
         self.in_training = probe.split == "train"
         share = self.present[self.in_training].mean(0)
         self.concepts = np.flatnonzero((share > 0) & (share < 1))
@@ -91,11 +90,8 @@ class _Trainer:
         """Weights, bias and the answers on both balanced sets, for the at-th concept."""
         concept, options = self.concepts[at], self.options
         number, truth = int(self.probe.concepts.index[concept]), self.present[:, concept]
-        n_filters = self.layer.n_filters
-        rng = np.random.default_rng(seeds(options.seed, number, options.n_filters))
-        first = rng.uniform(-1, 1, n_filters).astype(np.float32) / np.float32(np.sqrt(n_filters))
-        bias, chosen = np.float32(rng.uniform()), self._filters(at)
-        samples, epoch_ptr = sample_plan(truth, self.in_training, options.epochs, rng)
+        n_filters, chosen = self.layer.n_filters, self._filters(at)
+        first, bias, samples, epoch_ptr = start(self.layer, truth, self.in_training, number, options)
         everything = len(chosen) == n_filters
         weights, features = (
             first[chosen],
@@ -118,6 +114,18 @@ class _Trainer:
 
     def _filters(self, at: int) -> NDArray[np.int64]:
         return np.arange(self.layer.n_filters) if self.chosen is None else np.flatnonzero(self.chosen[at])
+
+
+def start(
+    layer: Layer, truth: NDArray[np.bool_], usable: NDArray[np.bool_], number: int, options: Options
+) -> tuple[NDArray[np.float32], np.float32, NDArray[np.int32], NDArray[np.int64]]:
+    """First weights of all filters, U(-1/sqrt(K), 1/sqrt(K)), the first bias, U(0, 1), and the `sample_plan`.
+
+    truth, usable   bool, (image,): whether it holds concept `number`, and whether it may be learned from
+    """
+    rng = generator(layer, "classification", number, options.seed, options.n_filters)
+    weights = rng.uniform(-1, 1, layer.n_filters).astype(np.float32) / np.float32(np.sqrt(layer.n_filters))
+    return weights, np.float32(rng.uniform()), *sample_plan(truth, usable, options.epochs, rng)
 
 
 def sample_plan(
@@ -171,11 +179,14 @@ def _read(folder: Path, layer: Layer, probe: ProbeSet, options: Options, trainer
         split: {"accuracy": accuracy.reindex(columns=[split])[split].to_numpy(float), **chosen} for split in splits
     }
     images = {split: trainer.present[part].sum(0)[trainer.concepts] for split, part in splits.items()}
-    index = concepts.index
+    index, kept = concepts.index, True if trainer.chosen is None else trainer.chosen
+    nothing = np.zeros(len(probe), np.bool_)
+    begun = np.array([start(layer, nothing, nothing, int(c), options)[0] for c in index]).reshape(weights.shape)
     return Alignment(
         score_table(concepts, labels, values, images),
         pd.DataFrame(weights, index=index),
         pd.Series(np.array(load_array(folder, "bias")), index=index),
         pairs,
         asdict(options),
+        pd.DataFrame(begun * kept, index=index),
     )

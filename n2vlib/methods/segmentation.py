@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.activations import Layer
-from n2vlib.alignment import Alignment, largest_weights, pair_table, pooled_scores, seeds
+from n2vlib.alignment import Alignment, generator, largest_weights, pair_table, pooled_scores
 from n2vlib.errors import BadInput
 from n2vlib.iou import taps
 from n2vlib.kernels import training, training_torch
@@ -104,6 +104,7 @@ class _Trainer:
         self.preset = PRESETS[options.preset]
         self.alpha = alphas(probe)
         self.concepts = np.flatnonzero(probe.concepts["segmentable"] & (self.alpha > 0))
+        self.kept = chosen
         self.chosen = None if chosen is None else dict(zip(self.concepts.tolist(), chosen, strict=True))
         pairs = concept_positions(probe)
         self._by_concept = np.argsort(pairs, kind="stable")
@@ -119,7 +120,7 @@ class _Trainer:
         options, pairs, labels = self.options, self.pairs_of(concept), self.probe.labels
         training_pairs = pairs[self.probe.split[self._image[pairs]] == "train"]
         number = int(self.probe.concepts.index[concept])
-        weights, plan = start(self.layer.n_filters, len(training_pairs), number, options, self.preset.shuffled)
+        weights, plan = start(self.layer, len(training_pairs), number, options)
         kernels = training_torch if self.layer.device == "cuda" else training
         shared = self._fired(concept, weights), (np.asarray(labels.maps), labels.map_ptr), *self._taps()
         kernels.train_segmentation(
@@ -155,16 +156,13 @@ class _Trainer:
 
 
 def start(
-    n_filters: int, n_examples: int, number: int, options: Options, shuffled: bool
+    layer: Layer, n_examples: int, number: int, options: Options
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """First weights, U(-1/sqrt(K), 1/sqrt(K)), and the order of examples in each epoch, (epoch, example).
-
-    They depend on the seed, the concept's number and the size of the subset alone, so adding a concept moves no other.
-    """
-    rng, bound = np.random.default_rng(seeds(options.seed, number, options.n_filters)), 1 / np.sqrt(n_filters)
-    weights = rng.uniform(-bound, bound, n_filters).astype(np.float32)
+    """First weights of all filters, U(-1/sqrt(K), 1/sqrt(K)), and the order of examples, (epoch, example)."""
+    rng, bound = generator(layer, "segmentation", number, options.seed, options.n_filters), layer.n_filters**-0.5
+    weights = rng.uniform(-bound, bound, layer.n_filters).astype(np.float32)
     plan = np.tile(np.arange(n_examples, dtype=np.int32), (options.epochs, 1))
-    return weights, rng.permuted(plan, axis=1) if shuffled else plan
+    return weights, rng.permuted(plan, axis=1) if PRESETS[options.preset].shuffled else plan
 
 
 def _read(folder: Path, layer: Layer, probe: ProbeSet, options: Options, trainer: _Trainer) -> Alignment:
@@ -179,5 +177,7 @@ def _read(folder: Path, layer: Layer, probe: ProbeSet, options: Options, trainer
         method="combination", n_filters=options.n_filters or layer.n_filters, seed=options.seed,
     )  # fmt: skip
     weights = pd.DataFrame(np.array(load_array(folder, "weights")), index=concepts.index)
+    begun = np.array([start(layer, 0, int(number), options)[0] for number in concepts.index]).reshape(weights.shape)
+    first = pd.DataFrame(begun * (True if trainer.kept is None else trainer.kept), index=concepts.index)
     record = {"tau": layer.tau, "level": layer.level, **asdict(options), "rate": trainer.rate}
-    return Alignment(scores, weights, pd.Series(0.0, index=concepts.index), pairs, record)
+    return Alignment(scores, weights, pd.Series(0.0, index=concepts.index), pairs, record, first)

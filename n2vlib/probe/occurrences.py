@@ -1,6 +1,7 @@
 """Which images hold which concepts, as flat arrays over all (image, concept) pairs."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.probe import ProbeSet
@@ -19,3 +20,11 @@ def concept_positions(probe: ProbeSet) -> NDArray[np.int64]:
 def image_of_pair(probe: ProbeSet) -> NDArray[np.int64]:
     """Position of the image of each (image, concept) pair, (pair,)."""
     return np.repeat(np.arange(len(probe.images)), np.diff(probe.labels.pair_ptr))
+
+
+def presence(probe: ProbeSet, split: str = "all") -> pd.DataFrame:
+    """Which images of a split hold which concepts: bool, (image, concept)."""
+    held = np.zeros((len(probe), len(probe.concepts)), np.bool_)
+    held[image_of_pair(probe), concept_positions(probe)] = True
+    chosen = positions(probe, split)
+    return pd.DataFrame(held[chosen], index=chosen, columns=probe.concepts.index)

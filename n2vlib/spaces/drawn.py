@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.analysis.embeddings import unit
+from n2vlib.alignment import unit
 from n2vlib.errors import BadInput
 from n2vlib.probe import ProbeSet
-from n2vlib.probe.occurrences import concept_positions, image_of_pair
+from n2vlib.probe.occurrences import presence
 from n2vlib.spaces.names import named
 
 _FILE = Path(__file__).with_name("drawn_tree.csv")
@@ -62,14 +62,6 @@ def indicators(lines: dict[int, list[str]]) -> pd.DataFrame:
     for row, line in zip(rows, lines.values(), strict=True):
         row[[at[node] for node in line]] = 1
     return unit(pd.DataFrame(rows, index=pd.Index(list(lines), name="number"), columns=nodes))
-
-
-def presence(probe: ProbeSet, split: str = "train") -> pd.DataFrame:
-    """Which images of a split hold which concepts, from the labels alone: bool, (image, concept number)."""
-    held = np.zeros((len(probe.images), len(probe.concepts)), np.bool_)
-    held[image_of_pair(probe), concept_positions(probe)] = True
-    chosen = np.flatnonzero(probe.split == split)
-    return pd.DataFrame(held[chosen], index=chosen, columns=probe.concepts.index)
 
 
 def shown_with(held: pd.DataFrame) -> pd.DataFrame:

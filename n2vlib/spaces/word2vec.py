@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.analysis.embeddings import unit
+from n2vlib.alignment import unit
 from n2vlib.errors import BadInput
 from n2vlib.paths import resolve
 from n2vlib.spaces.names import named, word

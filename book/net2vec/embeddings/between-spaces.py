@@ -61,10 +61,9 @@ n2vlib.check_parameters(globals())
 #
 # $D_{i,j,c}$ is one concept's share of it: the row of the difference that belongs to $c$.
 #
-# One thing has to be put right before two spaces are compared. Learning starts from random weights, drawn by a seed. With
-# the same seed, two networks of as many filters start at the same place, and so do the two tasks of one network: they
-# would look alike by what they have *not* learned. The start is known, so we take it away ($w_c$ less its first value)
-# and scale what is left to length one. The floor below says how much that matters.
+# One thing has to be put right before two spaces are compared. Learning starts from random weights, and directions that
+# nothing pushed stay as they were drawn: they make two spaces differ by what neither has learned. The start is known, so we
+# take it away ($w_c$ less its first value) and scale what is left to length one. The floor below says how much that matters.
 
 # %%
 from n2vlib.analysis import embeddings

@@ -71,7 +71,7 @@ from n2vlib.methods import classification, segmentation
 
 METHODS = {"segmentation": segmentation, "classification": classification}
 found = {task: method.align(layer, probe, epochs=EPOCHS, seed=SEED) for task, method in METHODS.items()}
-space = {task: embeddings.unit(each.weights) for task, each in found.items()}
+space = {task: each.unit_weights() for task, each in found.items()}
 print({task: f"{len(vectors)} concepts, {vectors.shape[1]} filters" for task, vectors in space.items()})
 
 # %% [markdown]
@@ -150,10 +150,11 @@ charts.table(
 
 # %%
 from n2vlib import spaces
+from n2vlib.probe.occurrences import presence
 from n2vlib.spaces import drawn
 
 others = spaces.others(probe)
-shown = drawn.shown_with(drawn.presence(probe))
+shown = drawn.shown_with(presence(probe, "train"))
 relations = {"same category": embeddings.same(probe.concepts["category"]), "seen together": shown}
 relations |= {"same kind": embeddings.similarity(others[spaces.TREE])} if spaces.TREE in others else {}
 segmentable = probe.concepts.loc[space["segmentation"].index]
@@ -218,9 +219,10 @@ charts.table(
 # everything once more from another start, and compare a concept with *itself*.
 
 # %%
+from n2vlib.alignment import Alignment
 from n2vlib.analysis import between
 
-MADE = {"as learned": lambda each: embeddings.unit(each.weights), "start taken away": embeddings.without_start}
+MADE = {"as learned": Alignment.unit_weights, "start taken away": embeddings.without_start}
 again = {task: method.align(layer, probe, epochs=EPOCHS, seed=SEED + 1) for task, method in METHODS.items()}
 rows = [
     {"task": task, "vectors": what} | between.repeated(vectors(found[task]), vectors(again[task]))
@@ -373,7 +375,9 @@ charts.table(agreement, f"Do the clusters in {layer.name} agree with groups made
 # 3. Which concept is nearest to the *opposite* of a color?
 
 # %% tags=["solution", "hide-input"]
-mean = embeddings.unit(segmented + embeddings.unit(again["segmentation"].weights).reindex(segmented.index).fillna(0))
+from n2vlib.alignment import unit
+
+mean = unit(segmented + again["segmentation"].unit_weights().reindex(segmented.index).fillna(0))
 both = {"two seeds": embeddings.neighbours(mean), "one seed": embeddings.neighbours(segmented)}
 charts.table(embeddings.kinship(both, relations, SEED), "Segmentation: neighbours of the mean of two seeds, and of one")
 
