@@ -1,22 +1,28 @@
-"""The first result on real photographs and real ImageNet networks: writes PHOTOGRAPHS.md, numbers and words only.
+"""The book on real photographs and four trained networks: writes PHOTOGRAPHS.md, numbers and words only.
 
     N2V_PHOTOGRAPHS=path/to/photographs python benchmarks/photographs.py
 
-The folder holds a probe set in Broden's format (probe/) and networks.py. Everything is measured anew, in a store of its
-own: an empty folder named by N2V_STORE, which chapters can use afterwards, or one that is thrown away.
+The folder holds a probe set in Broden's format (probe/) and networks.py. First the methods are timed, in a store of
+their own: an empty folder named by N2V_STORE, or one that is thrown away. Then every chapter is executed on each
+network, and the verdict's table of claims is read from its executed notebook. Takes an hour or two on two cores.
 """
 
 import os
+import re
 import resource
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import yaml
+from bs4 import BeautifulSoup
 
+from n2vlib import claims
 from n2vlib.activations import Layer, read_layers
 from n2vlib.methods import classification, dissection, segmentation, single_filter
 from n2vlib.networks import load_network
@@ -24,7 +30,7 @@ from n2vlib.paths import ROOT
 from n2vlib.probe import ProbeSet, load_probe
 from n2vlib.store import Store
 
-SETTINGS = ("photographs-squeezenet", "photographs-mobilenet")
+SETTINGS = ("photographs-squeezenet", "photographs-mobilenet", "photographs-mobilenet-v1", "photographs-deeplab")
 TARGET = Path(__file__).with_name("PHOTOGRAPHS.md")
 CATEGORIES = ["color", "object", "part", "material", "material, whole images", "scene", "texture"]
 
@@ -39,12 +45,12 @@ def measure(setting: str, store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
     started = time.perf_counter()
     layers = read_layers(network, values["LAYERS"], probe, tau=values["TAU"], store=store)
     reading = time.perf_counter() - started
-    print(f"{name}: {n_pairs} (image, concept) pairs, read in {reading:.0f} s", flush=True)
+    print(f"{name}: {len(probe)} photographs, {n_pairs} pairs with a concept, read in {reading:.0f} s", flush=True)
     scores, rows = [], []
     for layer in layers.values():
         table, row = _one(layer, probe, values["EPOCHS"], values["SEED"])
         scores.append(table.assign(network=name))
-        rows.append({"network": name, **row, "reading, all layers": reading})
+        rows.append({"network": name, "photographs": len(probe), **row, "reading, all layers": reading})
     return pd.concat(scores), pd.DataFrame(rows)
 
 
@@ -102,6 +108,53 @@ def _shares(scores: pd.DataFrame) -> pd.DataFrame:
     return (100 * better.mean()).unstack("task").reset_index()
 
 
+def chapters(setting: str, store: Store, out: Path) -> tuple[pd.Series, pd.DataFrame]:
+    """Execute every chapter: seconds of each, and the verdict's claims (index id; the columns of its last table)."""
+    command = [
+        sys.executable,
+        "-m",
+        "n2vlib",
+        "book",
+        "--no-site",
+        "--params",
+        f"params/{setting}.yml",
+        "--out",
+        str(out),
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"N2V_STORE": str(store.root)}, text=True, stdout=subprocess.PIPE
+    )
+    print(done.stdout, flush=True)
+    if done.returncode:
+        print(f"{setting}: not every chapter could be executed")
+    seconds = re.findall(r"^(book/\S+)\s+([\d.]+) s$", done.stdout, re.MULTILINE)
+    return pd.Series({name: float(took) for name, took in seconds}), _claims(out)
+
+
+def _claims(out: Path) -> pd.DataFrame:
+    """The table "Every claim of the paper" of the executed verdict, all its rows."""
+    (verdict,) = out.rglob("verdict/net2vec.ipynb")
+    cells = [cell for cell in nbformat.read(verdict, as_version=4).cells if cell.cell_type == "code"]
+    outputs = [output["data"] for cell in cells for output in cell.outputs if "data" in output]
+    page = next(text for data in outputs if "Every claim of the paper" in (text := data.get("text/html", "")))
+    table = max(BeautifulSoup(page, "html.parser").find_all("table"), key=lambda found: len(found.find_all("tr")))
+    head, *rows = [[cell.text for cell in row.find_all(["th", "td"])] for row in table.find_all("tr")]
+    return pd.DataFrame(rows, columns=head).set_index("id")
+
+
+def _holding(found: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What each network says to each claim, and how often each answer was given."""
+    listed = claims.table().set_index("id")
+    answers = pd.DataFrame({name: each["holds"] for name, each in found.items()})
+    values = pd.DataFrame({name: each["this run"] for name, each in found.items()})
+    said = answers.where(answers == claims.NOT_MEASURED, answers + ", " + values)
+    about = listed.loc[said.index, ["section", "claim", "criterion", "published"]]
+    counts = answers.apply(pd.Series.value_counts).reindex(
+        [claims.YES, claims.UNDECIDED, claims.NO, claims.NOT_MEASURED]
+    )
+    return about.join(said).reset_index(), counts.fillna(0).astype(int).rename_axis("answer").reset_index()
+
+
 def _markdown(frame: pd.DataFrame, digits: int = 3) -> str:
     def cell(value: object) -> str:
         if isinstance(value, float):
@@ -120,15 +173,39 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(os.environ.get("N2V_STORE", folder))
         measured = [measure(setting, store) for setting in SETTINGS]
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        executed = {setting: chapters(setting, store, Path(folder) / "book" / setting) for setting in SETTINGS}
     scores, rows = (pd.concat(parts, ignore_index=True) for parts in zip(*measured, strict=True))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    names = {setting: setting.removeprefix("photographs-") for setting in SETTINGS}
+    answers, counts = _holding({names[setting]: found for setting, (_, found) in executed.items()})
+    took = pd.DataFrame(
+        [(names[s], len(seconds), seconds.sum() / 60, seconds.idxmax()) for s, (seconds, _) in executed.items()],
+        columns=["network", "chapters executed", "minutes, one after the other", "longest"],
+    )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    images = f"{len(probe.images):,} photographs ({(probe.split == 'train').sum():,} for training)"
     text = f"""# Photographs
 
-{len(probe.images):,} photographs ({(probe.split == "train").sum():,} for training), {len(probe.concepts)} concepts, two
-networks trained on ImageNet, five layers each. Made by `python benchmarks/photographs.py`. Validation images only; set
-IoU for segmentation, balanced accuracy for classification. Tau 0.005, 30 epochs, preset `paper`, seed 0. Five materials
-label whole images only: they have no outline to learn, so no combination, and stand apart.
+{images}, {len(probe.concepts)} concepts; three networks
+trained on ImageNet and one (DeepLab, on every fourth photograph) on Cityscapes, five layers each. Made by
+`python benchmarks/photographs.py`. Validation images only; set IoU for segmentation, balanced accuracy for
+classification. Tau 0.005, 30 epochs, preset `paper`, seed 0. Five materials label whole images only: they have no
+outline to learn, so no combination, and stand apart.
+
+## Which of the paper's claims hold
+
+From the verdict chapter of each network: what it says, and the effect. Criterion and published number in the same unit.
+Claims about several networks compare the ones that `params/<setting>/net2vec.yml` names: trained ones, and where it is
+listed SqueezeNet with random weights. Not measured: what needs a kind of network or concept that is not here, such as
+self-supervised ones.
+
+{_markdown(counts)}
+
+{_markdown(answers)}
+
+All chapters were executed, measurements found in the store included:
+
+{_markdown(took, 1)}
 
 ## Mean score by category
 

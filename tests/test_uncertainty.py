@@ -95,3 +95,10 @@ def test_a_filter_that_is_best_in_every_group_of_images_is_best_in_every_draw(wo
         assert row["low"] <= train[row["filter"], column] <= row["high"]
     assert table["share"].between(0, 1).all() and table["share"].nunique() > 1
     assert ((table["runner_up"] >= 0) == (table["share"] < 1)).all()
+    won = uncertainty.best_filter_draws(layers["1"], probe, draws=100)[table.index]
+    held = won[won >= 0]
+    assert (held == table["filter"]).sum().div(held.count()).to_numpy() == pytest.approx(table["share"].to_numpy())
+
+
+def test_an_interval_around_keeps_the_spread_of_the_draws_and_leaves_their_bias():
+    assert uncertainty.around(10.0, np.arange(101.0), level=0.8) == pytest.approx((10 - 40, 10 + 40))

@@ -289,6 +289,19 @@ charts.table(
 )
 
 # %% [markdown]
+# The same draws say how sure the share of filters that are *never* chosen is: in each, other filters are left out.
+
+# %%
+counted = chosen.query("task == 'segmentation'").groupby("layer")["concept"].agg(list)
+never, rows = summary.query("task == 'segmentation'").set_index("layer")["never"], []
+for name, each in layers.items():
+    won = uncertainty.best_filter_draws(each, probe, seed=SEED)[counted[name]]
+    left_out = 1 - won.where(won >= 0).nunique(axis=1) / each.n_filters
+    low, high = uncertainty.around(never[name], left_out.to_numpy())
+    rows.append({"layer": name, "never": never[name], "low": low, "high": high})
+charts.table(pd.DataFrame(rows), "Segmentation: share of filters never chosen, with 95% over draws of training images")
+
+# %% [markdown]
 # Winners by luck are spread over the filters like lots, so they pull the histogram towards the lottery. If we keep only
 # the concepts whose filter wins at least half of the draws, are even fewer filters in use, compared with a lottery of as
 # many concepts?

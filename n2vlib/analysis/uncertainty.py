@@ -81,13 +81,40 @@ def interval(draws: pd.DataFrame | pd.Series, level: float = 0.95) -> pd.DataFra
     return bounds.set_axis(["low", "high"], axis=1)
 
 
+def around(value: float, draws: NDArray[np.float64], level: float = 0.95) -> tuple[float, float]:
+    """An interval for a number that counts or takes an extreme, and so lies off centre among its draws: low and high.
+
+    A draw of images is noisier than the images themselves. The spread of the draws about their own median is laid
+    around the number as measured.
+    """
+    low, middle, high = np.quantile(draws, [(1 - level) / 2, 0.5, (1 + level) / 2])
+    return float(value - (middle - low)), float(value + (high - middle))
+
+
 def best_filter_stability(layer: Layer, probe: ProbeSet, *, seed: int = 0, draws: int = 200) -> pd.DataFrame:
     """How sure the choice of each concept's best filter is (Net2Vec 3.1.1), by a bootstrap over training images.
 
-    The images are drawn in 40 fixed groups of every 40th, so that the counts of all filters are read once.
     Returns   concept, name, category, filter (best on the training images as they are), share of the draws in which
               the same filter is best, runner_up (the filter most often best otherwise, -1 for none), low and high of
               the filter's set IoU on training images
+    """
+    best, won, values = _races(layer, probe, seed, draws)
+    low, high = np.nanquantile(values, [0.025, 0.975], axis=0)
+    table = probe.concepts.loc[best.index, ["name", "category"]].rename_axis("concept").reset_index()
+    share = (won == best).sum() / (won >= 0).sum()
+    runners = [_runner_up(won[concept].to_numpy(), filter) for concept, filter in best.items()]
+    return table.assign(filter=best.to_numpy(), share=share.to_numpy(), runner_up=runners, low=low, high=high)
+
+
+def best_filter_draws(layer: Layer, probe: ProbeSet, *, seed: int = 0, draws: int = 200) -> pd.DataFrame:
+    """Which filter is best for each concept in each draw of the training images: (draw, concept), -1 without image."""
+    return _races(layer, probe, seed, draws)[1]
+
+
+def _races(layer: Layer, probe: ProbeSet, seed: int, draws: int) -> tuple[pd.Series, pd.DataFrame, NDArray[np.float64]]:
+    """The best filter of each concept; which filter won each draw, and the set IoU there of the best: (draw, concept).
+
+    The images are drawn in 40 fixed groups of every 40th, so that the counts of all filters are read once.
     """
     parts = _grouped_counts(layer, probe)
     chosen = np.flatnonzero(probe.concepts["segmentable"].to_numpy() & (parts[2].sum(0) > 0))
@@ -98,11 +125,8 @@ def best_filter_stability(layer: Layer, probe: ProbeSet, *, seed: int = 0, draws
         again = [np.tensordot(times, part, 1) for part in parts]
         held, iou = again[2] > 0, iou_of_counts(*again)  # a rare concept can be missing from a draw
         winners[draw, held], values[draw, held] = iou.argmax(0)[held], iou[best, np.arange(len(best))][held]
-    low, high = np.nanquantile(values, [0.025, 0.975], axis=0)
-    table = probe.concepts.iloc[chosen][["name", "category"]].rename_axis("concept").reset_index()
-    share = (winners == best).sum(0) / (winners >= 0).sum(0)
-    runners = [_runner_up(winners[:, c], best[c]) for c in range(len(best))]
-    return table.assign(filter=best, share=share, runner_up=runners, low=low, high=high)
+    concepts = probe.concepts.index[chosen]
+    return pd.Series(best, concepts), pd.DataFrame(winners, columns=concepts), values
 
 
 def _runner_up(winners: NDArray[np.int64], best: int) -> int:

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from n2vlib.analysis import uncertainty
+
 if TYPE_CHECKING:
     from n2vlib.claims.measured import Measured
 
@@ -126,5 +128,4 @@ def _around(value: float, draws: NDArray[np.float64], over: str, note: str, agai
     known = draws[np.isfinite(draws)]
     if not len(known):
         return Effect(float(value), np.nan, np.nan, over, note, against)
-    low, middle, high = np.quantile(known, [0.025, 0.5, 0.975])
-    return Effect(float(value), float(value - (middle - low)), float(value + (high - middle)), over, note, against)
+    return Effect(float(value), *uncertainty.around(value, known), over, note, against)
