@@ -7,6 +7,7 @@ from html import escape
 import pandas as pd
 
 _SIGNED = {"difference", "gain"}
+_LONG = 32  # characters from which a column is prose, and may wrap
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,13 @@ def _table(frame: pd.DataFrame, digits: int, best: Sequence[str], links: Mapping
     """One <table>; the class "dataframe" gives it the site's and JupyterLab's own table style."""
     cells = _formatted(frame, digits)
     numeric = {column for column in frame if frame[column].dtype.kind in "iuf"}
-    heads = "".join(f"<th{_side(column in numeric)}>{escape(str(column))}</th>" for column in frame)
+    prose = {column for column in set(frame) - numeric if cells[column].str.len().max() > _LONG}
+    heads = "".join(f"<th{_style(column in numeric)}>{escape(str(column))}</th>" for column in frame)
     lines = []
     for row in range(len(frame)):
         top = _best(frame.iloc[row], best)
         texts = {c: _linked(escape(cells.iloc[row][c]), links[c][row] if c in links else "") for c in frame}
-        tds = (f"<td{_side(c in numeric, c in top)}>{texts[c]}</td>" for c in frame)
+        tds = (f"<td{_style(c in numeric, c in top, c in prose)}>{texts[c]}</td>" for c in frame)
         lines.append(f"<tr>{''.join(tds)}</tr>")
     return f'<table class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
 
@@ -70,9 +72,9 @@ def _linked(text: str, address: str) -> str:
     return f'<a href="{escape(address)}">{text}</a>' if address else text
 
 
-def _side(right: bool, bold: bool = False) -> str:
-    weight = ";font-weight:bold" if bold else ""
-    return f' style="text-align:{"right" if right else "left"}{weight}"'
+def _style(right: bool, bold: bool = False, wraps: bool = False) -> str:
+    more = ";font-weight:bold" if bold else ";white-space:normal;min-width:12em" if wraps else ""
+    return f' style="text-align:{"right" if right else "left"}{more}"'
 
 
 def _best(row: pd.Series, columns: Sequence[str]) -> set[str]:

@@ -4,6 +4,7 @@ import base64
 import io
 import itertools
 import json
+import re
 from functools import cache
 
 import altair as alt
@@ -213,3 +214,11 @@ def test_a_table_writes_missing_numbers_as_a_dash_and_differences_with_their_sig
     frame = pd.DataFrame({"published": [91.6, np.nan], "this run": [75.0, 1234.0], "difference": [-16.6, np.nan]})
     text = repr(charts.table(frame, digits=1))
     assert "−16.6" in text and "–" in text and "1234.0" in text
+
+
+def test_only_a_column_of_sentences_may_wrap():
+    rows = pd.DataFrame(
+        {"id": ["one-word"], "claim": ["Most concepts need several filters, or so it is said"], "e": [0.5]}
+    )
+    cells = re.findall(r"<td[^>]*>", charts.table(rows).html)
+    assert ["white-space:normal" in cell for cell in cells] == [False, True, False]

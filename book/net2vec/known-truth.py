@@ -336,29 +336,9 @@ for name, given in {"trained": trained, "random weights": random_twin(trained, S
     read = n2vlib.read_layers(given, LAYERS[-1:], control, tau=TAU, device=DEVICE, store=store)
     networks[name] = (control, read[LAYERS[-1]])
 
-
 # %%
-def answers(layer, labels):
-    learned = segmentation.align(layer, labels, epochs=EPOCHS, seed=SEED)
-    runs = [single_filter.align(layer, labels), learned]
-    runs += [cut.at_best_cut(run, layer, labels) for run in runs]
-    names = ["single filter", "combination", "single, cut", "combination, cut"]
-    ious = [run.scores.query("split == 'val'").set_index("concept")["set_iou"] for run in runs]
-    each = pd.DataFrame(dict(zip(names, ious, strict=True))).dropna()
-    wins = [100 * (each["combination"] >= each["single filter"]).mean()]
-    wins += [100 * (each["combination, cut"] >= each["single, cut"]).mean()]
-    return each.mean().to_dict() | {"% as good": wins[0], "%, both cut": wins[1]}
-
-
-def floors(layer, labels):
-    pairs = segmentation.align(layer, labels, epochs=EPOCHS, seed=SEED).pairs.query("split == 'val'")
-    whole = pairs.groupby("concept")["annotated"].mean().mean() / np.prod(labels.label_size)
-    told = classification.align(layer, labels, epochs=EPOCHS, seed=SEED, features="standardised").scores
-    return {"everything": whole, "accuracy": told.query("split == 'val'")["accuracy"].mean()}
-
-
 rows = [
-    {"network": name, "labels": which} | answers(layer, labels) | floors(layer, labels)
+    {"network": name, "labels": which} | planted.control(layer, labels, epochs=EPOCHS, seed=SEED)
     for name, (images, layer) in networks.items()
     for which, labels in {"its own": images, "shuffled": planted.shuffled(images, SEED)}.items()
 ]

@@ -64,7 +64,7 @@ shown["section"] = [
     link.rpartition("/")[2].replace(".html#", ": ").replace("-", " ")
     for link in coverage.links(covered, "book/verdict/net2vec")
 ]
-columns = ["id", "what it computes", "published", "status", "section", "params", "reason"]
+columns = ["id", "status", "section", "what it computes", "published", "params", "reason"]
 addresses = {"section": coverage.links(covered, "book/verdict/net2vec")}
 charts.table(shown[columns], f"{(covered['status'] == 'runs').sum()} of {len(covered)} run", links=addresses)
 
@@ -213,7 +213,7 @@ drawn_as("number", "probability, correlation, or difference of two")
 # The same in numbers, with what decided each: which layer, which category, how many.
 
 # %%
-columns = ["id", "section", "claim", "published", "value", "low", "high", "criterion", "unit", "over", "holds", "note"]
+columns = ["id", "holds", "claim", "value", "low", "high", "criterion", "published", "unit", "section", "over", "note"]
 charts.table(found[columns].rename(columns={"value": "this run"}), "Every claim of the paper", digits=2)
 
 # %% [markdown]

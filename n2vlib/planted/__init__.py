@@ -10,6 +10,7 @@ Nothing else in the library knows of any of this: the photographs are PNG files 
 torch module, and `shuffled` is a probe set like any other.
 """
 
+from n2vlib.planted.controls import control
 from n2vlib.planted.network import PREPROCESSING, Planted, network
 from n2vlib.planted.photographs import GRID, SIDE, every_nth, shuffled, spell, views
 from n2vlib.planted.plan import PLANTS, VIEWS, Plan, deal, eligible
@@ -38,6 +39,7 @@ __all__ = [
     "Planted",
     "by_kind",
     "ceiling",
+    "control",
     "deal",
     "effective_filters",
     "eligible",

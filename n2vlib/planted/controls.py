@@ -1,0 +1,41 @@
+"""What the methods report where the answer is known without planting: nothing to find, or everything marked."""
+
+import numpy as np
+import pandas as pd
+
+from n2vlib.activations import Layer
+from n2vlib.alignment import Alignment
+from n2vlib.analysis import cut
+from n2vlib.methods import classification, segmentation, single_filter
+from n2vlib.probe import ProbeSet
+
+
+def control(layer: Layer, labels: ProbeSet, *, epochs: int, seed: int) -> dict[str, float]:
+    """Both methods on one layer, as published and each with its best cut: means over concepts, validation images.
+
+    labels    the layer's own probe set, or `shuffled` of it
+    Returns   set IoU: "single filter", "combination", "single, cut", "combination, cut", and "everything", of a mask
+              that covers the whole image; "% as good" and "%, both cut", the share of concepts for which the
+              combination is at least as good; "accuracy", of classification from standardised activations
+    """
+    alone, together = single_filter.align(layer, labels), segmentation.align(layer, labels, epochs=epochs, seed=seed)
+    each = pd.DataFrame(
+        {
+            "single filter": _set_iou(alone),
+            "combination": _set_iou(together),
+            "single, cut": _set_iou(cut.at_best_cut(alone, layer, labels)),
+            "combination, cut": _set_iou(cut.at_best_cut(together, layer, labels)),
+        }
+    ).dropna()
+    share = together.pairs.query("split == 'val'").groupby("concept")["annotated"].mean() / np.prod(labels.label_size)
+    told = classification.align(layer, labels, epochs=epochs, seed=seed, features="standardised").scores
+    return each.mean().to_dict() | {
+        "% as good": 100 * float((each["combination"] >= each["single filter"]).mean()),
+        "%, both cut": 100 * float((each["combination, cut"] >= each["single, cut"]).mean()),
+        "everything": float(share.mean()),
+        "accuracy": float(told.query("split == 'val'")["accuracy"].mean()),
+    }
+
+
+def _set_iou(found: Alignment) -> pd.Series:
+    return found.scores.query("split == 'val'").set_index("concept")["set_iou"]
