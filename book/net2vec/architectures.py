@@ -291,6 +291,10 @@ for step in steps.query("task == 'segmentation' and method == 'combination'").it
 #   `params/broden-alexnet.yml` and `params/broden-alexnet/architectures.yml` run this chapter on them where a copy of Broden
 #   lies. Those trained on Places and the five without labels exist as files of an older framework; until they can be
 #   read, the page of results lists these rows as `needs-original-data`.
+# - **Two AlexNets, and two ends of GoogLeNet.** The released notebooks use torchvision's AlexNet where layers are compared
+#   and Caffe's reference network where networks are; the paper calls both AlexNet. They differ in the width of the first
+#   layers. For one count of detectors the notebooks take GoogLeNet's inception4e, everywhere else inception5b. One
+#   parameter file names one network, so here nothing changes under one name.
 # - **A drawn world is easy.** Its colors are clean and its objects few. A riddle such as turning the image can be solved
 #   with less than on photographs, so a network may learn less from it.
 # - **Small networks, short training.** A teacher that would be better after a week is not better after ten minutes.
