@@ -7,7 +7,7 @@ from html import escape
 import pandas as pd
 
 _SIGNED = {"difference", "gain"}
-_LONG = 32  # characters from which a column is prose, and may wrap
+_LONG = 24  # characters from which a column of words may wrap
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _table(frame: pd.DataFrame, digits: int, best: Sequence[str], links: Mapping
     """One <table>; the class "dataframe" gives it the site's and JupyterLab's own table style."""
     cells = _formatted(frame, digits)
     numeric = {column for column in frame if frame[column].dtype.kind in "iuf"}
-    prose = {column for column in set(frame) - numeric if cells[column].str.len().max() > _LONG}
+    prose = {c for c in set(frame) - numeric if any(len(text) > _LONG and " " in text for text in cells[c])}
     heads = "".join(f"<th{_style(column in numeric)}>{escape(str(column))}</th>" for column in frame)
     lines = []
     for row in range(len(frame)):
@@ -91,5 +91,5 @@ def _cell(value: object, column: str, digits: int) -> str:
         return "–"
     if isinstance(value, float):
         sign = "+" if column in _SIGNED else ""
-        return f"{value:{sign}.{digits}f}".replace("-", "−")
+        return f"{round(value, digits) + 0.0:{sign}.{digits}f}".replace("-", "−")  # + 0.0: no minus before a zero
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

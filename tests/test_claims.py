@@ -167,7 +167,15 @@ def test_saturation_is_the_share_of_what_the_best_number_of_filters_has_above_ch
     runs = curve({1: [0.6, 0.6, 0.8], 8: [0.6, 0.6, 1.0]}, [3, 4, 5])
     m = by_hand(fewer={"classification": runs})
     assert sufficient.saturated(m, filters=50).value == 50  # objects are there with 1 of 8 filters, the part is not
-    assert sufficient.saturated(m, filters=50, category="part").value == pytest.approx(60)
+    assert sufficient.saturated(m, filters=50, category="part").value == pytest.approx(
+        60 + 40 * np.log(50 * 8 / 256) / np.log(8)  # 60 with one filter, 100 with eight, straight over log F
+    )
+
+
+def test_a_handful_of_failures_decides_nothing():
+    m = by_hand()
+    effect = sufficient.failures(m, TASKS[0], "training")
+    assert (effect.low, effect.high) == (0, 1) and holds(effect, "above", 0.5) == claims.UNDECIDED
 
 
 def chosen(best: dict[str, list[int]], filters: int) -> pd.DataFrame:

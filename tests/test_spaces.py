@@ -265,6 +265,11 @@ def test_a_map_of_concepts_names_each_and_can_be_searched():
     assert spec["usermeta"] == {"n2v": "square"}
 
 
+def test_on_a_map_a_name_that_would_lie_on_another_is_left_out():
+    points = pd.DataFrame({"name": ["dog", "cat", "cow"], "category": "object", "x": [0, 0.01, 1], "y": [0, 0.01, 1]})
+    assert list(layer_data(charts.concept_map(points, "t"))["label"]) == ["dog", "", "cow"]
+
+
 # --- Word2Vec
 
 VECTORS = {"the": [1, 1, 1], "dog": [3, 0, 4], "traffic_light": [0, -2, 0], "grey": [0, 0.5, 0.5], "cat": [0, 0, 0]}

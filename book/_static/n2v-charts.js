@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const here = document.currentScript.src.replace(/n2v-charts\.js.*$/, "");
-  const NARROW = 520, AXIS = 76, GAP = 18, LARGEST_SQUARE = 560;
+  const NARROW = 520, AXIS = 76, GAP = 18, LARGEST_SQUARE = 560, LETTER = 6.6;
   const views = new Map(); // chart div -> what vegaEmbed returned
   let found = ""; // the concept marked on this page
 
@@ -17,13 +17,66 @@
     });
   }
 
-  /* The small charts of a facet: as many in a row as stay readable, together as wide as the page. */
+  function panels(chart) {
+    const name = (chart.facet.field || "").replace(/\\/g, "");
+    const rows = (chart.data || chart.spec.data || {}).name;
+    return new Set((chart.datasets[rows] || []).map((row) => row[name])).size;
+  }
+
+  /* The small charts of a facet: as many in a row as stay readable, together as wide as the page; in full rows where
+     one fewer or two more in a row give them. Where a row is not full, every panel has its own axis. */
   function fitFacet(chart, width) {
-    const least = 0.75 * (chart.spec.width || 165);
+    const least = 0.7 * (chart.spec.width || 165);
     const room = width - AXIS + GAP;
-    const columns = Math.max(1, Math.min(chart.columns || 1, Math.floor(room / (least + GAP))));
+    const most = Math.max(1, Math.floor(room / (least + GAP)));
+    const count = panels(chart), wanted = Math.min(chart.columns || 1, most);
+    const full = [wanted, wanted - 1, wanted + 1, wanted + 2].find((n) => n > 1 && n <= most && count % n === 0);
+    const columns = full || wanted;
     chart.columns = columns;
     chart.spec.width = Math.floor(room / columns - GAP);
+    if (count % columns) chart.resolve = { ...chart.resolve, axis: { ...(chart.resolve || {}).axis, x: "independent" } };
+  }
+
+  /* A sentence in lines of at most so many letters. */
+  function lines(text, letters) {
+    const out = [""];
+    for (const word of text.split(" "))
+      if (out.at(-1) && out.at(-1).length + word.length >= letters) out.push(word);
+      else out[out.length - 1] = `${out.at(-1)} ${word}`.trim();
+    return out.length > 1 ? out : text;
+  }
+
+  /* Titles of axes in as many lines as their side of the plot needs; on a phone, names beside it take less than half. */
+  function fitAxes(part, wide, high, narrow) {
+    if (!part || typeof part !== "object") return;
+    for (const [channel, room] of [["x", wide], ["y", high]]) {
+      const about = (part.encoding || {})[channel];
+      if (about && typeof about.title === "string") about.title = lines(about.title, Math.floor(room / LETTER));
+      if (narrow && channel === "y" && about && about.axis && about.axis.labelLimit > 0.4 * wide)
+        about.axis.labelLimit = Math.floor(0.45 * wide);
+    }
+    for (const key of ["layer", "vconcat"]) (part[key] || []).forEach((one) => fitAxes(one, wide, high, narrow));
+  }
+
+  function sides(chart, width) {
+    const plot = chart.facet ? chart.spec : chart;
+    const high = typeof plot.height === "number" ? plot.height : 400;
+    return [chart.facet ? plot.width : width - AXIS, Math.max(high, 90)];
+  }
+
+  /* Keys of a legend below each other in as many columns as the longest of them leaves. */
+  function legendColumns(chart, width) {
+    const names = [];
+    JSON.stringify(chart, (key, value) => {
+      if (key === "datasets") return undefined;
+      if (value && value.scale && Array.isArray(value.scale.domain) && value.legend !== null)
+        names.push(value.scale.domain.map(String));
+      return value;
+    });
+    const length = (name) => LETTER * name.length + 40;
+    const longest = Math.max(0, ...names.flat().map(length));
+    const row = Math.max(0, ...names.map((some) => some.reduce((sum, name) => sum + length(name), 0)));
+    return row > width ? Math.max(1, Math.floor(width / longest)) : 0;
   }
 
   function fit(chart, width, how) {
@@ -42,11 +95,11 @@
     const chart = structuredClone(spec);
     delete chart.$schema; // it names the version that JupyterLab draws; ours is newer
     const config = (chart.config = chart.config || {});
-    if (width < NARROW) {
-      const row = { anchor: "start", direction: "vertical" };
-      config.legend = { ...config.legend, columns: 3, columnPadding: 8, layout: { top: row } };
-    }
+    const narrow = width < NARROW, columns = legendColumns(chart, width);
+    if (narrow) config.legend = { ...config.legend, columnPadding: 8, layout: { top: { anchor: "start", direction: "vertical" } } };
+    if (columns) config.legend = { ...config.legend, columns };
     fit(chart, width, (chart.usermeta || {}).n2v);
+    fitAxes(chart.facet ? chart.spec : chart, ...sides(chart, width), narrow);
     return chart;
   }
 

@@ -85,8 +85,8 @@ charts.table(comparison.described(measured), "What each network was taught, and 
 #
 # ## By hand: one mean and one draw
 #
-# A row of Figure 6 is a mean over concepts. How far can it be trusted? Both methods were scored on the same few hundred
-# validation images, and with other images of the same kind every number would be a little different. So the images are
+# A row of Figure 6 is a mean over concepts. How far can it be trusted? Both methods were scored on the same validation
+# images, and with other images of the same kind every number would be a little different. So the images are
 # drawn again, with replacement, as many as there were; each concept's IoU is pooled anew and the mean taken again. Two
 # hundred times over, that gives an interval. One such draw, by hand:
 
@@ -134,8 +134,8 @@ charts.table(kinds.rename(columns={"size": "networks"}), "Lowest and highest mea
 # %% [markdown]
 # ## Which concepts need a teacher?
 #
-# A mean over concepts hides which ones. Colors are in the pixels; no label is needed to keep them. Objects are not. The
-# combination's mean outlines by category:
+# A mean over concepts hides which ones. One would expect that colors, which are in the pixels, survive without labels,
+# and that objects do not. The combination's mean outlines by category:
 
 # %%
 categories = sorted(set(probe.concepts.loc[comparison.concepts(measured, "segmentation"), "category"]))
@@ -154,8 +154,9 @@ if len(kept) > 1:
     print(f"and least for {kept.index[0]} ({kept.iloc[0]:.0%}).")
 
 # %% [markdown]
-# In the default run one network, small-alexnet-colorization, sees every image in grey: its riddle was to guess the colors.
-# Its row says how well colors can be outlined by brightness and shape.
+# A share of a small number is easily kept; look at the numbers themselves. And compare each row with the random
+# network's before crediting the teacher. In the default run one network, small-alexnet-colorization, sees every image in
+# grey: its riddle was to guess the colors. Its row says how well colors can be outlined by brightness and shape.
 #
 # ## What combining gains
 #

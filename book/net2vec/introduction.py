@@ -181,7 +181,8 @@ depths = [n for n in (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 20000) if 
 shares = pd.DataFrame({n: maximal.coherence(strength, holds, n) for n in depths})
 
 # %%
-names = [f"filter {row.filter}: {row.name}" for row in shown.itertuples()]
+often = holds.mean()
+names = [f"filter {row.filter}: {row.name} (in {often[row.concept]:.0%})" for row in shown.itertuples()]
 curves = shares.loc[shown["concept"]].set_axis(names)
 curves.loc["mean of all"] = shares.mean()
 curves.loc["chance"] = holds[shares.index].mean().mean()
@@ -199,11 +200,10 @@ charts.lines(
 )
 
 # %% [markdown]
-# A curve that starts high and stays high belongs to a filter that a concept describes well. A curve that starts high and
-# falls belongs to one that looks like a detector on a page such as the one above, and is not one: on its strongest
-# images it answers to the concept, on the others to something else. And a filter can be the *best* for a concept and
-# still start low, because set IoU asks only about images that contain the concept. (In the end every curve comes down to
-# the share of images that contain its concept; a rare one gets there early.)
+# Read each curve against its own concept; the legend says in how many of all images it is. If it is in nearly every image,
+# like a color, its curve is high whatever the filter does. If it is rare, the curve must fall once its images are used up:
+# a filter may be perfect and still fall. What tells is the height before that point, and how long it is kept. A filter
+# can also be the *best* for a concept and start low, because set IoU asks only about images that contain the concept.
 #
 # ## What the page leaves out
 #

@@ -227,8 +227,8 @@ for which, area in areas.items():
 # So the weights are one thing, the mask made of them another. The colored lines leave the weights alone and move the cut:
 # for each concept, the value that gives the largest set IoU on its training images, scored on validation images like
 # everything else. Single filters get the same favour, because a lower cut fills in what noise has torn. If that is fair, the
-# two colored lines should lie together where one filter is all there is, part for spread concepts at every level, and part
-# for copies as the noise grows: several noisy witnesses are better than one.
+# two colored lines should lie together where one filter is all there is, part for spread concepts until the noise drowns
+# them, and part for copies as the noise grows: several noisy witnesses are better than one.
 #
 # ## How many filters?
 #
@@ -263,7 +263,7 @@ charts.small_lines(
 off = peaks.assign(factor=peaks["recovered"] / peaks["planted"]).query("planted > 1")
 off = off.groupby(["plant", "counted"])["factor"].median()
 curve, weight = planted.CURVE, planted.WEIGHTS
-title = f"Copied in m: {off['copied', curve]:.2g} m needed by the curve, {off['copied', weight]:.2g} m carry it by the weights"
+title = f"Copied in m: {off['copied', curve]:.2g} × m needed by the curve, {off['copied', weight]:.2g} × m carry it by the weights"
 peaks = peaks.assign(panel=peaks["plant"] + ", " + peaks["counted"], level=[f"noise {n}%" for n in peaks["noise"]])
 charts.small_lines(
     peaks[["planted", "recovered", "panel", "level"]], "planted", "recovered", "panel", "level",
@@ -399,7 +399,7 @@ charts.table(said, "Percent of concepts for which the combination is at least as
 # %%
 shared = table[table.index.str.startswith("shared")]
 both = {
-    plant: f"{off[plant, curve]:.2g} m by the curve, {off[plant, weight]:.2g} m by the weights"
+    plant: f"{off[plant, curve]:.2g} × m by the curve, {off[plant, weight]:.2g} × m by the weights"
     for plant in ("spread", "copied")
 }
 verdict = [
@@ -413,8 +413,8 @@ charts.table(pd.DataFrame(verdict, columns=["read off", "planted", "recovered"])
 # %% [markdown]
 # ## Where it over- and underestimates
 #
-# - **Winning is no sign of encoding.** The count of concepts for which the combination is at least as good is highest for
-#   absent concepts, shuffled labels and random weights. Read it together with the controls.
+# - **Winning is no sign of encoding.** As published, the count of concepts for which the combination is at least as good is
+#   high where there is nothing to find: absent concepts, shuffled labels, random weights. Read it beside these controls.
 # - **Combinations are underrated.** Without a bias, masks swell by most of a cell and by every leftover weight. That
 #   hides what small concepts with few images gain, and it makes the curve over $F$ *fall* after its peak. The
 #   paper reports such a fall for parts and materials; it can mean that leftover weights cost something, not that more

@@ -346,8 +346,7 @@ print(
 # %% [markdown]
 # ## Take-away
 #
-# - Most images of a concept get nothing at all from its best filter, and the threshold is the main reason where the
-#   zeros are silent ones.
+# - Most images of a concept get nothing at all from its best filter, and in most of these no place passes the threshold.
 # - Examples at fixed steps of the distribution cost as little as maximal ones, and they cannot flatter.
 # - Strong is not right: the strongest images of a filter need not contain the concept it is best for.
 #

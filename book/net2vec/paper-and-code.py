@@ -215,7 +215,6 @@ def note(decided, code, measured, one, other, **more):
 
 fired = np.diff(layer.fired[0]) / np.prod(layer.shape)
 share = {split: fired[probe.split == split].mean() for split in ("train", "val")}
-note("images for T", "all, not training alone", "share that fires, train and val", share["train"], share["val"])
 print(f"{share['train']:.3%} of the places fire in training images, {share['val']:.3%} in validation images.")
 
 # %% [markdown]

@@ -132,6 +132,8 @@ charts.weights_scatter(
 # and set IoU of a filter alone has no way of saying that.
 #
 # ## Every layer, beside the published numbers
+#
+# The paper's Table 4 is the share of concepts whose correlation is significant. Theirs and ours:
 
 # %%
 from n2vlib import published
@@ -187,7 +189,7 @@ variants = {
     "this run": lambda name: percent(name, iou[name]),
     "Benjamini-Hochberg": lambda name: percent(name, iou[name], "Benjamini-Hochberg"),
     "Bonferroni": lambda name: percent(name, iou[name], "Bonferroni"),
-    "random concept's scores": lambda name: np.mean(
+    "random concept": lambda name: np.mean(
         [percent(name, correlation.other_concepts(iou[name], s)) for s in range(20)]
     ),
     "chance": lambda name: np.mean([percent(name, correlation.other_filters(iou[name], s)) for s in range(20)]),
@@ -204,8 +206,8 @@ charts.by_layer(long, "percent", title, "percent of concepts, p < 0.01", "series
 charts.table(rows.rename_axis("layer").reset_index(), "Percent of concepts with a significant correlation", digits=1)
 
 # %% [markdown]
-# Read the last column first. It should be 1, and what it has beyond that is the price of a test for normal numbers where
-# a few filters have nearly all the weight and score. Then the one before it: what exceeds chance there is agreement that
+# Read *chance* first. It should be 1, and what it has beyond that is the price of a test for normal numbers where
+# a few filters have nearly all the weight and score. Then *random concept*: what exceeds chance there is agreement that
 # has nothing to do with the concept, and only the distance from *this run* to the scores of a *random concept* is
 # agreement about the concept.
 #
@@ -310,13 +312,15 @@ charts.table(
 # %% [markdown]
 # The two ratios can lie far apart, and that is no contradiction. One filter can reach a large part of the
 # score with a small part of the weight, because filters fire on the same places and can stand in for each other. A
-# share of weight says how the work is divided; a share of score says what would be left if everybody else went home.
+# share of weight says how the work is divided; a share of score says what would be left if everybody else went home. A
+# share of score above one means that the filter does better alone than in company: such concepts are the
+# [failure cases](sufficient/failure-cases).
 #
 # ## What we see
 
 # %%
 for name in layers:
-    row, more = rows.loc[name], rows.loc[name, "this run"] - rows.loc[name, "random concept's scores"]
+    row, more = rows.loc[name], rows.loc[name, "this run"] - rows.loc[name, "random concept"]
     print(f"{name}: {row['this run']:.0f}% significant, {row['Bonferroni']:.0f}% after the strictest correction,")
     print(
         f"  {more:.0f} percentage points above a random concept's scores; median r {correlations[name]['r'].median():.2f}."

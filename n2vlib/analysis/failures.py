@@ -98,14 +98,15 @@ def remedies(cases: pd.DataFrame, tried: dict[str, pd.Series]) -> pd.DataFrame:
     """What each change does to the concepts that lose, and to the others.
 
     cases   `table`      tried   {change: score on validation images by concept}
-    Returns change, no longer lose, lose now (concepts), and the mean change of the score of both groups
+    Returns change; concepts that no longer lose, still lose, newly lose; mean change of the score, losers and others
     """
     rows, loses = [], cases["loses"].to_numpy()
     for name, score in tried.items():
         value = _of(score, cases["concept"].to_numpy())
         ahead, change = value >= cases["single filter"].to_numpy(), value - cases["combination"].to_numpy()
-        counts = {"no longer lose": int((ahead & loses).sum()), "lose now": int((~ahead & ~loses).sum())}
-        moved = {"mean change, those that lose": _mean(change[loses]), "mean change, others": _mean(change[~loses])}
+        sides = {"no longer lose": ahead & loses, "still lose": ~ahead & loses, "newly lose": ~ahead & ~loses}
+        counts = {side: int(concepts.sum()) for side, concepts in sides.items()}
+        moved = {"change, losers": _mean(change[loses]), "change, others": _mean(change[~loses])}
         rows.append({"change": name} | counts | moved)
     return pd.DataFrame(rows)
 

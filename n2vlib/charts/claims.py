@@ -4,10 +4,11 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, INK, OTHER, rounded
+from n2vlib.look import CHART_WIDTH, COLORS, INK, OTHER, rounded
 from n2vlib.tables import need
 
 SHAPES = {"yes": "circle", "undecided": "diamond", "no": "cross"}
+_SHADES = {"yes": INK, "undecided": OTHER, "no": COLORS[5]}
 _TOLD = ["id", "section", "claim", "number", "value", "low", "high", "criterion", "published", "holds", "note"]
 
 
@@ -28,16 +29,18 @@ def forest(found: pd.DataFrame, title: str, axis: str, log: bool = False) -> par
     shape = alt.Shape(
         "holds:N",
         scale=alt.Scale(domain=shown, range=[SHAPES[v] for v in shown]),
-        legend=alt.Legend(title="holds", symbolFillColor=INK, symbolStrokeColor=INK),
+        legend=alt.Legend(title="holds"),
     )
+    shades = alt.Scale(domain=shown, range=[_SHADES[v] for v in shown])
+    color = alt.Color("holds:N", scale=shades, legend=alt.Legend(title="holds"))
     chart = alt.layer(
-        base.mark_rule(color=INK, strokeWidth=5, opacity=0.28, strokeCap="round").encode(
-            x=alt.X("low:Q", **across), x2="high:Q"
+        base.mark_rule(strokeWidth=5, opacity=0.28, strokeCap="round").encode(
+            x=alt.X("low:Q", **across), x2="high:Q", color=color
         ),
         base.mark_tick(color=OTHER, thickness=2.5, size=15).encode(x=alt.X("criterion:Q", **across)),
         base.mark_point(color=INK, size=70, strokeWidth=1.8, opacity=1).encode(x=alt.X("published:Q", **across)),
-        base.mark_point(color=INK, size=62, filled=True, opacity=1).encode(
-            x=alt.X("value:Q", **across), shape=shape, tooltip=told
+        base.mark_point(size=85, filled=True, opacity=1).encode(
+            x=alt.X("value:Q", **across), shape=shape, color=color, tooltip=told
         ),
     ).properties(width=CHART_WIDTH, height=alt.Step(21))
     note = "Filled: this run, with its 95% interval. Hollow: published. Upright tick: the criterion."

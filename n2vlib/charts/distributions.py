@@ -84,11 +84,10 @@ def lines(
         x=alt.X(part.field(x) + ":Q", scale=scale, title=axes[0], axis=ticks), **part.series_channels(data, series)
     )
     up = alt.Y(part.field(y) + ":Q", title=axes[1], axis=alt.Axis(tickCount=6))
-    dash = alt.condition(f"test(/^(random|chance)/, datum['{series}'])", alt.value([5, 4]), alt.value([1, 0]))
     fill = alt.condition(f"test(/^published/, datum['{series}'])", alt.value(0), alt.value(1))
     told = [f"{part.field(series)}:N", part.number(data, x, ".4~g"), part.number(data, y, ".3~g")]
     parts: list[Any] = [
-        base.mark_line(strokeWidth=2).encode(y=up, strokeDash=dash),
+        base.mark_line(strokeWidth=2).encode(y=up, strokeDash=part.dashes(data, series)),
         base.mark_point(size=42, filled=True, strokeWidth=2, opacity=1).encode(y=up, fillOpacity=fill, tooltip=told),
     ]
     if part.interval(data):

@@ -33,11 +33,10 @@ def by_layer(
         axis=alt.Axis(format=fmt, tickCount=5),
         scale=alt.Scale(domainMin=0, nice=True),
     )
-    dash = alt.condition(f"test(/^(random|chance)/, datum['{series}'])", alt.value([5, 4]), alt.value([1, 0]))
     fill = alt.condition(f"test(/^published/, datum['{series}'])", alt.value(0), alt.value(1))
     told = [f"{part.field(series)}:N", "layer:N", *(_told(c, fmt) for c in (y, *part.interval(data)))]
     parts: list[Any] = [
-        base.mark_line(strokeWidth=2).encode(y=up, strokeDash=dash),
+        base.mark_line(strokeWidth=2).encode(y=up, strokeDash=part.dashes(data, series)),
         base.mark_point(size=48, filled=True, strokeWidth=2, opacity=1).encode(y=up, fillOpacity=fill, tooltip=told),
     ]
     if part.interval(data):
@@ -81,7 +80,7 @@ def concepts_per_filter(shares: pd.DataFrame, title: str, chance: pd.DataFrame |
     layered = alt.layer(*parts, data=data).properties(width=CHART_WIDTH, height=170)
     note = "One bar per layer, the deepest the darkest."
     if chance is not None:
-        note += " Grey: concepts that draw their filter by lot, mean and 95% of the draws."
+        note += " Marks with a line: concepts draw their filter by lot, mean and 95% of the draws."
     return part.titled(layered.facet(facet=part.small("task", tasks), columns=1), title, note)
 
 
@@ -122,7 +121,7 @@ def weights_scatter(points: pd.DataFrame, title: str, panel: str = "panel") -> p
     """
     need(points, [panel, "category", "filter", "set_iou", "weight", "best"])
     data = rounded(points.assign(label=("filter " + points["filter"].astype(str)).where(points["best"], "")))
-    across = alt.X("set_iou:Q", title="set IoU of the filter alone, validation images", axis=alt.Axis(tickCount=5))
+    across = alt.X("set_iou:Q", title="set IoU of the filter alone, validation images", axis=alt.Axis(tickCount=3))
     up = alt.Y("weight:Q", title="weight in the combination", axis=alt.Axis(tickCount=5))
     color = part.category(categories(data["category"]))
     told = ["filter:Q", _told("weight", ".3f"), _told("set_iou", ".3f")]

@@ -43,14 +43,14 @@ def _of_task(data: pd.DataFrame, task: str) -> Any:
         for field in ("mean", "low", "min(mean)")
     )
     base = alt.Chart(rows).encode(
-        y=alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=190, grid=False)),
+        y=alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=260, grid=False)),
         color=_color(rows),
     )
     told = ["label", "training", "layer", "grid", "method", *(part.number(rows, c) for c in ("mean", "low", "high"))]
     return alt.layer(
         base.mark_rule(strokeWidth=1.2, opacity=0.6).encode(x=least, x2="max(mean):Q", strokeDash=_DASH),
         base.mark_rule(strokeWidth=6, strokeCap="round").encode(x=low, x2="high:Q", opacity=alt.value(0.28)),
-        base.mark_circle(size=90).encode(x=across, opacity=part.method(rows), tooltip=told),
+        base.mark_circle(size=90).encode(x=across, opacity=part.method(rows, "method"), tooltip=told),
     ).properties(height=alt.Step(24), width=400)
 
 
@@ -60,7 +60,7 @@ def _scale(rows: pd.DataFrame) -> alt.Scale:
 
 
 def _color(rows: pd.DataFrame) -> alt.Color:
-    legend = alt.Legend(title=None, symbolType="circle", symbolOpacity=0.9)
+    legend = alt.Legend(title="training", symbolType="circle", symbolOpacity=0.9)
     return alt.Color("training:N", scale=_scale(rows), legend=legend if len(set(rows["training"])) > 1 else None)
 
 
@@ -76,8 +76,8 @@ def gains_by_network(gains: pd.DataFrame, published: pd.DataFrame, title: str) -
     order = list(data["label"])
     fill = _color(data)
     edge = alt.Stroke("training:N", scale=_scale(data), legend=None)
-    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=190, grid=False))
-    words = "combination in multiples of the single filter"
+    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=260, grid=False))
+    words = "times the single filter"
     scale = alt.Scale(domainMin=min(1.0, float(min(data["low"]))), zero=False)
     low, across = (alt.X(f"{name}:Q", title=words, scale=scale) for name in ("low", "gain"))
     told = ["label", "training", *(part.number(data, column, ".2f") for column in ("gain", "low", "high"))]

@@ -36,11 +36,11 @@ def category(shown: Sequence[str], legend: bool = True) -> alt.Color:
     return alt.Color("category:N", scale=scale, legend=alt.Legend(title=None, symbolOpacity=0.9) if legend else None)
 
 
-def method(data: pd.DataFrame) -> alt.Opacity:
-    """A single filter light, a combination full."""
+def method(data: pd.DataFrame, title: str | None = None) -> alt.Opacity:
+    """A single filter light, a combination full; `title` of the legend where there is another one beside it."""
     shown = methods(data["method"])
     fades = [LIGHT if name == "single filter" else FULL for name in shown]
-    legend = alt.Legend(title=None, symbolType="circle", symbolFillColor=INK, symbolStrokeColor=INK)
+    legend = alt.Legend(title=title, symbolType="circle", symbolFillColor=INK, symbolStrokeColor=INK)
     scale = alt.Scale(domain=shown, range=fades)
     return alt.Opacity("method:O", scale=scale, legend=legend if len(shown) > 1 else None)
 
@@ -54,14 +54,26 @@ def series_channels(data: pd.DataFrame, series: str) -> dict[str, Any]:
     names = list(data[series].unique())
     # Not the order of the categories: a line that is no category should not suggest one more than it must.
     palette = [INK, *colors(("part", "color", "material", "object", "scene", "texture"))]
-    shades = [OTHER if is_grey(name) else palette[i % len(palette)] for i, name in enumerate(names)]
-    scale = alt.Scale(domain=names, range=shades)
-    return {"color": alt.Color(field(series) + ":N", scale=scale, legend=alt.Legend(title=None))}
+    shades = {name: OTHER if is_control(name) else palette[i % len(palette)] for i, name in enumerate(names)}
+    # "chance, segmentation" belongs to "segmentation": its color, dashed.
+    whose = {name: str(name).partition(", ")[2] for name in names if is_control(name)}
+    shades |= {name: shades[other] for name, other in whose.items() if other in shades}
+    scale = alt.Scale(domain=names, range=[shades[name] for name in names])
+    return {"color": alt.Color(field(series) + ":N", scale=scale, legend=alt.Legend(title=None, symbolOpacity=1))}
 
 
-def is_grey(name: object) -> bool:
+def is_control(name: object) -> bool:
     """Random networks and chance are grey and dashed."""
     return str(name).startswith(("random", "chance"))
+
+
+def dashes(data: pd.DataFrame, series: str) -> alt.StrokeDash:
+    """Random networks in long dashes, chance in short ones; the legend shows them."""
+    names = list(data[series].unique())
+    lines = [[6, 4] if str(name).startswith("random") else [2, 3] if is_control(name) else [1, 0] for name in names]
+    return alt.StrokeDash(
+        field(series) + ":N", scale=alt.Scale(domain=names, range=lines), legend=alt.Legend(title=None, symbolOpacity=1)
+    )
 
 
 def layer_axis(layers: Sequence[str]) -> alt.X:

@@ -67,7 +67,7 @@ def tau_bound(points: pd.DataFrame, title: str) -> part.Chart:
     ends = np.geomspace(float(min(points["ratio"])) / 1.3, float(max(points["ratio"])) * 1.3, 60)
     line = rounded(pd.DataFrame({"ratio": ends, "set_iou": np.minimum(1, 1 / ends)}))
     scale = alt.Scale(type="log", nice=False, domain=[float(min(line["ratio"])), float(max(line["ratio"]))])
-    across = alt.X("ratio:Q", scale=scale, title="share of all places that the concept covers, in multiples of tau",
+    across = alt.X("ratio:Q", scale=scale, title="share of places that the concept covers, in taus",
                    axis=part.decades(data, "ratio"))  # fmt: skip
     up = alt.Y("set_iou:Q", title="set IoU, validation images", scale=alt.Scale(domain=[0, 1]))
     taus = sorted(data["tau"].unique())

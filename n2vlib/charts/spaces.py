@@ -1,6 +1,7 @@
 """Charts of concept spaces: concepts on a plane, and distances between spaces."""
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from n2vlib.charts import parts as part
@@ -16,8 +17,8 @@ def concept_map(points: pd.DataFrame, title: str, note: str = "") -> part.Chart:
     points   name, category, x, y (`grouping.plane`); further columns are shown in the tooltip
     """
     need(points, ["name", "category", "x", "y"])
-    data = rounded(points)
-    more = [c for c in data if c not in ("name", "category", "x", "y", "images", "concept")]
+    data = rounded(points.assign(label=points["name"].where(_free(points), "")))
+    more = [c for c in data if c not in ("name", "label", "category", "x", "y", "images", "concept")]
     scale = alt.Scale(zero=False, nice=False, padding=24)
     bare = alt.Axis(labels=False, grid=False, domain=False, title=None)
     dots = alt.Chart(data).mark_circle(size=56)
@@ -28,16 +29,30 @@ def concept_map(points: pd.DataFrame, title: str, note: str = "") -> part.Chart:
         opacity=part.lit(0.9),
         tooltip=part.about(data, more),
     ).add_params(part.pick(), part.find())
+    # A label that would lie on another one is left out, until its concept is searched for.
     names = dots.mark_text(dy=-8, fontSize=9, clip=True).encode(
-        text="name:N",
+        text="label:N",
         tooltip=alt.value(None),
         opacity=alt.when(part.chosen()).then(alt.value(0.85)).otherwise(alt.value(0.08)),
     )
-    chart = alt.layer(dots, names).properties(width=520, height=520)
+    chart = alt.layer(dots, names, part.names_of_found(dots)).properties(width=520, height=520)
     told = f"{note} " if note else ""
     return part.titled(
         chart, title, f"{told}{len(data)} concepts; directions mean nothing. {part.LOOK_CLOSER}", fit="square"
     )
+
+
+def _free(points: pd.DataFrame) -> list[bool]:
+    """Which names have room, taken in order, on a map of 440 pixels."""
+    place = points[["x", "y"]].to_numpy(float)
+    place = 440 * (place - place.min(0)) / np.maximum(np.ptp(place, axis=0), 1e-9)
+    kept: list[tuple[float, float, float]] = []
+    free = []
+    for (x, y), name in zip(place, points["name"].astype(str), strict=True):
+        half = 2.6 * len(name)
+        free.append(all(abs(x - x2) > half + half2 or abs(y - y2) > 11 for x2, y2, half2 in kept))
+        kept += [(x, y, half)] if free[-1] else []
+    return free
 
 
 def distance_map(
@@ -66,6 +81,10 @@ def distance_by_category(
     return _cells(data, ("category", categories(data["category"])), ("pair", pairs), value, title, words, note)
 
 
+def _slanted(names: list[str]) -> alt.Axis:
+    return alt.Axis(labelAngle=-35 if len(names) <= _MOST_NUMBERS else -90, labelLimit=150, labelOverlap="greedy")
+
+
 def _cells(
     data: pd.DataFrame,
     across: tuple[str, list[str]],
@@ -78,9 +97,7 @@ def _cells(
     data = rounded(data, 3)
     named = words or value
     base = alt.Chart(data).encode(
-        x=alt.X(
-            f"{across[0]}:N", sort=across[1], title=None, axis=alt.Axis(labelAngle=-35, labelLimit=150, orient="bottom")
-        ),
+        x=alt.X(f"{across[0]}:N", sort=across[1], title=None, axis=_slanted(across[1])),
         y=alt.Y(f"{down[0]}:N", sort=down[1], title=None, axis=alt.Axis(labelLimit=220)),
     )
     # One color, more or less of it: that reads on a white and on a dark page.

@@ -31,7 +31,7 @@ def _config() -> dict[str, Any]:
     legend = {
         "labelColor": _TEXT, "titleColor": _TEXT, "labelFontSize": 12, "titleFontSize": 12, "symbolSize": 90,
         "symbolStrokeWidth": 2, "orient": "top", "direction": "horizontal", "columnPadding": 14, "offset": 8,
-        "titleFontWeight": 500,
+        "titleFontWeight": 500, "labelLimit": 0,
     }  # fmt: skip
     header = {"labelColor": _TEXT, "labelFontSize": 12, "labelFontWeight": 600, "labelAnchor": "start", "title": None}
     return {

@@ -13,6 +13,7 @@ from n2vlib.claims.measured import TASKS, Measured
 FILTERS_OF_THE_PAPER = 256  # of AlexNet's conv5: the paper's F as a share of the layer's filters
 FAINT = 0.005  # a ratio to a single filter's set IoU below this says nothing; the released notebooks' rule
 NEARLY = 95.0  # percent of what the best F is above chance: near optimal
+FEWEST = 5  # failures; what fewer of them have in common says nothing
 
 
 def by_category(values: pd.DataFrame, m: Measured) -> pd.DataFrame:
@@ -109,23 +110,24 @@ def colors_need_more(m: Measured) -> Effect | None:
 def saturated(m: Measured, filters: int, category: str | None = None) -> Effect | None:
     """How near to the best F accuracy is with this many of the paper's 256 filters.
 
+    Between two sizes that were tried the curve is taken to be straight over log F.
     Of one category, percent of what the best F has above chance; without one, percent of the categories that are near.
     """
     if "classification" not in m.fewer:
         return None
-    shares, at = [], 0
+    shares, wanted = [], filters * m.filters / FILTERS_OF_THE_PAPER
     for c in [category] if category else m.category(m.fewer["classification"].columns.unique("concept")).unique():
         curve = _curve(m, "classification", c)
         if curve is None:
             continue
-        at = max(size for size in curve if size == min(curve) or size <= filters * m.filters / FILTERS_OF_THE_PAPER)
         above = curve - CHANCE["classification"]
-        shares.append(100 * above[at] / above.max(axis=1))
+        there = [np.interp(np.log(wanted), np.log(list(above)), row) for row in above.to_numpy()]
+        shares.append(100 * pd.Series(there, above.index) / above.max(axis=1))
     if not shares:
         return None
     table = pd.concat(shares, axis=1)
     found = table.iloc[:, 0] if category else 100 * (table >= NEARLY).mean(axis=1)
-    return of_draws(found, f"{at} of {m.filters} filters")
+    return of_draws(found, f"{wanted:.3g} of {m.filters} filters")
 
 
 def falls(m: Measured, category: str) -> Effect | None:
@@ -147,12 +149,17 @@ def falls(m: Measured, category: str) -> Effect | None:
 
 
 def failures(m: Measured, task: str, what: str) -> Effect | None:
-    """Chance that a concept for which the combination loses has less of `what` than one for which it does not."""
+    """Chance that a concept for which the combination loses has less of `what` than one for which it does not.
+
+    With fewer than five that lose, the interval is all there is between 0 and 1.
+    """
     one, many = m.both(m.layers[-1], task)
     amount = m.concepts.loc[one.columns, what].to_numpy(float)
     lost, known = (many < one).to_numpy(), (many.notna() & one.notna() & np.isfinite(amount)).to_numpy()
     found = [_less(amount[row & ok], amount[~row & ok]) for row, ok in zip(lost, known, strict=True)]
-    return of_draws(found, f"{(lost[0] & known[0]).sum()} of {known[0].sum()} concepts lose")
+    count = (lost[0] & known[0]).sum()
+    effect = of_draws(found, f"{count} of {known[0].sum()} concepts lose")
+    return effect if count >= FEWEST else effect._replace(low=0.0, high=1.0)
 
 
 def _compared(m: Measured, layer: str, task: str, strictly: bool = False) -> pd.Series:

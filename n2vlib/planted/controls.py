@@ -27,15 +27,20 @@ def control(layer: Layer, labels: ProbeSet, *, epochs: int, seed: int) -> dict[s
             "combination, cut": _set_iou(cut.at_best_cut(together, layer, labels)),
         }
     ).dropna()
-    share = together.pairs.query("split == 'val'").groupby("concept")["annotated"].mean() / np.prod(labels.label_size)
+    one, many, one_cut, many_cut = each.to_numpy(np.float64).T
+    shown = together.pairs.loc[together.pairs["split"] == "val"]
+    share = np.array(shown.groupby("concept")["annotated"].mean(), np.float64) / np.prod(labels.label_size)
     told = classification.align(layer, labels, epochs=epochs, seed=seed, features="standardised").scores
-    return each.mean().to_dict() | {
-        "% as good": 100 * float((each["combination"] >= each["single filter"]).mean()),
-        "%, both cut": 100 * float((each["combination, cut"] >= each["single, cut"]).mean()),
+    accuracy = told.loc[told["split"] == "val", "accuracy"].to_numpy(np.float64)
+    return {
+        **{name: float(values.mean()) for name, values in zip(each, each.to_numpy(np.float64).T, strict=True)},
+        "% as good": 100 * float((many >= one).mean()),
+        "%, both cut": 100 * float((many_cut >= one_cut).mean()),
         "everything": float(share.mean()),
-        "accuracy": float(told.query("split == 'val'")["accuracy"].mean()),
+        "accuracy": float(np.nanmean(accuracy)),
     }
 
 
 def _set_iou(found: Alignment) -> pd.Series:
-    return found.scores.query("split == 'val'").set_index("concept")["set_iou"]
+    rows = found.scores.loc[found.scores["split"] == "val"]
+    return pd.Series(rows["set_iou"].to_numpy(), rows["concept"])

@@ -185,8 +185,8 @@ rows.append({"space": "own S, start not taken away"} | between.compare(*raw))
 charts.table(pd.DataFrame(rows), f"{network.name}, {LAYERS[-1]}: a space and the same space learned from another start")
 
 # %% [markdown]
-# If the floor is close to the distances above, the map shows dice. *Below* is the share of the shuffled distance that is
-# gone: one for the same space, zero for unrelated ones. It is the number to carry along.
+# If the floor is close to the distances above, the map shows dice. The column *below* is the share of the shuffled distance
+# that is gone: one for the same space, zero for unrelated ones. It is the number to carry along.
 #
 # ## Large cosines, or other company?
 #
@@ -229,7 +229,8 @@ for to, gap, low, high, r_s, r_c in nearer.itertuples(index=False):
 # %% [markdown]
 # Where $D$ and the correlation disagree, the claim is about the size of cosines. Where they agree for co-occurrence and not
 # for the tree, *nearer to a dictionary* may mean *nearer to what is seen together*: words that occur in the same texts
-# name things that occur in the same pictures, and Word2Vec knows nothing else.
+# name things that occur in the same pictures, and Word2Vec knows nothing else. Where all agree, compare the sizes: does
+# the correlation rise more with co-occurrence than with the tree?
 #
 # ## Category by category
 #

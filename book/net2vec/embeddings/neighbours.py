@@ -198,8 +198,8 @@ columns = ["task", "category", "concepts", "published", "this run", "any two"]
 charts.table(own[columns], "Share of the five nearest that are of the concept's own category", rows=len(own))
 
 # %% [markdown]
-# *Any two* is essential here. In a probe set where nearly half of the concepts are objects, a neighbour drawn by lot is
-# an object nearly half of the time.
+# *Any two* is essential here. In a probe set where half of the concepts are objects, a neighbour drawn by lot is an object
+# half of the time.
 #
 # And where do the neighbours of objects lie?
 
@@ -309,21 +309,21 @@ from n2vlib.analysis import grouping
 learned = {task: embeddings.without_start(each) for task, each in found.items()}
 
 
-def mapped(task: str) -> pd.DataFrame:
-    vectors = learned[task].sample(min(100, len(learned[task])), random_state=SEED).sort_index()
-    return probe.concepts.loc[vectors.index, ["name", "category"]].join(grouping.plane(vectors, SEED))
+def concept_map(task: str) -> charts.Chart:
+    """At most a hundred concepts on a plane; in the title, how many are next to one of their category."""
+    vectors, same = learned[task], relations["same category"]
+    alike = embeddings.of_neighbours(embeddings.neighbours(vectors, n=1), same).mean()
+    by_lot = embeddings.of_any(same.loc[vectors.index, vectors.index]).mean()
+    some = vectors.sample(min(100, len(vectors)), random_state=SEED).sort_index()
+    points = probe.concepts.loc[some.index, ["name", "category"]].join(grouping.plane(some, SEED))
+    title = f"{task.capitalize()}: {alike:.0%} of the concepts are next to one of their category, by lot {by_lot:.0%}"
+    return charts.concept_map(points, title, f"t-SNE of the vectors in {layer.name}.")
 
 
-best = embeddings.neighbours(learned["segmentation"], n=1)
-alike = (best["concept"].map(categories) == best["neighbour"].map(categories)).mean()
-title = f"Segmentation vectors in {layer.name}: {alike:.0%} of the concepts are next to one of their category"
-charts.concept_map(mapped("segmentation"), title, "t-SNE.")
+concept_map("segmentation")
 
 # %%
-best = embeddings.neighbours(learned["classification"], n=1)
-alike = (best["concept"].map(categories) == best["neighbour"].map(categories)).mean()
-title = f"Classification vectors in {layer.name}: {alike:.0%} of the concepts are next to one of their category"
-charts.concept_map(mapped("classification"), title, "t-SNE.")
+concept_map("classification")
 
 # %% [markdown]
 # A map invites stories, and t-SNE makes islands out of noise as well. So do not count islands; count in the space itself.

@@ -17,9 +17,9 @@
 # %% [markdown]
 # # Failure cases
 #
-# *Net2Vec, section 4.1, and Figures 7 and 8 of its supplement.* A combination of all filters can always imitate a
-# single one: one weight, all others zero. That it loses to a single filter at all is therefore a failure of learning,
-# not of the layer, and worth a closer look than the papers give it.
+# *Net2Vec, section 4.1, and Figures 7 and 8 of its supplement.* A combination has all filters to choose from, the
+# best one included. That it loses at all is worth a closer look than the paper gives it. It may have learned badly; or it
+# may be unable to draw what the single filter draws, because its mask is cut at zero and the single filter's at one half.
 #
 # *Question.* Which concepts lose by the combination, and why?
 
@@ -278,7 +278,7 @@ charts.table(remedies, f"{layer.name}, set IoU on validation images; {len(losing
 
 # %% [markdown]
 # Read each row against the last. A change that mends no more than another start has mended nothing; it has drawn lots
-# again. And look at the right half: a change that helps those who lose and hurts all others is no remedy either.
+# again. And look at the last column: a change that helps those who lose and hurts all others is no remedy either.
 #
 # The own cut is a test of one sentence only, that the *height* of the cut is wrong. It leaves the landscape as it is. If
 # many still lose, the weights themselves are at fault: with $\alpha$ close to one, a filter that fires on the concept
@@ -419,7 +419,7 @@ print(f"With masks of the annotated area {(value < cases['single filter']).sum()
 #   The two tasks need not fail for the same reason.
 # - A mask without a bias has a smallest size. What is smaller than that is better left to a single filter, or to a bias.
 #
-# So far every concept had its weights to itself. But there are fewer filters than concepts: [who shares](../shared)?
+# So far every concept had its weights to itself. But all of them are weights on the same filters: [who shares](../shared)?
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)

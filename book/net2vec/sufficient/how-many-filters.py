@@ -112,7 +112,7 @@ again = drawn[("segmentation", layer.name, one["category"])]
 low = {size: np.quantile((again[peak] - again[size]).dropna(), 0.025) for size in curve.index}
 by_hand = min(size for size in curve.index if low[size] <= 0)
 assert (peak, by_hand) == (one["peak"], one["no_loss"])
-print(f"{one['category']}: highest at {peak}; {by_hand} could be as good; a step below, the loss is at least")
+print(f"{one['category']}: highest at {peak}; {by_hand} could be as good; with fewer, the loss is at least")
 print(
     ", ".join(f"{loss:.4f} at {size}" for size, loss in low.items() if size < by_hand)
     or "nothing: it is the smallest tried"
@@ -280,7 +280,7 @@ charts.table(how.reset_index(), f"{layer.name}: filters that are enough, as rele
 # %%
 released, scaled = how["nearly"], how["nearly, standardised"]
 print(
-    f"Nearly as good as the best: {released.median():.0f} filters as released, {scaled.median():.0f} on standardised averages"
+    f"Nearly as good as the best: {released.median():.3g} filters as released, {scaled.median():.3g} on standardised averages"
 )
 print(f"(median over {len(how)} categories); fewer on standardised averages in {(scaled < released).sum()} of them.")
 
