@@ -27,7 +27,7 @@ MODULES = ["n2vlib.activations", "n2vlib.preprocessing"]
 class Layer:
     """One layer of one network on one probe set, read from the store.
 
-    network, weights   its name, and the fingerprint of its weights and architecture
+    network        its name; network_fingerprint: of its weights and its code
     name, module   as asked for, and the dotted name of the module whose output was recorded
     shape          (filter, h, w)
     tau            share of places where a filter fires; `floor` the largest tau this layer can be asked for
@@ -35,7 +35,7 @@ class Layer:
     """
 
     network: str
-    weights: str
+    network_fingerprint: str
     name: str
     module: str
     shape: tuple[int, int, int]

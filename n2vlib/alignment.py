@@ -66,9 +66,10 @@ def largest_weights(weights: NDArray[np.float32], n_filters: int) -> NDArray[np.
 def generator(layer: Layer, task: str, number: int, seed: int, n_filters: int | None) -> np.random.Generator:
     """Of what is drawn for one concept: its own for each network, layer, task and size of the subset.
 
-    So no two of them are alike because they began alike, and adding a concept moves no other.
+    So no two of them are alike because they began alike, and adding a concept moves no other. The network is told by
+    its fingerprint: with other weights, or an edited class of its own, everything is drawn anew.
     """
-    own = int(digest([layer.weights, layer.module, task])[:16], 16)
+    own = int(digest([layer.network_fingerprint, layer.module, task])[:16], 16)
     return np.random.default_rng([seed, own, number, n_filters or 0])
 
 

@@ -95,7 +95,10 @@ def test_two_layers_and_two_tasks_begin_apart_and_the_same_weights_begin_alike(t
     first = method.align(here, probe, epochs=1).start
     renamed = replace(here, name="another name", network="the same weights", fingerprint="again")
     pd.testing.assert_frame_equal(method.align(renamed, probe, epochs=1).start, first)
-    others = [replace(here, module="features.9", fingerprint="b"), replace(here, weights="0f", fingerprint="c")]
+    others = [
+        replace(here, module="features.9", fingerprint="b"),
+        replace(here, network_fingerprint="0f", fingerprint="c"),
+    ]
     task = classification if method is segmentation else segmentation
     apart = [method.align(other, probe, epochs=1).start for other in others] + [task.align(here, probe, epochs=1).start]
     for other in apart:

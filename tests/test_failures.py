@@ -122,6 +122,6 @@ def test_remedies_count_who_changes_sides_and_by_how_much():
     cases["loses"] = cases["combination"] < cases["single filter"]
     changed = pd.Series({3: 0.05, 1: 0.4, 2: 0.15})
     row = failures.remedies(cases, {"changed": changed}).iloc[0]
-    assert (row["no longer lose"], row["newly lose"]) == (1, 1)
+    assert (row["no longer lose"], row["still lose"], row["newly lose"]) == (1, 1, 1)
     assert row["change, losers"] == pytest.approx((0.3 + 0.05) / 2)
     assert row["change, others"] == pytest.approx(-0.35)

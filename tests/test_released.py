@@ -385,7 +385,7 @@ def spaces(world: World) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_distances_between_embeddings_are_the_same_whole_and_concept_by_concept(world):
     one, other = spaces(world)
     whole, each = released.distance(one.to_numpy(), other.to_numpy())
-    ours = unit(one), embeddings.unit(other)
+    ours = unit(one), unit(other)
     assert len(one) >= 4 and whole > 0.1
     assert embeddings.distance(*ours) == pytest.approx(whole, rel=1e-6)
     np.testing.assert_allclose(embeddings.distance_by_concept(*ours), each, rtol=1e-6)

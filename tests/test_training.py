@@ -128,6 +128,20 @@ def test_classification_weights_equal_autograd(world, n_filters):
     assert found.bias.loc[number] == pytest.approx(expected_bias, abs=1e-6)
 
 
+def test_learning_starts_from_uniform_weights_within_one_over_the_root_of_the_filters(world):
+    _, layers = world
+    layer = layers["1"]
+    outlines = [segmentation.start(layer, 0, c, Options())[0] for c in range(400)]
+    nothing = np.zeros(4, np.bool_)
+    told = [classification.start(layer, nothing, nothing, c, classification.Options()) for c in range(400)]
+    for drawn in (np.array(outlines), np.array([one[0] for one in told])):
+        ends = drawn * np.sqrt(layer.n_filters)
+        assert np.abs(ends).max() <= 1 and np.abs(ends).max() > 0.99 and abs(ends.mean()) < 0.05
+        assert ends.std() == pytest.approx(1 / np.sqrt(3), rel=0.05)
+    biases = np.array([one[1] for one in told])
+    assert 0 <= biases.min() < 0.02 and 0.98 < biases.max() < 1
+
+
 def test_every_epoch_sees_all_of_the_smaller_class_and_as_many_of_the_larger():
     truth, usable = np.arange(50) < 8, np.arange(50) % 5 > 0
     samples, epoch_ptr = classification.sample_plan(truth, usable, 3, np.random.default_rng(0))

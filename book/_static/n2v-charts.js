@@ -17,21 +17,22 @@
     });
   }
 
+  /* How many small charts a facet has; 0 where its data do not say. */
   function panels(chart) {
     const name = (chart.facet.field || "").replace(/\\/g, "");
-    const rows = (chart.data || chart.spec.data || {}).name;
-    return new Set((chart.datasets[rows] || []).map((row) => row[name])).size;
+    const rows = (chart.datasets || {})[(chart.data || chart.spec.data || {}).name] || [];
+    return new Set(rows.map((row) => row[name]).filter((value) => value !== undefined)).size;
   }
 
-  /* The small charts of a facet: as many in a row as stay readable, together as wide as the page; in full rows where
-     one fewer or two more in a row give them. Where a row is not full, every panel has its own axis. */
+  /* The small charts of a facet: as many in a row as stay readable, together as wide as the page; a few more or one
+     fewer where that fills every row. Where a row is not full, every panel has its own axis. */
   function fitFacet(chart, width) {
     const least = 0.7 * (chart.spec.width || 165);
     const room = width - AXIS + GAP;
     const most = Math.max(1, Math.floor(room / (least + GAP)));
-    const count = panels(chart), wanted = Math.min(chart.columns || 1, most);
-    const full = [wanted, wanted - 1, wanted + 1, wanted + 2].find((n) => n > 1 && n <= most && count % n === 0);
-    const columns = full || wanted;
+    const count = panels(chart), wanted = Math.min(chart.columns || 1, most, count || most);
+    const near = wanted > 1 ? [wanted, wanted - 1, wanted + 1, wanted + 2] : [];
+    const columns = near.find((n) => n > 1 && n <= most && count % n === 0) || wanted;
     chart.columns = columns;
     chart.spec.width = Math.floor(room / columns - GAP);
     if (count % columns) chart.resolve = { ...chart.resolve, axis: { ...(chart.resolve || {}).axis, x: "independent" } };
@@ -47,28 +48,23 @@
   }
 
   /* Titles of axes in as many lines as their side of the plot needs; on a phone, names beside it take less than half. */
-  function fitAxes(part, wide, high, narrow) {
-    if (!part || typeof part !== "object") return;
-    for (const [channel, room] of [["x", wide], ["y", high]]) {
-      const about = (part.encoding || {})[channel];
-      if (about && typeof about.title === "string") about.title = lines(about.title, Math.floor(room / LETTER));
-      if (narrow && channel === "y" && about && about.axis && about.axis.labelLimit > 0.4 * wide)
-        about.axis.labelLimit = Math.floor(0.45 * wide);
-    }
-    for (const key of ["layer", "vconcat"]) (part[key] || []).forEach((one) => fitAxes(one, wide, high, narrow));
-  }
-
-  function sides(chart, width) {
-    const plot = chart.facet ? chart.spec : chart;
-    const high = typeof plot.height === "number" ? plot.height : 400;
-    return [chart.facet ? plot.width : width - AXIS, Math.max(high, 90)];
+  function fitAxes(part, page, plot, narrow) {
+    const wide = part.width || plot.wide, high = typeof part.height === "number" ? part.height : plot.high;
+    const { x, y } = part.encoding || {};
+    const names = (y && y.axis && y.axis.labelLimit) || 0, most = Math.floor(0.4 * page);
+    if (narrow && names > most) y.axis.labelLimit = most;
+    const room = wide === page ? page - Math.max(AXIS, Math.min(names, most)) : wide;
+    if (x && typeof x.title === "string") x.title = lines(x.title, Math.floor(room / LETTER));
+    if (y && typeof y.title === "string") y.title = lines(y.title, Math.floor(Math.max(high, 90) / LETTER));
+    const inside = [...(part.layer || []), ...(part.vconcat || []), ...(part.facet ? [part.spec] : [])];
+    inside.forEach((one) => fitAxes(one, page, { wide, high }, narrow));
   }
 
   /* Keys of a legend below each other in as many columns as the longest of them leaves. */
   function legendColumns(chart, width) {
     const names = [];
     JSON.stringify(chart, (key, value) => {
-      if (key === "datasets") return undefined;
+      if (["datasets", "x", "y", "xOffset", "yOffset"].includes(key)) return undefined;
       if (value && value.scale && Array.isArray(value.scale.domain) && value.legend !== null)
         names.push(value.scale.domain.map(String));
       return value;
@@ -97,9 +93,9 @@
     const config = (chart.config = chart.config || {});
     const narrow = width < NARROW, columns = legendColumns(chart, width);
     if (narrow) config.legend = { ...config.legend, columnPadding: 8, layout: { top: { anchor: "start", direction: "vertical" } } };
-    if (columns) config.legend = { ...config.legend, columns };
+    if (columns) config.legend = { ...config.legend, columns, labelLimit: width - 40 };
     fit(chart, width, (chart.usermeta || {}).n2v);
-    fitAxes(chart.facet ? chart.spec : chart, ...sides(chart, width), narrow);
+    fitAxes(chart, width, { wide: width, high: 400 }, narrow);
     return chart;
   }
 

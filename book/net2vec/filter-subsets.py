@@ -253,7 +253,7 @@ gap = (left["learned again"] - left["struck out"]).mean()
 where = curves.loc[(curves["learned again"] >= 0.9 * curves["learned again"].max()).idxmax(), "n_filters"]
 print(f"Nine tenths of the highest mean are reached with {where} filters that are learned again.")
 print(
-    f"With {left['n_filters'].max()} filters or fewer, learning again changes the mean set IoU by {round(gap, 3) + 0.0:+.3f} on average."
+    f"With {left['n_filters'].max()} filters or fewer, learning again changes the mean set IoU by {gap:+.2g} on average."
 )
 
 # %% [markdown]

@@ -205,14 +205,7 @@ print(f"T moves by {np.median(moved):.3%} in the median and {moved.max():.3%} at
 # a little of the validation images goes into the thresholds. But thresholds see no labels, and as far as filters fire
 # equally often in both splits, the thresholds would be the same without the validation images. Do they?
 
-
 # %%
-def note(decided, code, measured, one, other, **more):
-    """One more row: the number by the paper's way and by the code's."""
-    row = {"decided": decided, "the code": code, "measured": measured, "one": one, "other": other}
-    rows.append(row | {"difference": other - one} | more)
-
-
 fired = np.diff(layer.fired[0]) / np.prod(layer.shape)
 share = {split: fired[probe.split == split].mean() for split in ("train", "val")}
 print(f"{share['train']:.3%} of the places fire in training images, {share['val']:.3%} in validation images.")
@@ -237,6 +230,13 @@ def masks(k, at):
     above = dense[at, k] - layer.thresholds[k]
     first = single_filter_mask(above > 0, probe.label_size, align_corners=True)
     return first, upsample(above, probe.label_size, align_corners=True) > 0
+
+
+# %%
+def note(decided, code, measured, one, other, **more):
+    """One more row: the number by the paper's way and by the code's."""
+    row = {"decided": decided, "the code": code, "measured": measured, "one": one, "other": other}
+    rows.append(row | {"difference": other - one} | more)
 
 
 # %%

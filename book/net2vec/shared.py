@@ -195,12 +195,12 @@ charts.table(others[["name", "category", "set_iou", "rank"]], caption)
 # ## All filters, all layers
 #
 # Figure 5 of the paper, with its bins: for how many concepts is each filter the best one? Zero means never chosen. The
-# dots with upright lines are a lottery in which every concept draws its filter by lot, all filters alike.
+# diamonds with upright lines are a lottery in which every concept draws its filter by lot, all filters alike.
 
 # %%
 shares, lottery = sharing.in_bins(served), sharing.if_at_random(chosen, seed=SEED)
 summary = sharing.summary(served)
-ends = lottery.query("concepts == '0'").set_index(["task", "layer"])["high"]
+ends = sharing.if_at_random(chosen, seed=SEED, level=0.9).query("concepts == '0'").set_index(["task", "layer"])["high"]
 more = int((summary.set_index(["task", "layer"])["never"] > ends).sum())
 title = f"More filters are never chosen than 95% of lotteries leave in {more} of {len(summary)} cases"
 charts.concepts_per_filter(shares, title, lottery)

@@ -29,10 +29,10 @@ def forest(found: pd.DataFrame, title: str, axis: str, log: bool = False) -> par
     shape = alt.Shape(
         "holds:N",
         scale=alt.Scale(domain=shown, range=[SHAPES[v] for v in shown]),
-        legend=alt.Legend(title="holds"),
+        legend=alt.Legend(title="holds", symbolOpacity=1),
     )
     shades = alt.Scale(domain=shown, range=[_SHADES[v] for v in shown])
-    color = alt.Color("holds:N", scale=shades, legend=alt.Legend(title="holds"))
+    color = alt.Color("holds:N", scale=shades, legend=alt.Legend(title="holds", symbolOpacity=1))
     chart = alt.layer(
         base.mark_rule(strokeWidth=5, opacity=0.28, strokeCap="round").encode(
             x=alt.X("low:Q", **across), x2="high:Q", color=color

@@ -73,7 +73,8 @@ def lines(
     """`y` against `x` (tau, epoch, number of filters), one line per `series`; with low and high, a band around it.
 
     A series called "category" has its fixed colors, "method" is light and full; a series value that starts with
-    "random" or "chance" is grey and dashed, with "published" hollow.
+    "random" or "chance" is dashed (and grey, unless it names its series: "chance, segmentation"), with "published"
+    hollow.
     """
     need(values, [x, y, series])
     data = rounded(values.loc[:, [x, y, series, *part.interval(values)]])

@@ -59,11 +59,11 @@ def series_channels(data: pd.DataFrame, series: str) -> dict[str, Any]:
     whose = {name: str(name).partition(", ")[2] for name in names if is_control(name)}
     shades |= {name: shades[other] for name, other in whose.items() if other in shades}
     scale = alt.Scale(domain=names, range=[shades[name] for name in names])
-    return {"color": alt.Color(field(series) + ":N", scale=scale, legend=alt.Legend(title=None, symbolOpacity=1))}
+    return {"color": alt.Color(field(series) + ":N", scale=scale, legend=_line_key())}
 
 
 def is_control(name: object) -> bool:
-    """Random networks and chance are grey and dashed."""
+    """Random networks and chance are dashed, and grey unless they name their series."""
     return str(name).startswith(("random", "chance"))
 
 
@@ -71,9 +71,11 @@ def dashes(data: pd.DataFrame, series: str) -> alt.StrokeDash:
     """Random networks in long dashes, chance in short ones; the legend shows them."""
     names = list(data[series].unique())
     lines = [[6, 4] if str(name).startswith("random") else [2, 3] if is_control(name) else [1, 0] for name in names]
-    return alt.StrokeDash(
-        field(series) + ":N", scale=alt.Scale(domain=names, range=lines), legend=alt.Legend(title=None, symbolOpacity=1)
-    )
+    return alt.StrokeDash(field(series) + ":N", scale=alt.Scale(domain=names, range=lines), legend=_line_key())
+
+
+def _line_key() -> alt.Legend:
+    return alt.Legend(title=None, symbolType="stroke", symbolSize=250, symbolOpacity=1)
 
 
 def layer_axis(layers: Sequence[str]) -> alt.X:

@@ -1,8 +1,9 @@
 """What a claim is, what was measured of it, and when it holds.
 
 The claims are in `claims.csv`, each with the number that decides it, the criterion, and the paper's own number where it
-prints one. The criteria were fixed before anything was measured: where the paper says *most* it is more than 50
-percent, *many* and *often* more than 25, *few* less than 25; "more" and "higher" are more than 0.
+prints one. The criteria were fixed before anything was measured (three corrections since: see the verdict chapter):
+where the paper says *most* it is more than 50 percent, *many*, *often* and *about half* more than 25, *few* less than
+25; "more" and "higher" are more than 0.
 """
 
 from collections.abc import Callable, Collection, Mapping

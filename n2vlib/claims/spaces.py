@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.analysis import embeddings
+from n2vlib.analysis import between, embeddings
 from n2vlib.claims.claim import Effect, Measures, left_out, of_concepts
 from n2vlib.claims.measured import HYPERNYMS, ONE, VECTORS, Measured
 from n2vlib.claims.networks import SELF_SUPERVISED, SUPERVISED
@@ -39,13 +39,13 @@ def meaning(m: Measured) -> Effect | None:
         "one": m.spaces[(m.network, ONE)],
         "words": m.words[HYPERNYMS],
     }
-    many, one, words = (embeddings.similarity(space).to_numpy() for space in embeddings.restricted(parts).values())
+    many, one, words = embeddings.restricted(parts).values()
+    if len(words) <= NEAREST:
+        return None
 
     def ahead(kept: NDArray) -> float:
-        off_diagonal = ~np.eye(len(kept), dtype=bool)
-        known = words[np.ix_(kept, kept)][off_diagonal]
-        a, b = (np.corrcoef(each[np.ix_(kept, kept)][off_diagonal], known)[0, 1] for each in (many, one))
-        return float(a - b)
+        a, b = (between.correlation(each.iloc[kept], words.iloc[kept]) for each in (many, one))
+        return a - b  # not a number where all best filters differ, and so all their cosines are 0
 
     return left_out(ahead, np.arange(len(many)), f"{len(many)} concepts")
 

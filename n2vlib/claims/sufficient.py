@@ -13,7 +13,7 @@ from n2vlib.claims.measured import TASKS, Measured
 FILTERS_OF_THE_PAPER = 256  # of AlexNet's conv5: the paper's F as a share of the layer's filters
 FAINT = 0.005  # a ratio to a single filter's set IoU below this says nothing; the released notebooks' rule
 NEARLY = 95.0  # percent of what the best F is above chance: near optimal
-FEWEST = 5  # failures; what fewer of them have in common says nothing
+FEWEST = 5  # failures; our rule: what fewer of them have in common says nothing
 
 
 def by_category(values: pd.DataFrame, m: Measured) -> pd.DataFrame:
@@ -159,7 +159,7 @@ def failures(m: Measured, task: str, what: str) -> Effect | None:
     found = [_less(amount[row & ok], amount[~row & ok]) for row, ok in zip(lost, known, strict=True)]
     count = (lost[0] & known[0]).sum()
     effect = of_draws(found, f"{count} of {known[0].sum()} concepts lose")
-    return effect if count >= FEWEST else effect._replace(low=0.0, high=1.0)
+    return effect if count >= FEWEST else effect._replace(low=0.0, high=1.0, note=f"{effect.note}: too few to decide")
 
 
 def _compared(m: Measured, layer: str, task: str, strictly: bool = False) -> pd.Series:

@@ -7,7 +7,8 @@
     layers = n2vlib.read_layers(network, module.levels, spelled, tau=tau)
 
 Nothing else in the library knows of any of this: the photographs are PNG files of a Broden folder, the network is a
-torch module, and `shuffled` is a probe set like any other.
+torch module, and `shuffled` is a probe set like any other. `control` says what the methods report where there is
+nothing to find.
 """
 
 from n2vlib.planted.controls import control

@@ -33,7 +33,7 @@ def control(layer: Layer, labels: ProbeSet, *, epochs: int, seed: int) -> dict[s
     told = classification.align(layer, labels, epochs=epochs, seed=seed, features="standardised").scores
     accuracy = told.loc[told["split"] == "val", "accuracy"].to_numpy(np.float64)
     return {
-        **{name: float(values.mean()) for name, values in zip(each, each.to_numpy(np.float64).T, strict=True)},
+        **each.mean().to_dict(),
         "% as good": 100 * float((many >= one).mean()),
         "%, both cut": 100 * float((many_cut >= one_cut).mean()),
         "everything": float(share.mean()),
