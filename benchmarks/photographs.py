@@ -2,9 +2,11 @@
 
     N2V_PHOTOGRAPHS=path/to/photographs python benchmarks/photographs.py
 
-The folder holds a probe set in Broden's format (probe/) and networks.py. First the methods are timed, in a store of
-their own: an empty folder named by N2V_STORE, or one that is thrown away. Then every chapter is executed on each
-network, and the verdict's table of claims is read from its executed notebook. Takes an hour or two on two cores.
+The folder holds a probe set in Broden's format (probe/) and networks.py. First the methods are measured on every
+network, then every chapter is executed on it, and the verdict's table of claims is read from its executed notebook.
+N2V_STORE and N2V_OUT name folders for measurements and executed chapters that are kept: run again, the script goes on
+where it stopped, and the seconds are still those of the making. Takes two hours on two cores. The executed chapters
+show photographs: keep them to yourself.
 """
 
 import os
@@ -13,7 +15,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -35,40 +37,51 @@ TARGET = Path(__file__).with_name("PHOTOGRAPHS.md")
 CATEGORIES = ["color", "object", "part", "material", "material, whole images", "scene", "texture"]
 
 
+class Timed(Store):
+    """A store that knows how long its last entry of each kind took to make, whenever that was."""
+
+    def entry(self, kind: str, inputs: dict, modules: list[str], make: Callable[[Path], None]) -> Path:
+        folder = super().entry(kind, inputs, modules, make)
+        self.__dict__[kind] = _took(folder)
+        return folder
+
+
+def _took(folder: Path) -> float:
+    """Seconds from the lock of an entry to its last file."""
+    return folder.stat().st_mtime - folder.with_name(f"{folder.name}.lock").stat().st_mtime
+
+
 def measure(setting: str, store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores of every method in every layer, and one row a layer with seconds, memory and detectors."""
+    """Scores of every method in every layer, and one row a layer with seconds and detectors."""
     values = yaml.safe_load((ROOT / "params" / f"{setting}.yml").read_text(encoding="utf-8"))
     probe = load_probe(values["PROBE"])
     network = load_network(os.path.expandvars(values["NETWORK"]), values["WEIGHTS"], values["PREPROCESSING"])
     name = values["NETWORK"].rpartition(":")[2]
-    n_pairs = len(probe.labels.pair_concept)  # decoded before the clock starts
-    started = time.perf_counter()
     layers = read_layers(network, values["LAYERS"], probe, tau=values["TAU"], store=store)
-    reading = time.perf_counter() - started
-    print(f"{name}: {len(probe)} photographs, {n_pairs} pairs with a concept, read in {reading:.0f} s", flush=True)
+    reading = max(_took(layer.folder) for layer in layers.values())
     scores, rows = [], []
     for layer in layers.values():
         table, row = _one(layer, probe, values["EPOCHS"], values["SEED"])
         scores.append(table.assign(network=name))
         rows.append({"network": name, "photographs": len(probe), **row, "reading, all layers": reading})
+        print(f"{name}, {layer.name}: measured", flush=True)
     return pd.concat(scores), pd.DataFrame(rows)
 
 
 def _one(layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> tuple[pd.DataFrame, dict]:
+    options = {"epochs": epochs, "seed": seed}
     calls = {
-        "single": lambda: single_filter.align(layer, probe),
-        "combination": lambda: segmentation.align(layer, probe, epochs=epochs, seed=seed),
-        "classification": lambda: classification.align(layer, probe, epochs=epochs, seed=seed),
-        "classification, F = 1": lambda: classification.align(layer, probe, epochs=epochs, seed=seed, n_filters=1),
+        "single": (lambda: single_filter.align(layer, probe), "set-counts"),
+        "combination": (lambda: segmentation.align(layer, probe, **options), "segmentation"),
+        "classification": (lambda: classification.align(layer, probe, **options), "classification"),
+        "classification, F = 1": (lambda: classification.align(layer, probe, n_filters=1, **options), "classification"),
     }
     parts, seconds = [], {}
-    for name, call in calls.items():
-        started = time.perf_counter()
+    for name, (call, kind) in calls.items():
         parts.append(call().scores)
-        seconds[name] = time.perf_counter() - started
-    started = time.perf_counter()
+        seconds[name] = vars(layer.store)[kind]
     detected = dissection.filters(layer, probe).query("dissection_iou > 0.04")
-    seconds["dissection"] = time.perf_counter() - started
+    seconds["dissection"] = vars(layer.store)["dissection-counts"]
     about = {"layer": layer.name, "filters": layer.n_filters, "grid": "x".join(map(str, layer.grid))}
     about["% tied"] = float(100 * (layer.realised < 0.9 * layer.tau).mean())
     found = {"detectors": len(detected), "unique": detected["name"].nunique()}
@@ -108,8 +121,8 @@ def _shares(scores: pd.DataFrame) -> pd.DataFrame:
     return (100 * better.mean()).unstack("task").reset_index()
 
 
-def chapters(setting: str, store: Store, out: Path) -> tuple[pd.Series, pd.DataFrame]:
-    """Execute every chapter: seconds of each, and the verdict's claims (index id; the columns of its last table)."""
+def chapters(setting: str, store: Store, out: Path) -> dict[str, object]:
+    """Execute every chapter: how many could be, and which could not."""
     command = [
         sys.executable,
         "-m",
@@ -121,19 +134,23 @@ def chapters(setting: str, store: Store, out: Path) -> tuple[pd.Series, pd.DataF
         "--out",
         str(out),
     ]
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"N2V_STORE": str(store.root)}, text=True, stdout=subprocess.PIPE
-    )
-    print(done.stdout, flush=True)
-    if done.returncode:
-        print(f"{setting}: not every chapter could be executed")
-    seconds = re.findall(r"^(book/\S+)\s+([\d.]+) s$", done.stdout, re.MULTILINE)
-    return pd.Series({name: float(took) for name, took in seconds}), _claims(out)
+    environment = os.environ | {"N2V_STORE": str(store.root)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE).stdout
+    print(done, flush=True)
+    failed = re.findall(r"^FAILED (book/[\w/-]+)", done, re.MULTILINE)
+    executed = re.findall(r"^book/\S+ +(?:[\d.]+ s|unchanged)$", done, re.MULTILINE)
+    return {"network": _short(setting), "chapters executed": len(executed), "failed": ", ".join(failed) or "none"}
 
 
-def _claims(out: Path) -> pd.DataFrame:
-    """The table "Every claim of the paper" of the executed verdict, all its rows."""
-    (verdict,) = out.rglob("verdict/net2vec.ipynb")
+def _short(setting: str) -> str:
+    return setting.removeprefix("photographs-")
+
+
+def claims_of(out: Path) -> pd.DataFrame:
+    """The table "Every claim of the paper" of the executed verdict, all its rows; empty where it was not executed."""
+    verdict = out / "book" / "verdict" / "net2vec.ipynb"
+    if not verdict.exists():
+        return pd.DataFrame(columns=["holds", "this run"])
     cells = [cell for cell in nbformat.read(verdict, as_version=4).cells if cell.cell_type == "code"]
     outputs = [output["data"] for cell in cells for output in cell.outputs if "data" in output]
     page = next(text for data in outputs if "Every claim of the paper" in (text := data.get("text/html", "")))
@@ -171,18 +188,14 @@ def main() -> None:
         sys.exit("N2V_PHOTOGRAPHS: name the folder that holds probe/ and networks.py")
     probe = load_probe("${N2V_PHOTOGRAPHS}/probe")
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(os.environ.get("N2V_STORE", folder))
+        store = Timed(os.environ.get("N2V_STORE", f"{folder}/store"))
+        outs = {setting: Path(os.environ.get("N2V_OUT", f"{folder}/book")) / setting for setting in SETTINGS}
         measured = [measure(setting, store) for setting in SETTINGS]
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        executed = {setting: chapters(setting, store, Path(folder) / "book" / setting) for setting in SETTINGS}
+        executed = pd.DataFrame([chapters(setting, store, out) for setting, out in outs.items()])
+        found = {_short(setting): claims_of(out) for setting, out in outs.items()}
     scores, rows = (pd.concat(parts, ignore_index=True) for parts in zip(*measured, strict=True))
-    names = {setting: setting.removeprefix("photographs-") for setting in SETTINGS}
-    answers, counts = _holding({names[setting]: found for setting, (_, found) in executed.items()})
-    took = pd.DataFrame(
-        [(names[s], len(seconds), seconds.sum() / 60, seconds.idxmax()) for s, (seconds, _) in executed.items()],
-        columns=["network", "chapters executed", "minutes, one after the other", "longest"],
-    )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    answers, counts = _holding(found)
     images = f"{len(probe.images):,} photographs ({(probe.split == 'train').sum():,} for training)"
     text = f"""# Photographs
 
@@ -195,17 +208,14 @@ outline to learn, so no combination, and stand apart.
 ## Which of the paper's claims hold
 
 From the verdict chapter of each network: what it says, and the effect. Criterion and published number in the same unit.
-Claims about several networks compare the ones that `params/<setting>/net2vec.yml` names: trained ones, and where it is
-listed SqueezeNet with random weights. Not measured: what needs a kind of network or concept that is not here, such as
-self-supervised ones.
+Claims about several networks compare the trained ones that `params/<setting>/net2vec.yml` names. Not measured: what
+needs a kind of network or concept that is not here, such as self-supervised networks.
 
 {_markdown(counts)}
 
 {_markdown(answers)}
 
-All chapters were executed, measurements found in the store included:
-
-{_markdown(took, 1)}
+{_markdown(executed)}
 
 ## Mean score by category
 
@@ -219,8 +229,9 @@ All chapters were executed, measurements found in the store included:
 
 Detectors: filters whose best concept has a dissection IoU above 0.04; unique: distinct concepts among them. Tied:
 filters that fire at less than nine tenths of tau, as many activations are equal at the top. Conv_1 ends in a ReLU6,
-and the threshold of nearly all its filters is that ceiling: nothing lies above it. Seconds of one process on
-{cores} core(s); reading is one pass for all five layers. Largest memory of the whole run: {memory:.1f} GiB.
+and the threshold of nearly all its filters is that ceiling: nothing lies above it. Seconds that the store's entries
+took to make, in one process; reading is one pass for all five layers. Largest memory of this process while the methods
+were measured, or read again from the store: {memory:.1f} GiB.
 
 {_markdown(rows, 1)}
 """

@@ -120,7 +120,7 @@ def described(measured: Sequence[Measured]) -> pd.DataFrame:
 
 def by_layer(measured: Sequence[Measured]) -> list[Measured]:
     """The same, labelled by network, layer and grid: for several layers of one network."""
-    return [replace(one, label=f"{one.label} {one.layer.name}, {one.grid}") for one in measured]
+    return [replace(one, label=f"{one.grid}: {one.label} {one.layer.name}") for one in measured]
 
 
 def concepts(measured: Sequence[Measured], task: str, category: str | None = None) -> pd.Index:
