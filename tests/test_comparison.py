@@ -81,9 +81,9 @@ def test_two_entries_need_two_labels_and_layers_can_name_them(made):
     with pytest.raises(BadInput, match="label 'fine' is given twice"):
         comparison.means([networks[0], networks[0]], probe)
     assert [one.label for one in comparison.by_layer(networks)] == [
-        "fine 1, 8 x 8",
-        "coarse 3, 4 x 4",
-        "again 1, 8 x 8",
+        "8 x 8: fine 1",
+        "4 x 4: coarse 3",
+        "8 x 8: again 1",
     ]
 
 
