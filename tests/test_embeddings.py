@@ -337,6 +337,7 @@ def test_where_an_object_is_a_shape_plus_a_color_swapping_colors_leads_to_that_c
     made = unit(pd.DataFrame([*objects, *colors], index=[*range(8), 101, 102]))
     found = expressions.swaps(made, color_of)
     assert len(found) == 8 and (found["after"] == 1).all() and (found["before"] < 0.5).all()
+    assert expressions.swaps(made.drop(102), color_of).empty  # nothing left to swap with
 
 
 # --- groups and planes

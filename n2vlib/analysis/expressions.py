@@ -141,10 +141,11 @@ def most_cover(shares: pd.DataFrame, concepts: pd.DataFrame, category: str, leas
 def swaps(space: pd.DataFrame, color_of: pd.Series) -> pd.DataFrame:
     """Does "object + another color - its color" lead to objects of the other color? Every object, every other color.
 
-    color_of   (object,), the color of each object; both have vectors in the space
+    color_of   (object,), the color of each object; left out where one of them has no vector in the space
     Returns    concept, added (the color), before, after: how often an object of the added color is nearer than one of
                any other color, for the object alone and for the expression. One half is chance.
     """
+    color_of = color_of[color_of.index.isin(space.index) & color_of.isin(space.index)]
     rows, colors = [], sorted(set(color_of))
     vectors = space.loc[color_of.index].to_numpy(float)
     for position, (concept, own) in enumerate(color_of.items()):
