@@ -82,7 +82,7 @@ def test_the_planted_concepts_are_found_in_their_filters(found):
     measure = (MEASURES & set(found.scores)).pop()
     for name, k in PLANTED.items():
         rows = found.scores.query("name == @name and split in ['val', 'all']")
-        assert rows[measure].max() > 0.9
+        assert rows[measure].max() > 0.8
         assert found.weights.loc[NUMBERS[name]].idxmax() == k
 
 
