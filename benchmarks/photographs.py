@@ -228,10 +228,10 @@ needs a kind of network or concept that is not here, such as self-supervised net
 ## Filters, seconds, memory
 
 Detectors: filters whose best concept has a dissection IoU above 0.04; unique: distinct concepts among them. Tied:
-filters that fire at less than nine tenths of tau, as many activations are equal at the top. Conv_1 ends in a ReLU6,
-and the threshold of nearly all its filters is that ceiling: nothing lies above it. Seconds that the store's entries
-took to make, in one process; reading is one pass for all five layers. Largest memory of this process while the methods
-were measured, or read again from the store: {memory:.1f} GiB.
+filters that fire at less than nine tenths of tau, as many activations are equal at the top. Layers of the MobileNets
+end in a ReLU6, and where the threshold of a filter is that ceiling nothing lies above it. Seconds that the store's
+entries took to make, in one process; reading is one pass for all five layers. Largest memory of this process while the
+methods were measured, or read again from the store: {memory:.1f} GiB.
 
 {_markdown(rows, 1)}
 """
