@@ -145,7 +145,8 @@ def swaps(space: pd.DataFrame, color_of: pd.Series) -> pd.DataFrame:
     Returns    concept, added (the color), before, after: how often an object of the added color is nearer than one of
                any other color, for the object alone and for the expression. One half is chance.
     """
-    color_of = color_of[color_of.index.isin(space.index) & color_of.isin(space.index)]
+    known = np.isin(color_of.index, space.index) & np.isin(color_of, space.index)
+    color_of = color_of.loc[known]
     rows, colors = [], sorted(set(color_of))
     vectors = space.loc[color_of.index].to_numpy(float)
     for position, (concept, own) in enumerate(color_of.items()):
