@@ -124,8 +124,12 @@ def start(
     truth, usable   bool, (image,): whether it holds concept `number`, and whether it may be learned from
     """
     rng = generator(layer, "classification", number, options.seed, options.n_filters)
-    weights = rng.uniform(-1, 1, layer.n_filters).astype(np.float32) / np.float32(np.sqrt(layer.n_filters))
+    weights = _first_weights(layer, rng)
     return weights, np.float32(rng.uniform()), *sample_plan(truth, usable, options.epochs, rng)
+
+
+def _first_weights(layer: Layer, rng: np.random.Generator) -> NDArray[np.float32]:
+    return rng.uniform(-1, 1, layer.n_filters).astype(np.float32) / np.float32(np.sqrt(layer.n_filters))
 
 
 def sample_plan(
@@ -180,8 +184,8 @@ def _read(folder: Path, layer: Layer, probe: ProbeSet, options: Options, trainer
     }
     images = {split: trainer.present[part].sum(0)[trainer.concepts] for split, part in splits.items()}
     index, kept = concepts.index, True if trainer.chosen is None else trainer.chosen
-    nothing = np.zeros(len(probe), np.bool_)
-    begun = np.array([start(layer, nothing, nothing, int(c), options)[0] for c in index]).reshape(weights.shape)
+    drawn = (generator(layer, "classification", int(c), options.seed, options.n_filters) for c in index)
+    begun = np.array([_first_weights(layer, rng) for rng in drawn]).reshape(weights.shape)
     return Alignment(
         score_table(concepts, labels, values, images),
         pd.DataFrame(weights, index=index),
