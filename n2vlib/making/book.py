@@ -24,9 +24,6 @@ from n2vlib.paths import ROOT
 
 Given = list[tuple[str, Mapping[str, Any]]]  # (who gave them, values by name); later ones win
 
-# Started first where chapters run side by side: it measures ten networks that the chapters after it need too.
-EARLY = ("book/net2vec/architectures",)
-
 
 class ChapterFailed(Exception):
     """A chapter could not be executed: one line that names the chapter, the cell and the error."""
@@ -161,10 +158,9 @@ def run(names: Iterable[str], setting: Setting, jobs: int = 1) -> list[str]:
     one = partial(_run_where_changed, setting=setting)
     if jobs == 1:
         return [said for said in map(one, names) if said]
-    early = sorted(names, key=lambda name: name not in EARLY)
     # Processes: nbclient leaves the event loops of threads open.
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        return [said for said in pool.map(one, early) if said]
+        return [said for said in pool.map(one, names) if said]
 
 
 def _run_where_changed(chapter: str, setting: Setting) -> str:
