@@ -11,7 +11,7 @@ from n2vlib.activations import Layer
 from n2vlib.alignment import Alignment
 from n2vlib.errors import BadInput
 from n2vlib.iou import iou_of_counts, taps, upsample
-from n2vlib.kernels.levels import count_at_levels
+from n2vlib.kernels.combination import count_at_levels
 from n2vlib.methods.segmentation import alphas
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair

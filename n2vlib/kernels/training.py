@@ -1,110 +1,169 @@
-"""Training of concept weights on the CPU: hand-written gradients, one concept at a time, concepts in parallel."""
+"""Training of concept weights on the CPU: hand-written gradients, one concept at a time, concepts in parallel.
+
+Outlines are learned on several images side by side: the image is the last axis of every array here ("lane"), so that
+every loop runs over neighbours in memory, whatever the sizes of grid and map.
+"""
 
 import numba
 import numpy as np
 
+from n2vlib.kernels.combination import target_of
+
+LANES = 32  # images side by side; what a row of them needs fits the cache next to a core
 _LOG2E = np.float32(1.4426950408889634)
 _LN2 = np.float32(0.6931471805599453)
+_ROUND = np.float32(3 << 22)
+_KEEPS_ORDER = {"nnan", "ninf", "nsz", "arcp", "contract"}  # fast arithmetic but for sums taken in another order
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _exponential(z, power, scale_bits):
-    """exp(-z) as power * 2^n, in a form the compiler vectorises; 2^n is left as the bits of a float32.
+@numba.njit(cache=True, nogil=True, fastmath=_KEEPS_ORDER, error_model="numpy")
+def _exponential(z, power):
+    """exp(-z), in a form the compiler vectorises: 2^n exp(r) with -z = n ln(2) + r, |r| <= ln(2) / 2.
 
-    -z = n ln(2) + r with |r| <= ln(2) / 2, and exp(r) by its Taylor polynomial: relative error below 1e-7.
+    Adding 3 * 2^22 rounds to the whole number n and leaves it in the last bits, from where a shift makes it the
+    exponent. exp(r) by its Taylor polynomial: relative error below 2e-7.
     """
     for p in range(len(z)):
         v = min(max(-z[p], np.float32(-80)), np.float32(80))
-        n = np.floor(v * _LOG2E + np.float32(0.5))
-        r = v - n * _LN2
-        scale_bits[p] = (np.int32(n) + np.int32(127)) << np.int32(23)
-        t = np.float32(1 / 5040)
-        t = t * r + np.float32(1 / 720)
+        rounded = np.float32(v * _LOG2E + _ROUND)
+        r = v - (rounded - _ROUND) * _LN2
+        t = np.float32(1 / 720)
         t = t * r + np.float32(1 / 120)
         t = t * r + np.float32(1 / 24)
         t = t * r + np.float32(1 / 6)
         t = t * r + np.float32(0.5)
         t = t * r + np.float32(1)
-        power[p] = t * r + np.float32(1)
+        t = t * r + np.float32(1)
+        exponent = (rounded.view(np.int32) + np.int32(127)) << np.int32(23)
+        power[p] = t * np.int32(exponent).view(np.float32)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _slope_of_equation_4(z, power, scale, target, here, beside):
-    """dLoss/dz of -(alpha L M + (1 - alpha)(1 - L)(1 - M)), into z; M = sigma(z) = 1 / (1 + power * scale)."""
-    for p in range(len(z)):
-        m = np.float32(1) / (np.float32(1) + power[p] * scale[p])
-        z[p] = m * (np.float32(1) - m) * (beside - (here + beside) * np.float32(target[p]))
+def _slope_of_equation_4(z, power, words, here, beside):
+    """dLoss/dz of -(alpha L M + (1 - alpha)(1 - L)(1 - M)), into z, (x, lane); M = sigma(z) = 1 / (1 + power)."""
+    for x in range(len(z)):
+        block, bit = x // 32, np.uint32(1) << np.uint32(x % 32)
+        for lane in range(z.shape[1]):
+            m = np.float32(1) / (np.float32(1) + power[x, lane])
+            z[x, lane] = m * (np.float32(1) - m) * (-here if words[block, lane] & bit else beside)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _slope_of_log_loss(z, power, scale, target, here, beside):
-    """dLoss/dz of -(alpha L log M + (1 - alpha)(1 - L) log(1 - M)), into z."""
-    for p in range(len(z)):
-        m, inside = np.float32(1) / (np.float32(1) + power[p] * scale[p]), np.float32(target[p])
-        z[p] = inside * here * (m - np.float32(1)) + (np.float32(1) - inside) * beside * m
+def _slope_of_log_loss(z, power, words, here, beside):
+    """dLoss/dz of -(alpha L log M + (1 - alpha)(1 - L) log(1 - M)), into z, (x, lane)."""
+    for x in range(len(z)):
+        block, bit = x // 32, np.uint32(1) << np.uint32(x % 32)
+        for lane in range(z.shape[1]):
+            m = np.float32(1) / (np.float32(1) + power[x, lane])
+            z[x, lane] = here * (m - np.float32(1)) if words[block, lane] & bit else beside * m
 
 
 @numba.njit(cache=True, nogil=True)
-def _combine(weights, bias, code, start, stop, cells, combined):
-    """The combined map sum_k w_k 1[A_k > T_k] + b on the layer's grid."""
-    combined[:] = bias
-    for e in range(start, stop):
-        combined[code[e] % cells] += weights[code[e] // cells]
+def _events(images, fired):
+    """What fired in the examples: pointers (example + 1,), filters and cells, divided once for all epochs."""
+    pointers, code, height, width = fired
+    cells, start = np.uint32(height * width), np.zeros(len(images) + 1, np.int64)
+    for example, i in enumerate(images):
+        start[example + 1] = start[example] + pointers[i + 1] - pointers[i]
+    filters, places = np.empty(start[-1], np.int32), np.empty(start[-1], np.int32)
+    for example, i in enumerate(images):
+        for e in range(pointers[i + 1] - pointers[i]):
+            filters[start[example] + e] = code[pointers[i] + e] // cells
+            places[start[example] + e] = code[pointers[i] + e] % cells
+    return start, filters, places
+
+
+@numba.njit(cache=True, nogil=True)
+def _annotated(images, local, labels, tall, wide):
+    """L of every example as bits: uint32, (example, row, 32 columns)."""
+    maps, map_ptr = labels
+    bits, target = np.zeros((len(images), tall, -(-wide // 32)), np.uint32), np.zeros(tall * wide, np.uint8)
+    for example, i in enumerate(images):
+        target_of(maps[map_ptr[i] : map_ptr[i + 1]], local[example], target)
+        for y in range(tall):
+            for x in range(wide):
+                bits[example, y, x // 32] |= np.uint32(target[y * wide + x]) << np.uint32(x % 32)
+    return bits
+
+
+@numba.njit(cache=True, nogil=True)
+def _combine(weights, events, chosen, combined):
+    """The combined maps sum_k w_k 1[A_k > T_k] of the chosen examples on the layer's grid, (cell, lane)."""
+    start, filters, places = events
+    combined[:] = 0
+    for lane in range(len(chosen)):
+        for e in range(start[chosen[lane]], start[chosen[lane] + 1]):
+            combined[places[e], lane] += weights[filters[e]]
+
+
+@numba.njit(cache=True, nogil=True)
+def _gather(slope, events, chosen, gradient):
+    """Adjoint of _combine, added to the slopes of the weights."""
+    start, filters, places = events
+    for lane in range(len(chosen)):
+        for e in range(start[chosen[lane]], start[chosen[lane] + 1]):
+            slope[filters[e]] += gradient[places[e], lane]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _broaden(combined, across, broad):
+    """Each row of the grid enlarged: (h, w, lane) to (h, width, lane)."""
+    x0, x1, u0, u1 = across
+    for cy in range(len(broad)):
+        for x in range(len(x0)):
+            left, right, a, b = x0[x], x1[x], u0[x], u1[x]
+            for lane in range(broad.shape[2]):
+                broad[cy, x, lane] = combined[cy, left, lane] * a + combined[cy, right, lane] * b
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _narrow(broad, across, combined):
+    """Adjoint of _broaden."""
+    x0, x1, u0, u1 = across
+    combined[:] = 0
+    for cy in range(len(broad)):
+        for x in range(len(x0)):
+            left, right, a, b = x0[x], x1[x], u0[x], u1[x]
+            for lane in range(broad.shape[2]):
+                combined[cy, left, lane] += broad[cy, x, lane] * a
+            for lane in range(broad.shape[2]):
+                combined[cy, right, lane] += broad[cy, x, lane] * b
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _blend(row, upper, lower, a, b):
-    for x in range(len(row)):
-        row[x] = upper[x] * a + lower[x] * b
+    for p in range(len(row)):
+        row[p] = upper[p] * a + lower[p] * b
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _add(row, other, factor):
-    for x in range(len(row)):
-        row[x] += other[x] * factor
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _upsample(combined, down, across, broad, z):
-    """The combined map enlarged: first each of its rows, (h, width), then between rows, (height, width)."""
-    y0, y1, v0, v1 = down
-    x0, x1, u0, u1 = across
-    height, width = combined.shape
-    for cy in range(height):
-        for x in range(len(x0)):
-            broad[cy, x] = combined[cy, x0[x]] * u0[x] + combined[cy, x1[x]] * u1[x]
-    for y in range(len(y0)):
-        _blend(z[y], broad[y0[y]], broad[y1[y]], v0[y], v1[y])
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _collect(z, down, across, broad, gradient):
-    """Adjoint of _upsample: the slopes of all pixels gathered on the layer's grid."""
-    y0, y1, v0, v1 = down
-    x0, x1, u0, u1 = across
-    broad[:] = 0
-    for y in range(len(y0)):
-        _add(broad[y0[y]], z[y], v0[y])
-        _add(broad[y1[y]], z[y], v1[y])
-    gradient[:] = 0
-    for cy in range(len(gradient)):
-        for x in range(len(x0)):
-            gradient[cy, x0[x]] += broad[cy, x] * u0[x]
-            gradient[cy, x1[x]] += broad[cy, x] * u1[x]
+    for p in range(len(row)):
+        row[p] += other[p] * factor
 
 
 @numba.njit(cache=True, nogil=True)
-def _compare(target, layer, local):
-    for p in range(len(target)):
-        target[p] |= layer[p] == local
-
-
-@numba.njit(cache=True, nogil=True)
-def _target(layers, local, target):
-    """L of one image: where any of its maps carries the concept; everywhere for a whole-image label (local 0)."""
-    target[:] = local == 0
-    for m in range(len(layers) if local else 0):
-        _compare(target, layers[m], local)
+def _slopes(broad, down, bits, chosen, here, beside, log_loss, back):
+    """The slopes of all pixels, row by row, gathered on the rows of the grid: (h, width, lane), into `back`."""
+    height, wide, lanes = broad.shape
+    rows, back_rows = broad.reshape(height, wide * lanes), back.reshape(height, wide * lanes)
+    z, power = np.empty(wide * lanes, np.float32), np.empty(wide * lanes, np.float32)
+    places = z.reshape(wide, lanes), power.reshape(wide, lanes)
+    words = np.zeros((bits.shape[2], lanes), np.uint32)
+    back[:] = 0
+    for y in range(len(down[0])):
+        upper, lower, a, b = down[0][y], down[1][y], down[2][y], down[3][y]
+        for lane in range(len(chosen)):
+            for block in range(len(words)):
+                words[block, lane] = bits[chosen[lane], y, block]
+        _blend(z, rows[upper], rows[lower], a, b)
+        _exponential(z, power)
+        if log_loss:
+            _slope_of_log_loss(*places, words, here, beside)
+        else:
+            _slope_of_equation_4(*places, words, here, beside)
+        _add(back_rows[upper], z, a)
+        _add(back_rows[lower], z, b)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -120,68 +179,27 @@ def train_segmentation(
     down, across    float32 taps: i0, i1, w0, w1
     Both losses are summed over pixels and divided by the images of the batch.
     """
-    pointers, code, height, width = fired
-    maps, map_ptr = labels
-    cells, tall, wide = height * width, len(down[0]), len(across[0])
+    height, width, tall, wide = fired[2], fired[3], len(down[0]), len(across[0])
+    events, bits = _events(images, fired), _annotated(images, local, labels, tall, wide)
+    lanes = min(LANES, -(-min(batch, len(images)) // 8) * 8)
     velocity, slope = np.zeros_like(weights), np.zeros_like(weights)
-    combined, gradient = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
-    flat, flat_gradient = combined.ravel(), gradient.ravel()
-    broad, z = np.zeros((height, wide), np.float32), np.zeros((tall, wide), np.float32)
-    every, power, target = z.ravel(), np.zeros(tall * wide, np.float32), np.zeros(tall * wide, np.uint8)
-    scale_bits = np.zeros(tall * wide, np.int32)
-    scale = scale_bits.view(np.float32)
+    combined = np.zeros((height, width, lanes), np.float32)
+    broad, back = np.zeros((height, wide, lanes), np.float32), np.zeros((height, wide, lanes), np.float32)
     for epoch in range(plan.shape[0]):
         for begin in range(0, plan.shape[1], batch):
             end = min(begin + batch, plan.shape[1])
             here, beside = alpha / np.float32(end - begin), (np.float32(1) - alpha) / np.float32(end - begin)
             slope[:] = 0
-            for step in range(begin, end):
-                example = plan[epoch, step]
-                i = images[example]
-                if pointers[i] == pointers[i + 1]:
-                    continue  # nothing fired: no weight can change
-                _combine(weights, np.float32(0), code, pointers[i], pointers[i + 1], cells, flat)
-                _upsample(combined, down, across, broad, z)
-                _exponential(every, power, scale_bits)
-                _target(maps[map_ptr[i] : map_ptr[i + 1]], local[example], target)
-                if log_loss:
-                    _slope_of_log_loss(every, power, scale, target, here, beside)
-                else:
-                    _slope_of_equation_4(every, power, scale, target, here, beside)
-                _collect(z, down, across, broad, gradient)
-                for e in range(pointers[i], pointers[i + 1]):
-                    slope[code[e] // cells] += flat_gradient[code[e] % cells]
+            for first in range(begin, end, lanes):
+                chosen = plan[epoch, first : min(first + lanes, end)]
+                _combine(weights, events, chosen, combined.reshape(height * width, lanes))
+                _broaden(combined, across, broad)
+                _slopes(broad, down, bits, chosen, here, beside, log_loss, back)
+                _narrow(back, across, combined)
+                _gather(slope, events, chosen, combined.reshape(height * width, lanes))
             for k in range(len(weights)):
                 velocity[k] = momentum * velocity[k] + slope[k]
                 weights[k] -= rate * velocity[k]
-
-
-@numba.njit(cache=True, nogil=True)
-def _overlap(z, target):
-    """Pixels where z > 0, and those of them that are annotated."""
-    intersection, predicted = 0, 0
-    for p in range(len(z)):
-        predicted += z[p] > 0
-        intersection += (z[p] > 0) & (target[p] != 0)
-    return intersection, predicted
-
-
-@numba.njit(cache=True, nogil=True)
-def count_combination(weights, bias, images, local, fired, labels, down, across):
-    """Per example: intersection and predicted area of the combination's mask S(sum_k w_k fired_k) + b > 0."""
-    pointers, code, height, width = fired
-    maps, map_ptr = labels
-    cells, tall, wide = height * width, len(down[0]), len(across[0])
-    combined, broad = np.zeros((height, width), np.float32), np.zeros((height, wide), np.float32)
-    z, target = np.zeros((tall, wide), np.float32), np.zeros(tall * wide, np.uint8)
-    intersection, predicted = np.zeros(len(images), np.int64), np.zeros(len(images), np.int64)
-    for example in range(len(images)):
-        i = images[example]
-        _combine(weights, bias, code, pointers[i], pointers[i + 1], cells, combined.ravel())
-        _upsample(combined, down, across, broad, z)
-        _target(maps[map_ptr[i] : map_ptr[i + 1]], local[example], target)
-        intersection[example], predicted[example] = _overlap(z.ravel(), target)
-    return intersection, predicted
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

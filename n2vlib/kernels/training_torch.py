@@ -1,4 +1,4 @@
-"""The segmentation kernels of `training` in torch, for a GPU: whole batches at once, gradients by hand."""
+"""The segmentation kernels in torch, for a GPU: whole batches at once, gradients by hand."""
 
 import numpy as np
 import torch
@@ -24,13 +24,13 @@ def train_segmentation(
     weights[:] = w.cpu().numpy()
 
 
-def count_combination(weights, bias, images, local, fired, labels, down, across):
-    """Same arguments and result as training.count_combination."""
+def count_combination(weights, images, local, fired, labels, down, across):
+    """Same arguments and result as combination.count_combination."""
     problem, w = _Problem(fired, labels, down, across), torch.as_tensor(weights)
     counts = []
     for begin in range(0, len(images), CHUNK):
         chosen = slice(begin, begin + CHUNK)
-        mask = problem.upsampled(problem.fired(images[chosen]), w.to(problem.device)) + float(bias) > 0
+        mask = problem.upsampled(problem.fired(images[chosen]), w.to(problem.device)) > 0
         target = problem.target(images[chosen], local[chosen])
         counts.append(torch.stack([(mask & target).sum((1, 2)), mask.sum((1, 2))]).cpu())
     found = torch.cat(counts, 1).numpy() if counts else np.zeros((2, 0), np.int64)

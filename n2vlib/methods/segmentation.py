@@ -11,7 +11,7 @@ from n2vlib.activations import Layer
 from n2vlib.alignment import Alignment, generator, largest_weights, pair_table, pooled_scores
 from n2vlib.errors import BadInput
 from n2vlib.iou import taps
-from n2vlib.kernels import training, training_torch
+from n2vlib.kernels import combination, training, training_torch
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
 from n2vlib.store import in_chunks, load_array
@@ -104,8 +104,7 @@ class _Trainer:
         self.preset = PRESETS[options.preset]
         self.alpha = alphas(probe)
         self.concepts = np.flatnonzero(probe.concepts["segmentable"] & (self.alpha > 0))
-        self.kept = chosen
-        self.chosen = None if chosen is None else dict(zip(self.concepts.tolist(), chosen, strict=True))
+        self.chosen = chosen  # bool, (concept, filter), or None: all filters
         pairs = concept_positions(probe)
         self._by_concept = np.argsort(pairs, kind="stable")
         self._start = np.searchsorted(pairs[self._by_concept], np.arange(len(probe.concepts) + 1))
@@ -121,16 +120,16 @@ class _Trainer:
         training_pairs = pairs[self.probe.split[self._image[pairs]] == "train"]
         number = int(self.probe.concepts.index[concept])
         weights, plan = start(self.layer, len(training_pairs), number, options)
-        kernels = training_torch if self.layer.device == "cuda" else training
+        on_gpu = self.layer.device == "cuda"
+        learn = training_torch.train_segmentation if on_gpu else training.train_segmentation
+        count = training_torch.count_combination if on_gpu else combination.count_combination
         shared = self._fired(concept, weights), (np.asarray(labels.maps), labels.map_ptr), *self._taps()
-        kernels.train_segmentation(
+        learn(
             weights, self._image[training_pairs], labels.pair_local[training_pairs], plan, self.preset.batch,
             np.float32(self.alpha[concept]), np.float32(self.rate), np.float32(options.momentum),
             options.loss == "log", *shared,
         )  # fmt: skip
-        intersection, predicted = kernels.count_combination(
-            weights, np.float32(0), self._image[pairs], labels.pair_local[pairs], *shared
-        )
+        intersection, predicted = count(weights, self._image[pairs], labels.pair_local[pairs], *shared)
         return {"weights": weights[None], "intersection": intersection, "predicted": predicted, "pairs": pairs}
 
     @property
@@ -142,8 +141,9 @@ class _Trainer:
         """What fired: of all filters, or of those chosen for the concept; the others start, and so stay, at zero."""
         pointers, code = self.layer.fired
         if self.chosen is not None:
-            weights[~self.chosen[concept]] = 0
-            kept = self.chosen[concept][code // np.uint32(np.prod(self.layer.grid))]
+            chosen = self.chosen[np.searchsorted(self.concepts, concept)]
+            weights[~chosen] = 0
+            kept = chosen[code // np.uint32(np.prod(self.layer.grid))]
             pointers, code = np.append(0, np.cumsum(kept))[pointers], code[kept]
         return pointers, code, *self.layer.grid
 
@@ -178,6 +178,6 @@ def _read(folder: Path, layer: Layer, probe: ProbeSet, options: Options, trainer
     )  # fmt: skip
     weights = pd.DataFrame(np.array(load_array(folder, "weights")), index=concepts.index)
     begun = np.array([start(layer, 0, int(number), options)[0] for number in concepts.index]).reshape(weights.shape)
-    first = pd.DataFrame(begun * (True if trainer.kept is None else trainer.kept), index=concepts.index)
+    first = pd.DataFrame(begun * (True if trainer.chosen is None else trainer.chosen), index=concepts.index)
     record = {"tau": layer.tau, "level": layer.level, **asdict(options), "rate": trainer.rate}
     return Alignment(scores, weights, pd.Series(0.0, index=concepts.index), pairs, record, first)
