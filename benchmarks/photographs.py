@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
@@ -66,6 +68,23 @@ def measure(setting: str, store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
         rows.append({"network": name, "photographs": len(probe), **row, "reading, all layers": reading})
         print(f"{name}, {layer.name}: measured", flush=True)
     return pd.concat(scores), pd.DataFrame(rows)
+
+
+def _apart(setting: str, store: Path, out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`measure` in a process of its own; its largest memory is kept in `out`, with that of an interrupted run."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        found = pool.submit(measure, setting, Timed(str(store))).result()
+        peak = pool.submit(resource.getrusage, resource.RUSAGE_SELF).result().ru_maxrss / 2**20
+    memory = max(peak, _memory(out))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "memory.txt").write_text(f"{memory}\n")
+    return found
+
+
+def _memory(out: Path) -> float:
+    """GiB at most."""
+    kept = out / "memory.txt"
+    return float(kept.read_text()) if kept.exists() else 0.0
 
 
 def _one(layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> tuple[pd.DataFrame, dict]:
@@ -190,8 +209,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Timed(os.environ.get("N2V_STORE", f"{folder}/store"))
         outs = {setting: Path(os.environ.get("N2V_OUT", f"{folder}/book")) / setting for setting in SETTINGS}
-        measured = [measure(setting, store) for setting in SETTINGS]
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        measured = [_apart(setting, store.root, out) for setting, out in outs.items()]
+        memory = max(_memory(out) for out in outs.values())
         executed = pd.DataFrame([chapters(setting, store, out) for setting, out in outs.items()])
         found = {_short(setting): claims_of(out) for setting, out in outs.items()}
     scores, rows = (pd.concat(parts, ignore_index=True) for parts in zip(*measured, strict=True))
@@ -230,8 +249,8 @@ needs a kind of network or concept that is not here, such as self-supervised net
 Detectors: filters whose best concept has a dissection IoU above 0.04; unique: distinct concepts among them. Tied:
 filters that fire at less than nine tenths of tau, as many activations are equal at the top. Layers of the MobileNets
 end in a ReLU6, and where the threshold of a filter is that ceiling nothing lies above it. Seconds that the store's
-entries took to make, in one process; reading is one pass for all five layers. Largest memory of this process while the
-methods were measured, or read again from the store: {memory:.1f} GiB.
+entries took to make; reading is one pass for all five layers. Largest memory of a process that measured one network in
+an empty store: {memory:.1f} GiB.
 
 {_markdown(rows, 1)}
 """
