@@ -1,5 +1,6 @@
 """The commands: `python -m n2vlib book`, `test`, `run`, `layers`, `probe`, `zoo`, `pairs`, `lab`."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -189,6 +190,8 @@ def _stop_on(lines: list[str]) -> None:
 
 def main() -> None:
     """Run a command; bad input is one line and exit code 2."""
+    # Chapters and tests run side by side: a thread that waits must sleep, or it keeps a core from one that works.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except BadInput as error:

@@ -8,10 +8,7 @@ A layer is any dotted module name; the papers' names (`conv5`) are aliases of th
 """
 
 import copy
-import hashlib
-import inspect
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -20,6 +17,7 @@ from torch import Tensor, nn
 
 from n2vlib import factories
 from n2vlib.errors import BadInput, near
+from n2vlib.fingerprint import fingerprint
 from n2vlib.preprocessing import Preprocessing, as_preprocessing
 from n2vlib.receptive import Windows, walk, windows_of
 from n2vlib.zoo import shipped
@@ -175,48 +173,6 @@ def aliases_of(module: nn.Module) -> dict[str, str]:
         if all(target is not None and not isinstance(target, _BEFORE_RELU) for target in targets):
             return {alias: dotted for alias, dotted in table.items() if alias not in modules}
     return {}
-
-
-def fingerprint(module: nn.Module) -> str:
-    """sha256 over a network's parameters and buffers (names, types, values) and its architecture.
-
-    The architecture is the module's printed form and, for classes that are not torch's or torchvision's, their source
-    and their plain attributes: what a forward pass of your own does is part of the network.
-    """
-    total = hashlib.sha256(repr(module).encode())
-    for name, values in sorted(module.state_dict().items()):
-        if isinstance(values, Tensor):
-            total.update(f"\0{name} {values.dtype} {tuple(values.shape)}\0".encode())
-            total.update(values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    for text in _own_code(module):
-        total.update(b"\0" + text.encode())
-    return total.hexdigest()
-
-
-def _own_code(module: nn.Module) -> Iterator[str]:
-    seen: set[type] = set()
-    for name, part in module.named_modules():
-        kind = type(part)
-        if kind.__module__.split(".")[0] in ("torch", "torchvision"):
-            continue
-        plain = {k: v for k, v in sorted(vars(part).items()) if not k.startswith("_") and k != "training"}
-        yield name + json.dumps(plain, default=lambda v: getattr(v, "__qualname__", type(v).__name__), skipkeys=True)
-        if kind not in seen:
-            seen.add(kind)
-            yield _source(kind)
-
-
-def _source(kind: type) -> str:
-    """Source of a class; for one typed at a prompt, which has none, its compiled methods."""
-    try:
-        return inspect.getsource(kind)
-    except (OSError, TypeError):
-        codes = [getattr(value, "__code__", None) for value in vars(kind).values()]
-        return "".join(f"{c.co_code.hex()} {c.co_names} {_plain(c.co_consts)}" for c in codes if c)
-
-
-def _plain(constants: tuple) -> list:
-    return [value for value in constants if isinstance(value, int | float | str | tuple | None)]
 
 
 def _shapes_and_windows(network: Network) -> dict[str, tuple[tuple[int, int, int], Windows | None]]:

@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from torchvision.models import get_model, squeezenet1_1
 
 from n2vlib.errors import BadInput
-from n2vlib.networks import Network, aliases_of, fingerprint, load_network
+from n2vlib.fingerprint import fingerprint
+from n2vlib.networks import Network, aliases_of, load_network
 from n2vlib.preprocessing import Preprocessing, as_preprocessing
 from n2vlib.receptive import Window
 from n2vlib.record import run_layers

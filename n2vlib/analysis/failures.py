@@ -48,6 +48,20 @@ def table(alone: Alignment, together: Alignment, probe: ProbeSet) -> pd.DataFram
     return out.assign(**more, loses=more["gain"] < 0)
 
 
+def by_layer(cases: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Who loses in each layer, and whether for want of training images; cases   {layer: `table`}."""
+    rows = []
+    for layer, found in cases.items():
+        losing = found[found["loses"]]
+        rows.append({
+            "layer": layer, "concepts": len(found), "lose": len(losing),
+            "of those on training images too, %": 100 * (losing["gain_in_training"] < 0).mean(),
+            "median training images, lose": losing["training"].median(),
+            "median training images, all": found["training"].median(),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def times(pairs: pd.DataFrame, split: str) -> pd.Series:
     """Predicted area in annotated areas, over the images of a split that have the concept: by concept."""
     rows = pairs.loc[pairs["split"] == split].groupby("concept")

@@ -65,22 +65,13 @@ layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, stor
 layer = layers[LAYERS[-1]]
 alone = single_filter.align(layer, probe)
 together = segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED)
+
+# %%
 cases = failures.table(alone, together, probe)
 losing = cases[cases["loses"]].sort_values("gain")
-columns = [
-    "name",
-    "category",
-    "training",
-    "images",
-    "single filter",
-    "combination",
-    "gain",
-    "gain_in_training",
-    "times",
-]
-charts.table(
-    losing[columns], f"The {len(losing)} of {len(cases)} concepts that lose in {layer.name}, largest loss first"
-)
+shown = losing.drop(columns=["concept", "area", "loses", "times_in_training"])
+title = f"The {len(losing)} of {len(cases)} concepts that lose in {layer.name}, largest loss first"
+charts.table(shown, title)
 
 # %% [markdown]
 # *training* and *images* count the training and validation images that have the concept; *gain* is the difference of
@@ -314,43 +305,21 @@ def presence(layer, **options):
 
 
 answers = {name: presence(each) for name, each in layers.items()}
+
+# %%
 claims = published.table("net2vec_quantitative_claims").set_index("claim_id")["value"].astype(int)
-theirs = {
-    "up to 20": claims["n2v_c7"],
-    "21 to 99": claims["n2v_c6"] - claims["n2v_c7"] - claims["n2v_c8"],
-    "100 or more": claims["n2v_c8"],
-}
+few, most, all_failures = claims["n2v_c7"], claims["n2v_c8"], claims["n2v_c6"]
+theirs = {"up to 20": few, "21 to 99": all_failures - few - most, "100 or more": most}
 last = answers[LAYERS[-1]]
 bands = pd.cut(last["training"], [0, 20, 99, float("inf")], labels=list(theirs))
 counts = last.groupby(bands, observed=False)["loses"].agg(["sum", "size", "mean"])
 counts.insert(0, "published failures", pd.Series(theirs))
 counts.columns = ["published failures", "failures here", "concepts here", "share"]
-charts.table(
-    counts.rename_axis("training images").reset_index(),
-    f"Presence, {layer.name}; the paper: {claims['n2v_c6']} failures",
-)
+title = f"Presence, {layer.name}; the paper: {all_failures} failures"
+charts.table(counts.rename_axis("training images").reset_index(), title)
 
 # %%
-rows = [
-    (
-        name,
-        len(found),
-        int(found["loses"].sum()),
-        100 * (found.loc[found["loses"], "gain_in_training"] < 0).mean(),
-        found.loc[found["loses"], "training"].median(),
-        found["training"].median(),
-    )
-    for name, found in answers.items()
-]
-columns = [
-    "layer",
-    "concepts",
-    "lose",
-    "of those on training images too, %",
-    "median training images, lose",
-    "median training images, all",
-]
-charts.table(pd.DataFrame(rows, columns=columns), "Presence, every layer", digits=0)
+charts.table(failures.by_layer(answers), "Presence, every layer", digits=0)
 
 # %% [markdown]
 # Who loses depends on whom the combination competes with. The single filter of this comparison is learned with a rate

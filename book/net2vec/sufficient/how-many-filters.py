@@ -196,33 +196,30 @@ print(f"No fall that the images could tell from nothing: {', '.join(held) or 'in
 # fall.
 
 # %%
+from n2vlib.iou import iou_of_counts
+
 validation = np.flatnonzero(probe.split == "val")
+counted = ["intersection", "predicted", "annotated"]
 
 
 def half_means(part):
     """Mean set IoU by category and number of filters, over every second validation image."""
-    rows = []
+    rows = {}
     for run in outlines:
-        mine = (
-            run.pairs[run.pairs["image"].isin(validation[part::2])]
-            .groupby("concept")[["intersection", "predicted", "annotated"]]
-            .sum()
-        )
-        iou = mine["intersection"] / (mine["predicted"] + mine["annotated"] - mine["intersection"])
-        rows.append(iou.groupby(categories).mean().rename(run.scores["n_filters"].iloc[0]))
-    return pd.concat(rows, axis=1)
+        mine = run.pairs[run.pairs["image"].isin(validation[part::2])].groupby("concept")[counted].sum()
+        iou = pd.Series(iou_of_counts(*mine.to_numpy().T), mine.index)
+        rows[run.scores["n_filters"].iloc[0]] = iou.groupby(categories).mean()
+    return pd.DataFrame(rows)
 
 
+# %%
 picked, measured = half_means(0), half_means(1)
 picked = picked.loc[picked.index.intersection(measured.index)]
 best = picked.idxmax(axis=1)
 honest = pd.DataFrame({"peak on one half": best, "fall on that half": picked.max(axis=1) - picked[layer.n_filters]})
 honest["fall on the other"] = [measured.loc[c, size] - measured.loc[c, layer.n_filters] for c, size in best.items()]
-charts.table(
-    honest.rename_axis("category").reset_index(),
-    "Picked on every second validation image, measured on the rest",
-    digits=4,
-)
+title = "Picked on every second validation image, measured on the rest"
+charts.table(honest.rename_axis("category").reset_index(), title, digits=4)
 
 # %% [markdown]
 # ## Presence against the number of filters

@@ -230,32 +230,19 @@ for task, part in sure.groupby("task", sort=False):
 
 # %%
 names = [layer.name for layer in layers.values()]
-rows = []
-for task, category in means[["task", "category"]].drop_duplicates().itertuples(index=False):
-    curve = wide["combination"].loc[task].unstack("layer").loc[category, names]
-    rise = drawn_means(names[-1], task, "combination")[category] - drawn_means(names[0], task, "combination")[category]
-    low, high = rise.quantile([0.025, 0.975])
-    verdict = "rises" if low > 0 else "falls" if high < 0 else "cannot be told"
-    rows.append(
-        (
-            task,
-            category,
-            curve.idxmax(),
-            curve.iloc[0],
-            curve.iloc[-1],
-            curve.iloc[-1] - curve.iloc[0],
-            low,
-            high,
-            verdict,
-        )
-    )
-depth = pd.DataFrame(
-    rows, columns=["task", "category", "peak", "first", "last", "difference", "low", "high", "first to last"]
-)
+curves = wide["combination"].unstack("layer")[names]
+rises = {
+    task: drawn_means(names[-1], task, "combination") - drawn_means(names[0], task, "combination")
+    for task in dict.fromkeys(means["task"])
+}
+between = pd.concat(rises, axis=1).quantile([0.025, 0.975]).T.set_axis(["low", "high"], axis=1)
+depth = pd.DataFrame({"peak": curves.idxmax(axis=1), "first": curves[names[0]], "last": curves[names[-1]]})
+depth = depth.assign(difference=depth["last"] - depth["first"]).join(between).rename_axis(["task", "category"])
+told = [depth["low"] > 0, depth["high"] < 0]
+depth = depth.assign(**{"first to last": np.select(told, ["rises", "falls"], "cannot be told")}).reset_index()
 charts.table(depth, f"Combination, {names[0]} to {names[-1]}")
 
 # %%
-curves = wide["combination"].unstack("layer")[names]
 both = sorted(set(curves.loc["segmentation"].index) & set(curves.loc["classification"].index))
 agree = {c: curves.loc[("segmentation", c)].corr(curves.loc[("classification", c)], method="spearman") for c in both}
 print("Rank correlation of the two tasks' curves over the layers:")
