@@ -19,6 +19,7 @@ from n2vlib.tail import Tail, n_above
 
 if TYPE_CHECKING:
     from n2vlib.networks import Network  # what a network computes is in its fingerprint, not in our sources
+    from n2vlib.receptive import Windows
 
 MODULES = ["n2vlib.activations", "n2vlib.preprocessing"]
 
@@ -30,6 +31,8 @@ class Layer:
     network        its name; network_fingerprint: of its weights and its code
     name, module   as asked for, and the dotted name of the module whose output was recorded
     shape          (filter, h, w)
+    input_size     (height, width) of the network's input
+    windows        where the cells look on it (receptive); None where the network's code hides it
     tau            share of places where a filter fires; `floor` the largest tau this layer can be asked for
     thresholds     T_k, float32, (filter,)
     """
@@ -39,6 +42,8 @@ class Layer:
     name: str
     module: str
     shape: tuple[int, int, int]
+    input_size: tuple[int, int]
+    windows: "Windows | None"
     n_images: int
     tau: float
     floor: float
@@ -161,8 +166,8 @@ def read_layers(
         fingerprint = digest([folder.name, tau, level])
         n_images = len(probe.images)
         found[name] = Layer(
-            network.name, network.fingerprint, name, module, shape, n_images, tau, floor, level, fingerprint,
-            folder, store, device,
+            network.name, network.fingerprint, name, module, shape, network.preprocessing.size, network.windows(module),
+            n_images, tau, floor, level, fingerprint, folder, store, device,
         )  # fmt: skip
     return found
 

@@ -3,18 +3,26 @@
 Two ways from a filter's activations to a mask of the labels' size:
 
     set IoU (Net2Vec)        threshold, then upsample: S(1[A_k > T_k]) > 1/2
-    dissection IoU           upsample with half-pixel centres, then threshold: S(A_k) > T_k
+    dissection IoU           upsample, then threshold: S(A_k) > T_k
+
+S is bilinear. Where it puts the cells is a convention: corners aligned or half-pixel centres (`taps`), on the centres
+of their receptive fields (`anchored`), or with zeros outside the grid (`zero_padded`).
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from n2vlib.receptive import Window
+
 
 @dataclass(frozen=True)
 class Taps:
-    """Bilinear upsampling along one axis, in integers: output y reads (w0 a[i0] + w1 a[i1]) / den.
+    """Bilinear upsampling along one axis, in integers: output y reads (w0 a[i0] + w1 a[i1]) / den, where
+    w0 + w1 = den but for pixels outside the grid of a convention that has zeros there.
 
     i0, i1, w0, w1   int64, (output,)       den   int, the common denominator
     first            int64, (input + 1,)    outputs with i0 == c are first[c] .. first[c + 1]
@@ -43,16 +51,48 @@ def taps(n_in: int, n_out: int, align_corners: bool) -> Taps:
     """
     x = np.arange(n_out, dtype=np.int64)
     if align_corners:
-        den = max(n_out - 1, 1)
-        position = x * (n_in - 1)
-    else:
-        den = 2 * n_out
-        position = np.clip((2 * x + 1) * n_in - n_out, 0, (n_in - 1) * den)
-    i0 = position // den
-    w1 = position - i0 * den
-    i1 = np.minimum(i0 + 1, n_in - 1)
+        return _at(x * (n_in - 1), max(n_out - 1, 1), n_in)
+    return _at((2 * x + 1) * n_in - n_out, 2 * n_out, n_in)
+
+
+def anchored(n_in: int, n_out: int, n_input: int, window: "Window") -> Taps:
+    """Each cell on the centre of its receptive field; beyond the outermost, their value (Network Dissection 2.2).
+
+    n_out, n_input   pixels of the label map and of the network's input     window   of the layer's cells on the input
+    Where the input is a whole multiple of the label map, up to less than one label pixel, centres lie on whole label
+    pixels, rounded down as in the released code; else where they are.
+    """
+    x, ratio = np.arange(n_out, dtype=np.int64), max(round(n_input / n_out), 1)
+    centre, step = int(window.size) // 2 + int(window.offset), int(window.step)
+    if abs(n_input - ratio * n_out) < ratio:
+        return _at((x - centre // ratio) * ratio, step, n_in)
+    return _at(x * n_input - centre * n_out, step * n_out, n_in)
+
+
+def zero_padded(n_in: int, n_out: int, n_input: int, window: "Window | None") -> Taps:
+    """Cells on the centres of their receptive fields, offset + (size - 1) / 2 on the input, and zeros around the grid.
+
+    The first and last pixel of the label map lie on those of the input (the `dissect` release). Without a window the
+    cells fill the map evenly.
+    """
+    x = np.arange(n_out, dtype=np.int64)
+    if window is None:
+        return _at((2 * x + 1) * n_in - n_out, 2 * n_out, n_in, zeros=True)
+    twice, step = int(2 * window.offset + window.size - 1), int(window.step)
+    scale = max(n_out - 1, 1)
+    return _at(2 * x * (n_input - 1) - twice * scale, 2 * step * scale, n_in, zeros=True)
+
+
+def _at(position: NDArray[np.int64], den: int, n_in: int, zeros: bool = False) -> Taps:
+    """Taps of outputs at `position` / den, in cells; outside the grid the outermost cell's value, or zeros."""
+    inside = np.clip(position, 0, (n_in - 1) * den)
+    i0 = inside // den
+    w1 = inside - i0 * den
+    w0 = den - w1
+    if zeros:
+        w0 = np.maximum(w0 - np.abs(position - inside), 0)
     first = np.searchsorted(i0, np.arange(n_in + 1)).astype(np.int64)
-    return Taps(i0, i1, den - w1, w1, den, first)
+    return Taps(i0, np.minimum(i0 + 1, n_in - 1), w0, w1, den, first)
 
 
 def upsample(maps: NDArray, size: tuple[int, int], align_corners: bool) -> NDArray:

@@ -10,6 +10,7 @@ A layer is any dotted module name; the papers' names (`conv5`) are aliases of th
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 import torch
@@ -111,7 +112,7 @@ class Network:
 
     def windows(self, name: str) -> Windows | None:
         """Where the layer's cells look: offset, size, step along (height, width); None where the walk lost track."""
-        return _shapes_and_windows(self)[self.layer(name)][1]
+        return self._grids.get(self.layer(name), (None, None))[1]
 
     def layers(self) -> pd.DataFrame:
         """One row per module that puts out (image, filter, h, w), in the order of the forward pass.
@@ -124,9 +125,13 @@ class Network:
         alias_of = {dotted: alias for alias, dotted in self.aliases.items()}
         rows = [
             {"name": name, "alias": alias_of.get(name, ""), "module": kinds[name], "shape": shape, **_pixels(windows)}
-            for name, (shape, windows) in _shapes_and_windows(self).items()
+            for name, (shape, windows) in self._grids.items()
         ]
         return pd.DataFrame(rows).astype({"stride": "Int64", "receptive_field": "Int64"})
+
+    @cached_property
+    def _grids(self) -> dict[str, tuple[tuple[int, int, int], Windows | None]]:
+        return _shapes_and_windows(self)
 
 
 def load_network(

@@ -10,7 +10,9 @@ from fractions import Fraction
 from math import ceil, lcm
 
 import numpy as np
+import scipy.interpolate
 import torch
+import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 
 # --- thresholds and upsampling
@@ -131,15 +133,54 @@ def dissection_iou(
     # exactly instead of T_k times a rounded sum of weights.
     above = activations.astype(np.float64) - np.asarray(threshold, dtype=np.float64)[:, None, None]
     predicted = upsample(above, annotated.shape[-2:], align_corners=False) > 0
-    shape = (activations.shape[1], annotated.shape[1])
+    return dissection_counts(predicted, annotated, primary)
+
+
+def dissection_counts(
+    predicted: NDArray, annotated: NDArray, primary: Sequence[str], counted: str = "in the image"
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Dissection IoU of masks  (ND 2.4, 2.6, 2.7): predicted, bool, (image, filter, height, width); rest as above.
+
+    counted   a filter's area counts for a category "in the image", "under the mask" or "everywhere"
+    """
+    shape = (predicted.shape[1], annotated.shape[1])
     intersection, area = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     for masks, truths in zip(predicted, annotated, strict=True):
-        present = {category for truth, category in zip(truths, primary, strict=True) if truth.any()}
         for k, c in np.ndindex(*shape):
+            seen = [truth & masks[k] if counted == "under the mask" else truth for truth in truths]
+            present = {category for truth, category in zip(seen, primary, strict=True) if truth.any()}
             intersection[k, c] += int((masks[k] & truths[c]).sum())
-            area[k, c] += int(masks[k].sum()) if primary[c] in present else 0
+            area[k, c] += int(masks[k].sum()) if counted == "everywhere" or primary[c] in present else 0
     union = area + annotated.sum(axis=(0, 2, 3)) - intersection
     return intersection / np.maximum(union, 1), intersection, area
+
+
+def anchored_spline(maps: NDArray, size: tuple[int, int], windows: Sequence, n_input: Sequence[int]) -> NDArray:
+    """Upsampling of the first release  (ND 2.3): a spline of degree one through the receptive fields' centres.
+
+    windows   (offset, size, step) of the height and of the width
+    """
+    axes = []
+    for n, pixels, whole, (offset, extent, step) in zip(maps.shape[-2:], size, n_input, windows, strict=True):
+        ratio = round(whole / pixels)
+        axes.append(((extent // 2 + offset) // ratio + step // ratio * np.arange(n), np.arange(pixels)))
+    (rows, y), (columns, x) = axes
+    flat = maps.reshape(-1, *maps.shape[-2:]).astype(np.float64)
+    found = [scipy.interpolate.RectBivariateSpline(rows, columns, one, kx=1, ky=1, s=0)(y, x) for one in flat]
+    return np.reshape(found, (*maps.shape[:-2], *size))
+
+
+def zero_padded_grid(maps: NDArray, size: tuple[int, int], windows: Sequence, n_input: Sequence[int]) -> NDArray:
+    """Upsampling of `dissect`  (ND 2.3): torch's grid_sample with zeros outside, centres scaled to the smaller map."""
+    axes = []
+    for n, pixels, whole, (offset, extent, step) in zip(maps.shape[-2:], size, n_input, windows, strict=True):
+        smaller = (pixels - 1) / (whole - 1)
+        cell = (torch.arange(pixels, dtype=torch.float64) - (offset + (extent - 1) / 2) * smaller) / (step * smaller)
+        axes.append(2 * cell / (n - 1) - 1)
+    y, x = torch.meshgrid(*axes, indexing="ij")
+    grid = torch.stack([x, y], -1).expand(len(maps), -1, -1, -1)
+    values = torch.as_tensor(maps, dtype=torch.float64)
+    return F.grid_sample(values, grid, padding_mode="zeros", align_corners=True).numpy()
 
 
 # --- filter combinations

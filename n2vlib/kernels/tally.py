@@ -113,11 +113,12 @@ def set_counts(images, pointers, code, grid, labels, down, across, n_filters, n_
 
 @numba.njit(cache=True, nogil=True, parallel=True)
 def dissection_counts(
-    images, entries, thresholds, grid, labels, down, across, category, n_categories, n_concepts, n_parts
+    images, entries, thresholds, grid, labels, down, across, category, n_categories, n_concepts, n_parts, counted
 ):
-    """Per filter: intersection with each concept, and predicted area over the images with any label of a category.
+    """Per filter: intersection with each concept, and predicted area over the images that count for a category.
 
     category   int64, (concept,): position of the concept's primary category
+    counted    those with any label of the category (0), with one under the mask (1), or all (2): see conventions
     Returns    int64, (filter, concept) and (filter, category)
     """
     pointers, code, value = entries
@@ -132,8 +133,8 @@ def dissection_counts(
         for at in range(part, len(images), n_parts):
             i = images[at]
             layers = maps[map_ptr[i] : map_ptr[i + 1]]
-            present[:] = False
-            for p in range(pair_ptr[i], pair_ptr[i + 1]):
+            present[:] = counted == 2
+            for p in range(pair_ptr[i], pair_ptr[i + 1] if counted == 0 else pair_ptr[i]):
                 present[category[pair_concept[p]]] = True
             start, last = pointers[i], pointers[i + 1]
             while start < last:
@@ -142,8 +143,12 @@ def dissection_counts(
                 for e in range(start, stop):
                     values[code[e] - k * cells] = value[e]
                 area = _mask_of_values(values, height, width, thresholds[k], down, across, layers, seen)
+                if counted == 1:
+                    present[:] = False
                 for p in range(pair_ptr[i], pair_ptr[i + 1] if area else pair_ptr[i]):
-                    intersection[part, k, pair_concept[p]] += area if pair_local[p] == 0 else seen[pair_local[p]]
+                    under = area if pair_local[p] == 0 else seen[pair_local[p]]
+                    intersection[part, k, pair_concept[p]] += under
+                    present[category[pair_concept[p]]] |= counted == 1 and under > 0
                     seen[pair_local[p]] = 0
                 for c in range(n_categories):
                     predicted[part, k, c] += area if present[c] else 0

@@ -15,8 +15,9 @@ def set_counts(images, pointers, code, grid, labels, down, across, n_filters, n_
 
 
 def dissection_counts(
-    images, entries, thresholds, grid, labels, down, across, category, n_categories, n_concepts, n_parts, device=None
-):
+    images, entries, thresholds, grid, labels, down, across, category, n_categories, n_concepts, n_parts, counted,
+    device=None,
+):  # fmt: skip
     """Same arguments and result as tally.dissection_counts."""
     pointers, code, value = entries
     device = _device(device)
@@ -29,9 +30,13 @@ def dissection_counts(
         cut = (cuts[filters] * (down[4] * across[4]))[:, None, None]
         # Cells that are not stored cannot fire; they hold -inf, which the taps turn into -inf or NaN: both fail `>`.
         masks = _upsample(dense, down, across) > cut
-        _add(found, i, filters, masks, labels)
-        present = np.unique(category[pair_concept[pair_ptr[i] : pair_ptr[i + 1]]])
-        predicted[filters[:, None], torch.as_tensor(present, device=device)] += masks.sum((1, 2))[:, None]
+        overlap = _add(found, i, filters, masks, labels)
+        present = torch.zeros(len(filters), n_categories, dtype=torch.bool, device=device)
+        present[:] = counted == 2
+        mine = torch.as_tensor(category[pair_concept[pair_ptr[i] : pair_ptr[i + 1]]], device=device)
+        for at, c in enumerate(mine):
+            present[:, c] |= (overlap[:, at] > 0) if counted == 1 else counted == 0
+        predicted[filters] += masks.sum((1, 2))[:, None] * present
     return found[0].cpu().numpy(), predicted.cpu().numpy()
 
 
@@ -62,8 +67,11 @@ def _upsample(maps: torch.Tensor, down, across) -> torch.Tensor:
     return rows[:, :, x0] * u0 + rows[:, :, x1] * u1
 
 
-def _add(found, i, filters, masks, labels) -> None:
-    """Add image i's intersections and predicted areas to found, (2, filter, concept)."""
+def _add(found, i, filters, masks, labels) -> torch.Tensor:
+    """Add image i's intersections and predicted areas to found, (2, filter, concept).
+
+    Returns the intersections, (filter of the image, pair)
+    """
     maps, map_ptr, pair_ptr, pair_concept, pair_local = labels
     mine = torch.as_tensor(np.array(maps[map_ptr[i] : map_ptr[i + 1]]), device=found.device)
     local = torch.as_tensor(np.array(pair_local[pair_ptr[i] : pair_ptr[i + 1]]), device=found.device)
@@ -74,3 +82,4 @@ def _add(found, i, filters, masks, labels) -> None:
     concepts = torch.as_tensor(pair_concept[pair_ptr[i] : pair_ptr[i + 1]], device=found.device)
     found[0][filters[:, None], concepts] += overlap.round().long()
     found[1][filters[:, None], concepts] += masks.sum((1, 2))[:, None]
+    return overlap

@@ -1,5 +1,6 @@
 """The concept that a filter detects (Network Dissection 2; TPAMI 2.2)."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from n2vlib import counts
 from n2vlib.activations import Layer
 from n2vlib.alignment import Alignment, score_table
+from n2vlib.conventions import convention as named
 from n2vlib.counts import Counts
 from n2vlib.probe import ProbeSet
 from n2vlib.store import load_array, save_arrays
@@ -16,13 +18,15 @@ from n2vlib.store import load_array, save_arrays
 MODULES = ["n2vlib.methods.dissection"]
 
 
-def align(layer: Layer, probe: ProbeSet) -> Alignment:
+def align(layer: Layer, probe: ProbeSet, *, convention: str = "netdissect") -> Alignment:
     """For every concept the filter with the largest dissection IoU, over the whole probe set.
 
-    S(A_k) > T_k with half-pixel centres, then IoU over all images; a filter's area counts on images that hold any
-    concept of the same category (Network Dissection 2). `filters` turns the table round: one row for each filter.
+    convention   see conventions; concepts of a category that it leaves out are left out
+    `filters` turns the table round: one row for each filter.
     """
-    iou = dissection_iou(layer, probe)
+    way = named(convention)
+    asked = ~probe.concepts["category"].isin(way.left_out).to_numpy()
+    concepts, iou = probe.concepts.loc[asked], count(layer, probe, convention=convention).iou[:, asked]
     best = iou.argmax(0)
     weights = np.zeros((iou.shape[1], layer.n_filters), np.float32)
     weights[np.arange(len(best)), best] = 1
@@ -31,21 +35,20 @@ def align(layer: Layer, probe: ProbeSet) -> Alignment:
         "method": "dissection", "n_filters": 1, "seed": -1,
     }  # fmt: skip
     values = {"all": {"dissection_iou": iou.max(0), "filter": best}}
-    images = {"all": probe.concepts["frequency"].to_numpy()}
-    index = probe.concepts.index
     return Alignment(
-        score_table(probe.concepts, labels, values, images),
-        pd.DataFrame(weights, index=index),
-        pd.Series(0.0, index=index),
+        score_table(concepts, labels, values, {"all": concepts["frequency"].to_numpy()}),
+        pd.DataFrame(weights, index=concepts.index),
+        pd.Series(0.0, index=concepts.index),
         pd.DataFrame(),
-        {"tau": layer.tau, "level": layer.level, "convention": "half-pixel"},
+        {"tau": layer.tau, "level": layer.level, "convention": convention},
     )
 
 
-def filters(layer: Layer, probe: ProbeSet) -> pd.DataFrame:
+def filters(layer: Layer, probe: ProbeSet, *, convention: str = "netdissect") -> pd.DataFrame:
     """The best concept of every filter: columns network, layer, filter, concept, name, category, dissection_iou."""
-    iou = dissection_iou(layer, probe)
-    best = probe.concepts.iloc[iou.argmax(1)]
+    asked = ~probe.concepts["category"].isin(named(convention).left_out).to_numpy()
+    concepts, iou = probe.concepts.loc[asked], count(layer, probe, convention=convention).iou[:, asked]
+    best = concepts.iloc[iou.argmax(1)]
     return pd.DataFrame(
         {
             "network": layer.network, "layer": layer.name, "filter": np.arange(layer.n_filters),
@@ -55,13 +58,23 @@ def filters(layer: Layer, probe: ProbeSet) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def dissection_iou(layer: Layer, probe: ProbeSet) -> NDArray[np.float64]:
+def dissection_iou(layer: Layer, probe: ProbeSet, *, convention: str = "netdissect") -> NDArray[np.float64]:
     """Dissection IoU of every filter with every concept, (filter, concept)."""
+    return count(layer, probe, convention=convention).iou
+
+
+def count(layer: Layer, probe: ProbeSet, *, convention: str = "netdissect") -> Counts:
+    """Pixels behind it: of the overlap, of the filter where they count, and of the concept, over all images."""
+    way = named(convention)
 
     def make(folder: Path) -> None:
-        found = counts.dissection_counts(layer, probe)
+        found = counts.dissection_counts(layer, probe, way)
         save_arrays(folder, intersection=found.intersection, predicted=found.predicted, annotated=found.annotated)
 
-    inputs = {"layer": layer.fingerprint, "probe": probe.fingerprint}
+    windows = [asdict(window) for window in layer.windows or ()]
+    inputs = {
+        "layer": layer.fingerprint, "probe": probe.fingerprint, "convention": asdict(way), "windows": str(windows),
+        "input": layer.input_size,
+    }  # fmt: skip
     folder = layer.store.entry("dissection-counts", inputs, MODULES, make)
-    return Counts(*(load_array(folder, name) for name in ("intersection", "predicted", "annotated"))).iou
+    return Counts(*(load_array(folder, name) for name in ("intersection", "predicted", "annotated")))

@@ -235,9 +235,9 @@ rises = {
     task: drawn_means(names[-1], task, "combination") - drawn_means(names[0], task, "combination")
     for task in dict.fromkeys(means["task"])
 }
-between = pd.concat(rises, axis=1).quantile([0.025, 0.975]).T.set_axis(["low", "high"], axis=1)
+between = pd.concat(rises, axis=1, names=["task", "category"]).quantile([0.025, 0.975]).T
 depth = pd.DataFrame({"peak": curves.idxmax(axis=1), "first": curves[names[0]], "last": curves[names[-1]]})
-depth = depth.assign(difference=depth["last"] - depth["first"]).join(between).rename_axis(["task", "category"])
+depth = depth.assign(difference=depth["last"] - depth["first"]).join(between.set_axis(["low", "high"], axis=1))
 told = [depth["low"] > 0, depth["high"] < 0]
 depth = depth.assign(**{"first to last": np.select(told, ["rises", "falls"], "cannot be told")}).reset_index()
 charts.table(depth, f"Combination, {names[0]} to {names[-1]}")
