@@ -44,8 +44,10 @@ CONVENTIONS = {
 }
 
 
-def convention(name: str) -> Convention:
-    """The convention of that name; BadInput with the names there are."""
+def convention(name: "str | Convention") -> Convention:
+    """The convention of that name, or your own; BadInput with the names there are."""
+    if isinstance(name, Convention):
+        return name
     if name not in CONVENTIONS:
         raise BadInput(f"convention {name!r}: there is none of that name; {near(name, list(CONVENTIONS))}")
     return CONVENTIONS[name]

@@ -52,7 +52,7 @@ def by_layer(cases: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Who loses in each layer, and whether for want of training images; cases   {layer: `table`}."""
     rows = []
     for layer, found in cases.items():
-        losing = found[found["loses"]]
+        losing = found.loc[found["loses"]]
         rows.append({
             "layer": layer, "concepts": len(found), "lose": len(losing),
             "of those on training images too, %": 100 * (losing["gain_in_training"] < 0).mean(),

@@ -7,12 +7,15 @@ Numbers are rounded to four digits, so that a chart is the same on every run. On
 
 from n2vlib.charts import theme  # noqa: F401  (importing it sets Altair's theme and renderer)
 from n2vlib.charts.claims import forest
+from n2vlib.charts.detectors import iou_by_detectors, unique_by
 from n2vlib.charts.differences import differences
 from n2vlib.charts.distributions import concept_counts, histogram, lines
 from n2vlib.charts.filters import by_layer, concepts_per_filter, individual_iou, weights_scatter
 from n2vlib.charts.networks import by_network, gains_by_network
 from n2vlib.charts.parts import Chart
+from n2vlib.charts.planes import networks_in_plane
 from n2vlib.charts.planted import small_lines, tau_bound
+from n2vlib.charts.rotation import unique_by_turn
 from n2vlib.charts.scores import (
     accuracy_scatter,
     by_category,
@@ -46,12 +49,16 @@ __all__ = [
     "gains_by_network",
     "histogram",
     "individual_iou",
+    "iou_by_detectors",
     "iou_scatter",
     "lines",
+    "networks_in_plane",
     "published_beside_ours",
     "small_lines",
     "sorted_iou",
     "table",
     "tau_bound",
+    "unique_by",
+    "unique_by_turn",
     "weights_scatter",
 ]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from n2vlib import counts
 from n2vlib.activations import Layer
 from n2vlib.alignment import Alignment, score_table
+from n2vlib.conventions import Convention
 from n2vlib.conventions import convention as named
 from n2vlib.counts import Counts
 from n2vlib.probe import ProbeSet
@@ -18,10 +19,10 @@ from n2vlib.store import load_array, save_arrays
 MODULES = ["n2vlib.methods.dissection"]
 
 
-def align(layer: Layer, probe: ProbeSet, *, convention: str = "netdissect") -> Alignment:
+def align(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netdissect") -> Alignment:
     """For every concept the filter with the largest dissection IoU, over the whole probe set.
 
-    convention   see conventions; concepts of a category that it leaves out are left out
+    convention   the name of one in conventions, or one of your own; the categories it leaves out are left out
     `filters` turns the table round: one row for each filter.
     """
     way = named(convention)
@@ -40,11 +41,11 @@ def align(layer: Layer, probe: ProbeSet, *, convention: str = "netdissect") -> A
         pd.DataFrame(weights, index=concepts.index),
         pd.Series(0.0, index=concepts.index),
         pd.DataFrame(),
-        {"tau": layer.tau, "level": layer.level, "convention": convention},
+        {"tau": layer.tau, "level": layer.level, "convention": way.name},
     )
 
 
-def filters(layer: Layer, probe: ProbeSet, *, convention: str = "netdissect") -> pd.DataFrame:
+def filters(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netdissect") -> pd.DataFrame:
     """The best concept of every filter: columns network, layer, filter, concept, name, category, dissection_iou."""
     asked = ~probe.concepts["category"].isin(named(convention).left_out).to_numpy()
     concepts, iou = probe.concepts.loc[asked], count(layer, probe, convention=convention).iou[:, asked]
@@ -58,12 +59,14 @@ def filters(layer: Layer, probe: ProbeSet, *, convention: str = "netdissect") ->
     )  # fmt: skip
 
 
-def dissection_iou(layer: Layer, probe: ProbeSet, *, convention: str = "netdissect") -> NDArray[np.float64]:
+def dissection_iou(
+    layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netdissect"
+) -> NDArray[np.float64]:
     """Dissection IoU of every filter with every concept, (filter, concept)."""
     return count(layer, probe, convention=convention).iou
 
 
-def count(layer: Layer, probe: ProbeSet, *, convention: str = "netdissect") -> Counts:
+def count(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netdissect") -> Counts:
     """Pixels behind it: of the overlap, of the filter where they count, and of the concept, over all images."""
     way = named(convention)
 

@@ -13,6 +13,13 @@ net2vec_notebook_neighbours     share of the five nearest concepts that are of t
                                 outputs of the released notebook (rebuttal.ipynb); not printed in the paper
 net2vec_notebook_distances      mean D_c by category between two spaces over so many concepts, from the same outputs;
                                 S segmentation, C classification; networks trained on ImageNet where not said
+netdissect_table1_broden        classes, sources and mean samples per class of Broden (Network Dissection, Table 1)
+netdissect_table2_networks      the networks tested, with their training (Table 2)
+netdissect_table3_human         interpretable filters and valid labels, as judged by people (Table 3)
+netdissect_quantitative_claims  every number in the text of Network Dissection, with its section
+netdissect_cvpr_release_detectors     detectors and unique detectors of 27 networks, from the authors' release
+netdissect_released_unique_detectors  the same, counted again from their released files of units, by two rules
+netdissect_unit_evolution       how units change in fine-tuning (Section 3.7)
 experiments                     everything that the papers compute, by id, with section and printed numbers
 hyperparameters                 settings of Net2Vec, Network Dissection and the later papers
 """

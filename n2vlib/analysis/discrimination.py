@@ -1,0 +1,113 @@
+"""How much a layer's features tell: a linear classifier on them, and what it says about one image (TPAMI 3.9, 3.10)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.svm import LinearSVC
+
+from n2vlib.activations import Layer
+from n2vlib.errors import BadInput
+from n2vlib.probe import ProbeSet
+from n2vlib.probe.occurrences import concept_positions, image_of_pair
+
+LEAST = 5  # images of a class in each split
+
+
+@dataclass(frozen=True)
+class Told:
+    """A linear classifier on one layer's standardised spatial means, and what it says of the validation images.
+
+    images, truth, said   int64, (image,): positions; the class and the class told, as concept numbers
+    classes, weights      int64, (class,); float, (class, filter)
+    features              float, (image, filter), standardised, of these images
+    """
+
+    images: NDArray[np.int64]
+    truth: NDArray[np.int64]
+    said: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    features: NDArray[np.float64]
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over the classes of the share of their images told right."""
+        return float(np.mean([(self.said[self.truth == c] == c).mean() for c in np.unique(self.truth)]))
+
+    def interval(self, seed: int = 0, draws: int = 500, level: float = 0.95) -> tuple[float, float]:
+        """Of `accuracy`, over draws of validation images with replacement."""
+        rng, right = np.random.default_rng(seed), self.said == self.truth
+        row, n = np.searchsorted(self.classes, self.truth), len(self.classes)
+        times = rng.multinomial(len(right), np.full(len(right), 1 / len(right)), draws)
+        of_class = np.eye(n)[row]
+        with np.errstate(invalid="ignore"):  # a class that was not drawn has no share
+            means = np.nanmean((times * right) @ of_class / (times @ of_class), axis=1)
+        low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+        return float(low), float(high)
+
+    def contributions(self, at: int) -> pd.Series:
+        """w_n x_n of every filter n for the class told of validation image `at`, largest first, by filter."""
+        weights = self.weights[np.searchsorted(self.classes, self.said[at])]
+        return pd.Series(weights * self.features[at]).sort_values(ascending=False, kind="stable")
+
+
+def tasks(probe: ProbeSet) -> dict[str, pd.Series]:
+    """What one word can be asked of an image: {question: class, a concept number, by position of the image}.
+
+    scene, texture    the one label of the category, where an image has exactly one
+    largest object    the object that covers most pixels
+    Classes with fewer than five images in either split are left out, and questions with fewer than two
+    classes; BadInput where no question is left.
+    """
+    rows, images = concept_positions(probe), image_of_pair(probe)
+    category, number = probe.concepts["category"].to_numpy()[rows], probe.concepts.index.to_numpy()[rows]
+    found = {}
+    for whole in ("scene", "texture"):
+        mine = category == whole
+        alone = np.bincount(images[mine], minlength=len(probe))[images] == 1
+        found[whole] = pd.Series(number[mine & alone], images[mine & alone])
+    things = np.flatnonzero(category == "object")
+    things = things[np.lexsort((-probe.labels.pair_area[things], images[things]))]
+    _, first = np.unique(images[things], return_index=True)
+    found["largest object"] = pd.Series(number[things[first]], images[things[first]])
+    kept = {name: _frequent(answers, probe) for name, answers in found.items()}
+    asked = {name: answers for name, answers in kept.items() if answers.nunique() >= 2}
+    if not asked:
+        raise BadInput(
+            f"{probe.name}: no scene, texture or object with {LEAST} images of its own in both splits: nothing to tell"
+        )
+    return asked
+
+
+def tell(
+    layer: Layer, probe: ProbeSet, answers: pd.Series, C: float = 0.001, filters: NDArray[np.int64] | None = None
+) -> Told:
+    """A linear support vector machine on the spatial means, one class against the rest, learned on training images.
+
+    answers   one of `tasks`      C   as in the paper. It only means something for features of a known size: ours have
+              mean 0 and standard deviation 1 on the training images.
+    filters   those it may look at; None: all
+    """
+    if C <= 0:
+        raise BadInput(f"C = {C}: the weight of the errors must be positive")
+    images, truth = answers.index.to_numpy(), answers.to_numpy()
+    train = probe.split[images] == "train"
+    x = np.asarray(layer.pooled, np.float64)[images][:, slice(None) if filters is None else filters]
+    spread = x[train].std(0)
+    x = (x - x[train].mean(0)) / np.where(spread > 0, spread, 1)
+    machine: Any = LinearSVC(C=C, dual="auto")
+    machine.fit(x[train], truth[train])
+    weights = machine.coef_ if len(machine.classes_) > 2 else np.vstack([-machine.coef_, machine.coef_])
+    return Told(images[~train], truth[~train], machine.predict(x[~train]), machine.classes_, weights, x[~train])
+
+
+def _frequent(answers: pd.Series, probe: ProbeSet) -> pd.Series:
+    """Only the answers that are frequent enough in both splits."""
+    split = probe.split[answers.index.to_numpy()]
+    common = [
+        c for c in np.unique(answers) if min(((answers == c) & (split == s)).sum() for s in ("train", "val")) >= LEAST
+    ]
+    return answers.loc[answers.isin(common)]

@@ -1,0 +1,191 @@
+"""The per-unit result files of Network Dissection's releases (`<layer>-result.csv`), read, counted and written.
+
+One row per unit. `unit` counts from 1; `category`, `label` and `score` tell the unit's best concept; then for every
+category X the best concept within it: `X-label, X-truth, X-activation, X-intersect, X-iou`, where truth, activation and
+intersect are pixels and iou = intersect / (truth + activation - intersect). Columns may come in any order and with any
+categories. Unit is the authors' word for filter; the tables here count it from 0, as the book does its filters.
+
+The original files are not part of this project. The reader was written from their description and is tested on files
+that we write; a label from a file is text, and nothing else is done with it.
+"""
+
+import csv
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from n2vlib.activations import Layer
+from n2vlib.conventions import convention as named
+from n2vlib.errors import BadInput, near
+from n2vlib.look import categories
+from n2vlib.methods import dissection
+from n2vlib.paths import resolve
+from n2vlib.probe import ProbeSet
+
+OWN = ("unit", "category", "label", "score")
+PARTS = ("label", "truth", "activation", "intersect", "iou")
+ORDER = ("object", "color", "material", "scene", "texture", "part")  # of the columns, as released
+_ROUNDING = 5.1e-5  # numbers in a file may be rounded to four decimals
+_PER_UNIT = ["unit", "best_category", "best_label", "score"]
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """The rows of a file, one for each unit and category, units in the file's order.
+
+    Returns   unit (from 0), category, label, truth, activation, intersect, iou; and, the same in all rows of a unit,
+              best_category, best_label and score, as the file tells them
+    """
+    file = resolve(path)
+    if not file.is_file():
+        raise BadInput(f"{path}: there is no such file")
+    rows, line_of = [], {}
+    for line, cells, found in _lines(file, str(path)):
+        where = f"{path}, line {line}"
+        unit = _number(cells, "unit", where)
+        if unit != int(unit) or unit < 1:
+            raise BadInput(f"{where}, column unit: units count from 1, got {cells['unit']!r}")
+        if (number := int(unit)) in line_of:
+            raise BadInput(f"{where}, column unit: unit {number} was in line {line_of[number]} already")
+        line_of[number] = line
+        score = _number(cells, "score", where)
+        own = {"best_category": cells["category"], "best_label": cells["label"], "score": score}
+        for category in found:
+            values = _of_category(cells, category, where)
+            if category == cells["category"]:
+                _agrees(values, own, where)
+            rows.append({"unit": number - 1, "category": category, **values, **own})
+    return pd.DataFrame(rows)
+
+
+def counts(units: pd.DataFrame, cut: float = 0.04) -> pd.DataFrame:
+    """Detectors and unique detectors by category, low to high, and in total, by both rules there are.
+
+    units     of `read`
+    Returns   category ("total" last), detectors and unique_detectors by the paper's rule: a unit counts for its single
+              best label. detectors_any_category and unique_detectors_any_category by that of the released MATLAB: a
+              unit counts in every category whose own IoU exceeds the cut. In total a unit is one detector by either
+              rule; unique detectors add up over the categories.
+    """
+    own = units.loc[units["score"] > cut, _PER_UNIT].drop_duplicates("unit")
+    own = own.rename(columns={"best_category": "category", "best_label": "label"})
+    either = units.loc[units["iou"] > cut]
+    rows = []
+    for category in categories({*units["category"], *units["best_category"]}):
+        one, other = (found.loc[found["category"] == category] for found in (own, either))
+        rows.append((category, len(one), one["label"].nunique(), len(other), other["label"].nunique()))
+    total = (own["unit"].nunique(), either["unit"].nunique())
+    unique = (sum(row[2] for row in rows), sum(row[4] for row in rows))
+    rows.append(("total", total[0], unique[0], total[1], unique[1]))
+    told = ["detectors", "unique_detectors"]
+    return pd.DataFrame(rows, columns=["category", *told, *(f"{name}_any_category" for name in told)])
+
+
+def write(path: str | Path, layer: Layer, probe: ProbeSet, convention: str = "netdissect") -> None:
+    """Our result for a layer as such a file, best score first. The file appears whole or not at all."""
+    table = _table(layer, probe, convention)
+    file = resolve(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        table.to_csv(part, index=False, encoding="utf-8", lineterminator="\n")
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _table(layer: Layer, probe: ProbeSet, convention: str) -> pd.DataFrame:
+    """One row per filter, in the released columns."""
+    found = dissection.count(layer, probe, convention=convention)
+    best = dissection.filters(layer, probe, convention=convention)
+    names, iou = probe.concepts["name"].to_numpy(), found.iou
+    table: dict[str, object] = {
+        "unit": best["filter"] + 1, "category": best["category"], "label": best["name"],
+        "score": best["dissection_iou"],
+    }  # fmt: skip
+    left_out, every = named(convention).left_out, range(layer.n_filters)
+    present = set(probe.concepts["category"]) - set(left_out)
+    for category in [*(c for c in ORDER if c in present), *sorted(present - set(ORDER))]:
+        places = (probe.concepts["category"] == category).to_numpy().nonzero()[0]
+        at = places[iou[:, places].argmax(1)]
+        table |= {
+            f"{category}-label": names[at],
+            f"{category}-truth": found.annotated[at],
+            f"{category}-activation": found.predicted[every, at],
+            f"{category}-intersect": found.intersection[every, at],
+            f"{category}-iou": iou[every, at],
+        }
+    return pd.DataFrame(table).sort_values("score", ascending=False, kind="stable")
+
+
+def _lines(file: Path, name: str) -> Iterator[tuple[int, dict[str, str], list[str]]]:
+    """Line number, {column: text} and the file's categories, of every line behind the header."""
+    empty = True
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            reader = csv.reader(opened, strict=True)
+            header = next(reader, [])
+            found = _categories(header, name)
+            for cells in reader:
+                if not cells:
+                    continue
+                if len(cells) != len(header):
+                    raise BadInput(f"{name}, line {reader.line_num}: {len(cells)} cells, the header has {len(header)}")
+                empty = False
+                yield reader.line_num, dict(zip(header, cells, strict=True)), found
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{name}: not a table of comma separated text ({error})") from None
+    if empty:
+        raise BadInput(f"{name}: there is no unit in it, only a header")
+
+
+def _categories(header: list[str], name: str) -> list[str]:
+    """The categories that a header has columns for; BadInput where a column is missing or there twice."""
+    if not header:
+        raise BadInput(f"{name}: the file is empty")
+    for column in header:
+        if header.count(column) > 1:
+            raise BadInput(f"{name}: column {column!r} is there twice")
+    split = [column.rpartition("-") for column in header]
+    found = list(dict.fromkeys(category for category, dash, part in split if dash and part in PARTS))
+    wanted = [*OWN, *(f"{category}-{part}" for category in found for part in PARTS)]
+    for column in wanted:
+        if column not in header:
+            raise BadInput(f"{name}: no column {column!r}; {near(column, header)}")
+    if not found:
+        raise BadInput(f"{name}: no category has columns; wanted is for instance 'object-label' to 'object-iou'")
+    return found
+
+
+def _of_category(cells: dict[str, str], category: str, where: str) -> dict[str, str | float]:
+    """label, truth, activation, intersect and iou of one unit in one category, the last checked against the others."""
+    truth, activation, both, iou = (_number(cells, f"{category}-{part}", where) for part in PARTS[1:])
+    union = truth + activation - both
+    expected = both / union if union > 0 else 0.0
+    if abs(iou - expected) > _ROUNDING or both > min(truth, activation):
+        told = f"{both:g} / ({truth:g} + {activation:g} - {both:g})"
+        raise BadInput(f"{where}, column {category}-iou: {iou:g} is not intersect / union, {told} = {expected:.4g}")
+    label = cells[f"{category}-label"]
+    return {"label": label, "truth": truth, "activation": activation, "intersect": both, "iou": iou}
+
+
+def _agrees(values: dict[str, str | float], own: dict[str, str | float], where: str) -> None:
+    """BadInput where the unit's own best is told otherwise in its category's columns."""
+    category = own["best_category"]
+    if values["label"] != own["best_label"]:
+        told = f"{own['best_label']!r}, but {category}-label is {values['label']!r}"
+        raise BadInput(f"{where}, column label: {told}")
+    if abs(float(values["iou"]) - float(own["score"])) > 2 * _ROUNDING:
+        raise BadInput(f"{where}, column score: {own['score']:g}, but {category}-iou is {values['iou']:g}")
+
+
+def _number(cells: dict[str, str], column: str, where: str) -> float:
+    try:
+        value = float(cells[column])
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0:
+        raise BadInput(f"{where}, column {column}: {cells[column]!r} is no number, or is below zero")
+    return value

@@ -1,0 +1,55 @@
+"""Detectors of several layers side by side, counted from planted tables and a measured world."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from measured import measure
+
+from n2vlib.analysis import detecting
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return measure(tmp_path_factory.mktemp("world"))
+
+
+def planted() -> pd.DataFrame:
+    rows = [(0, 1, "dog", "object", 0.1), (1, 1, "dog", "object", 0.3), (2, 2, "cat", "object", 0.2)]
+    rows.append((3, 3, "red", "color", 0.5))
+    return pd.DataFrame(rows, columns=["filter", "concept", "name", "category", "dissection_iou"])
+
+
+def test_a_concept_has_the_number_and_mean_iou_of_its_detectors():
+    table = detecting.by_concept(planted(), "object")
+    assert table[["name", "detectors"]].to_numpy().tolist() == [["dog", 2], ["cat", 1]]
+    assert table["dissection_iou"].tolist() == pytest.approx([0.2, 0.2])
+    assert len(detecting.by_concept(planted())) == 3
+
+
+def test_correlation_is_pearsons_and_nothing_of_two_or_of_equal_numbers():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"detectors": rng.integers(1, 9, 20), "dissection_iou": rng.uniform(size=20)})
+    r, low, high = detecting.correlation(table)
+    assert r == pytest.approx(np.corrcoef(table["detectors"], table["dissection_iou"])[0, 1]) and low < r < high
+    assert np.isnan(detecting.correlation(table.head(2))).all()
+    assert np.isnan(detecting.correlation(table.assign(detectors=1))).all()
+
+
+def test_every_layer_and_category_has_a_row_and_the_shares_are_of_all_filters(world):
+    probe, layers = world
+    found = detecting.detectors(layers, probe, cut=0.005)
+    counted = detecting.unique(found, probe)
+    assert len(counted) == len(layers) * probe.concepts["category"].nunique()
+    assert list(detecting.wide(counted).index) == list(layers)
+    shares = detecting.shares(found, layers).set_index("label")
+    for label, layer in layers.items():
+        assert shares.loc[label, "share"] == len(found[label]) / layer.n_filters
+        assert shares.loc[label, "unique_per_filter"] == found[label]["concept"].nunique() / layer.n_filters
+        assert counted.query("label == @label")["detectors"].sum() == len(found[label])
+    assert (shares["low"] <= shares["share"]).all() and (shares["share"] <= shares["high"]).all()
+
+
+def test_no_detector_at_all_is_a_row_of_zeros(world):
+    probe, layers = world
+    found = detecting.detectors(layers, probe, cut=0.99)
+    assert detecting.unique(found, probe)["unique_detectors"].sum() == 0

@@ -1,0 +1,63 @@
+"""A linear classifier on a layer's spatial means: planted answers, and its decisions added up by hand."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from measured import probe_in
+
+from n2vlib.analysis import discrimination
+from n2vlib.errors import BadInput
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory):
+    return probe_in(tmp_path_factory.mktemp("probe"), 80)
+
+
+def layer(pooled) -> Any:
+    return SimpleNamespace(pooled=np.asarray(pooled, np.float32))
+
+
+def test_questions_are_the_one_scene_and_the_largest_object_of_an_image(probe):
+    asked = discrimination.tasks(probe)
+    assert set(asked) == {"scene", "largest object"}
+    for image in (0, 1, 7):
+        assert probe.annotated(int(asked["scene"][image]), image).all()
+        largest = probe.annotated(int(asked["largest object"][image]), image).sum()
+        assert largest == max(probe.annotated(probe.concept(name), image).sum() for name in ("cat", "dog")) > 0
+
+
+def test_features_that_say_the_class_are_told_right_and_noise_is_told_by_chance(probe):
+    answers, rng = discrimination.tasks(probe)["scene"], np.random.default_rng(0)
+    noise = rng.random((len(probe), 3))
+    clear = np.column_stack([noise, answers.reindex(range(len(probe))) == answers.min()])
+    assert discrimination.tell(layer(clear), probe, answers, 1.0).accuracy == 1
+    assert discrimination.tell(layer(clear), probe, answers, 1.0, np.arange(3)).accuracy < 0.85
+
+
+def test_contributions_rank_the_classes_and_the_planted_filter_comes_first(probe):
+    answers, rng = discrimination.tasks(probe)["largest object"], np.random.default_rng(1)
+    planted = (answers.reindex(range(len(probe))) == answers.max()).to_numpy(float)
+    told = discrimination.tell(layer(np.column_stack([rng.random((len(probe), 4)), planted])), probe, answers, 1.0)
+    assert all(told.contributions(at).index[0] == 4 for at in range(len(told.images)))
+    np.testing.assert_array_equal(told.classes[(told.features @ told.weights.T).argmax(1)], told.truth)
+
+
+def test_accuracy_is_the_mean_over_classes_and_its_interval_holds_it():
+    truth = np.array([1] * 8 + [2] * 2)
+    said = np.array([1] * 8 + [1, 2])
+    told = discrimination.Told(np.arange(10), truth, said, np.array([1, 2]), np.zeros((2, 1)), np.zeros((10, 1)))
+    assert told.accuracy == 0.75
+    low, high = told.interval(seed=0)
+    assert low < 0.75 < high <= 1
+
+
+def test_a_question_needs_two_classes_and_errors_a_weight(probe, tmp_path):
+    answers = pd.Series(3, index=range(10))
+    with pytest.raises(BadInput, match="C = 0"):
+        discrimination.tell(layer(np.ones((80, 2))), probe, answers, 0)
+    with pytest.raises(BadInput, match="nothing to tell"):
+        discrimination.tasks(probe_in(tmp_path, 4))

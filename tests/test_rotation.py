@@ -1,0 +1,147 @@
+"""A layer turned in the space of its filters: powers are powers, and the library measures what plain numpy computes."""
+
+import numpy as np
+import pytest
+from measured import TAU, activations, measure, network
+from scipy.linalg import fractional_matrix_power
+
+from n2vlib import tables
+from n2vlib.activations import read_layers
+from n2vlib.analysis import rotation
+from n2vlib.errors import BadInput
+from n2vlib.methods import dissection
+from n2vlib.store import Store
+
+SIZES = [2, 5, 6, 33]
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_a_random_rotation_is_orthogonal_with_determinant_one_and_its_seeds_own(n):
+    q = rotation.random_rotation(n, 0)
+    np.testing.assert_allclose(q @ q.T, np.eye(n), atol=1e-12)
+    assert np.linalg.det(q) == pytest.approx(1)
+    assert (q == rotation.random_rotation(n, 0)).all() and not np.allclose(q, rotation.random_rotation(n, 1))
+
+
+def test_random_rotations_of_the_plane_turn_by_every_angle_alike():
+    angles = [np.arctan2(q[1, 0], q[0, 0]) for q in (rotation.random_rotation(2, seed) for seed in range(4000))]
+    counts = np.histogram(angles, bins=8, range=(-np.pi, np.pi))[0]
+    assert abs(counts - 500).max() < 100
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_powers_of_a_rotation(n):
+    q = rotation.random_rotation(n, 3)
+    np.testing.assert_allclose(rotation.power(q, 0), np.eye(n), atol=1e-10)
+    np.testing.assert_allclose(rotation.power(q, 1), q, atol=1e-10)
+    half, third = rotation.power(q, 0.5), rotation.power(q, 0.3)
+    np.testing.assert_allclose(half @ half, q, atol=1e-10)
+    np.testing.assert_allclose(third @ rotation.power(q, 0.7), q, atol=1e-10)
+    np.testing.assert_allclose(half @ half.T, np.eye(n), atol=1e-10)
+    np.testing.assert_allclose(third, fractional_matrix_power(q, 0.3), atol=1e-8)
+
+
+def test_two_directions_turned_round_are_half_a_turn():
+    half = rotation.power(np.diag([1.0, -1, 1, -1]), 0.5)
+    np.testing.assert_allclose(half @ half, np.diag([1.0, -1, 1, -1]), atol=1e-12)
+    np.testing.assert_allclose(half @ half.T, np.eye(4), atol=1e-12)
+
+
+@pytest.mark.parametrize("matrix", [np.diag([1.0, -1]), 2 * np.eye(3)])
+def test_only_rotations_have_powers(matrix):
+    with pytest.raises(BadInput, match="orthogonal"):
+        rotation.power(matrix, 0.5)
+
+
+@pytest.fixture(scope="module")
+def turned(tmp_path_factory):
+    """The probe set, the layer as it is, and its copies turned by I and by Q in one pass; and Q."""
+    folder = tmp_path_factory.mktemp("turned")
+    probe, layers = measure(folder)
+    q = rotation.random_rotation(6, 0)
+    ways = {"no turn": np.eye(6), "Q": q}
+    store = Store(str(folder / "store"))
+    copies = read_layers(rotation.rotated(network(), "3", ways), list(ways), probe, tau=TAU, device="cpu", store=store)
+    return probe, layers["3"], copies, q
+
+
+def test_the_turned_layer_is_the_matrix_times_the_activations(turned):
+    probe, layer, copies, q = turned
+    dense = np.einsum("jk,nkhw->njhw", q, activations(probe, "3"))
+    assert (dense < 0).any()
+    np.testing.assert_allclose(copies["Q"].highest, dense.max((2, 3)), atol=1e-5)
+    above = np.sort(dense.transpose(1, 0, 2, 3).reshape(6, -1))[:, ::-1][:, int(TAU * layer.n_places)]
+    np.testing.assert_allclose(copies["Q"].thresholds, above, atol=1e-5)
+    sure = abs(dense - above[:, None, None]) > 1e-5
+    fired = np.stack([copies["Q"].fired_in(i) for i in range(len(probe))])
+    assert (fired == (dense > above[:, None, None]))[sure].all() and sure.mean() > 0.9
+
+
+def test_spatial_means_are_turned_likewise(turned):
+    _, layer, copies, q = turned
+    np.testing.assert_allclose(copies["Q"].pooled, layer.pooled @ q.T, atol=1e-5)
+
+
+def test_cells_look_where_they_looked(turned):
+    _, layer, copies, _ = turned
+    assert layer.windows is not None and copies["Q"].windows == layer.windows and copies["Q"].grid == layer.grid
+
+
+def test_no_turn_leaves_every_detector_as_it_was(turned):
+    probe, layer, copies, _ = turned
+    plain, same = (dissection.filters(each, probe) for each in (layer, copies["no turn"]))
+    columns = ["filter", "concept", "dissection_iou"]
+    assert plain[columns].equals(same[columns])
+    assert len(tables.detectors(plain, 0.04)) == len(tables.detectors(same, 0.04)) > 0
+
+
+def test_unique_detectors_are_distinct_concepts_and_zeros_are_rows(turned):
+    probe, layer, copies, _ = turned
+    layers = [layer, *copies.values()]
+    counted = rotation.unique_detectors(layers, probe, 0.04)
+    for each in layers:
+        found = dissection.filters(each, probe).query("dissection_iou > 0.04")
+        mine = counted.loc[counted["layer"] == each.name]
+        assert mine["detectors"].sum() == len(found) and mine["unique_detectors"].sum() == found["concept"].nunique()
+    assert len(counted) == 3 * counted["category"].nunique()
+    nothing = rotation.unique_detectors(layers, probe, 0.999)
+    assert set(nothing["layer"]) == {each.name for each in layers}
+    assert nothing["unique_detectors"].to_numpy().sum() == 0
+
+
+def test_a_turned_network_is_another_network(turned):
+    _, layer, copies, _ = turned
+    other = rotation.rotated(network(), "3", {"Q": rotation.random_rotation(6, 1)})
+    assert len({layer.network_fingerprint, copies["Q"].network_fingerprint, other.fingerprint}) == 3
+
+
+def test_the_mask_in_the_pictures_covers_what_is_counted(turned):
+    probe, layer, _, _ = turned
+    counted = dissection.count(layer, probe)
+    color = probe.concepts.index.get_loc(probe.concept("red-c"))  # every image holds a color, so every image counts
+    everywhere = range(len(probe))
+    area = [np.sum(rotation.masks(network(), layer, probe, k, everywhere)) for k in range(6)]
+    np.testing.assert_allclose(area, counted.predicted[:, color], atol=0.002 * max(area))
+
+
+def test_every_image_has_its_one_scene(turned):
+    probe, known = turned[0], rotation.labels(turned[0])
+    assert known.images.tolist() == list(range(len(probe))) and (known.train == (probe.split == "train")).all()
+    assert all(probe.annotated(c, i).all() for c, i in zip(known.concept, known.images, strict=True))
+    assert set(probe.concepts.loc[known.concept, "name"]) == {"field-s", "town-s"}
+    assert len(rotation.labels(turned[0], "texture").images) == 0
+
+
+def test_a_linear_head_cannot_tell_a_turned_space_and_both_heads_learn(turned):
+    rng = np.random.default_rng(0)
+    concept = rng.integers(0, 4, 600)
+    pooled = (2 * np.eye(8)[concept] + rng.normal(0, 0.8, (600, 8))).astype(np.float32)
+    known = rotation.Labels(np.arange(600), concept, rng.random(600) < 0.7)
+    other_axes = (pooled @ rotation.random_rotation(8, 0).T).astype(np.float32)
+    plain, other = rotation.linear_head(pooled, known), rotation.linear_head(other_axes, known)
+    assert (plain == other).mean() > 0.98 and plain.mean() > 0.8
+    assert rotation.deep_head(pooled, known, epochs=10, seed=0).mean() > 0.8
+    told = rotation.heads({"as trained": [pooled], "turned": [other_axes]}, known, epochs=10, seed=0)
+    assert told["accuracy"].between(told["low"], told["high"]).all() and told.iloc[0]["accuracy"] == 100 * plain.mean()
+    alike = rotation.Labels(known.images, np.zeros(600, int), known.train)
+    assert rotation.heads({"as trained": [pooled]}, alike, epochs=1, seed=0).empty
