@@ -308,8 +308,8 @@ answers = {name: presence(each) for name, each in layers.items()}
 
 # %%
 claims = published.table("net2vec_quantitative_claims").set_index("claim_id")["value"].astype(int)
-few, most, all_failures = claims["n2v_c7"], claims["n2v_c8"], claims["n2v_c6"]
-theirs = {"up to 20": few, "21 to 99": all_failures - few - most, "100 or more": most}
+all_failures, up_to_20, from_100 = claims["n2v_c6"], claims["n2v_c7"], claims["n2v_c8"]
+theirs = {"up to 20": up_to_20, "21 to 99": all_failures - up_to_20 - from_100, "100 or more": from_100}
 last = answers[LAYERS[-1]]
 bands = pd.cut(last["training"], [0, 20, 99, float("inf")], labels=list(theirs))
 counts = last.groupby(bands, observed=False)["loses"].agg(["sum", "size", "mean"])
