@@ -126,8 +126,8 @@ ranks = {
     for name, each in answered.groupby("question", sort=False)
 }
 title = "Rank correlation of accuracy with object detectors: " + ", ".join(f"{k} {r:.2f}" for k, r in ranks.items())
-axes = ("unique object detectors", "mean accuracy over classes")
-charts.networks_in_plane(answered, "unique object detectors", "accuracy", title, axes, panel="question")
+axis = "mean accuracy over classes"
+charts.networks_in_order(answered, "unique object detectors", "accuracy", title, axis, panel="question")
 
 # %% [markdown]
 # A handful of networks makes an uncertain correlation. The random network is the one to look at: how much of the

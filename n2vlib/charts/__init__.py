@@ -12,8 +12,8 @@ from n2vlib.charts.differences import differences
 from n2vlib.charts.distributions import concept_counts, histogram, lines
 from n2vlib.charts.filters import by_layer, concepts_per_filter, individual_iou, weights_scatter
 from n2vlib.charts.networks import by_network, gains_by_network
+from n2vlib.charts.orders import networks_in_order
 from n2vlib.charts.parts import Chart
-from n2vlib.charts.planes import networks_in_plane
 from n2vlib.charts.planted import small_lines, tau_bound
 from n2vlib.charts.rotation import unique_by_turn
 from n2vlib.charts.scores import (
@@ -52,7 +52,7 @@ __all__ = [
     "iou_by_detectors",
     "iou_scatter",
     "lines",
-    "networks_in_plane",
+    "networks_in_order",
     "published_beside_ours",
     "small_lines",
     "sorted_iou",
