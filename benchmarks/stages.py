@@ -10,6 +10,7 @@ from bench import BATCH, TAU, Bench, read
 from numpy.typing import NDArray
 from rows import Row, Seconds, timed, timed_in_turn, timed_often
 
+from n2vlib.conventions import HALF_PIXEL, IN_IMAGE, Convention
 from n2vlib.kernels import sparse
 from n2vlib.methods import dissection, single_filter
 from n2vlib.tail import Tail, n_above
@@ -110,6 +111,9 @@ def label_stage(bench: Bench) -> list[Row]:
     ]
 
 
+EVENLY = Convention("evenly", HALF_PIXEL, IN_IMAGE)  # what the reference does: PIL's resize, the paper's images
+
+
 def dissection_stage(bench: Bench) -> list[Row]:
     """Dissection IoU of every filter and concept, label maps decoded beforehand on both sides."""
     layer, activations = bench.measured()
@@ -117,7 +121,9 @@ def dissection_stage(bench: Bench) -> list[Row]:
     dense = np.array(activations)
     theirs, theirs_took = timed(lambda: reference.lite_tally(bench.broden, dense, layer.thresholds, maps, whole))
     bench.probe.labels  # noqa: B018 decoded before the clock starts
-    ours, ours_took = timed_often(lambda: dissection.dissection_iou(bench.fresh(), bench.probe), bench.repeats)
+    ours, ours_took = timed_often(
+        lambda: dissection.dissection_iou(bench.fresh(), bench.probe, convention=EVENLY), bench.repeats
+    )
     difference = np.abs(ours - theirs[:, bench.probe.concepts.index])
     agreement = (
         f"max difference of IoU {difference.max():.1e} ({(difference > 1e-9).sum()} of {difference.size:,} cells)"
