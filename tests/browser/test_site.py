@@ -77,8 +77,9 @@ def test_every_experiment_that_the_list_places_in_a_chapter_has_its_section_ther
 def test_the_verdicts_links_lead_to_sections_of_other_pages(built):
     page = built / "site" / "book" / "verdict" / "net2vec.html"
     links = set(re.findall(r'href="([^"#]+\.html)#([^"]+)"', page.read_text(encoding="utf-8")))
-    listed = {(f"../../{row.chapter}.html", row.anchor) for row in coverage.read().itertuples() if row.anchor}
-    assert listed <= links
+    rows = [row for row in coverage.read().to_dict("records") if row["anchor"] and row["id"].startswith("n2v_")]
+    listed = {(f"../../{row['chapter']}.html", row["anchor"]) for row in rows}
+    assert listed and listed <= links
     assert all((page.parent / address).resolve().is_file() for address, _ in listed)
 
 
