@@ -56,9 +56,9 @@ def set_counts(layer: Layer, probe: ProbeSet, images: NDArray[np.int64], align_c
 def dissection_counts(layer: Layer, probe: ProbeSet, way: Convention) -> Counts:
     """Counts behind the dissection IoU (Network Dissection 2): upsampling, then threshold, over all images."""
     images, pairs = np.arange(len(probe.images)), concept_positions(probe)
-    down, across = map(_as_float, _dissection_taps(layer, probe, way))
+    down, across = (_as_float(_plain(each)) for each in dissection_taps(layer, probe, way))
     category = np.array([probe.categories.index(name) for name in probe.concepts["category"]])
-    thresholds = _upsampled_thresholds(layer, probe, down, across) if way.upsampled else layer.thresholds
+    thresholds = dissection_thresholds(layer, probe, way)
     n_concepts, n_parts = _sizes(probe)
     kernel = tally_torch.dissection_counts if layer.device == "cuda" else tally.dissection_counts
     intersection, area = kernel(
@@ -66,6 +66,38 @@ def dissection_counts(layer: Layer, probe: ProbeSet, way: Convention) -> Counts:
         category, len(probe.categories), n_concepts, n_parts, way.counts,
     )  # fmt: skip
     return Counts(intersection, area[:, category], _annotated(probe, images, pairs))
+
+
+def dissection_taps(layer: Layer, probe: ProbeSet, way: Convention) -> tuple[Taps, Taps]:
+    """Of the height and of the width; a layer whose windows are unknown, or see everything, is laid out evenly."""
+    known = layer.windows if layer.windows and max(w.size for w in layer.windows) < float("inf") else (None, None)
+    both = []
+    for cells, pixels, size, window in zip(layer.grid, probe.label_size, layer.input_size, known, strict=True):
+        if way.upsampling == ZERO_PADDED:
+            both.append(zero_padded(cells, pixels, size, window))
+        elif way.upsampling == ANCHORED and window is not None:
+            both.append(anchored(cells, pixels, size, window))
+        else:
+            both.append(taps(cells, pixels, align_corners=False))
+    return both[0], both[1]
+
+
+def dissection_thresholds(layer: Layer, probe: ProbeSet, way: Convention) -> NDArray:
+    """T_k at the layer's tau, (filter,): of the activations, or exactly of the upsampled ones where the way says so."""
+    if not way.upsampled:
+        return layer.thresholds
+    down, across = (_as_float(_plain(each)) for each in dissection_taps(layer, probe, way))
+    bounds = layer.at(layer.floor).thresholds
+    rank = n_above(layer.tau, layer.n_images * int(np.prod(probe.label_size)), layer.level)
+    found = upsampled_thresholds(layer.entries, bounds, layer.grid, down, across, rank)
+    missing = np.isnan(found)
+    # A filter that is zero almost everywhere: its T_k is that zero.
+    if (bounds[missing] != 0).any() or (bounds < 0).any():
+        raise BadInput(
+            f"layer {layer.name}: T_k of upsampled activations at tau = {layer.tau} lies below what was read; "
+            f"read the layer with a floor larger than {layer.floor}, after a ReLU"
+        )
+    return np.where(missing, 0.0, found)
 
 
 def pair_counts(
@@ -89,35 +121,6 @@ def _labels(probe: ProbeSet, pairs: NDArray[np.int64]) -> tuple:
 def _taps(layer: Layer, probe: ProbeSet, align_corners: bool) -> tuple[tuple, tuple]:
     both = [taps(n, m, align_corners) for n, m in zip(layer.grid, probe.label_size, strict=True)]
     return _plain(both[0]), _plain(both[1])
-
-
-def _dissection_taps(layer: Layer, probe: ProbeSet, way: Convention) -> tuple[tuple, tuple]:
-    """Of a convention; a layer whose windows are unknown, or see everything, is laid out evenly."""
-    known = layer.windows if layer.windows and max(w.size for w in layer.windows) < float("inf") else (None, None)
-    both = []
-    for cells, pixels, size, window in zip(layer.grid, probe.label_size, layer.input_size, known, strict=True):
-        if way.upsampling == ZERO_PADDED:
-            both.append(zero_padded(cells, pixels, size, window))
-        elif way.upsampling == ANCHORED and window is not None:
-            both.append(anchored(cells, pixels, size, window))
-        else:
-            both.append(taps(cells, pixels, align_corners=False))
-    return _plain(both[0]), _plain(both[1])
-
-
-def _upsampled_thresholds(layer: Layer, probe: ProbeSet, down: tuple, across: tuple) -> NDArray[np.float64]:
-    """T_k of the upsampled activations at the layer's tau, exact, (filter,)."""
-    bounds = layer.at(layer.floor).thresholds
-    rank = n_above(layer.tau, layer.n_images * int(np.prod(probe.label_size)), layer.level)
-    found = upsampled_thresholds(layer.entries, bounds, layer.grid, down, across, rank)
-    missing = np.isnan(found)
-    # A filter that is zero almost everywhere: its T_k is that zero.
-    if (bounds[missing] != 0).any() or (bounds < 0).any():
-        raise BadInput(
-            f"layer {layer.name}: T_k of upsampled activations at tau = {layer.tau} lies below what was read; "
-            f"read the layer with a floor larger than {layer.floor}, after a ReLU"
-        )
-    return np.where(missing, 0.0, found)
 
 
 def _plain(t: Taps) -> tuple:

@@ -6,6 +6,8 @@ import pytest
 from measured import measure
 
 from n2vlib.analysis import detecting
+from n2vlib.errors import BadInput
+from n2vlib.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,21 @@ def test_every_layer_and_category_has_a_row_and_the_shares_are_of_all_filters(wo
         assert shares.loc[label, "unique_per_filter"] == found[label]["concept"].nunique() / layer.n_filters
         assert counted.query("label == @label")["detectors"].sum() == len(found[label])
     assert (shares["low"] <= shares["share"]).all() and (shares["share"] <= shares["high"]).all()
+
+
+def test_layers_of_one_network_are_read_in_one_pass_and_keep_their_order(world, tmp_path, monkeypatch):
+    probe, passes = world[0], []
+    reading = detecting.read_layers
+    monkeypatch.setattr(detecting, "read_layers", lambda *a, **k: passes.append(a[1]) or reading(*a, **k))
+    rows = [{"network": "small-alexnet", "layer": layer} for layer in ("conv2", "conv1")]
+    options = {"tau": 0.05, "device": "cpu", "store": Store(str(tmp_path))}
+    table, layers = detecting.read(probe, rows, **options, with_layer=True)
+    assert passes == [["conv2", "conv1"]] and table["layer"].tolist() == ["conv2", "conv1"]
+    assert {label: layer.name for label, layer in layers.items()} == dict(
+        zip(table["label"], table["layer"], strict=True)
+    )
+    with pytest.raises(BadInput, match="given twice"):
+        detecting.read(probe, rows, **options)
 
 
 def test_no_detector_at_all_is_a_row_of_zeros(world):

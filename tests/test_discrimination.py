@@ -30,6 +30,13 @@ def test_questions_are_the_one_scene_and_the_largest_object_of_an_image(probe):
         assert largest == max(probe.annotated(probe.concept(name), image).sum() for name in ("cat", "dog")) > 0
 
 
+def test_every_image_of_the_made_world_has_its_one_scene_and_none_a_texture(probe):
+    scenes = discrimination.whole_image(probe, "scene")
+    assert scenes.index.tolist() == list(range(len(probe)))
+    assert set(probe.concepts.loc[scenes.unique(), "name"]) == {"field-s", "town-s"}
+    assert discrimination.whole_image(probe, "texture").empty
+
+
 def test_features_that_say_the_class_are_told_right_and_noise_is_told_by_chance(probe):
     answers, rng = discrimination.tasks(probe)["scene"], np.random.default_rng(0)
     noise = rng.random((len(probe), 3))

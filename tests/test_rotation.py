@@ -1,6 +1,7 @@
 """A layer turned in the space of its filters: powers are powers, and the library measures what plain numpy computes."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from measured import TAU, activations, measure, network
 from scipy.linalg import fractional_matrix_power
@@ -95,20 +96,6 @@ def test_no_turn_leaves_every_detector_as_it_was(turned):
     assert len(tables.detectors(plain, 0.04)) == len(tables.detectors(same, 0.04)) > 0
 
 
-def test_unique_detectors_are_distinct_concepts_and_zeros_are_rows(turned):
-    probe, layer, copies, _ = turned
-    layers = [layer, *copies.values()]
-    counted = rotation.unique_detectors(layers, probe, 0.04)
-    for each in layers:
-        found = dissection.filters(each, probe).query("dissection_iou > 0.04")
-        mine = counted.loc[counted["layer"] == each.name]
-        assert mine["detectors"].sum() == len(found) and mine["unique_detectors"].sum() == found["concept"].nunique()
-    assert len(counted) == 3 * counted["category"].nunique()
-    nothing = rotation.unique_detectors(layers, probe, 0.999)
-    assert set(nothing["layer"]) == {each.name for each in layers}
-    assert nothing["unique_detectors"].to_numpy().sum() == 0
-
-
 def test_a_turned_network_is_another_network(turned):
     _, layer, copies, _ = turned
     other = rotation.rotated(network(), "3", {"Q": rotation.random_rotation(6, 1)})
@@ -124,24 +111,15 @@ def test_the_mask_in_the_pictures_covers_what_is_counted(turned):
     np.testing.assert_allclose(area, counted.predicted[:, color], atol=0.002 * max(area))
 
 
-def test_every_image_has_its_one_scene(turned):
-    probe, known = turned[0], rotation.labels(turned[0])
-    assert known.images.tolist() == list(range(len(probe))) and (known.train == (probe.split == "train")).all()
-    assert all(probe.annotated(c, i).all() for c, i in zip(known.concept, known.images, strict=True))
-    assert set(probe.concepts.loc[known.concept, "name"]) == {"field-s", "town-s"}
-    assert len(rotation.labels(turned[0], "texture").images) == 0
-
-
 def test_a_linear_head_cannot_tell_a_turned_space_and_both_heads_learn(turned):
     rng = np.random.default_rng(0)
     concept = rng.integers(0, 4, 600)
     pooled = (2 * np.eye(8)[concept] + rng.normal(0, 0.8, (600, 8))).astype(np.float32)
-    known = rotation.Labels(np.arange(600), concept, rng.random(600) < 0.7)
+    train, answers = rng.random(600) < 0.7, pd.Series(concept)
     other_axes = (pooled @ rotation.random_rotation(8, 0).T).astype(np.float32)
-    plain, other = rotation.linear_head(pooled, known), rotation.linear_head(other_axes, known)
+    plain, other = (rotation.linear_head(each, concept, train) for each in (pooled, other_axes))
     assert (plain == other).mean() > 0.98 and plain.mean() > 0.8
-    assert rotation.deep_head(pooled, known, epochs=10, seed=0).mean() > 0.8
-    told = rotation.heads({"as trained": [pooled], "turned": [other_axes]}, known, epochs=10, seed=0)
+    assert rotation.deep_head(pooled, concept, train, epochs=10, seed=0).mean() > 0.8
+    told = rotation.heads({"as trained": [pooled], "turned": [other_axes]}, answers, train, epochs=10, seed=0)
     assert told["accuracy"].between(told["low"], told["high"]).all() and told.iloc[0]["accuracy"] == 100 * plain.mean()
-    alike = rotation.Labels(known.images, np.zeros(600, int), known.train)
-    assert rotation.heads({"as trained": [pooled]}, alike, epochs=1, seed=0).empty
+    assert rotation.heads({"as trained": [pooled]}, answers * 0, train, epochs=1, seed=0).empty

@@ -157,11 +157,20 @@ print(
 # the cut.
 
 # %%
-counted = rotation.unique_detectors([plain, *layers.values()], probe, CUT)
+from n2vlib.analysis import detecting
+
+
+def unique(layers, cut=CUT):
+    """Unique detectors of each layer by category, zeros included: label, category, detectors, unique_detectors."""
+    return detecting.unique(detecting.detectors(layers, probe, cut), probe)
+
+
+# %%
 ways = [{"layer": name, "alpha": 0.0, "rotation": 0}]
 ways += [
     {"layer": f"rotation {i}, alpha {step:g}", "alpha": step, "rotation": i} for i in range(ROTATIONS) for step in steps
 ]
+counted = unique({name: plain, **layers}).rename(columns={"label": "layer"})
 counts = pd.DataFrame(ways).merge(counted, on="layer").sort_values("alpha", kind="stable")
 totals = counts.groupby(["alpha", "rotation"])[["detectors", "unique_detectors"]].sum()
 before, after = totals.loc[0.0].iloc[0], totals.loc[1.0]
@@ -198,10 +207,10 @@ for words, each in share.items():
 # count at that cut hides what the rotation costs. The same filters and directions, asked for less and for more:
 
 # %%
-ends = [layers[f"rotation {i}, alpha 1"] for i in range(ROTATIONS)]
-rows = []
+fully = {way: layers[way] for way in (f"rotation {i}, alpha 1" for i in range(ROTATIONS))}
+ends, rows = list(fully.values()), []
 for cut in [CUT * times for times in (0.5, 1, 2, 3, 4, 5)]:
-    at = rotation.unique_detectors([plain, *ends], probe, cut).groupby("layer", sort=False)["unique_detectors"].sum()
+    at = unique({name: plain, **fully}, cut).groupby("label", sort=False)["unique_detectors"].sum()
     left = at.drop(name)
     lost = 100 * (1 - left.mean() / at[name]) if at[name] else np.nan
     rows.append((cut, int(at[name]), left.mean(), int(left.min()), int(left.max()), lost))
@@ -297,8 +306,7 @@ other = n2vlib.read_layers(second, [last], probe, **options)[last]
 others = {f"rotation {i}": rotation.random_rotation(other.n_filters, SEED + i) for i in range(ROTATIONS)}
 other_ends = n2vlib.read_layers(rotation.rotated(second, last, others), list(others), probe, **options)
 label = second.name if second.name != network.name else f"{second.name}, again"
-again = rotation.unique_detectors([other, *other_ends.values()], probe, CUT).assign(network=label)
-again["turn"] = again["layer"].replace({last: "as trained"})
+again = unique({"as trained": other, **other_ends}).rename(columns={"label": "turn"}).assign(network=label)
 first = counts.query("alpha in [0, 1]").assign(network=network.name)
 first["turn"] = first["alpha"].map({0.0: "as trained"}).fillna("rotation " + first["rotation"].astype(str))
 both = pd.concat([first, again]).assign(rotation=0)
@@ -329,13 +337,18 @@ charts.table(
 # and a ReLU between them, which starts from random weights. Training and validation images are those of the probe set.
 
 # %%
-scenes = rotation.labels(probe)
+from n2vlib.analysis import discrimination
+
+scenes = discrimination.whole_image(probe, "scene")
+train = probe.split[scenes.index.to_numpy()] == "train"
 spaces = {"as trained": [plain.pooled] * ROTATIONS, "turned": [end.pooled for end in ends]}
-heads = rotation.heads(spaces, scenes, epochs=EPOCHS, seed=SEED)
+heads = rotation.heads(spaces, scenes, train, epochs=EPOCHS, seed=SEED)
+
+# %%
 said = pd.DataFrame({"space": list(spaces), "published": stated[["nd_c7", "nd_c8"]].astype(float).to_numpy()})
 said["head"] = "two layers"
 if heads.empty:
-    accuracies = "The images of this probe set have no scenes that both splits know: no head can be trained."
+    accuracies = "The images of this probe set have no scenes that both splits know well: no head can be trained."
 else:
     columns = ["head", "space", "published", "accuracy", "low", "high", "fewest", "most"]
     table = heads.merge(said, on=["head", "space"], how="left")[columns]
@@ -405,7 +418,7 @@ from n2vlib.networks import random_twin
 twin = random_twin(network, SEED)
 ways = {"untrained": np.eye(plain.n_filters), "turned": turns[0]}
 copies = n2vlib.read_layers(rotation.rotated(twin, name, ways), list(ways), probe, **options)
-found = rotation.unique_detectors(list(copies.values()), probe, CUT).groupby("layer")["unique_detectors"].sum()
+found = unique(copies).groupby("label")["unique_detectors"].sum()
 print(f"Untrained, the layer has {found['untrained']} unique detectors; turned, {found['turned']}.")
 print(f"Trained, it has {before['unique_detectors']}; turned, {after['unique_detectors'].mean():.1f} on average.")
 

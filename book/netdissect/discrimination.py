@@ -96,21 +96,20 @@ print(f"by chance {1 / len(told.classes):.3f}; the easiest class {max(right):.2f
 # ## Every network, every question
 
 # %%
-from n2vlib import tables
-from n2vlib.methods import dissection
+from n2vlib.analysis import detecting
 
 own = {"network": NETWORK, "layer": LAYERS[-1], "weights": WEIGHTS, "preprocessing": PREPROCESSING}
+options = {"tau": TAU, "seed": SEED, "device": DEVICE, "store": store}
+_, ends = detecting.read(probe, [own, *NETWORKS], **options)
+counted = detecting.unique(detecting.detectors(ends, probe, CUT), probe)
+objects = counted.query("category == 'object'").set_index("label")["unique_detectors"]
+
+# %%
 rows = []
-for row in [own, *NETWORKS]:
-    one = n2vlib.load_network(row["network"], row.get("weights"), row.get("preprocessing"), SEED)
-    end = n2vlib.read_layers(one, [row["layer"]], probe, tau=TAU, device=DEVICE, store=store)[row["layer"]]
-    found = tables.detectors(dissection.filters(end, probe), CUT)
-    unique = found[found["category"] == "object"]["concept"].nunique()
+for label, end in ends.items():
     for name, answers in asked.items():
         machine = discrimination.tell(end, probe, answers, C)
-        rows.append(
-            (row.get("label") or one.name.rpartition(":")[2], name, unique, machine.accuracy, *machine.interval(SEED))
-        )
+        rows.append((label, name, objects.get(label, 0), machine.accuracy, *machine.interval(SEED)))
 columns = ["label", "question", "unique object detectors", "accuracy", "low", "high"]
 answered = pd.DataFrame(rows, columns=columns)
 
@@ -140,6 +139,8 @@ charts.networks_in_order(answered, "unique object detectors", "accuracy", title,
 # drawn at random.
 
 # %%
+from n2vlib.methods import dissection
+
 named = dissection.filters(layer, probe)
 quarter, every, rng = layer.n_filters // 4, np.arange(layer.n_filters), np.random.default_rng(SEED)
 best_named = named.nlargest(quarter, "dissection_iou")["filter"].to_numpy()

@@ -191,11 +191,7 @@ gallery.show(
 # Does the library draw the same mask? Its upsampling is a matrix for each axis, in whole numbers.
 
 # %%
-from n2vlib.iou import anchored
-
-sizes = zip(layer.grid, probe.label_size, layer.input_size, layer.windows, strict=True)
-down, across = (anchored(*sizes_of_axis).matrix() for sizes_of_axis in sizes)
-again = down @ activation @ across.T > layer.thresholds[best["filter"]]
+again = dissection.mask(layer, probe, activation, best["filter"])
 assert (again != mask).mean() < 0.002
 print(f"{mask.sum()} pixels by hand, {again.sum()} from the library; {(mask & annotated).sum()} of them on the concept")
 

@@ -87,12 +87,8 @@ for tau, n in places.items():
 
 # %%
 from n2vlib import gallery
-from n2vlib.iou import anchored
 
-down, across = (
-    anchored(*axis).matrix() for axis in zip(layer.grid, probe.label_size, layer.input_size, layer.windows, strict=True)
-)
-masks = [down @ activation @ across.T > cut for cut in cuts.values()]
+masks = [dissection.mask(layer.at(tau), probe, activation, k) for tau in cuts]
 gallery.show(
     [probe.image(image)] * 3,
     [*(f"filter {k}, tau = {tau:g}" for tau in cuts), f"where people see: {best['name']}"],

@@ -7,18 +7,20 @@
 Layers go by labels, and every table keeps their order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from n2vlib import tables
 from n2vlib.activations import Layer, read_layers
 from n2vlib.errors import BadInput
 from n2vlib.look import categories
 from n2vlib.methods import dissection
-from n2vlib.networks import load_network
+from n2vlib.networks import Network, load_network
 from n2vlib.probe import ProbeSet
 from n2vlib.store import Store
 from n2vlib.zoo import shipped
@@ -41,17 +43,25 @@ def read(
     Returns      label, training, task, architecture, layer, filters; and {label: layer}
     """
     told, layers = [], {}
-    for row in rows:
-        network = load_network(row["network"], row.get("weights"), row.get("preprocessing"), seed)
-        label = row.get("label") or network.name.rpartition(":")[2]
-        label = f"{label} {row['layer']}" if with_layer else label
-        if label in layers:
-            raise BadInput(f"networks: the label {label!r} is given twice; give each entry its own `label`")
-        layer = read_layers(network, [row["layer"]], probe, tau=tau, device=device, store=store)[row["layer"]]
-        layers[label] = layer
-        told.append((label, *_of_the_zoo(row), layer.name, layer.n_filters))
+    for network, mine in _by_network(rows, seed):
+        read = read_layers(network, [row["layer"] for row in mine], probe, tau=tau, device=device, store=store)
+        for row in mine:
+            label = row.get("label") or network.name.rpartition(":")[2]
+            label = f"{label} {row['layer']}" if with_layer else label
+            if label in layers:
+                raise BadInput(f"networks: the label {label!r} is given twice; give each entry its own `label`")
+            layers[label] = read[row["layer"]]
+            told.append((label, *_of_the_zoo(row), row["layer"], layers[label].n_filters))
     columns = ["label", "training", "task", "architecture", "layer", "filters"]
     return pd.DataFrame(told, columns=columns), layers
+
+
+def _by_network(rows: Sequence[Mapping[str, Any]], seed: int) -> Iterator[tuple[Network, list[Mapping[str, Any]]]]:
+    """Neighbouring rows of one network together, so that one pass reads all their layers."""
+    for (name, weights, preprocessing), mine in groupby(
+        rows, key=lambda row: (row["network"], row.get("weights"), row.get("preprocessing"))
+    ):
+        yield load_network(name, weights, preprocessing, seed), list(mine)
 
 
 def _of_the_zoo(row: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -122,12 +132,9 @@ def correlation(table: pd.DataFrame, seed: int = 0, draws: int = 2000) -> tuple[
     if len(x) < 3:
         return np.nan, np.nan, np.nan
     drawn = np.random.default_rng(seed).integers(0, len(x), (draws, len(x)))
-    r = np.array([_pearson(x[each], y[each]) for each in drawn])
-    low, high = np.nanquantile(r, [0.025, 0.975]) if not np.isnan(r).all() else (np.nan, np.nan)
-    return _pearson(x, y), float(low), float(high)
+    r = pd.Series([_pearson(x[each], y[each]) for each in drawn])
+    return _pearson(x, y), float(r.quantile(0.025)), float(r.quantile(0.975))
 
 
-def _pearson(x: np.ndarray, y: np.ndarray) -> float:
-    x, y = x - x.mean(), y - y.mean()
-    size = np.sqrt((x @ x) * (y @ y))
-    return float(x @ y / size) if size > 1e-12 else np.nan
+def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    return float(pd.Series(x).corr(pd.Series(y)))

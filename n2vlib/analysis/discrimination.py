@@ -62,24 +62,34 @@ def tasks(probe: ProbeSet) -> dict[str, pd.Series]:
     Classes with fewer than five images in either split are left out, and questions with fewer than two
     classes; BadInput where no question is left.
     """
-    rows, images = concept_positions(probe), image_of_pair(probe)
-    category, number = probe.concepts["category"].to_numpy()[rows], probe.concepts.index.to_numpy()[rows]
-    found = {}
-    for whole in ("scene", "texture"):
-        mine = category == whole
-        alone = np.bincount(images[mine], minlength=len(probe))[images] == 1
-        found[whole] = pd.Series(number[mine & alone], images[mine & alone])
-    things = np.flatnonzero(category == "object")
-    things = things[np.lexsort((-probe.labels.pair_area[things], images[things]))]
-    _, first = np.unique(images[things], return_index=True)
-    found["largest object"] = pd.Series(number[things[first]], images[things[first]])
-    kept = {name: _frequent(answers, probe) for name, answers in found.items()}
-    asked = {name: answers for name, answers in kept.items() if answers.nunique() >= 2}
+    found = {category: whole_image(probe, category) for category in ("scene", "texture")}
+    found["largest object"] = _frequent(_largest(probe, "object"), probe)
+    asked = {name: answers for name, answers in found.items() if answers.nunique() >= 2}
     if not asked:
         raise BadInput(
             f"{probe.name}: no scene, texture or object with {LEAST} images of its own in both splits: nothing to tell"
         )
     return asked
+
+
+def whole_image(probe: ProbeSet, category: str) -> pd.Series:
+    """The one label of a category of every image that has exactly one: class by position; frequent classes only."""
+    images, mine = image_of_pair(probe), _of_category(probe, category)
+    alone = mine[np.bincount(images[mine], minlength=len(probe))[images[mine]] == 1]
+    return _frequent(pd.Series(probe.labels.pair_concept[alone], images[alone]), probe)
+
+
+def _largest(probe: ProbeSet, category: str) -> pd.Series:
+    """The concept of a category that covers most pixels, of every image that has one."""
+    images, mine = image_of_pair(probe), _of_category(probe, category)
+    mine = mine[np.lexsort((-probe.labels.pair_area[mine], images[mine]))]
+    _, first = np.unique(images[mine], return_index=True)
+    return pd.Series(probe.labels.pair_concept[mine[first]], images[mine[first]])
+
+
+def _of_category(probe: ProbeSet, category: str) -> NDArray[np.int64]:
+    """The (image, concept) pairs of one category."""
+    return np.flatnonzero((probe.concepts["category"] == category).to_numpy()[concept_positions(probe)])
 
 
 def tell(

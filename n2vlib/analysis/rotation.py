@@ -8,7 +8,6 @@ Row j of Q is the direction that takes the place of filter j: A'_j = sum_k Q_jk 
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -22,8 +21,6 @@ from torch import Tensor, nn
 from n2vlib import tables
 from n2vlib.activations import Layer
 from n2vlib.errors import BadInput
-from n2vlib.iou import anchored, taps
-from n2vlib.look import categories
 from n2vlib.methods import dissection
 from n2vlib.networks import Network
 from n2vlib.probe import ProbeSet
@@ -116,70 +113,43 @@ def same_layer(network: Network, name: str) -> str:
     return name if name in network.aliases or name in modules or not network.aliases else list(network.aliases)[-1]
 
 
-def unique_detectors(layers: Sequence[Layer], probe: ProbeSet, cut: float) -> pd.DataFrame:
-    """Unique detectors of each layer by category: layer, category, detectors, unique_detectors; zeros included."""
-    found = tables.detectors(pd.concat([dissection.filters(each, probe) for each in layers]), cut)
-    counted = tables.unique_detectors(found).set_index(["layer", "category"])[["detectors", "unique_detectors"]]
-    shown = categories(found["category"]) or categories(probe.concepts["category"])
-    every = [[each.name for each in layers], shown]
-    return counted.reindex(pd.MultiIndex.from_product(every, names=["layer", "category"]), fill_value=0).reset_index()
-
-
 def masks(
     network: Network, layer: Layer, probe: ProbeSet, filter_k: int, images: Sequence[int]
 ) -> list[NDArray[np.bool_]]:
     """One filter's mask on some images, as the dissection IoU counts it: enlarged, then cut at T_k."""
-    known = layer.windows if layer.windows and max(w.size for w in layer.windows) < float("inf") else (None, None)
-    down, across = (
-        (anchored(cells, pixels, size, window) if window else taps(cells, pixels, align_corners=False)).matrix()
-        for cells, pixels, size, window in zip(layer.grid, probe.label_size, layer.input_size, known, strict=True)
-    )
     pixels = network.preprocessing(np.stack([probe.image(int(i)) for i in images]))
     maps = run_layers(network.module.cpu(), [layer.module], pixels)[layer.module][:, filter_k].double().numpy()
-    return [down @ each @ across.T > layer.thresholds[filter_k] for each in maps]
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What each image is: one concept of a category that labels whole images.
-
-    images    positions of the images that have exactly one, ascending
-    concept   its number, (image,)       train   which of them train a head, bool, (image,)
-    """
-
-    images: NDArray[np.int64]
-    concept: NDArray[np.int64]
-    train: NDArray[np.bool_]
-
-
-def labels(probe: ProbeSet, category: str = "scene") -> Labels:
-    """The one scene of every image that has one; of scenes that occur in both splits."""
-    found = np.zeros((len(probe), 2), np.int64)  # how many, and the last one
-    for concept in probe.concepts.index.to_numpy()[(probe.concepts["category"] == category).to_numpy()]:
-        if len(probe.images_with(concept, "train")) and len(probe.images_with(concept, "val")):
-            images = probe.images_with(concept)
-            found[images] = np.stack([found[images, 0] + 1, np.full(len(images), concept)], axis=1)
-    images = np.flatnonzero(found[:, 0] == 1)
-    return Labels(images, found[images, 1], probe.split[images] == "train")
+    return list(dissection.mask(layer, probe, maps, filter_k))
 
 
 def heads(
-    pooled: Mapping[str, Sequence[NDArray[np.float32]]], known: Labels, *, epochs: int, seed: int
+    pooled: Mapping[str, Sequence[NDArray[np.float32]]],
+    answers: pd.Series,
+    train: NDArray[np.bool_],
+    *,
+    epochs: int,
+    seed: int,
 ) -> pd.DataFrame:
     """Accuracy on validation images of heads trained on spatial means: one row for each head and key of `pooled`.
 
     pooled    {name: (image, filter) for each rotation}; the deep head starts from other weights for each
+    answers   the class of an image, by its position (`discrimination.whole_image`)
+    train     which of them the heads learn from, bool, (image of answers,)
     Returns   head, space, accuracy (percent, mean over rotations), low and high (95% bootstrap interval over images),
               fewest and most (over rotations); empty where images have no scenes to tell apart
     """
     rows: list[dict[str, object]] = []
-    for head in ("linear", "two layers") if len(np.unique(known.concept)) > 1 else ():
+    images, classes = answers.index.to_numpy(), answers.to_numpy()
+    for head in ("linear", "two layers") if answers.nunique() > 1 else ():
         for name, several in pooled.items():
             if head == "linear":
                 once = {id(each): each for each in several}  # it has no random start: the same features, the same head
-                right = [linear_head(each, known) for each in once.values()]
+                right = [linear_head(each[images], classes, train) for each in once.values()]
             else:
-                right = [deep_head(each, known, epochs=epochs, seed=seed + i) for i, each in enumerate(several)]
+                right = [
+                    deep_head(each[images], classes, train, epochs=epochs, seed=seed + i)
+                    for i, each in enumerate(several)
+                ]
             percent = 100 * np.stack(right)
             low, high = tables.bootstrap_mean(percent.mean(0), seed)
             spread = {"fewest": percent.mean(1).min(), "most": percent.mean(1).max()}
@@ -187,28 +157,30 @@ def heads(
     return pd.DataFrame(rows)
 
 
-def linear_head(pooled: NDArray[np.float32], known: Labels) -> NDArray[np.bool_]:
-    """Logistic regression on spatial means: which validation images it tells right, (image of `known` in val,).
+def linear_head(features: NDArray, classes: NDArray, train: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Logistic regression on spatial means, (image, filter): which of the images not in `train` it tells right.
 
     The penalty is the squared length of the weights, and one common scale keeps directions comparable: both are the
     same in any rotated space.
     """
-    features = _scaled(pooled, known)
+    features = _scaled(features, train)
     head = LogisticRegression(C=1.0, max_iter=500)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # near its optimum is near enough for an accuracy
-        head.fit(features[known.train], known.concept[known.train])
-    return np.asarray(head.predict(features[~known.train])) == known.concept[~known.train]
+        head.fit(features[train], classes[train])
+    return np.asarray(head.predict(features[~train])) == classes[~train]
 
 
-def deep_head(pooled: NDArray[np.float32], known: Labels, *, epochs: int, seed: int, width: int = 128) -> NDArray:
+def deep_head(
+    features: NDArray, classes: NDArray, train: NDArray[np.bool_], *, epochs: int, seed: int, width: int = 128
+) -> NDArray[np.bool_]:
     """Two layers with a ReLU between them, trained from random weights by Adam; as `linear_head`."""
-    features = torch.from_numpy(_scaled(pooled, known))
-    classes, target = np.unique(known.concept, return_inverse=True)
-    goal, train = torch.from_numpy(target), torch.from_numpy(np.flatnonzero(known.train))
+    inputs = torch.from_numpy(_scaled(features, train))
+    names, target = np.unique(classes, return_inverse=True)
+    goal, learned = torch.from_numpy(target), torch.from_numpy(np.flatnonzero(train))
     draws = torch.Generator().manual_seed(seed)
     weights = []
-    for n_in, n_out in ((features.shape[1], width), (width, len(classes))):
+    for n_in, n_out in ((inputs.shape[1], width), (width, len(names))):
         weights += [torch.randn(n_in, n_out, generator=draws) * n_in**-0.5, torch.zeros(n_out)]
     steps = torch.optim.Adam([weight.requires_grad_() for weight in weights], lr=3e-3)
 
@@ -216,17 +188,17 @@ def deep_head(pooled: NDArray[np.float32], known: Labels, *, epochs: int, seed: 
         return torch.relu(rows @ weights[0] + weights[1]) @ weights[2] + weights[3]
 
     for _ in range(epochs):
-        for some in train[torch.randperm(len(train), generator=draws)].split(64):
+        for some in learned[torch.randperm(len(learned), generator=draws)].split(64):
             steps.zero_grad()
-            nn.functional.cross_entropy(scores(features[some]), goal[some]).backward()
+            nn.functional.cross_entropy(scores(inputs[some]), goal[some]).backward()
             steps.step()
     with torch.inference_mode():
-        told = scores(features[~torch.from_numpy(known.train)]).argmax(1).numpy()
-    return classes[told] == known.concept[~known.train]
+        told = scores(inputs[~torch.from_numpy(train)]).argmax(1).numpy()
+    return names[told] == classes[~train]
 
 
-def _scaled(pooled: NDArray[np.float32], known: Labels) -> NDArray[np.float32]:
+def _scaled(features: NDArray, train: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Mean taken off, and divided by one number for all filters; both of the training images."""
-    features = np.asarray(pooled, np.float32)[known.images]
-    features = features - features[known.train].mean(0)
-    return features / max(float(np.sqrt(np.mean(features[known.train] ** 2))), 1e-12)
+    centred: NDArray[np.float32] = np.asarray(features, np.float32)
+    centred = centred - centred[train].mean(0)
+    return centred / max(float(np.sqrt(np.mean(centred[train] ** 2))), 1e-12)

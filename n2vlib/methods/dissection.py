@@ -81,3 +81,20 @@ def count(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netd
     }  # fmt: skip
     folder = layer.store.entry("dissection-counts", inputs, MODULES, make)
     return Counts(*(load_array(folder, name) for name in ("intersection", "predicted", "annotated")))
+
+
+def mask(
+    layer: Layer,
+    probe: ProbeSet,
+    activations: NDArray,
+    filter_k: int,
+    *,
+    convention: str | Convention = "netdissect",
+) -> NDArray[np.bool_]:
+    """M_k(x) = S(A_k(x)) > T_k of one filter, as it is counted (TPAMI 2.2).
+
+    activations   of that filter, float, (..., h, w)      Returns bool, (..., *label size)
+    """
+    way = named(convention)
+    down, across = (taps.matrix() for taps in counts.dissection_taps(layer, probe, way))
+    return down @ activations @ across.T > counts.dissection_thresholds(layer, probe, way)[filter_k]
