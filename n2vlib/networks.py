@@ -62,6 +62,7 @@ ALIASES: dict[str, list[dict[str, str]]] = {
     "SmallGoogLeNet": [{f"inception_{i}": f"inception{i}" for i in ("4a", "4b", "4c", "5a", "5b")}],
     "ResNet": [{f"conv{i + 1}_x": f"layer{i}" for i in range(1, 5)}],
     "SmallResNet": [{f"conv{i + 1}_x": f"layer{i}" for i in range(1, 4)}],
+    "SmallResNetCaptions": [{f"conv{i + 1}_x": f"layer{i}" for i in range(1, 4)}],
     "SqueezeNet": [_FIRE_1_0, _FIRE_1_1],
 }
 _BEFORE_RELU = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)

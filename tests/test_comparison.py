@@ -88,12 +88,13 @@ def test_two_entries_need_two_labels_and_layers_can_name_them(made):
 
 
 def test_what_a_network_of_the_zoo_was_taught_is_known(made):
-    assert {name: row.training for name, row in RECIPES.items() if "alexnet" in name} == {
+    kinds = {
         "small-alexnet": "supervised", "small-alexnet-random": "random", "small-alexnet-scenes": "supervised",
         "small-alexnet-objects": "supervised", "small-alexnet-rotation": "self-supervised",
         "small-alexnet-colorization": "self-supervised", "small-alexnet-patch-order": "self-supervised",
-        "small-alexnet-denoising": "self-supervised",
+        "small-alexnet-denoising": "self-supervised", "small-resnet-captions": "supervised",
     }  # fmt: skip
+    assert {name: RECIPES[name].training for name in kinds} == kinds
     probe, networks = made
     options = {"tau": small.TAU, "epochs": 1, "device": "cpu", "store": networks[0].layer.store}
     one = comparison.measure(probe, {"network": "small-alexnet", "layer": "conv5"}, **options)

@@ -24,7 +24,7 @@ from n2vlib.record import run_layers
 from n2vlib.store import Store
 from n2vlib.zoo import data, measures, shipped, training
 from n2vlib.zoo.architectures import ARCHITECTURES, SmallAlexNet, folded_state
-from n2vlib.zoo.recipes import PREPROCESSING, RECIPES
+from n2vlib.zoo.recipes import PREPROCESSING, RECIPES, Recipe
 from n2vlib.zoo.twins import random_state
 
 CONCEPTS = [
@@ -35,6 +35,7 @@ CONCEPTS = [
     (8, "bar", "object"),
 ]
 TRAINED = [row for row in RECIPES.values() if row.task]
+FILES = [(row, file) for row in TRAINED for file in row.files]
 SHIPPED_FILE = "28f7a12258889582430d083f2092729004021dd7788e111ca3d8bc39d1bcb689"
 SHIPPED_CLASS = "0eb93b4342dcbddc1c1c5455337d3299191d085c09aee161d7b74b5ee016591e"
 
@@ -79,14 +80,14 @@ def held_out() -> data.Drawn:
 # -- what ships
 
 
-@pytest.mark.parametrize("row", TRAINED, ids=lambda row: row.name)
-def test_a_shipped_network_is_small_verified_and_recorded_with_its_accuracy(row):
-    path = shipped.FOLDER / f"{row.name}.safetensors"
-    assert path.stat().st_size < 1_000_000
-    record = zoo.record(row.name)
+@pytest.mark.parametrize("row, file", FILES, ids=[file for _, file in FILES])
+def test_a_shipped_network_is_small_verified_and_recorded_with_its_accuracy(row: Recipe, file: str):
+    assert (shipped.FOLDER / f"{file}.safetensors").stat().st_size < 3_000_000
+    record = zoo.record(file)
+    assert record["name"] == file
     assert {"recipe", "data", "accuracy", "sha256", "seconds", "device"} <= set(record)
     assert record["recipe"]["seed"] == row.seed
-    module, preprocessing = zoo.load(row.name)
+    module, preprocessing = zoo.load(file)
     assert sum(p.numel() for p in module.parameters()) == record["weights"]
     assert preprocessing.size == (112, 112)
     assert not any(isinstance(part, nn.BatchNorm2d) for part in module.modules())
@@ -96,10 +97,16 @@ def test_small_alexnet_tells_scenes_of_the_world_it_has_not_seen():
     assert zoo.record("small-alexnet")["accuracy"]["scene_accuracy"] >= 0.85
 
 
-def test_all_shipped_files_are_those_of_recipes_with_a_task_and_fit_in_12_mb():
+def test_all_shipped_files_are_those_of_recipes_with_a_task_and_fit_in_30_mb():
     names = {path.name for path in shipped.FOLDER.iterdir()}
-    assert names == {f"{row.name}.{kind}" for row in TRAINED for kind in ("safetensors", "json")}
-    assert sum(path.stat().st_size for path in shipped.FOLDER.iterdir()) < 12_000_000
+    assert names == {f"{file}.{kind}" for _, file in FILES for kind in ("safetensors", "json")}
+    assert sum(path.stat().st_size for path in shipped.FOLDER.iterdir()) < 30_000_000
+
+
+@pytest.mark.parametrize("row", [row for row in TRAINED if row.snapshots], ids=lambda row: row.name)
+def test_snapshots_are_in_the_order_of_training_and_their_network_is_the_last(row: Recipe):
+    steps = [zoo.record(file)["steps"] for file in row.files]
+    assert steps == [*row.snapshots, row.epochs * (row.images // row.batch)] and steps == sorted(steps)
 
 
 def test_the_first_networks_file_and_class_are_what_stored_measurements_were_made_with():
@@ -116,6 +123,7 @@ GRIDS = {
     "small-resnet": {"conv2_x": 28, "conv3_x": 14, "conv4_x": 14},
 }
 LAST = {"small-vgg": "conv4_3", "small-googlenet": "inception_5b", "small-resnet": "conv4_x"}
+LAST |= {"small-resnet-captions": "conv4_x"}
 
 
 @pytest.mark.parametrize("architecture", list(ARCHITECTURES))
@@ -265,8 +273,8 @@ def test_training_learns_a_made_up_world_and_what_is_written_is_what_loads(
     monkeypatch.setenv("N2V_PROGRESS", "0")
     options = {"widths": (8, 8, 12, 12, 16)}
     row = replace(RECIPES["small-alexnet"], epochs=6, small_epochs=3, batch=15, images=210, options=options)
-    state = training.fit(row, learn, torch.device("cpu"))
-    record = training.ship(row, state, held_out, {}, tmp_path)
+    (state,) = training.fit(row, learn, torch.device("cpu")).values()
+    record = training.ship(row, row.name, state, held_out, {}, tmp_path)
     assert record["accuracy"]["scene_accuracy"] > 0.95
     assert record["accuracy"]["object_balanced_accuracy"] > 0.8
     assert yaml.safe_load(yaml.safe_dump(record)) == json.loads(json.dumps(record))  # the command prints it
@@ -286,8 +294,47 @@ def test_training_learns_a_made_up_world_and_what_is_written_is_what_loads(
 def test_training_is_the_same_twice_on_one_machine(learn: data.Drawn, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("N2V_PROGRESS", "0")
     row = replace(RECIPES["small-alexnet"], epochs=1, small_epochs=0, batch=70, options={"widths": (4, 4, 4, 4, 4)})
-    one, two = (training.fit(row, learn, torch.device("cpu")) for _ in range(2))
+    one, two = (training.fit(row, learn, torch.device("cpu"))[3] for _ in range(2))
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_snapshots_are_the_weights_that_a_training_stopped_there_would_have(
+    learn: data.Drawn, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("N2V_PROGRESS", "0")
+    row = replace(RECIPES["small-alexnet"], epochs=2, small_epochs=0, batch=70, options={"widths": (4, 4, 4, 4, 4)})
+    kept = training.fit(replace(row, snapshots=(2,)), learn, torch.device("cpu"))
+    assert list(kept) == [2, 6]
+    whole = training.fit(row, learn, torch.device("cpu"))
+    assert all(torch.equal(kept[6][name], whole[6][name]) for name in whole[6])
+    assert any(not torch.equal(kept[2][name], kept[6][name]) for name in whole[6])
+
+
+def test_tuning_starts_from_the_other_networks_weights_under_a_new_head(
+    learn: data.Drawn, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("N2V_PROGRESS", "0")
+    row = replace(RECIPES["small-alexnet-scenes-to-objects"], epochs=1, small_epochs=0, batch=105, rate=1e-9)
+    (tuned,) = training.fit(replace(row, snapshots=()), learn, torch.device("cpu")).values()
+    start = zoo.load("small-alexnet-scenes")[0].state_dict()
+    assert tuned["head.bias"].shape != start["head.bias"].shape
+    body = [name for name in start if not name.startswith("head.")]
+    assert all(torch.allclose(tuned[name].float(), start[name], atol=1e-3) for name in body)
+
+
+def test_dropout_leaves_out_its_share_of_the_heads_inputs_while_training_only():
+    row = replace(RECIPES["small-alexnet-repeat-1"], dropout=0.25)
+    module = training._untrained(row, outputs=3)
+    seen = []
+    module.get_submodule("head").forward = lambda inputs: seen.append(inputs) or inputs
+    torch.manual_seed(0)
+    pictures = torch.randn(40, 3, 32, 32)
+    for training_now in (True, False):
+        module.train(training_now)(pictures)
+    dropped, whole = seen
+    alive = whole != 0
+    assert abs((dropped[alive] == 0).float().mean().item() - 0.25) < 0.02
+    assert torch.allclose(dropped[dropped != 0], whole[dropped != 0] / 0.75)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -295,7 +342,7 @@ def test_training_runs_on_a_gpu(learn: data.Drawn, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("N2V_PROGRESS", "0")
     assert training.choose_device("auto").type == "cuda"
     row = replace(RECIPES["small-alexnet"], epochs=1, small_epochs=0, batch=70, options={"widths": (4, 4, 4, 4, 4)})
-    assert all(values.device.type == "cpu" for values in training.fit(row, learn, torch.device("cuda")).values())
+    assert all(values.device.type == "cpu" for values in training.fit(row, learn, torch.device("cuda"))[3].values())
 
 
 def test_the_trained_network_has_many_unique_detectors_in_conv5_and_its_random_twin_few(tmp_path):

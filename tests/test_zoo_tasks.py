@@ -5,12 +5,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from n2vlib.zoo.architectures import SmallAlexNetGrey
+from n2vlib.zoo.architectures import SmallAlexNetGrey, SmallResNetCaptions
 from n2vlib.zoo.data import Drawn
 from n2vlib.zoo.recipes import RECIPES
 from n2vlib.zoo.tasks import (
     TASKS,
     Labels,
+    captions,
     colorization,
     denoising,
     objects,
@@ -36,7 +37,7 @@ def test_every_recipes_task_is_there_and_every_task_names_its_outputs():
     assert {row.task for row in RECIPES.values() if row.task} <= set(TASKS)
     counts = {name: sum(map(len, task.outputs(DRAWN).values())) for name, task in TASKS.items()}
     assert counts == {
-        "scenes and objects": 5, "scenes": 2, "objects": 3,
+        "scenes and objects": 5, "scenes": 2, "objects": 3, "captions": 7,
         "rotation": 4, "colorization": 25, "patch order": 24, "denoising": 192,
     }  # fmt: skip
 
@@ -150,3 +151,46 @@ def test_a_tasks_random_parts_follow_from_its_generator():
     for task in (rotation, patch_order, colorization, denoising):
         first, second = (task.batch(images(), NO_LABELS, rng()) for _ in range(2))
         assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))
+
+
+# -- captions
+
+
+def test_a_caption_is_the_scene_the_objects_in_order_and_the_end():
+    labels = Labels(torch.tensor([1, -1]), torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]))
+    words = captions.outputs(DRAWN)["words"]
+    said = [[words[i] for i in row if i >= 0] for row in captions.captions(labels).tolist()]
+    assert said == [["b", "c", "e", "end"], ["nowhere", "end"]]
+    many = Labels(torch.tensor([0]), torch.ones(1, 40))
+    longest = captions.captions(many)[0].tolist()
+    assert longest == [42, 2, 3, 4, 5, 6, 7, 8, 9, 0]
+
+
+def test_captions_are_scored_by_place_and_as_sets_of_words():
+    labels = Labels(torch.tensor([1]), torch.tensor([[1.0, 0.0, 1.0]]))
+    truth = captions.captions(labels)
+    wrong_order = torch.tensor([[6, 4, 2, 0, 3, 3, 3, 3, 3, 3]])  # after the end nothing counts
+    output = torch.nn.functional.one_hot(wrong_order, 7).float()
+    assert captions.spoken(output).tolist() == [[6, 4, 2, 0, -1, -1, -1, -1, -1, -1]]
+    scores = captions.score([(output, truth)])
+    assert (scores["word_accuracy"], scores["word_precision"], scores["word_recall"]) == (0.5, 1.0, 1.0)
+    perfect = torch.nn.functional.one_hot(truth.clamp(min=0), 7).float() * 100
+    assert captions.score([(perfect, truth)])["word_accuracy"] == 1 and captions.loss(perfect, truth).item() < 1e-6
+    only_scene = torch.nn.functional.one_hot(torch.tensor([[6] + [0] * 9]), 7).float()
+    scores = captions.score([(only_scene, truth)])
+    assert scores["word_precision"] == 1 and scores["word_recall"] == pytest.approx(1 / 3)
+
+
+def test_the_speaking_network_hears_its_own_last_word():
+    torch.manual_seed(0)
+    module = SmallResNetCaptions(outputs=9).eval()
+    pictures = images(2, 32)
+    scores = module(pictures)
+    with torch.no_grad():  # step by step, by hand
+        grid = module.layer3(module.layer2(module.layer1(module.stem(pictures))))
+        hidden = torch.tanh(module.saw(torch.cat([grid.mean((2, 3)), grid.amax((2, 3))], 1)))
+        memory, said = torch.zeros_like(hidden), torch.tensor([9, 9])
+        for step in range(scores.shape[1]):
+            hidden, memory = module.lstm(module.words(said), (hidden, memory))
+            assert torch.allclose(module.head(hidden), scores[:, step], atol=1e-6)
+            said = scores[:, step].argmax(1)

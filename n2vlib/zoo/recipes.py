@@ -11,6 +11,8 @@ from n2vlib.preprocessing import Preprocessing
 # All networks of the zoo see drawn images at their own size; values about -2..2.
 PREPROCESSING = Preprocessing((112, 112), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 1)
 
+SUPERVISED = ("scenes and objects", "scenes", "objects", "captions")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -22,6 +24,9 @@ class Recipe:
     images         number of drawn training images (world seed 1; held-out images are world seed 2)
     epochs         passes over them;  small_epochs: how many of these, the first, at small_side pixels: faster
     rate           highest learning rate of the one-cycle schedule
+    batch_norm     while it is trained; folded away afterwards;  dropout: share of the head's inputs left out meanwhile
+    start          network of the zoo whose weights, but for the head, training starts from: fine-tuning
+    snapshots      numbers of steps after which the weights are shipped too, as name@step
     """
 
     name: str
@@ -35,32 +40,68 @@ class Recipe:
     small_side: int = 80
     rate: float = 4e-3
     batch: int = 128
+    batch_norm: bool = True
+    dropout: float = 0.0
+    start: str | None = None
+    snapshots: tuple[int, ...] = ()
+
+    @property
+    def files(self) -> list[str]:
+        """Names of the networks that come of it, in the order of training: snapshots, then the network itself."""
+        return [*(f"{self.name}@{step}" for step in self.snapshots), self.name]
 
     @property
     def training(self) -> str:
         """Whether people's labels were used: supervised, self-supervised, or random where nothing was learned."""
         if self.task is None:
             return "random"
-        return "supervised" if "scenes" in self.task or "objects" in self.task else "self-supervised"
+        return "supervised" if self.task in SUPERVISED else "self-supervised"
 
 
 # Five minutes of one core (small-vgg ten), and three and a half; the last epochs are at full size.
 _SHORT: dict[str, Any] = {"images": 6_000, "epochs": 8, "small_epochs": 6, "small_side": 64, "batch": 64}
 _SHORTER = {**_SHORT, "epochs": 6, "small_epochs": 5}
+# As the AlexNet of Network Dissection's section 3.6 was trained: with dropout, without batch norm.
+_PLAIN = {**_SHORTER, "batch_norm": False, "dropout": 0.3, "rate": 2e-3}
+_TUNED: dict[str, Any] = {
+    **_SHORT,
+    "epochs": 4,
+    "small_epochs": 3,
+    "batch_norm": False,
+    "rate": 1e-3,
+    "snapshots": (20, 93),
+}
+
+_BOTH = "scenes and objects"
+
+
+def _widths(*filters: int) -> dict[str, Any]:
+    return {"widths": filters}
+
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("small-alexnet", "scenes and objects", "small-alexnet"),
+        Recipe("small-alexnet", _BOTH, "small-alexnet"),
         Recipe("small-alexnet-random", None, "small-alexnet"),
         Recipe("small-alexnet-scenes", "scenes", "small-alexnet", **_SHORT),
         Recipe("small-alexnet-objects", "objects", "small-alexnet", **_SHORT),
-        Recipe("small-vgg", "scenes and objects", "small-vgg", **_SHORT),
-        Recipe("small-googlenet", "scenes and objects", "small-googlenet", **_SHORTER),
-        Recipe("small-resnet", "scenes and objects", "small-resnet", **_SHORTER),
+        Recipe("small-vgg", _BOTH, "small-vgg", **_SHORT),
+        Recipe("small-googlenet", _BOTH, "small-googlenet", **_SHORTER),
+        Recipe("small-resnet", _BOTH, "small-resnet", **_SHORTER),
         Recipe("small-alexnet-rotation", "rotation", "small-alexnet", **_SHORTER),
         Recipe("small-alexnet-colorization", "colorization", "small-alexnet-grey", **_SHORTER),
         Recipe("small-alexnet-patch-order", "patch order", "small-alexnet-tiles", **_SHORTER),
         Recipe("small-alexnet-denoising", "denoising", "small-alexnet-cells", **_SHORTER),
+        Recipe("small-resnet-captions", "captions", "small-resnet-captions", **_SHORT),
+        Recipe("small-alexnet-repeat-1", _BOTH, "small-alexnet", seed=1, snapshots=(10, 30, 93, 186, 372), **_PLAIN),
+        Recipe("small-alexnet-repeat-2", _BOTH, "small-alexnet", seed=2, **_PLAIN),
+        Recipe("small-alexnet-repeat-3", _BOTH, "small-alexnet", seed=3, **_PLAIN),
+        Recipe("small-alexnet-no-dropout", _BOTH, "small-alexnet", seed=1, **{**_PLAIN, "dropout": 0.0}),
+        Recipe("small-alexnet-batch-norm", _BOTH, "small-alexnet", seed=1, **{**_PLAIN, "batch_norm": True}),
+        Recipe("small-alexnet-wide", _BOTH, "small-alexnet", _widths(24, 64, 128, 128, 384), seed=1, **_PLAIN),
+        Recipe("small-alexnet-wide-all", _BOTH, "small-alexnet", _widths(36, 96, 192, 192, 384), seed=1, **_PLAIN),
+        Recipe("small-alexnet-scenes-to-objects", "objects", "small-alexnet", start="small-alexnet-scenes", **_TUNED),
+        Recipe("small-alexnet-objects-to-scenes", "scenes", "small-alexnet", start="small-alexnet-objects", **_TUNED),
     )
 }

@@ -17,15 +17,15 @@ FOLDER = Path(__file__).parent / "files"
 
 
 def names() -> list[str]:
-    """Names of the zoo's networks."""
-    return list(RECIPES)
+    """Names of the zoo's networks, those along a training (name@step) before the one it ended with."""
+    return [name for row in RECIPES.values() for name in row.files]
 
 
 def recipe(name: str) -> Recipe:
     """The row of the table; BadInput with near matches for a name that is not in it."""
-    if name not in RECIPES:
+    if name not in names():
         raise BadInput(f"zoo: no network {name!r}; {near(name, names())}")
-    return RECIPES[name]
+    return RECIPES[name.partition("@")[0]]
 
 
 def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module, Preprocessing]:

@@ -26,6 +26,8 @@ HELD_OUT = 2_000
 def train(name: str, device: str = "auto", out: Path | None = None) -> dict[str, Any]:
     """Train the network `name`, write <name>.safetensors and <name>.json into `out`, and return what the JSON says.
 
+    The same two files are written for each of its snapshots.
+
     device   "auto" (a GPU where there is one), "cpu" or "cuda"
     out      folder; None: where the zoo ships from
     """
@@ -33,10 +35,14 @@ def train(name: str, device: str = "auto", out: Path | None = None) -> dict[str,
     _task(row)
     learn, held_out = data.drawn(row.images, data.TRAIN_SEED), data.drawn(HELD_OUT, data.HELD_OUT_SEED)
     started = time.monotonic()
-    state = fit(row, learn, choose_device(device))
+    states = fit(row, learn, choose_device(device)).items()
     seconds = time.monotonic() - started
     facts = {"data": _facts_of(learn, held_out), "seconds": round(seconds), "device": str(choose_device(device))}
-    return ship(row, state, held_out, facts, out or shipped.FOLDER)
+    records = [
+        ship(row, file, state, held_out, {"steps": steps, **facts}, out or shipped.FOLDER)
+        for file, (steps, state) in zip(row.files, states, strict=True)
+    ]
+    return records[-1]
 
 
 def choose_device(device: str) -> torch.device:
@@ -44,23 +50,48 @@ def choose_device(device: str) -> torch.device:
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
 
 
-def fit(row: Recipe, learn: data.Drawn, device: torch.device) -> dict[str, Tensor]:
-    """Weights after training, batch norm folded in, rounded to float16. AdamW on a one-cycle schedule."""
+def fit(row: Recipe, learn: data.Drawn, device: torch.device) -> dict[int, dict[str, Tensor]]:
+    """Weights after each of the recipe's snapshots and after the last step, by the number of steps.
+
+    Batch norm folded in, rounded to float16. AdamW on a one-cycle schedule.
+    """
     torch.manual_seed(row.seed)
-    task = _task(row)
-    outputs = sum(map(len, task.outputs(learn).values()))
-    module = ARCHITECTURES[row.architecture](outputs=outputs, batch_norm=True, **row.options)
+    task, found = _task(row), {}
+    module = _untrained(row, outputs=sum(map(len, task.outputs(learn).values())))
     module = module.to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
     steps = row.epochs * (len(learn.images) // row.batch)
     optimizer = torch.optim.AdamW(module.parameters(), lr=row.rate, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, row.rate, total_steps=steps, pct_start=0.2)
-    for images, target in bar(batches(row, learn, device), f"training {row.name}", steps):
+    for step, (images, target) in enumerate(bar(batches(row, learn, device), f"training {row.name}", steps), start=1):
         loss = task.loss(module(images), target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-    return {name: values.half() for name, values in folded_state(module).items()}
+        if step in (*row.snapshots, steps):
+            found[step] = {name: values.half() for name, values in folded_state(module).items()}
+    return found
+
+
+def _untrained(row: Recipe, outputs: int) -> nn.Module:
+    """The module before its first step: new weights, or those of the network it starts from under a new head."""
+    module = ARCHITECTURES[row.architecture](outputs=outputs, batch_norm=row.batch_norm, **row.options)
+    if not row.batch_norm:
+        _spread(module)
+    if row.start:
+        start = shipped.load(row.start)[0].state_dict()
+        module.load_state_dict(module.state_dict() | {k: v for k, v in start.items() if not k.startswith("head.")})
+    if row.dropout:
+        head = module.get_submodule("head")
+        head.register_forward_pre_hook(lambda head, seen: F.dropout(seen[0], row.dropout, head.training))
+    return module
+
+
+def _spread(module: nn.Module) -> None:
+    """He's weights for convolutions: without batch norm, torch's own let activations fade from layer to layer."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_uniform_(part.weight, nonlinearity="relu")
 
 
 def batches(row: Recipe, learn: data.Drawn, device: torch.device) -> Iterator[tuple[Tensor, Any]]:
@@ -94,15 +125,20 @@ def augmented(pixels: Tensor, rng: np.random.Generator, side: int) -> Tensor:
     return (x * gain + shift).contiguous(memory_format=torch.channels_last)
 
 
-def ship(row: Recipe, state: dict[str, Tensor], held_out: data.Drawn, facts: dict, out: Path) -> dict[str, Any]:
-    """Measure float16 weights on held-out images and write them and their record, the weights first."""
+def ship(
+    row: Recipe, file: str, state: dict[str, Tensor], held_out: data.Drawn, facts: dict, out: Path
+) -> dict[str, Any]:
+    """Measure float16 weights on held-out images and write them and their record, the weights first.
+
+    file   one of `row.files`
+    """
     from safetensors.torch import save
 
     module = ARCHITECTURES[row.architecture](outputs=len(state["head.bias"]), **row.options)
     module.load_state_dict({name: values.float() for name, values in state.items()})
     weights = save(state)
     record = {
-        "name": row.name,
+        "name": file,
         "recipe": asdict(row),
         **facts,
         "accuracy": accuracy(row, module.eval(), held_out),
@@ -112,8 +148,8 @@ def ship(row: Recipe, state: dict[str, Tensor], held_out: data.Drawn, facts: dic
         "torch": str(torch.__version__),
     }
     out.mkdir(parents=True, exist_ok=True)
-    _replace(out / f"{row.name}.safetensors", weights)
-    _replace(out / f"{row.name}.json", (json.dumps(record, indent=1) + "\n").encode())
+    _replace(out / f"{file}.safetensors", weights)
+    _replace(out / f"{file}.json", (json.dumps(record, indent=1) + "\n").encode())
     return record
 
 

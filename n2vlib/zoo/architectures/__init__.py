@@ -7,6 +7,7 @@ Each class takes outputs, widths and batch_norm, ends in a part named head with 
 from torch import nn
 
 from n2vlib.zoo.architectures.alexnet import SmallAlexNet, SmallAlexNetCells, SmallAlexNetGrey, SmallAlexNetTiles
+from n2vlib.zoo.architectures.captions import SmallResNetCaptions
 from n2vlib.zoo.architectures.googlenet import SmallGoogLeNet
 from n2vlib.zoo.architectures.parts import folded_state
 from n2vlib.zoo.architectures.resnet import SmallResNet
@@ -20,6 +21,7 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     "small-vgg": SmallVGG,
     "small-googlenet": SmallGoogLeNet,
     "small-resnet": SmallResNet,
+    "small-resnet-captions": SmallResNetCaptions,
 }
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "SmallAlexNetTiles",
     "SmallGoogLeNet",
     "SmallResNet",
+    "SmallResNetCaptions",
     "SmallVGG",
     "folded_state",
 ]

@@ -1,7 +1,7 @@
 """What the zoo's networks are trained for: one file per task, each with the four functions of `Task`.
 
-Supervised: scenes and objects, scenes, objects. Self-supervised, from the images alone: rotation, colorization,
-patch order, denoising.
+Supervised: scenes and objects, scenes, objects, captions. Self-supervised, from the images alone: rotation,
+colorization, patch order, denoising.
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from n2vlib.zoo.data import Drawn
 from n2vlib.zoo.tasks import (
+    captions,
     colorization,
     denoising,
     objects,
@@ -50,6 +51,7 @@ TASKS: dict[str, Task] = {
     "scenes and objects": scenes_and_objects,
     "scenes": scenes,
     "objects": objects,
+    "captions": captions,
     "rotation": rotation,
     "colorization": colorization,
     "patch order": patch_order,
