@@ -41,7 +41,7 @@ def _networks(rows: Any) -> Any:
 
 # What a network was trained by, as Figure 6 groups them.
 TRAININGS = ("supervised", "self-supervised", "random")
-_OF_A_NETWORK = {"network", "layer", "label", "training", "weights", "preprocessing"}
+_OF_A_NETWORK = {"network", "layer", "label", "steps", "training", "weights", "preprocessing"}
 
 RULES: dict[str, Any] = {
     "PROBE": Text,
@@ -64,6 +64,13 @@ RULES |= {  # and what only some chapters know
     "NETWORKS": Annotated[list[dict[str, Any]], Field(min_length=1), BeforeValidator(_networks)],
     "MAPS": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
     "BY_LAYER": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
+    "CONDITIONS": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
+    "SNAPSHOTS": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
+    "TO_SCENES": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
+    "TO_OBJECTS": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
+    "WIDTHS": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
+    "ALONG": Annotated[list[dict[str, Any]], Field(min_length=2), BeforeValidator(_networks)],
+    "BACK": Annotated[list[dict[str, Any]], Field(min_length=2), BeforeValidator(_networks)],
     "SUBSETS_SEGMENTATION": Annotated[list[Positive], Field(min_length=1), BeforeValidator(_distinct)],
     "SUBSETS_CLASSIFICATION": Annotated[list[Positive], Field(min_length=1), BeforeValidator(_distinct)],
     "NOISE": Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), BeforeValidator(_distinct)],
@@ -74,6 +81,8 @@ RULES |= {  # and what only some chapters know
     "CUT": Annotated[float, Field(ge=0, lt=1)],
     "CONVENTION": Text,
     "UNITS": str | None,
+    "RATINGS": str | None,
+    "RATED": Positive,
     "SECOND": Text,
     "ALPHAS": Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), BeforeValidator(_distinct)],
     "ROTATIONS": Positive,

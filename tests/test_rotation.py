@@ -8,7 +8,7 @@ from scipy.linalg import fractional_matrix_power
 
 from n2vlib import tables
 from n2vlib.activations import read_layers
-from n2vlib.analysis import rotation
+from n2vlib.analysis import maximal, rotation
 from n2vlib.errors import BadInput
 from n2vlib.methods import dissection
 from n2vlib.store import Store
@@ -107,7 +107,7 @@ def test_the_mask_in_the_pictures_covers_what_is_counted(turned):
     counted = dissection.count(layer, probe)
     color = probe.concepts.index.get_loc(probe.concept("red-c"))  # every image holds a color, so every image counts
     everywhere = range(len(probe))
-    area = [np.sum(rotation.masks(network(), layer, probe, k, everywhere)) for k in range(6)]
+    area = [np.sum(maximal.masks(network(), layer, probe, k, everywhere)) for k in range(6)]
     np.testing.assert_allclose(area, counted.predicted[:, color], atol=0.002 * max(area))
 
 

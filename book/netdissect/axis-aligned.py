@@ -72,7 +72,7 @@ n2vlib.check_parameters(globals())
 # pass over the images reads them all.
 
 # %%
-from n2vlib.analysis import rotation
+from n2vlib.analysis import maximal, rotation
 
 probe = n2vlib.load_probe(PROBE)
 network, name = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED), LAYERS[-1]
@@ -131,7 +131,7 @@ print(f"in the library at {full.fired_in(image)[direction].sum()}; its lowest va
 # %%
 from n2vlib import gallery
 
-mask = rotation.masks(turned, full, probe, direction, [image])[0]
+mask = maximal.masks(turned, full, probe, direction, [image])[0]
 gallery.show(
     [probe.image(image)] * 2,
     [f"what direction {direction} puts out", f"its mask, and where people see: {best['name']}"],
@@ -267,7 +267,7 @@ strips = []
 for concept, kind, k in cells:
     iou = iou_of[kind][k, probe.concepts.index.get_loc(concept)]
     images = [int(i) for i in source[kind][1].highest[:, k].argsort()[::-1][:2]]
-    masks = rotation.masks(*source[kind], probe, k, images)
+    masks = maximal.masks(*source[kind], probe, k, images)
     caption = gallery.caption(f"{probe.concepts.loc[concept, 'name']}, {kind} {k}", float(iou))
     strips += [
         (probe.image(i), caption, mask, probe.annotated(concept, i)) for i, mask in zip(images, masks, strict=True)

@@ -331,7 +331,7 @@ print(f"At {2 * CUT}, {layer.name} loses {len(lost)} names: {', '.join(sorted(lo
 #   three releases of one method chose differently.
 # - The order of layers is more robust than any count.
 #
-# If a name belongs to a filter, it should be lost when the filters are mixed. The [next chapter](axis-aligned) mixes them.
+# Is the name the one that people would give? The [next chapter](human) lets them vote.
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)

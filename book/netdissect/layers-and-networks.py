@@ -69,6 +69,17 @@ listed = names.groupby(["training", "network"], sort=False)["dataset_or_task"].a
 charts.table(listed, f"The {len(names)} networks of Table 2", rows=20)
 
 # %% [markdown]
+# How many images taught them, and of how many classes. *Hybrid* is ImageNet and Places365 together.
+
+# %%
+claims = published.table("netdissect_quantitative_claims").set_index("claim_id")["value"]
+for data, (images, classes) in {"ImageNet": (44, 45), "Places205": (46, 47), "Places365": (48, 49)}.items():
+    print(f"{data}: {claims[f'nd_c{images}']} million images of {claims[f'nd_c{classes}']:.0f} classes")
+alone = names[names["training"] == "self"]
+print(f"Without labels: {claims['nd_c13']:.0f} networks in the text, {len(alone)} in its Table 2:", end=" ")
+print(", ".join(alone["dataset_or_task"]))
+
+# %% [markdown]
 # Their weights are not here. The same questions are put to small networks of ours, trained on drawn images: some of one
 # body and different teachers, some of one teacher and different bodies, and one that was taught nothing. The last
 # convolutional layer of each:
@@ -89,6 +100,8 @@ charts.table(networks, rows=20)
 # it is above the cut, the filter is a detector.
 
 # %%
+import numpy as np
+
 from n2vlib.methods import dissection
 
 first = networks["label"].iloc[0]
@@ -173,6 +186,49 @@ by_body = by_body.sort_values("unique_per_filter", ascending=False, kind="stable
 charts.table(by_body, "Detectors in all filters; the share with its 95% bootstrap interval over filters")
 
 # %% [markdown]
+# ### The best of each
+#
+# > Figure 11 shows for every architecture the two best filters of a concept; for the best networks those of *bus* and
+# > *airplane* exceed an IoU of 0.25 {cite}`zhou2019interpreting`.
+#
+# Here are the two things that all these networks detect best, and of each network the two best filters, on the image where
+# the filter is highest. Dashed is its mask.
+
+# %%
+from n2vlib import gallery
+from n2vlib.analysis import maximal
+
+given = dict(zip(networks["label"], [{**own, "layer": LAYERS[-1]}, *NETWORKS], strict=True))
+
+
+def picture(label, k, name, iou):
+    """A filter's mask on the image where it is highest: image, caption, mask."""
+    row = given[label]
+    network = n2vlib.load_network(row["network"], row.get("weights"), row.get("preprocessing"), SEED)
+    image, mask = maximal.top_mask(network, ends[label], probe, k)
+    return probe.image(image), gallery.caption(f"{label} {k}: {name}", float(iou)), mask
+
+
+def pictures(cells, columns):
+    """The grid of some such pictures."""
+    if not cells:
+        return "No filter to show."
+    images, captions, masks = (list(each) for each in zip(*cells, strict=True))
+    return gallery.show(images, captions, predicted=masks, columns=columns)
+
+
+# %%
+ious = {label: dissection.dissection_iou(ends[label], probe) for label in same["label"]}
+weakest = np.min([each.max(0) for each in ious.values()], axis=0)
+things = probe.concepts["category"].isin(["object", "part"]).to_numpy()
+cells = [
+    picture(label, int(k), probe.concepts["name"].iloc[c], each[k, c])
+    for c in np.where(things, weakest, -1).argsort()[::-1][: min(2, things.sum())]
+    for label, each in ious.items() for k in each[:, c].argsort()[::-1][:2]
+]  # fmt: skip
+pictures(cells, 2 * min(2, len(ious)))
+
+# %% [markdown]
 # ## From teacher to teacher
 #
 # > Figure 12: the training task matters; Places gives more unique detectors than ImageNet, and learning without labels
@@ -213,6 +269,21 @@ asked["texture, share of detectors"] = asked["texture detectors"] / asked["detec
 charts.table(asked, digits=2, rows=20)
 
 # %% [markdown]
+# ### Taught by riddles
+#
+# > Figure 15 shows the best concepts of four networks that learned without labels {cite}`zhou2019interpreting`.
+#
+# The best detectors of ours, of different concepts, three for each network:
+
+# %%
+riddles = networks.loc[networks["training"] == "self-supervised", "label"]
+cells = [
+    picture(label, row.filter, row.name, row.dissection_iou)
+    for label in riddles for row in found[label].drop_duplicates("concept").head(3).itertuples(index=False)
+]  # fmt: skip
+pictures(cells, 6 if len(riddles) > 1 else 3)
+
+# %% [markdown]
 # ## How many, how good
 #
 # > Figure 10: for the object classes of ResNet-152, the number of detectors of a class and their mean IoU are all but
@@ -224,10 +295,8 @@ charts.table(asked, digits=2, rows=20)
 objects = {name: detecting.by_concept(each, "object") for name, each in found.items()}
 richest = max(objects, key=lambda name: objects[name]["detectors"].sum())
 r, r_low, r_high = detecting.correlation(objects[richest], SEED)
-stated = published.table("netdissect_quantitative_claims").set_index("claim_id").loc["nd_c11", "value"]
-words = (
-    f"{richest}: r = {r:.2f} ({r_low:.2f} to {r_high:.2f}) over {len(objects[richest])} objects; the paper has {stated}"
-)
+words = f"{richest}: r = {r:.2f} ({r_low:.2f} to {r_high:.2f}) over {len(objects[richest])} objects"
+words += f"; the paper has {claims['nd_c11']}"
 charts.iou_by_detectors(objects[richest], words, "In brackets: 95% bootstrap interval over objects.")
 
 # %% [markdown]
@@ -436,7 +505,7 @@ for factor in (0.5, 2.5):
 # - Released counts are the one place where the paper's own networks can still be asked here.
 #
 # Every count in this chapter hangs on two numbers that were chosen: how often a filter fires, and where the cut lies.
-# The [next chapter](threshold) moves them.
+# A [later chapter](threshold) moves them. The [next one](captioning) has a teacher who speaks.
 
 # %%
 n2vlib.provenance(probe=probe, layers=ends, seed=SEED)

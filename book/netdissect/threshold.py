@@ -264,7 +264,7 @@ print(f"Above {highest:.3f} no filter gets a name by chance; {len(left)} of {lay
 # - A filter whose word is missing is usually given another one.
 # - A cut means something beside what chance gives: labels dealt at random are the cheapest control there is.
 #
-# The [verdict](../verdict/net2vec) puts all claims side by side.
+# The paper ends here. The [next chapter](ablation) does what its authors did afterwards.
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)

@@ -3,7 +3,7 @@
 What is usually shown of a filter (Net2Vec, Figure 1), and what misleads about it (Net2Vec 5.1).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,10 @@ from scipy import sparse
 from n2vlib.activations import Layer
 from n2vlib.alignment import Alignment
 from n2vlib.errors import BadInput
+from n2vlib.methods import dissection
+from n2vlib.networks import Network
+from n2vlib.probe import ProbeSet
+from n2vlib.record import run_layers
 
 _VALUES_AT_ONCE = 2**23
 
@@ -29,6 +33,21 @@ def top_images(layer: Layer, filters: Iterable[int], count: int) -> pd.DataFrame
         told = {"filter": k, "rank": np.arange(1, len(images) + 1), "image": images, "activation": highest[images]}
         parts.append(pd.DataFrame(told))
     return pd.concat(parts, ignore_index=True)
+
+
+def masks(
+    network: Network, layer: Layer, probe: ProbeSet, filter_k: int, images: Sequence[int]
+) -> list[NDArray[np.bool_]]:
+    """One filter's mask on some images, as the dissection IoU counts it: enlarged, then cut at T_k."""
+    pixels = network.preprocessing(np.stack([probe.image(int(i)) for i in images]))
+    maps = run_layers(network.module.cpu(), [layer.module], pixels)[layer.module][:, filter_k].double().numpy()
+    return list(dissection.mask(layer, probe, maps, filter_k))
+
+
+def top_mask(network: Network, layer: Layer, probe: ProbeSet, filter_k: int) -> tuple[int, NDArray[np.bool_]]:
+    """The image on which a filter is highest, and the filter's mask there."""
+    image = int(top_images(layer, [filter_k], 1)["image"].iloc[0])
+    return image, masks(network, layer, probe, filter_k, [image])[0]
 
 
 def strengths(found: Alignment, layer: Layer, images: NDArray[np.int64]) -> pd.DataFrame:

@@ -19,11 +19,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from n2vlib import tables
-from n2vlib.activations import Layer
 from n2vlib.errors import BadInput
-from n2vlib.methods import dissection
 from n2vlib.networks import Network
-from n2vlib.probe import ProbeSet
 from n2vlib.record import run_layers
 
 _ROUND = 1e-6  # how far a block of the Schur form may be from a rotation
@@ -111,15 +108,6 @@ def same_layer(network: Network, name: str) -> str:
     """The layer of that name; where the network has none, the last that has a name in the papers."""
     modules = dict(network.module.named_modules())
     return name if name in network.aliases or name in modules or not network.aliases else list(network.aliases)[-1]
-
-
-def masks(
-    network: Network, layer: Layer, probe: ProbeSet, filter_k: int, images: Sequence[int]
-) -> list[NDArray[np.bool_]]:
-    """One filter's mask on some images, as the dissection IoU counts it: enlarged, then cut at T_k."""
-    pixels = network.preprocessing(np.stack([probe.image(int(i)) for i in images]))
-    maps = run_layers(network.module.cpu(), [layer.module], pixels)[layer.module][:, filter_k].double().numpy()
-    return list(dissection.mask(layer, probe, maps, filter_k))
 
 
 def heads(

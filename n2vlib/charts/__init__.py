@@ -6,15 +6,18 @@ Numbers are rounded to four digits, so that a chart is the same on every run. On
 """
 
 from n2vlib.charts import theme  # noqa: F401  (importing it sets Altair's theme and renderer)
+from n2vlib.charts.ablation import in_rows
 from n2vlib.charts.claims import forest
 from n2vlib.charts.detectors import iou_by_detectors, unique_by
 from n2vlib.charts.differences import differences
 from n2vlib.charts.distributions import concept_counts, histogram, lines
 from n2vlib.charts.filters import by_layer, concepts_per_filter, individual_iou, weights_scatter
+from n2vlib.charts.history import along_training
 from n2vlib.charts.networks import by_network, gains_by_network
 from n2vlib.charts.orders import networks_in_order
 from n2vlib.charts.parts import Chart
 from n2vlib.charts.planted import small_lines, tau_bound
+from n2vlib.charts.rating import votes
 from n2vlib.charts.rotation import unique_by_turn
 from n2vlib.charts.scores import (
     accuracy_scatter,
@@ -31,6 +34,7 @@ from n2vlib.html_table import table
 __all__ = [
     "Chart",
     "accuracy_scatter",
+    "along_training",
     "by_category",
     "by_layer",
     "by_network",
@@ -48,6 +52,7 @@ __all__ = [
     "forest",
     "gains_by_network",
     "histogram",
+    "in_rows",
     "individual_iou",
     "iou_by_detectors",
     "iou_scatter",
@@ -60,5 +65,6 @@ __all__ = [
     "tau_bound",
     "unique_by",
     "unique_by_turn",
+    "votes",
     "weights_scatter",
 ]

@@ -1,0 +1,97 @@
+"""What becomes of a layer's filters while their network learns, or learns something else.
+
+Network Dissection (TPAMI), sections 3.6 and 3.7. Every table has one row per network in the order of training; a
+network of the zoo knows its number of steps and its score on images it has not seen.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from n2vlib import tables
+from n2vlib.activations import Layer
+from n2vlib.errors import BadInput
+from n2vlib.methods import dissection
+from n2vlib.probe import ProbeSet
+from n2vlib.zoo import shipped
+
+
+def steps(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """How many training steps each network had: label, steps.
+
+    rows   network, and where wanted label and steps; a network of the zoo knows its own
+    Raises BadInput where the steps are known from neither.
+    """
+    found = []
+    for row in rows:
+        number = row["steps"] if "steps" in row else _record(row).get("steps")
+        if number is None:
+            raise BadInput(f"{row['network']}: its number of training steps is not known; give the entry `steps`")
+        found.append((_label(row), number))
+    return pd.DataFrame(found, columns=["label", "steps"])
+
+
+def told(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """What the networks of the zoo score on images they have not seen: label, steps, score (in words), value.
+
+    Networks from elsewhere have no score here and are left out.
+    """
+    found = []
+    for row in rows:
+        known = _record(row)
+        scores = known.get("accuracy", {}).items()
+        found += [(_label(row), row.get("steps", known.get("steps")), name.replace("_", " "), v) for name, v in scores]
+    return pd.DataFrame(found, columns=["label", "steps", "score", "value"])
+
+
+def _record(row: Mapping[str, Any]) -> dict[str, Any]:
+    return shipped.record(row["network"]) if row["network"] in shipped.names() else {}
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    return row.get("label") or row["network"].rpartition(":")[2]
+
+
+def names(layers: Mapping[str, Layer], probe: ProbeSet, cut: float) -> pd.DataFrame:
+    """The best concept of every filter in every network.
+
+    Returns   label, filter, concept, name, category, dissection_iou, detector (above the cut)
+    """
+    best = [dissection.filters(layer, probe).assign(label=label) for label, layer in layers.items()]
+    rows = pd.concat(best, ignore_index=True)
+    rows["detector"] = rows["dissection_iou"] > cut
+    return rows.loc[:, ["label", "filter", *tables.CONCEPT, "dissection_iou", "detector"]]
+
+
+def changes(names: pd.DataFrame, before: str, after: str) -> pd.DataFrame:
+    """Every filter's best concept in two networks side by side, of `names`.
+
+    Returns   filter, then concept, name, category, dissection_iou and detector as *_before and *_after, and kept:
+              whether both are the same concept (section 3.7 counts these among all filters)
+    """
+    first, last = (names[names["label"] == label].drop(columns="label") for label in (before, after))
+    both = first.merge(last, on="filter", suffixes=("_before", "_after"))
+    return both.assign(kept=both["concept_before"] == both["concept_after"])
+
+
+def kept(changed: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Share of the filters that keep their concept: among all, and among those that detect before and after.
+
+    low, high   95% bootstrap interval over filters
+    Returns     filters (which), kept, of, share, low, high
+    """
+    both = changed["detector_before"] & changed["detector_after"]
+    rows = []
+    same = changed["kept"].to_numpy(bool)
+    for which, mine in (("all", same), ("detectors before and after", same[both.to_numpy(bool)])):
+        share = mine.mean() if len(mine) else np.nan
+        rows.append((which, mine.sum(), len(mine), share, *tables.bootstrap_mean(mine, seed)))
+    return pd.DataFrame(rows, columns=["filters", "kept", "of", "share", "low", "high"])
+
+
+def restless(names: pd.DataFrame) -> pd.Series:
+    """How many different concepts each filter detects along the way, most first: index filter."""
+    counts: Any = names[names["detector"]].groupby("filter")["concept"].nunique()
+    return counts.sort_values(ascending=False, kind="stable")

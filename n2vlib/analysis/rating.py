@@ -1,0 +1,202 @@
+"""Does a filter's label describe its top patches? Questions for raters, their answers, and the table (TPAMI 3.1).
+
+    named = rating.named(layers, probe)
+    questions = rating.deal(named, each=12, seed=0)          # for people; rating_page makes a page of them
+    answers = rating.read("ratings-ann.csv", questions)      # what the page saved
+    rating.shares(answers)
+
+A question is a row: network, layer, filter, label and category (as shown), concept, asked, dissection_iou. `asked` says
+whether the label is the filter's own or was dealt from another filter: the control, which a rater is not told about.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from n2vlib import tables
+from n2vlib.activations import Layer
+from n2vlib.errors import BadInput
+from n2vlib.look import categories
+from n2vlib.methods import dissection
+from n2vlib.paths import resolve
+from n2vlib.probe import ProbeSet
+
+PATCHES = 15  # images in a question (Figure 4)
+OWN, PLANTED = "own label", "random label"
+AUTOMATIC = "automatic, not a person"
+ANSWERS = ("yes", "no", "skip")
+UNIT = ["network", "layer", "filter"]
+COLUMNS = [*UNIT, "label", "category", "rater", "answer"]  # of a file of ratings
+_SHOWN = [*UNIT, "label", "category"]
+_LABEL = ["concept", "label", "category"]
+
+
+def named(layers: Mapping[str, Layer], probe: ProbeSet) -> pd.DataFrame:
+    """One question for every filter that fires in fifteen images or more: does its own label describe them?
+
+    Layers keep their order and go by their names, which must differ.
+    """
+    tables_of = []
+    for layer in layers.values():
+        enough = (layer.highest > layer.thresholds).sum(axis=0) >= PATCHES
+        tables_of.append(dissection.filters(layer, probe).loc[enough].rename(columns={"name": "label"}))
+    return pd.concat(tables_of, ignore_index=True).assign(asked=OWN)
+
+
+def planted(named: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The same filters, each under the label of another one, drawn from those of its layer with a different label.
+
+    Where a layer has a single label, another layer lends one. By accident such a label may be right.
+    """
+    rng, labels = np.random.default_rng(seed), named["label"].to_numpy()
+    layer, drawn = named["layer"].to_numpy(), []
+    for at, label in enumerate(labels):
+        others = labels != label
+        lenders = np.flatnonzero(others & (layer == layer[at]))
+        lenders = lenders if len(lenders) else np.flatnonzero(others)
+        if not len(lenders):
+            raise BadInput(f"ratings: all filters are labelled {label!r}, so no wrong label can be dealt; add layers")
+        drawn.append(rng.choice(lenders))
+    lent = named[_LABEL].iloc[drawn].set_index(named.index)
+    return named.assign(**{column: lent[column] for column in _LABEL}, asked=PLANTED)
+
+
+def deal(named: pd.DataFrame, each: int, seed: int) -> pd.DataFrame:
+    """Questions for people: `each` filters of every layer, a quarter of them under another one's label; shuffled.
+
+    A filter is asked about once, so that two labels for the same patches do not give the control away.
+    """
+    rng, wrong, dealt = np.random.default_rng(seed), planted(named, seed), []
+    for _, group in named.groupby("layer", sort=False):
+        drawn = rng.permutation(group.index)[:each]
+        quarter = round(len(drawn) / 4)
+        dealt += [wrong.loc[drawn[:quarter]], group.loc[drawn[quarter:]]]
+    questions = pd.concat(dealt)
+    return questions.iloc[rng.permutation(len(questions))].reset_index(drop=True)
+
+
+def patches(layer: Layer, probe: ProbeSet, filter_k: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The fifteen images where a filter is highest, highest first, and its mask in each, as dissection IoU counts it.
+
+    Returns   images int64, (image,); masks bool, (image, *label size)
+    """
+    images = np.argsort(-np.asarray(layer.highest[:, filter_k]), kind="stable")[:PATCHES]
+    pointers, code, value = layer.entries
+    cells, threshold = int(np.prod(layer.grid)), float(layer.thresholds[filter_k])
+    # What was not kept lies below the threshold, and so do its neighbours: any number below does not change the mask.
+    maps = np.full((len(images), cells), threshold - abs(threshold) - 1)
+    for one, image in zip(maps, images, strict=True):
+        start = pointers[image]
+        mine = code[start : pointers[image + 1]]
+        first, last = np.searchsorted(mine, [filter_k * cells, (filter_k + 1) * cells])
+        one[mine[first:last] - filter_k * cells] = value[start + first : start + last]
+    return images, dissection.mask(layer, probe, maps.reshape(-1, *layer.grid), filter_k)
+
+
+def automatic(
+    questions: pd.DataFrame, layers: Mapping[str, Layer], probe: ProbeSet, overlap: float = 0.5
+) -> pd.DataFrame:
+    """Answers of a program that looks at the top patches and at the annotation: not a person, and it knows the truth.
+
+    Yes where at least half of the fifteen patches show the label: patch and annotated mask share at least `overlap` of
+    the smaller of the two in that image; 0 asks for one pixel.
+    Returns   the questions with rater and answer
+    """
+    by_name = {layer.name: layer for layer in layers.values()}
+    asked: dict[tuple[str, int], list[int]] = {}  # both labels of a filter are about the same patches
+    for at, key in enumerate(zip(questions["layer"], questions["filter"], strict=True)):
+        asked.setdefault(key, []).append(at)
+    concepts, said = questions["concept"].tolist(), ["no"] * len(questions)
+    for (name, k), places in asked.items():
+        images, masks = patches(by_name[name], probe, k)
+        for at in places:
+            annotated = np.array([probe.annotated(concepts[at], int(image)) for image in images])
+            if shows(masks, annotated, overlap).mean() >= 0.5:
+                said[at] = "yes"
+    return questions.assign(rater=AUTOMATIC, answer=said)
+
+
+def shows(masks: NDArray[np.bool_], annotated: NDArray[np.bool_], overlap: float) -> NDArray[np.bool_]:
+    """Whether each patch shows the concept: (image,), of masks bool, (image, h, w)."""
+    both, one, other = ((m).sum(axis=(1, 2)) for m in (masks & annotated, masks, annotated))
+    return (both > 0) & (both >= overlap * np.minimum(one, other))
+
+
+def shares(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Share of yes by layer, kind of label and category, "all" first: the form of the paper's Table 3.
+
+    A filter counts once, by the share of its raters who said yes; skipped questions do not count. The interval is a
+    bootstrap over filters.
+    Returns   layer, asked, category, filters, votes, share, low, high, and agreement: how often two raters of a filter
+              say the same, NaN where none has two
+    """
+    given = answers.loc[answers["answer"] != "skip"]
+    votes = given.assign(yes=given["answer"] == "yes").groupby([*_SHOWN, "asked"], sort=False)["yes"]
+    each = votes.agg(yes="sum", votes="size").reset_index()
+    yes, n = each["yes"], each["votes"]
+    pairs = (n * (n - 1)).where(n > 1)
+    each = each.assign(share=yes / n, agreement=(yes * (yes - 1) + (n - yes) * (n - yes - 1)) / pairs)
+    rows = []
+    for (layer, asked), group in each.groupby(["layer", "asked"], sort=False):  # type: ignore[misc]
+        for category in ["all", *categories(group["category"])]:
+            mine = group if category == "all" else group.loc[group["category"] == category]
+            low, high = tables.bootstrap_mean(mine["share"].to_numpy(), seed)
+            counted = len(mine), int(mine["votes"].sum()), mine["share"].mean(), low, high, mine["agreement"].mean()
+            rows.append((layer, asked, category, *counted))
+    told = ["layer", "asked", "category", "filters", "votes", "share", "low", "high", "agreement"]
+    return pd.DataFrame(rows, columns=told)
+
+
+def read(path: str | Path, questions: pd.DataFrame) -> pd.DataFrame:
+    """The answers in a file of ratings, each checked against the questions of the page it was made with.
+
+    path   CSV, one row per answer, columns network, layer, filter, label, category, rater, answer (yes, no or skip);
+           the files of several raters may be joined below one header
+    Returns   the rows of `questions` that were answered, with rater and answer, in the file's order
+    """
+    place = {key: at for at, key in enumerate(zip(*(questions[column].map(str) for column in _SHOWN), strict=True))}
+    rows, line_of = [], {}
+    for line, cells in _lines(path):
+        where = f"{path}, line {line}"
+        rater, answer = cells["rater"].strip(), cells["answer"]
+        if answer not in ANSWERS:
+            raise BadInput(f"{where}, column answer: {answer!r}; it must be {', '.join(ANSWERS)}")
+        if not rater:
+            raise BadInput(f"{where}, column rater: it is empty; write who gave the answer")
+        key = tuple(cells[column] for column in _SHOWN)
+        if key not in place:
+            asked = f"{cells['layer']}, filter {cells['filter']}, {cells['label']!r}"
+            raise BadInput(f"{where}: {asked} is no question of this page; give the parameters the page was made with")
+        if (key, rater) in line_of:
+            raise BadInput(f"{where}: {rater} answered this in line {line_of[key, rater]} already; keep one of them")
+        line_of[key, rater] = line
+        rows.append((place[key], rater, answer))
+    at, raters, given = zip(*rows, strict=True)
+    return questions.iloc[list(at)].assign(rater=raters, answer=given).reset_index(drop=True)
+
+
+def _lines(path: str | Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and {column: text} of every row behind the header; at least one."""
+    file, empty = resolve(path), True
+    if not file.is_file():
+        raise BadInput(f"{path}: there is no such file; save one from the rating page")
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            reader = csv.reader(opened, strict=True)
+            header = next(reader, [])
+            if missing := [column for column in COLUMNS if header.count(column) != 1]:
+                raise BadInput(f"{path}, line 1: column {missing[0]!r} must be there once; wanted: {','.join(COLUMNS)}")
+            for cells in reader:
+                if len(cells) != len(header):
+                    told = f"{len(cells)} fields, the header has {len(header)}"
+                    raise BadInput(f"{path}, line {reader.line_num}: {told}")
+                empty = False
+                yield reader.line_num, dict(zip(header, cells, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{path}: cannot be read as UTF-8 CSV: {error}") from None
+    if empty:
+        raise BadInput(f"{path}: it has a header and no answers; save it again after rating")

@@ -1,0 +1,42 @@
+"""Detectors and scores, network after network in the order of training (Network Dissection TPAMI, Figures 18 and 20)."""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from n2vlib.charts import parts as part
+from n2vlib.look import CHART_WIDTH, categories, rounded
+from n2vlib.tables import need
+
+
+def along_training(counts: pd.DataFrame, scores: pd.DataFrame, title: str, note: str = "") -> part.Chart:
+    """Unique detectors by category above, scores below, against the number of steps (its axis is not to scale).
+
+    counts   steps, category, unique_detectors: one row for each, zeros included
+    scores   steps, score, value; none: the upper chart alone
+    """
+    need(counts, ["steps", "category", "unique_detectors"])
+    need(scores, ["steps", "score", "value"])
+    shown = categories(counts["category"])
+    data = rounded(counts.loc[:, ["steps", "category", "unique_detectors"]])
+    color = part.category(shown)
+    upper: Any = _lines(data, "unique_detectors", "unique detectors", color, "category")
+    upper = upper.encode(opacity=alt.when(part.pick()).then(alt.value(1)).otherwise(alt.value(0.12)))
+    upper = upper.add_params(part.pick()).properties(width=CHART_WIDTH, height=230)
+    if scores.empty:
+        return part.titled(upper, title, note)
+    told = rounded(scores.loc[:, ["steps", "score", "value"]])
+    lines = part.series_channels(told, "score")["color"]
+    lower = _lines(told, "value", "score", lines, "score").properties(width=CHART_WIDTH, height=120)
+    both = alt.vconcat(upper, lower).resolve_scale(color="independent")
+    return part.titled(both, title, note)
+
+
+def _lines(data: pd.DataFrame, value: str, words: str, color: Any, series: str) -> Any:
+    across = alt.X("steps:O", title="training steps", axis=alt.Axis(labelAngle=0), scale=alt.Scale(padding=0.3))
+    up = alt.Y(f"{value}:Q", title=words, scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=5))
+    told = ["steps:O", f"{series}:N", part.number(data, value)]
+    return (
+        alt.Chart(data).mark_line(point=alt.OverlayMarkDef(size=45)).encode(x=across, y=up, color=color, tooltip=told)
+    )

@@ -1,0 +1,100 @@
+"""A page on which people rate labels: one file, works offline, keeps answers in the browser, saves them as CSV.
+
+    rating_page.write("build/rating/page.html", questions, patches)
+
+It shows what Figure 4 of Network Dissection (TPAMI) shows: fifteen images with the highlighted patches of one filter,
+and a label to accept or not. The page knows what is asked, and not which labels are right. `analysis.rating` deals the
+questions and reads the file that the page saves. page.html, page.css and page.js are put into one file here.
+"""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from n2vlib import gallery
+from n2vlib.errors import BadInput
+from n2vlib.paths import resolve
+from n2vlib.tables import need
+
+SIDE = 240  # pixels of a picture's longer side, at most
+QUALITY = 70  # of WebP: the edge of a patch stays sharp, and 900 drawn pictures weigh five megabytes
+_ASKED = ["network", "layer", "filter", "label", "category"]
+_HERE = Path(__file__).parent
+
+
+def write(
+    path: str | Path,
+    questions: pd.DataFrame,
+    patches: Iterable[tuple[Iterable[NDArray[np.uint8]], Iterable[NDArray[np.bool_]]]],
+) -> Path:
+    """Write the page; it appears whole or not at all. Returns where it lies.
+
+    questions   network, layer, filter, label, category; one row each, in the order they are asked. Nothing else of the
+                table gets into the page.
+    patches     for each question its images, uint8 (height, width, 3), and the filter's masks in them, bool (h, w)
+    """
+    need(questions, _ASKED)
+    pictures = [[_webp(*each) for each in zip(*both, strict=True)] for both in patches]
+    if len(pictures) != len(questions) or not pictures:
+        raise BadInput(f"rating page: patches for {len(pictures)} of {len(questions)} questions; give them for each")
+    file = resolve(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        part.write_text(_page(questions, pictures), encoding="utf-8")
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+    return file
+
+
+def _page(questions: pd.DataFrame, pictures: list[list[str]]) -> str:
+    asked: Any = questions.loc[:, _ASKED].to_dict("records")
+    # Answers are kept under this name: another page's answers are never taken for this one's.
+    digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]
+    shown = [
+        {**each, "word": word(each["label"]), "pictures": mine} for each, mine in zip(asked, pictures, strict=True)
+    ]
+    style, script = ((_HERE / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    parts = {
+        "style": style, "style_hash": _hash(style), "script": script, "script_hash": _hash(script),
+        "data": _json({"digest": digest, "questions": shown}),
+    }  # fmt: skip
+    template = (_HERE / "page.html").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
+
+
+def word(label: str) -> str:
+    """A label as people read it: without Broden's endings (-c a color, -s a scene) and underscores."""
+    return re.sub(r"-[cs]$", "", label).replace("_", " ")
+
+
+def _webp(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> str:
+    """One picture in the gallery's look, base64."""
+    picture = gallery.compose(image, predicted=mask)
+    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    picture.save(out, "WEBP", quality=QUALITY, method=1)  # method 4 takes three times as long to save a fifth
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def _json(value: Any) -> str:
+    """JSON that no text within can end: it stands inside a script element."""
+    text = json.dumps(value, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _hash(text: str) -> str:
+    """For the page's security policy, which runs this one script and loads nothing."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
