@@ -1,6 +1,7 @@
-"""The commands: `python -m n2vlib book`, `test`, `run`, `layers`, `probe`, `zoo`, `pairs`, `lab`."""
+"""The commands: `python -m n2vlib book`, `test`, `run`, `layers`, `report`, `probe`, `zoo`, `pairs`, `lab`."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -116,8 +117,31 @@ def layers(
     """Name, shape, stride and receptive field of every layer of a network."""
     from n2vlib.networks import load_network
 
-    loaded = load_network(network, weights=weights, preprocessing=yaml.safe_load(preprocessing or "null"))
+    loaded = load_network(network, weights=weights, preprocessing=_yaml("--preprocessing", preprocessing))
     print(loaded.layers().to_string(index=False))
+
+
+@app.command()
+def report(
+    network: Annotated[str, typer.Argument(help="Zoo or torchvision name, package.module:function, file.py:function")],
+    layer: Annotated[str, typer.Argument(help="A layer of it, as `layers` lists them")],
+    probe: Annotated[str, typer.Option(help="world, world-800, or a folder in Broden's format")] = "world",
+    weights: Annotated[str | None, typer.Option(help="Weights enum or file")] = None,
+    preprocessing: Annotated[str | None, typer.Option(help="As YAML, where the network does not say it")] = None,
+    tau: Annotated[float, typer.Option(help="Share of all places where a filter fires")] = 0.005,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images, where weights are learned")] = 30,
+    seed: Annotated[int, typer.Option(help="Of everything drawn at random")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    out: Annotated[Path | None, typer.Option(help="The page [default: build/report/NETWORK-LAYER.html]")] = None,
+) -> None:
+    """Write one page that works offline: every filter of a layer, and the concepts it serves."""
+    from n2vlib import load_network, load_probe
+    from n2vlib import report as pages
+
+    loaded = load_network(network, weights, _yaml("--preprocessing", preprocessing), seed)
+    name = re.sub(r"[^\w.-]+", "-", f"{network.rpartition(':')[2]}-{layer}")
+    options = {"tau": tau, "epochs": epochs, "seed": seed, "device": device}
+    print(pages.write(out or f"build/report/{name}.html", loaded, layer, load_probe(probe), **options))
 
 
 @probe_app.command("check")
@@ -173,6 +197,13 @@ def _setting(params: Path, out: Path | None, kernel: str | None) -> Any:
 
     file = resolve(params)
     return Setting(file, resolve(out or f"build/{file.stem}"), kernel)
+
+
+def _yaml(option: str, text: str | None) -> Any:
+    try:
+        return yaml.safe_load(text or "null")
+    except yaml.YAMLError as error:
+        raise BadInput(f"{option} {text}: is no YAML ({str(error).splitlines()[0]})") from None
 
 
 def _name_and_value(text: str) -> tuple[str, Any]:

@@ -1,0 +1,13 @@
+"""A network's layer as one HTML page that needs no server and no network: its filters, and the concepts they encode.
+
+    report.write("build/report/conv5.html", network, "conv5", probe, tau=0.005)
+
+measured    what the methods say of the layer
+contents    the same as plain values, in the order the page shows them
+pictures    small pictures, each once, and masks as paths
+page        values, pictures and our script in one file
+"""
+
+from n2vlib.report.page import write
+
+__all__ = ["write"]

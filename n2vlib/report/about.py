@@ -1,0 +1,62 @@
+"""What made a report: names, settings, hashes and versions, and no times or paths, so that two runs agree."""
+
+import platform
+from collections.abc import Iterable
+from importlib.metadata import version
+
+from n2vlib.activations import Layer
+from n2vlib.methods import segmentation
+from n2vlib.networks import Network
+from n2vlib.preprocessing import Preprocessing
+from n2vlib.probe import ProbeSet
+from n2vlib.report.measured import CONVENTION, CUT
+
+PACKAGES = ("n2vlib", "torch", "numpy", "pandas")
+
+
+def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> dict:
+    """network, layer, probe (their names), the count of images, and `rows`: (what, value) of everything else."""
+    name, train = network.name.rpartition(":")[2], int((probe.split == "train").sum())
+    split = f"{train:,} training and {len(probe) - train:,} validation images"
+    rows = {
+        "network": f"{name}; weights: {network.weights.rpartition('/')[2]}; sha256 {network.fingerprint[:12]}",
+        "its input": _input(network.preprocessing),
+        "layer": f"{network.describe(layer.name)}; {_cells(layer)}; sha256 {layer.fingerprint[:12]}",
+        "probe set": f"{probe.name}; {split}, {len(probe.concepts)} concepts; sha256 {probe.fingerprint[:12]}",
+        "a filter fires": f"where its activation is above T_k; tau = {layer.tau:g} of all places, {layer.level}",
+        "dissection IoU": f"over all images, convention {CONVENTION}; detectors are above {CUT:g}",
+        "set IoU": "over the images of a split with the concept; a concept's filter is chosen on training images",
+        "learned weights": f"{epochs} epochs, seed {seed}; outlines: {_outlines()}",
+        "computed on": layer.device,
+        "versions": ", ".join(f"{package} {number}" for package, number in _versions()),
+    }
+    return {
+        "network": name, "layer": layer.name, "probe": probe.name, "images": len(probe), "tau": layer.tau,
+        "rows": [list(row) for row in rows.items()],
+    }  # fmt: skip
+
+
+def _input(shown: Preprocessing) -> str:
+    mean, std = (" ".join(f"{value:g}" for value in values) for values in (shown.mean, shown.std))
+    return f"{_by(shown.size)}, values 0 to {shown.range}, mean {mean}, deviation {std}"
+
+
+def _cells(layer: Layer) -> str:
+    known = layer.windows if layer.windows and max(window.size for window in layer.windows) < float("inf") else ()
+    field = f", each sees {_by(window.size for window in known)} pixels of the input" if known else ""
+    return f"{layer.n_filters} filters of {_by(layer.grid)} cells{field}"
+
+
+def _outlines() -> str:
+    defaults = segmentation.Options()
+    return f"preset {defaults.preset}, loss {defaults.loss}"
+
+
+def _versions() -> Iterable[tuple[str, str]]:
+    yield "python", platform.python_version()
+    for package in PACKAGES:
+        yield package, version(package)
+
+
+def _by(sizes: Iterable[float]) -> str:
+    return " x ".join(f"{size:g}" for size in sizes)

@@ -1,0 +1,165 @@
+"""What the page tells, as values that JSON can hold: filters by number, concepts by their place in probe.concepts."""
+
+import base64
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from n2vlib import look, released_units
+from n2vlib.alignment import Alignment, unit
+from n2vlib.analysis import embeddings
+from n2vlib.report import examples
+from n2vlib.report.measured import CUT, DIGITS, Measured, short
+
+RANKED = 10  # entries of a list
+
+
+def contents(measured: Measured) -> dict:
+    """Everything but the pictures themselves; `images` lists those that are shown."""
+    top, deciles = examples.top(measured), examples.by_decile(measured)
+    shown = {entry[0] for entries in top for entry in entries}
+    shown |= {entry[2] for each in deciles.values() for entry in _pictures(each)}
+    return {
+        "cut": CUT,
+        "grid": list(measured.probe.label_size),
+        "categories": _categories(measured.probe.concepts["category"].tolist()),
+        "concepts": concepts(measured),
+        "filters": filters(measured) | {"top": top},
+        "weights": {task: weights(found, measured.places) for task, found in measured.learned.items()},
+        "users": {task: users(found, measured.places) for task, found in measured.learned.items()},
+        "near": {task: near(found, measured.places) for task, found in measured.learned.items()},
+        "deciles": deciles,
+        "units": units_csv(measured),
+        "images": sorted(shown),
+    }
+
+
+def concepts(measured: Measured) -> dict[str, list]:
+    """One list each: name, slug, category, images by split, detectors, the scores, and the best filters by both IoUs.
+
+    best       [filter, dissection IoU]        outline   [filter, set IoU on training images, on validation images]
+    scores     on validation images: `single` and `combined` set IoU, `accuracy`; None where there is none
+    """
+    table, splits = measured.probe.concepts, measured.probe.split
+    detected = measured.named.loc[measured.named["dissection_iou"] > CUT, "concept"].value_counts()
+    train, val = (measured.set_iou[split] for split in ("train", "val"))
+    learned = measured.learned
+    return {
+        "number": table.index.tolist(),
+        "name": table["name"].tolist(),
+        "slug": slugs(table["name"].tolist(), table.index.tolist()),
+        "category": table["category"].tolist(),
+        "train": measured.holds[splits == "train"].sum(0).tolist(),
+        "val": measured.holds[splits == "val"].sum(0).tolist(),
+        "detectors": detected.reindex(table.index, fill_value=0).tolist(),
+        "single": _score(measured.alone, "set_iou", table.index),
+        "combined": _score(learned.get("segmentation"), "set_iou", table.index),
+        "accuracy": _score(learned.get("classification"), "accuracy", table.index),
+        "best": ranked(measured.iou.T),
+        "outline": ranked(train.T, val.T),
+    }
+
+
+def filters(measured: Measured) -> dict[str, list]:
+    """One list each: concept (None where no IoU exceeds 0), iou, threshold, fires (share of places), images (where it
+    fires), and serves: [concept, dissection IoU, set IoU on validation images], best first."""
+    layer, named = measured.layer, measured.named
+    places = measured.named_place.tolist()
+    return {
+        "concept": [place if iou > 0 else None for place, iou in zip(places, named["dissection_iou"], strict=True)],
+        "iou": short(named["dissection_iou"]),
+        "threshold": short(layer.thresholds),
+        "fires": short(layer.realised),
+        "images": (np.asarray(layer.highest) > layer.thresholds).sum(0).tolist(),
+        "serves": ranked(measured.iou, measured.set_iou["val"]),
+    }
+
+
+def weights(found: Alignment, places: dict[int, int]) -> dict[int, dict]:
+    """Of each concept: `all` w_k in 127ths of the largest |w_k|, base64 of int8 in the order of the filters; that
+    `largest`; and [filter, w_k] of those with the largest |w_k|."""
+    told = {}
+    for number, row in zip(found.weights.index, found.weights.to_numpy(float), strict=True):
+        largest = float(np.abs(row).max())
+        steps = np.rint(row / (largest or 1) * 127).astype(np.int8)
+        entries = ranked(np.abs(row)[None], row[None])[0]
+        told[places[int(number)]] = {
+            "all": base64.b64encode(steps.tobytes()).decode(),
+            "largest": look.significant(largest, DIGITS),
+            "top": [[k, w] for k, _, w in entries],
+        }
+    return told
+
+
+def users(found: Alignment, places: dict[int, int]) -> list[list[list]]:
+    """Of each filter the concepts that use it most: [concept, w_k / ||w||, its rank among the concept's |w_k|].
+
+    Concepts differ in the length of their weights, so they are compared after scaling it to one.
+    """
+    space = unit(found.weights)
+    used, at = space.to_numpy(), [places[int(number)] for number in space.index]
+    rank = 1 + np.argsort(np.argsort(-np.abs(used), axis=1, kind="stable"), axis=1, kind="stable")
+    lists = ranked(np.abs(used).T, used.T, rank.T.astype(float))
+    return [[[at[c], share, int(place)] for c, _, share, place in entries] for entries in lists]
+
+
+def near(found: Alignment, places: dict[int, int]) -> dict[int, list]:
+    """Of each concept the nearest ones, [concept, cosine of the weights] (Net2Vec 5.3)."""
+    space = found.unit_weights()
+    told: dict[int, list] = {places[int(number)]: [] for number in space.index}
+    rows = embeddings.neighbours(space, RANKED).to_dict("records") if len(space) > 1 else []
+    for row in rows:
+        told[places[row["concept"]]].append([places[row["neighbour"]], look.significant(row["cosine"], DIGITS)])
+    return told
+
+
+def ranked(values: NDArray, *more: NDArray, count: int = RANKED) -> list[list[list]]:
+    """Of each row the columns with the largest values above 0: [column, value, *more], largest first, None for NaN.
+
+    The lower column comes first on a tie.
+    """
+    order = np.argsort(np.nan_to_num(-values), axis=1, kind="stable")[:, :count]
+    return [
+        [[int(c), *(short([each[row, c]])[0] for each in (values, *more))] for c in columns if values[row, c] > 0]
+        for row, columns in enumerate(order)
+    ]
+
+
+def slugs(names: list[str], numbers: list[int]) -> list[str]:
+    """A word for the address of each concept, all different: its name, with the label number where that is taken."""
+    found: dict[str, int] = {}
+    for name, number in zip(names, numbers, strict=True):
+        word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        while not word or word in found:
+            word = f"{word}-{number}".strip("-")
+        found[word] = number
+    return list(found)
+
+
+def units_csv(measured: Measured) -> str:
+    """The filters in the format of the released per-unit files, which the page offers for download."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "units.csv"
+        released_units.write(file, measured.layer, measured.probe)
+        return file.read_text(encoding="utf-8")
+
+
+def _categories(present: list[str]) -> list[list[str]]:
+    names = look.categories(present)
+    return [list(pair) for pair in zip(names, look.colors(names), strict=True)]
+
+
+def _score(found: Alignment | None, measure: str, numbers: pd.Index) -> list[float | None]:
+    """Of every concept, on validation images."""
+    if found is None:
+        return [None] * len(numbers)
+    rows = found.scores.loc[found.scores["split"] == "val"].set_index("concept")[measure]
+    return short(rows.reindex(numbers))
+
+
+def _pictures(told: dict) -> list[list]:
+    return [entry for method in ("combination", "single filter") for entry in told.get(method, {}).get("pictures", [])]

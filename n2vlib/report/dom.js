@@ -1,0 +1,85 @@
+"use strict";
+// Values become text or attributes of elements made here; nothing is ever read as markup.
+
+const DATA = JSON.parse(document.getElementById("told").textContent);
+const { concepts: CONCEPTS, filters: FILTERS, about: ABOUT } = DATA;
+const COLORS = new Map(DATA.categories);
+
+/** An element. Attributes: on... is a listener, "color" a category; those that are false or missing are left out. */
+function el(name, attributes = {}, ...children) {
+  return filled(document.createElement(name), attributes, children);
+}
+
+function svg(name, attributes = {}, ...children) {
+  return filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
+}
+
+function filled(node, attributes, children) {
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === false || value === undefined || value === null) continue;
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (key === "color") node.style.setProperty("--category", COLORS.get(value) ?? "var(--muted)");
+    else if (key === "value") node.value = value;
+    else node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+/** A number for the eye: a true minus, a dash where there is none. */
+function told(value, digits = 3, sign = false) {
+  if (value === null || value === undefined) return "–";
+  const text = value.toFixed(digits).replace("-", "−");
+  return sign && value > 0 ? "+" + text : text;
+}
+
+/** The same to three digits, whatever its size. */
+function sized(value, sign = false) {
+  if (value === null || value === undefined) return "–";
+  const text = (Math.abs(value) < 1000 ? value.toPrecision(3) : value.toFixed(0)).replaceAll("-", "−");
+  return sign && value > 0 ? "+" + text : text;
+}
+
+function count(n, one, many = one + "s") {
+  return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+}
+
+function dot(category) {
+  return el("span", { class: "dot", color: category, "aria-hidden": "true" });
+}
+
+/** What a filter is named after, or null. */
+function nameOf(k) {
+  const c = FILTERS.concept[k];
+  return c === null ? null : CONCEPTS.name[c];
+}
+
+function conceptLink(c) {
+  return el("a", { class: "named", href: `#concept-${CONCEPTS.slug[c]}` }, dot(CONCEPTS.category[c]), CONCEPTS.name[c]);
+}
+
+function filterLink(k) {
+  const c = FILTERS.concept[k], name = el("span", { class: "muted" }, nameOf(k) ?? "no concept");
+  return el("a", { class: "named", href: `#filter-${k}` }, dot(c === null ? "" : CONCEPTS.category[c]), `${k} `, name);
+}
+
+/** Rows of values as comma separated text; a cell with a comma, a quote or a line break is quoted. */
+function csv(rows) {
+  const cell = (value) => {
+    const text = value === null || value === undefined ? "" : String(value);
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return rows.map((row) => row.map(cell).join(",") + "\n").join("");
+}
+
+/** A button that saves text as a file. */
+function download(words, what, text) {
+  const name = `${ABOUT.network}-${ABOUT.layer}-${what}.csv`.replace(/[^\w.-]+/g, "-");
+  const save = () => {
+    const address = URL.createObjectURL(new Blob([text()], { type: "text/csv" }));
+    el("a", { href: address, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  };
+  return el("button", { type: "button", onclick: save }, words);
+}
+

@@ -1,0 +1,97 @@
+"""The images a report shows: those that activate a filter most, and those at each decile of a concept's IoU."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from n2vlib.activations import Layer
+from n2vlib.alignment import Alignment
+from n2vlib.analysis import individual, maximal
+from n2vlib.methods import dissection
+from n2vlib.progress import bar
+from n2vlib.report.measured import CONVENTION, Measured, short
+from n2vlib.report.pictures import path
+
+TOP = 8  # images of each filter
+MOST_EXAMPLES = 2400  # pictures by decile; where there would be more, concepts with few images have none
+
+
+def top(measured: Measured) -> list[list[list]]:
+    """Of each filter the images that activate it most, of those where it fires: [image, activation, mask, shows].
+
+    mask    where the upsampled activation exceeds T_k, as it is dissected, as a path of the label map's pixels
+    shows   whether the image has the concept the filter is named after
+    """
+    layer, found = measured.layer, []
+    for k in bar(range(layer.n_filters), "masks of filters"):
+        ranked = maximal.top_images(layer, [k], TOP)
+        image, value = ranked["image"].to_numpy(), ranked["activation"].to_numpy()
+        image, value = image[value > layer.thresholds[k]], value[value > layer.thresholds[k]]
+        maps = activation_maps(layer, k, image)
+        masks = dissection.mask(layer, measured.probe, maps, k, convention=CONVENTION)
+        shows = measured.holds[image, measured.named_place[k]]
+        rows = zip(image.tolist(), short(value), map(path, masks), shows.tolist(), strict=True)
+        found.append([list(row) for row in rows])
+    return found
+
+
+def activation_maps(layer: Layer, filter_k: int, images: NDArray[np.int64]) -> NDArray[np.float64]:
+    """A_k of these images, (image, h, w), from what the layer kept: what was left out is some value below T_k.
+
+    Upsampled and cut at T_k the masks are those of the whole maps, since every corner of a cell that can exceed T_k was
+    kept.
+    """
+    pointers, code, value = layer.entries
+    cells, threshold = layer.grid[0] * layer.grid[1], float(layer.thresholds[filter_k])
+    maps = np.full((len(images), cells), threshold - abs(threshold) - 1)
+    for row, image in enumerate(images):
+        start, stop = pointers[image : image + 2]
+        low, high = start + np.searchsorted(code[start:stop], [filter_k * cells, (filter_k + 1) * cells])
+        maps[row, code[low:high] - np.uint32(filter_k * cells)] = value[low:high]
+    return maps.reshape(-1, *layer.grid)
+
+
+def by_decile(measured: Measured) -> dict[int, dict]:
+    """Of each concept's place, how its validation images are outlined: {"images", method: {"zero", "pictures"}}.
+
+    zero       images with individual IoU 0      pictures   [decile, IoU, image, annotated mask, predicted mask], of
+               the others from bad to good (Net2Vec 5.1), an image that stands for several deciles once
+    """
+    methods = {"combination": measured.learned.get("segmentation"), "single filter": measured.alone}
+    plans = {name: (found, _plan(found)) for name, found in methods.items() if found is not None}
+    kept, told = _kept(pd.concat([plan for _, plan in plans.values()])), {}
+    for name, (found, plan) in plans.items():
+        concept = plan["concept"].to_numpy(np.int64)
+        for number in bar(np.unique(concept).tolist(), f"examples, {name}"):
+            rows = plan.loc[concept == number]
+            here = told.setdefault(measured.places[number], {"images": len(rows)})
+            here[name] = {"zero": int((rows["individual_iou"] == 0).sum())}
+            if number in kept:
+                here[name]["pictures"] = _pictures(measured, found, number, rows)
+    return told
+
+
+def _plan(found: Alignment) -> pd.DataFrame:
+    """The pairs of validation images; `decile` where the image is an example."""
+    pairs = found.pairs.loc[found.pairs["split"] == "val"].reset_index(drop=True)
+    examples = [individual.at_deciles(rows) for _, rows in pairs.groupby("concept")]
+    chosen = pd.concat(examples or [pairs.assign(decile=0.0)])
+    # Where one image stands for several deciles, the last of them is told.
+    last = chosen.groupby(["concept", "image"], as_index=False).agg(decile=("decile", "max"))
+    return pairs.merge(last, on=["concept", "image"], how="left")
+
+
+def _kept(plan: pd.DataFrame) -> set[int]:
+    """The concepts whose examples are shown: those with most images, until MOST_EXAMPLES are reached."""
+    groups = plan.groupby("concept").agg(images=("image", "nunique"), examples=("decile", "count")).reset_index()
+    groups = groups.sort_values(["images", "concept"], ascending=[False, True])
+    return set(groups.loc[groups["examples"].cumsum() <= MOST_EXAMPLES, "concept"])
+
+
+def _pictures(measured: Measured, found: Alignment, number: int, rows: pd.DataFrame) -> list[list]:
+    shown = rows.dropna(subset=["decile"]).sort_values("decile")
+    images = shown["image"].tolist()
+    truths = (measured.probe.annotated(number, i) for i in images)
+    predicted = individual.masks(found, measured.layer, measured.probe, number, images)
+    columns = short(shown["decile"]), short(shown["individual_iou"]), images, map(path, truths), map(path, predicted)
+    return [list(row) for row in zip(*columns, strict=True)]

@@ -1,0 +1,118 @@
+"""One HTML file out of a layer: our script and style, the values, and the pictures."""
+
+import base64
+import hashlib
+import json
+import os
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from n2vlib.activations import Layer, read_layers
+from n2vlib.errors import BadInput
+from n2vlib.networks import Network
+from n2vlib.parameters import check_value
+from n2vlib.paths import resolve
+from n2vlib.probe import ProbeSet
+from n2vlib.report.about import about
+from n2vlib.report.contents import contents
+from n2vlib.report.measured import measure
+from n2vlib.report.pictures import thumbnails
+from n2vlib.store import Store
+
+MODULES = ["n2vlib.report.contents", "n2vlib.report.pictures"]
+SCRIPTS = ("dom.js", "pictures.js", "charts.js", "lists.js", "details.js", "main.js")
+
+
+def write(
+    out: str | Path,
+    network: Network,
+    layer: str,
+    probe: ProbeSet,
+    *,
+    tau: float = 0.005,
+    epochs: int = 30,
+    seed: int = 0,
+    device: str = "auto",
+    store: Store | None = None,
+) -> Path:
+    """Measure a layer, or find it in the store, and write its page; returns where it lies.
+
+    out            the file, relative to the repository root; it appears whole or not at all
+    layer          one of the network's, by the paper's name or the module's
+    tau            share of places where a filter fires
+    epochs, seed   of the learned weights
+    Raises BadInput for an unknown layer, a value out of range, or a file that cannot be written, before it measures.
+    """
+    for name, value in {"TAU": tau, "EPOCHS": epochs, "SEED": seed, "DEVICE": device}.items():
+        check_value(name, value, type(value))
+    file = _writable(out)
+    read = read_layers(network, [layer], probe, tau=tau, device=device, store=store)[layer]
+    text = html(about(network, read, probe, epochs, seed), *_stored(read, probe, epochs, seed))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="\n")
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+    return file
+
+
+def html(made_by: dict, told: dict, pictures: dict[str, str]) -> str:
+    """The page. What it tells lies in it as JSON; its policy allows our script and style alone, and no network.
+
+    made_by   `about`      told   `contents`      pictures   {image: WebP in base64}
+    """
+    style, script = _asset("report.css"), "".join(map(_asset, SCRIPTS))
+    return Template(_asset("report.html")).substitute(
+        title=escape(f"{made_by['layer']} of {made_by['network']}"),
+        policy=f"default-src 'none'; img-src blob: data:; script-src {_hash(script)}; style-src {_hash(style)}",
+        style=style, script=script, told=_json({"about": made_by, **told}), pictures=_json(pictures),
+    )  # fmt: skip
+
+
+def _stored(layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> tuple[dict, dict[str, str]]:
+    """`contents` and the pictures, from the store where it has them."""
+
+    def make(work: Path) -> None:
+        told = contents(measure(layer, probe, epochs=epochs, seed=seed))
+        pictures = thumbnails(probe, told["images"])
+        (work / "pictures.json").write_text(_json(encoded(pictures)), encoding="utf-8")
+        (work / "told.json").write_text(_json(told), encoding="utf-8")
+
+    inputs = {"layer": layer.fingerprint, "probe": probe.fingerprint, "epochs": epochs, "seed": seed}
+    folder = layer.store.entry("report", inputs, MODULES, make)
+    told, pictures = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("told", "pictures"))
+    return told, pictures
+
+
+def encoded(pictures: dict[int, bytes]) -> dict[str, str]:
+    """The pictures as JSON can hold them."""
+    return {str(image): base64.b64encode(data).decode() for image, data in pictures.items()}
+
+
+def _writable(out: str | Path) -> Path:
+    file = resolve(out)
+    if file.is_dir():
+        raise BadInput(f"{out}: is a folder; name the file to write, for instance {out}/report.html")
+    there = next(folder for folder in file.parents if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise BadInput(f"{out}: nothing can be written into {there}; name another file")
+    return file
+
+
+def _json(value: object) -> str:
+    """JSON in a script element: without "<" nothing in it can end the element."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _asset(name: str) -> str:
+    return (files("n2vlib.report") / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """How a policy names an element's text."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

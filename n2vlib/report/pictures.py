@@ -1,0 +1,61 @@
+"""Small pictures of few bytes, and masks as paths over them."""
+
+import io
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from n2vlib.outline import outlines
+from n2vlib.probe import ProbeSet
+from n2vlib.progress import bar
+
+SIDE = 128  # pixels of a picture's longer side, at most
+MOST_BYTES = 6_000  # of one picture
+ALL_BYTES = 6_000_000  # of all pictures: in a page they take a third more
+_SIDES, _QUALITIES = (SIDE, 96, 64, 48, 32, 16), (75, 55, 35, 20)
+
+
+def thumbnails(probe: ProbeSet, images: Iterable[int]) -> dict[int, bytes]:
+    """{image: WebP}, together at most ALL_BYTES: many pictures have fewer bytes each."""
+    wanted = sorted(set(images))
+    most = min(MOST_BYTES, ALL_BYTES // max(len(wanted), 1))
+    with ThreadPoolExecutor() as pool:
+        done = pool.map(lambda i: thumbnail(probe.image(i), most), wanted)
+        return dict(zip(wanted, bar(done, "pictures", len(wanted)), strict=True))
+
+
+def thumbnail(image: NDArray[np.uint8], most: int) -> bytes:
+    """The image as WebP of at most `most` bytes: first it loses quality, then size.
+
+    image   uint8 (height, width, 3)      Returns the smallest there is where none fits
+    """
+    whole, data = Image.fromarray(image), b""
+    for side in _SIDES:
+        small = whole.copy()
+        small.thumbnail((side, side), Image.Resampling.LANCZOS)
+        for quality in _QUALITIES:
+            out = io.BytesIO()
+            small.save(out, "WEBP", quality=quality, method=4)
+            if len(data := out.getvalue()) <= most:
+                return data
+    return data
+
+
+def path(mask: NDArray[np.bool_]) -> str:
+    """The mask's edge as an SVG path in pixels of the mask, one loop after the other; "" for an empty mask.
+
+    Only M, h, v and z, so that it is short; filled by the even-odd rule it is the mask.
+    """
+    return "".join(_loop(line.astype(np.int64)) for line in outlines(mask, rounds=0))
+
+
+def _loop(corners: NDArray[np.int64]) -> str:
+    """M x y, then the steps along the edge, joined where they go on in one direction."""
+    steps = np.diff(np.concatenate([corners, corners[:1]]), axis=0)
+    turns = np.flatnonzero((np.diff(steps, axis=0) != 0).any(axis=1)) + 1
+    runs = np.add.reduceat(steps, np.concatenate([[0], turns]), axis=0)
+    told = "".join(f"h{dx}" if dx else f"v{dy}" for dx, dy in runs.tolist())
+    return f"M{corners[0][0]} {corners[0][1]}{told}z"

@@ -1,0 +1,255 @@
+"""A report opened from disk with the network off: chosen, sorted, followed from filter to concept and back."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import n2vlib
+from n2vlib.report import contents, page, pictures
+from n2vlib.report.about import about
+from n2vlib.report.measured import measure
+from n2vlib.world import draw
+
+HOSTILE = '"></script><img src=x onerror="window.hacked=1">'
+OVERFLOW = "() => document.documentElement.scrollWidth - innerWidth"
+LOADED = "n => [...document.images].filter(i => i.complete && i.naturalWidth > 0).length >= n"
+
+
+@dataclass
+class Report:
+    file: Path
+    told: dict
+
+    def concept(self, name: str) -> int:
+        return self.told["concepts"]["name"].index(name)
+
+    @property
+    def best(self) -> int:
+        """The filter with the largest dissection IoU."""
+        iou = self.told["filters"]["iou"]
+        return iou.index(max(iou))
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory) -> Report:
+    """Of our small network on 60 drawn images; one of its concepts has a hostile name."""
+    folder = tmp_path_factory.mktemp("report")
+    draw(folder / "world", n_images=60, seed=5)
+    probe, network = n2vlib.load_probe(folder / "world"), n2vlib.load_network("small-alexnet")
+    store = n2vlib.Store(str(folder / "store"))
+    layer = n2vlib.read_layers(network, ["conv5"], probe, tau=0.005, device="cpu", store=store)["conv5"]
+    told = contents.contents(measure(layer, probe, epochs=2, seed=0))
+    told["concepts"]["name"][told["filters"]["concept"][-1]] = HOSTILE
+    made_by, shown = about(network, layer, probe, 2, 0), page.encoded(pictures.thumbnails(probe, told["images"]))
+    (folder / "report.html").write_text(page.html(made_by, told, shown), encoding="utf-8")
+    return Report(folder / "report.html", {"about": made_by, **told})
+
+
+@pytest.fixture
+def at(offline, report):
+    """Opens the report at a view; afterwards nothing may have gone wrong."""
+    opened = []
+
+    def open_at(view: str = "", width: str = "laptop") -> Page:
+        opened.append(offline(width))
+        opened[-1].page.goto(report.file.as_uri() + view)
+        return opened[-1].page
+
+    yield open_at
+    assert [each.wrong for each in opened] == [[] for _ in opened]
+    assert not any(each.page.evaluate("window.hacked") for each in opened)
+
+
+def cards(page: Page) -> list[int]:
+    return [int(text) for text in page.locator(".card .k").all_text_contents()]
+
+
+def test_it_opens_on_all_filters_best_first_with_pictures_and_masks(at, report):
+    page = at()
+    iou = report.told["filters"]["iou"]
+    shown = cards(page)
+    assert [iou[k] for k in shown] == sorted(iou, reverse=True)
+    page.wait_for_function(LOADED, arg=8)
+    first = page.locator(".card").first
+    assert first.locator(".picture").count() == len(report.told["filters"]["top"][shown[0]])
+    assert first.locator(".picture .dim").count() == first.locator(".picture").count()
+    assert page.locator("img").count() < 8 * len(iou)  # the others wait until they are near
+
+
+def test_the_histogram_counts_unique_detectors_by_category(at, report):
+    page, concepts = at(), report.told["concepts"]
+    detected = [(category, n) for category, n in zip(concepts["category"], concepts["detectors"], strict=True) if n]
+    for category in {category for category, _ in detected}:
+        group = page.locator(".histogram .group").filter(has=page.get_by_role("heading", name=category))
+        own = [n for other, n in detected if other == category]
+        told = [int(text) for text in group.locator(".stack").all_inner_texts()]
+        assert told == sorted(own, reverse=True)
+    expect(page.locator("h2").first).to_contain_text(f"{len(detected)} concept")
+
+
+def test_filters_are_chosen_by_category_iou_name_and_number(at, report):
+    page, filters, concepts = at(), report.told["filters"], report.told["concepts"]
+    category = {k: c is not None and concepts["category"][c] for k, c in enumerate(filters["concept"])}
+    page.get_by_label(re.compile("^object")).check()
+    assert set(cards(page)) == {k for k in category if category[k] == "object"}
+    page.get_by_label("IoU at least").fill("0.1")
+    assert set(cards(page)) == {k for k in category if category[k] == "object" and filters["iou"][k] >= 0.1}
+    page.get_by_label(re.compile("^object")).uncheck()
+    page.get_by_label("IoU at least").fill("0")
+    name = concepts["name"][filters["concept"][report.best]]
+    page.get_by_role("searchbox").fill(name.upper())
+    assert report.best in cards(page) and len(cards(page)) < len(filters["iou"])
+    page.get_by_role("searchbox").fill("17")
+    assert cards(page) == [17]
+    expect(page.get_by_role("status")).to_have_text(f"1 of {len(filters['iou'])} filters")
+
+
+def test_filters_are_sorted_by_name_category_and_number(at, report):
+    page, filters, concepts = at(), report.told["filters"], report.told["concepts"]
+    page.get_by_label("sort by").select_option("number")
+    assert cards(page) == list(range(len(filters["iou"])))
+    page.get_by_label("sort by").select_option("category")
+    order = [category for category, _ in report.told["categories"]]
+    told = [filters["concept"][k] for k in cards(page)]
+    places = [order.index(concepts["category"][c]) for c in told if c is not None]
+    assert places == sorted(places)
+    page.get_by_label("sort by").select_option("name")
+    names = [concepts["name"][filters["concept"][k]] for k in cards(page) if filters["concept"][k] is not None]
+    assert names[-1] >= names[len(names) // 2] and names.index(names[5]) + names.count(names[5]) > 5
+    assert [names[i] for i in range(1, len(names)) if names[i] != names[i - 1]] == list(dict.fromkeys(names))[1:]
+
+
+def test_a_filter_tells_its_concepts_and_leads_to_them(at, report):
+    page, concepts = at(), report.told["concepts"]
+    page.locator(f"#card-{report.best} a").click()
+    assert page.url.endswith(f"#filter-{report.best}")
+    serves = page.locator(".block").filter(has_text="Concepts by its own IoU")
+    told = [concepts["name"][c] for c, _, _ in report.told["filters"]["serves"][report.best]]
+    assert serves.locator("a").all_inner_texts() == told
+    for task, words in (("segmentation", "to outline it"), ("classification", "to recognise it")):
+        users = page.locator(".block").filter(has_text=f"use it most {words}")
+        told = [concepts["name"][c] for c, _, _ in report.told["users"][task][report.best]]
+        assert users.locator("a").all_inner_texts() == told
+    serves.locator("a").first.click()
+    expect(page.locator("h2")).to_contain_text(concepts["name"][report.told["filters"]["serves"][report.best][0][0]])
+
+
+def test_a_concept_tells_its_filters_weights_neighbours_and_examples(at, report):
+    c = report.concept("car")
+    page, told = at(f"#concept-{report.told['concepts']['slug'][c]}"), report.told
+    best = page.locator(".block").filter(has_text="Best filters by dissection IoU").locator("a").all_inner_texts()
+    assert [int(text.split()[0]) for text in best] == [k for k, _ in told["concepts"]["best"][c]]
+    assert page.locator(".weights svg").count() == 2
+    for task, words in (("segmentation", "to outline it"), ("classification", "to recognise it")):
+        near = page.locator(".block").filter(has_text=f"Nearest by weights {words}").locator("a").all_inner_texts()
+        assert near == [told["concepts"]["name"][other] for other, _ in told["near"][task][c]]
+    examples = [told["deciles"][c][method]["pictures"] for method in ("combination", "single filter")]
+    assert page.locator(".examples .annotated").count() == sum(map(len, examples)) > 0
+    page.wait_for_function(LOADED, arg=sum(map(len, examples)))
+
+
+def test_a_concept_of_whole_images_says_that_it_has_no_outline(at, report):
+    concepts = report.told["concepts"]
+    c = next(c for c in report.told["weights"]["classification"] if concepts["category"][c] == "scene")
+    page = at(f"#concept-{concepts['slug'][c]}")
+    expect(page.locator("main")).to_contain_text("It has no outline to learn from")
+    assert page.locator(".weights svg").count() == 1 and page.locator(".examples").count() == 0
+
+
+def test_weights_are_drawn_from_the_largest_down_and_lead_to_their_filter(at, report):
+    c = report.concept("car")
+    page = at(f"#concept-{report.told['concepts']['slug'][c]}")
+    largest = max(report.told["weights"]["segmentation"][c]["top"], key=lambda entry: entry[1])
+    chart = page.locator(".weights svg").first
+    chart.hover(position={"x": 1, "y": 20})
+    expect(page.locator(".weights .note").first).to_contain_text(f"filter {largest[0]} (")
+    chart.click(position={"x": 1, "y": 20})
+    assert page.url.endswith(f"#filter-{largest[0]}")
+
+
+def test_concepts_are_listed_and_chosen(at, report):
+    page, concepts = at("#concepts"), report.told["concepts"]
+    assert page.locator("tbody tr").count() == len(concepts["name"])
+    page.get_by_label(re.compile("^scene")).check()
+    assert page.locator("tbody tr").count() == concepts["category"].count("scene")
+    page.get_by_label("sort by").select_option("accuracy")
+    told = [
+        concepts["accuracy"][concepts["name"].index(name)]
+        for name in page.locator("tbody a[href^='#concept']").all_inner_texts()
+    ]
+    known = [value for value in told if value is not None]
+    assert known == sorted(known, reverse=True) and told[: len(known)] == known
+
+
+def test_an_address_can_be_shared_and_going_back_returns_to_the_list(at, report):
+    page = at("#filter-7")
+    expect(page.locator("h2")).to_contain_text("Filter 7")
+    page.get_by_role("link", name="filter 8 →").click()
+    expect(page.locator("h2")).to_contain_text("Filter 8")
+    page.go_back()
+    expect(page.locator("h2")).to_contain_text("Filter 7")
+    page.get_by_role("link", name="Filters", exact=True).click()
+    page.locator(".card").last.scroll_into_view_if_needed()
+    down = page.evaluate("scrollY")
+    page.locator(".card a").last.click()
+    page.go_back()
+    page.wait_for_function("y => Math.abs(scrollY - y) < 200", arg=down)
+    assert at("#nothing-of-the-kind").locator(".card").count() == len(report.told["filters"]["iou"])
+
+
+def test_a_name_that_would_be_markup_is_shown_as_text(at, report):
+    c = report.concept(HOSTILE)
+    page = at(f"#concept-{report.told['concepts']['slug'][c]}")
+    expect(page.locator("h2")).to_contain_text(HOSTILE)
+    page.goto(report.file.as_uri() + "#concepts")
+    expect(page.locator("tbody")).to_contain_text(HOSTILE)
+    assert page.locator("img[src='x']").count() == 0
+
+
+def test_the_table_and_the_downloads_hold_the_same_numbers(at, report):
+    page, concepts = at(), report.told["concepts"]
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV").click()
+    assert saved.value.suggested_filename == "small-alexnet-conv5-units.csv"
+    assert Path(saved.value.path()).read_text(encoding="utf-8") == report.told["units"]
+    page.get_by_role("checkbox", name="table").check()
+    assert page.locator("tbody tr").count() == len(report.told["filters"]["iou"])
+    expect(page.locator("tbody tr").first).to_contain_text(f"{max(report.told['filters']['iou']):.3f}")
+    page.get_by_role("link", name="Concepts", exact=True).click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV").click()
+    told = Path(saved.value.path()).read_text(encoding="utf-8").splitlines()
+    assert len(told) == 1 + len(concepts["name"]) and told[0].startswith("number,name,category")
+    quoted = HOSTILE.replace('"', '""')
+    assert any(f'"{quoted}"' in line for line in told)
+
+
+def test_the_keyboard_is_enough(at, report):
+    page = at()
+    page.get_by_label(re.compile("^object")).focus()
+    page.keyboard.press("Space")
+    assert len(cards(page)) < len(report.told["filters"]["iou"])
+    page.locator(".card a").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("h2")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.hash").startswith("#concept-")
+
+
+@pytest.mark.parametrize("width", ["laptop", "phone"])
+def test_no_view_scrolls_sideways_and_every_control_has_a_name(at, report, width):
+    for view in ("#filters", "#concepts", "#about", f"#filter-{report.best}", "#concept-car"):
+        page = at(view, width)
+        assert page.evaluate(OVERFLOW) <= 0, view
+        assert page.evaluate("() => [...document.querySelectorAll('input, select')].every(c => c.labels.length)")
+        assert page.evaluate("() => [...document.images].every(i => i.alt)")
+
+
+def test_it_says_what_made_it(at, report):
+    page = at("#about")
+    for what, value in report.told["about"]["rows"]:
+        expect(page.locator("dl")).to_contain_text(what)
+        expect(page.locator("dl")).to_contain_text(value)

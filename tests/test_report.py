@@ -1,0 +1,312 @@
+"""The report of a layer: what it tells, held to slow loops; pictures within their bytes; names that are no markup."""
+
+import base64
+import hashlib
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given, settings
+from hypothesis.extra.numpy import arrays
+from measured import NAMES, TAU, activations, annotated, network, scenes
+from PIL import Image
+
+from n2vlib import released_units, report
+from n2vlib.activations import read_layers
+from n2vlib.errors import BadInput
+from n2vlib.probe import load_probe
+from n2vlib.probe.broden import Labelled, write
+from n2vlib.report import contents, examples, page, pictures
+from n2vlib.report.measured import measure
+from n2vlib.store import Store
+
+HOSTILE = "</script><img src=x onerror=alert(1)><!--"
+ABOUT = {"network": HOSTILE, "layer": "conv5", "probe": HOSTILE, "images": 60, "tau": TAU, "rows": [["probe", HOSTILE]]}
+METHODS = {"combination", "single filter"}
+LAYER = "3"  # its first filter is dead
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A small layer measured: (Measured, contents, store)."""
+    folder = tmp_path_factory.mktemp("report")
+    write(folder / "probe", scenes(60), {**NAMES, 3: HOSTILE})
+    probe, store = load_probe(str(folder / "probe")), Store(str(folder / "store"))
+    layer = read_layers(network(), [LAYER], probe, tau=TAU, device="cpu", store=store)[LAYER]
+    found = measure(layer, probe, epochs=3, seed=0)
+    return found, contents.contents(found), store
+
+
+def filled(path: str, size: tuple[int, int]) -> np.ndarray:
+    """The pixels inside a path: those with an odd number of edges to their left."""
+    mask = np.zeros(size, bool)
+    for loop in filter(None, path.split("z")):
+        x, y = map(int, re.match(r"M(\d+) (\d+)", loop).groups())
+        for way, length in re.findall(r"([hv])(-?\d+)", loop):
+            if way == "v":
+                for row in range(min(y, y + int(length)), max(y, y + int(length))):
+                    mask[row, x:] ^= True
+                y += int(length)
+            else:
+                x += int(length)
+    return mask
+
+
+@settings(max_examples=80, deadline=None)
+@given(arrays(bool, (6, 9)))
+def test_a_path_encloses_the_mask(mask):
+    assert (filled(pictures.path(mask), mask.shape) == mask).all()
+
+
+def test_a_filters_images_are_those_of_its_largest_activations_with_the_masks_it_is_dissected_by(made):
+    found, told, _ = made
+    layer, probe = found.layer, found.probe
+    dense = activations(probe, LAYER).astype(np.float64)
+    windows = [(int(w.offset), int(w.size), int(w.step)) for w in layer.windows]
+    maps = oracles.anchored_spline(dense, probe.label_size, windows, layer.input_size)
+    differing, pixels = 0, 0
+    for k, entries in enumerate(told["filters"]["top"]):
+        largest = dense[:, k].max((1, 2))
+        order = sorted(range(len(probe)), key=lambda i: (-largest[i], i))
+        fires = [i for i in order if largest[i] > layer.thresholds[k]]
+        assert [entry[0] for entry in entries] == fires[: examples.TOP]
+        for image, value, path, _shows in entries:
+            assert value == pytest.approx(largest[image], rel=5e-3)
+            differing += (filled(path, probe.label_size) != (maps[image, k] > layer.thresholds[k])).sum()
+            pixels += filled(path, probe.label_size).sum()
+    assert pixels > 0 and differing <= 0.002 * pixels  # T_k itself is a value: rounding moves a place here and there
+    assert told["filters"]["top"][0] == []
+
+
+def test_what_an_image_is_said_to_show_is_annotated_in_it(made):
+    found, told, _ = made
+    truth = annotated(found.probe).any((2, 3))
+    for k, entries in enumerate(told["filters"]["top"]):
+        for image, _value, _path, shows in entries:
+            assert shows == truth[image, told["filters"]["concept"][k]]
+
+
+def test_lists_of_ious_are_those_of_slow_loops(made):
+    found, told, _ = made
+    probe, layer = found.probe, found.layer
+    dense, truth, val = activations(probe, LAYER), annotated(probe), probe.split == "val"
+    drawn = [c for c, kind in enumerate(probe.concepts["category"]) if kind in ("color", "object", "part")]
+    for c in drawn:
+        iou = {}
+        for split in ("train", "val"):
+            held = (probe.split == split) & truth[:, c].any((1, 2))
+            iou[split] = oracles.single_filter_set_iou(dense[held], layer.thresholds, truth[held, c], True)
+        listed = told["concepts"]["outline"][c]
+        assert [row[1] for row in listed] == sorted((row[1] for row in listed), reverse=True) and listed
+        for k, train, value in listed:
+            assert (train, value) == pytest.approx((iou["train"][k], iou["val"][k]), rel=5e-3, abs=1e-9)
+        assert listed[0][1] == pytest.approx(iou["train"].max(), rel=5e-3)
+        assert told["concepts"]["val"][c] == (val & truth[:, c].any((1, 2))).sum()
+
+
+def test_a_concept_and_a_filter_tell_of_each_other_the_same_iou(made):
+    _, told, _ = made
+    of_concepts = {(k, c): iou for c, rows in enumerate(told["concepts"]["best"]) for k, iou in rows}
+    of_filters = {(k, c): iou for k, rows in enumerate(told["filters"]["serves"]) for c, iou, _ in rows}
+    assert of_concepts == of_filters  # fewer than ten of either: every pair with an overlap is in both
+    for k, (c, iou) in enumerate(zip(told["filters"]["concept"], told["filters"]["iou"], strict=True)):
+        assert c is None if iou == 0 else told["filters"]["serves"][k][0][:2] == [c, iou]
+    assert told["filters"]["concept"][0] is None
+
+
+def test_users_of_a_filter_are_the_concepts_whose_unit_weights_are_largest_there(made):
+    found, told, _ = made
+    for task, alignment in found.learned.items():
+        weights = {found.places[number]: row for number, row in zip(*_rows(alignment.weights), strict=True)}
+        for k, rows in enumerate(told["users"][task]):
+            share = {c: row[k] / np.sqrt((row**2).sum()) for c, row in weights.items()}
+            most = sorted(share, key=lambda c: -abs(share[c]))[: contents.RANKED]
+            assert [row[0] for row in rows] == most
+            for c, used, rank in rows:
+                assert used == pytest.approx(share[c], rel=5e-3)
+                assert rank == 1 + sum(abs(w) > abs(weights[c][k]) for w in weights[c])
+
+
+def test_weights_come_back_from_their_bytes(made):
+    found, told, _ = made
+    for task, alignment in found.learned.items():
+        for number, row in zip(*_rows(alignment.weights), strict=True):
+            kept = told["weights"][task][found.places[number]]
+            levels = np.frombuffer(base64.b64decode(kept["all"]), np.int8)
+            np.testing.assert_allclose(levels / 127 * np.abs(row).max(), row, atol=np.abs(row).max() / 254 * 1.01)
+            assert kept["largest"] == pytest.approx(np.abs(row).max(), rel=5e-3)
+            assert kept["top"][0][0] == np.abs(row).argmax()
+
+
+def test_nearest_concepts_have_the_largest_cosines(made):
+    found, told, _ = made
+    numbers, rows = _rows(found.learned["segmentation"].weights)
+    for c, row in zip(numbers, rows, strict=True):
+        cosines = {n: row @ r / np.sqrt((row @ row) * (r @ r)) for n, r in zip(numbers, rows, strict=True) if n != c}
+        nearest = sorted(cosines, key=lambda n: -cosines[n])[: contents.RANKED]
+        listed = told["near"]["segmentation"][found.places[c]]
+        assert [place for place, _ in listed] == [found.places[n] for n in nearest]
+
+
+def test_an_example_has_the_iou_of_its_two_masks_and_stands_where_its_decile_says(made):
+    found, told, _ = made
+    size, shown = found.probe.label_size, 0
+    for place, each in told["deciles"].items():
+        for method in METHODS & each.keys():
+            rows = each[method]["pictures"]
+            known = each["images"] - each[method]["zero"]
+            assert [row[1] for row in rows] == sorted(row[1] for row in rows) and len(rows) == min(known, 10)
+            for _decile, iou, image, truth, mask in rows:
+                truth, mask, shown = filled(truth, size), filled(mask, size), shown + 1
+                assert (truth == found.probe.annotated(int(found.probe.concepts.index[place]), image)).all()
+                assert iou == pytest.approx((truth & mask).sum() / (truth | mask).sum(), rel=5e-3)
+            assert not rows or rows[-1][0] == 1
+    assert shown > 20
+
+
+def test_concepts_with_few_images_go_without_examples_where_there_are_too_many(made, monkeypatch):
+    found, told, _ = made
+    monkeypatch.setattr(examples, "MOST_EXAMPLES", 60)
+    fewer = examples.by_decile(found)
+    kept = {c for c, each in fewer.items() if all("pictures" in each[m] for m in METHODS & each.keys())}
+    assert sum(len(fewer[c][m]["pictures"]) for c in kept for m in METHODS & fewer[c].keys()) <= 60
+    assert 0 < len(kept) < len(fewer) and fewer.keys() == told["deciles"].keys()
+    assert min(fewer[c]["images"] for c in kept) >= max(fewer[c]["images"] for c in fewer.keys() - kept)
+
+
+def test_the_units_are_those_of_the_released_format(made, tmp_path):
+    found, told, _ = made
+    (tmp_path / "units.csv").write_text(told["units"], encoding="utf-8")
+    table = released_units.read(tmp_path / "units.csv").drop_duplicates("unit").set_index("unit")["score"].sort_index()
+    np.testing.assert_allclose(table, told["filters"]["iou"], rtol=5e-3)
+
+
+def test_slugs_differ_and_are_words():
+    names = ["tree", "Tree", "tree 7", "", "日本", HOSTILE]
+    found = contents.slugs(names, [5, 7, 8, 9, 10, 11])
+    assert len(set(found)) == len(names) and all(re.fullmatch(r"[a-z0-9-]+", slug) for slug in found)
+    assert found[0] == "tree"
+
+
+@pytest.mark.parametrize("most", [6000, 1500, 400, 120])
+def test_a_picture_has_at_most_the_bytes_it_may(most):
+    noise = np.random.default_rng(0).integers(0, 256, (150, 200, 3), dtype=np.uint8)
+    data = pictures.thumbnail(noise, most)
+    with Image.open(io.BytesIO(data)) as opened:
+        assert len(data) <= most and max(opened.size) <= pictures.SIDE and opened.format == "WEBP"
+        assert opened.width / opened.height == pytest.approx(4 / 3, rel=0.05)
+
+
+def test_all_pictures_together_have_at_most_the_bytes_they_may(made, monkeypatch):
+    probe = made[0].probe
+    monkeypatch.setattr(pictures, "ALL_BYTES", 20_000)
+    found = pictures.thumbnails(probe, [3, 1, 3, *range(40)])
+    assert sum(map(len, found.values())) <= 20_000 and list(found) == list(range(40))
+
+
+class Tags(HTMLParser):
+    """The elements that a browser's parser would open."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.opened: list[tuple[str, dict]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.opened.append((tag, dict(attrs)))
+
+
+def test_a_hostile_name_stays_text(made):
+    _, told, _ = made
+    assert HOSTILE in told["concepts"]["name"]
+    text = page.html(ABOUT, told, {})
+    found = Tags(text)
+    tags = [tag for tag, _ in found.opened]
+    assert tags.count("script") == 3 and "img" not in tags and HOSTILE not in text and "<!--" not in text
+    kept = re.search(r'id="told">(.*?)</script>', text, re.DOTALL)
+    assert kept and json.loads(kept[1])["concepts"]["name"] == told["concepts"]["name"]
+
+
+def test_the_policy_allows_our_script_and_style_and_nothing_else(made):
+    text = page.html(ABOUT, made[1], {})
+    policy = next(attrs["content"] for _, attrs in Tags(text).opened if attrs.get("http-equiv"))
+    for tag in ("script", "style"):
+        (own,) = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy and "http" not in policy and "unsafe" not in policy
+
+
+def test_the_script_never_reads_values_as_markup():
+    script = "".join((Path(page.__file__).parent / name).read_text(encoding="utf-8") for name in page.SCRIPTS)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|DOMParser", script)
+
+
+def test_two_reports_of_one_layer_are_the_same_bytes(made, tmp_path):
+    found, _, store = made
+    told = [
+        report.write(tmp_path / name, network(), LAYER, found.probe, tau=TAU, epochs=3, device="cpu", store=store)
+        for name in ("one.html", "deep/two.html")
+    ]
+    assert told[0].read_bytes() == told[1].read_bytes()
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["one.html", "two.html"]
+
+
+def test_a_probe_set_without_any_outline_is_reported_too(tmp_path):
+    rng = np.random.default_rng(0)
+    whole = ({"scene": [8 + i % 2]} for i in range(40))
+    drawn = (
+        Labelled(f"made/{i:03}.png", rng.integers(0, 256, (32, 32, 3), dtype=np.uint8), {}, each)
+        for i, each in enumerate(whole)
+    )
+    write(tmp_path / "probe", drawn, NAMES)
+    probe, store = load_probe(str(tmp_path / "probe")), Store(str(tmp_path / "store"))
+    file = report.write(tmp_path / "page.html", network(), LAYER, probe, tau=TAU, epochs=2, device="cpu", store=store)
+    kept = json.loads(re.search(r'id="told">(.*?)</script>', file.read_text(), re.DOTALL)[1])
+    assert list(kept["weights"]) == ["classification"] and kept["deciles"] == {}
+    assert kept["concepts"]["combined"] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"layer": "conv9"}, "layer 'conv9'"),
+        ({"tau": 1.5}, "TAU"),
+        ({"epochs": 0}, "EPOCHS"),
+        ({"seed": -1}, "SEED"),
+        ({"device": "tpu"}, "DEVICE"),
+    ],
+)
+def test_a_wrong_value_is_named_and_nothing_is_written(made, tmp_path, options, words):
+    told = {"layer": LAYER, "tau": TAU, "epochs": 3, "device": "cpu", "store": made[2], **options}
+    with pytest.raises(BadInput, match=words):
+        report.write(tmp_path / "new" / "page.html", network(), told.pop("layer"), made[0].probe, **told)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_named(made, tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path, tmp_path / "file" / "page.html"):
+        with pytest.raises(BadInput, match=re.escape(str(out))):
+            report.write(out, network(), LAYER, made[0].probe, tau=TAU, store=made[2])
+
+
+def test_what_fails_half_way_leaves_no_file(made, tmp_path, monkeypatch):
+    def full(*_arguments, **_options):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        report.write(
+            tmp_path / "page.html", network(), LAYER, made[0].probe, tau=TAU, epochs=3, device="cpu", store=made[2]
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def _rows(weights) -> tuple[list[int], np.ndarray]:
+    return [int(number) for number in weights.index], weights.to_numpy(float)
