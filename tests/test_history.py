@@ -92,6 +92,7 @@ def test_two_concepts_are_alike_in_the_kind_where_they_are_nearest():
     assert near["color"].loc[1, 2] == pytest.approx(5 / 6)  # nearer than the five other pairs, out of six
     assert likeness.kind_of(near, 1, 2, least=0.8) == "color"
     assert likeness.kind_of(near, 1, 4, least=0.8) == "none"
+    assert likeness.kind_of(near, 1, 99) == "not known"
     kinds["shape"] = apart.where(apart != 33.0)  # concept 2 is of whole images
     near = likeness.nearness(kinds)
     assert near["shape"].loc[2].eq(0).all() and near["shape"].loc[1, 3] == pytest.approx(2 / 3)

@@ -215,13 +215,13 @@ gone, chance = means.loc[(kind, "most damaging", n_many)], means.loc[(kind, "ran
 # %%
 title = f"{kind.capitalize()}: without its {n_many} most damaging of {layer.n_filters} filters a class loses "
 title += f"{gone['lost']:.2f}, without {n_many} at random {chance['lost']:.2f}"
-axes = ("filters set to zero", "balanced accuracy, validation images")
-charts.lines(points, "n", "accuracy", title, axes, series="way", log=True)
+charts.accuracy_by_removed(
+    points, title, "Mean over the classes and its 95% bootstrap interval over them; dashed: chance."
+)
 
 # %% [markdown]
-# One line is the mean over the classes, its band a 95% bootstrap interval over them. *The other classes meanwhile*: the
-# mean of the other classes of the same kind, while the filters most damaging to one are gone. If that line stays up
-# while the class falls, the filters are its own. In numbers, for every kind of class:
+# *The other classes meanwhile*: the mean of the other classes of the same kind, while the filters most damaging to one
+# are gone. If that line stays up while the class falls, the filters are its own. In numbers, for every kind of class:
 
 # %%
 changes = [("most damaging", 4), ("most damaging", n_many), ("random", n_many)]
@@ -237,7 +237,7 @@ charts.table(pd.DataFrame(rows, columns=columns), "Means over classes; the share
 # Class by class: the whole network, without those filters, and with nothing but those filters.
 
 # %%
-left = ablation.kept_and_gone(curves[curves["kind"] == kind].reset_index(drop=True), n_many, layer.n_filters)
+left = ablation.kept_and_gone(curves[curves["kind"] == kind], n_many, layer.n_filters)
 enough = (left.loc[left["filters"] == f"its {n_many} alone", "accuracy"] > 0.75).mean()
 title = f"With its {n_many} filters alone, {enough:.0%} of the classes keep more than half of what lies above chance"
 charts.in_rows(left, "name", "accuracy", "filters", title, "balanced accuracy, validation images", at=0.5)
@@ -294,7 +294,7 @@ chosen = concept_ablation.concepts(asked, named, answer, probe, cut=CUT, most=8)
 ways = concept_ablation.bases(chosen, dissection.dissection_iou(layer, probe), outline, answer, probe, seed=SEED)
 lost = concept_ablation.lost(asked, chosen, ways, probe)
 words = [f"{name} ({len(each)})" for name, each in zip(chosen["name"], chosen["detectors"], strict=True)]
-print(f"{len(chosen)} objects, with their number of detectors:", ", ".join(words) or "no object has a detector here")
+print("objects, with their number of detectors:", ", ".join(words) or "none; no object has a detector in this layer")
 
 # %% [markdown]
 # These are the objects with a detector that are on most images. Two things are measured. The *reading*: is the concept
@@ -303,12 +303,13 @@ print(f"{len(chosen)} objects, with their number of detectors:", ", ".join(words
 # classes that exclude each other (scenes), on images that show the concept and on images that do not.
 
 # %%
-shown = lost.groupby("way", sort=False).mean(numeric_only=True).drop(columns="concept").reset_index()
-shown.columns = [
-    "taken out", "directions", "share of squared activations", "reading", "own class lost", "other classes lost",
-    "answers lost, with it", "without it",
-]  # fmt: skip
-charts.table(shown, "Means over the objects; reading is a balanced accuracy", digits=3)
+columns = ["directions", "removed", "reading", "reading_lost", "own", "others", "shown", "absent"]
+shown = lost.groupby("way", sort=False)[columns].mean()
+shown.insert(4, "largest", lost.groupby("way")["reading_lost"].max())
+words = ["directions", "share of squares", "reading", "it loses", "at most", "own class loses", "others lose"]
+shown.columns = [*words, "answers lost, with it", "without it"]
+caption = "Means over the objects; share of squares: of the squared activations; reading: balanced accuracy"
+charts.table(shown.rename_axis("taken out").reset_index(), caption)
 
 # %%
 measures = {"own": "its own class", "others": "the other classes"}
@@ -317,15 +318,9 @@ cost = lost.groupby("way")["own"].mean().reindex(concept_ablation.WAYS)
 title = f"Lost by an object's own class: without its detectors {cost['detectors']:.3f}, without the direction of its "
 title += f"outline {cost['direction, outline']:.3f}, of its presence {cost['direction, presence']:.3f}"
 if cost.isna().any():
-    title = "What the network's classes lose; none of them is one of these objects"
+    title = "What the network's classes lose; none of them has the name of one of these objects"
 note = "Mean over the objects and its 95% bootstrap interval over them."
 charts.in_rows(by_way, "way", "mean", "measure", title, "balanced accuracy lost", at=0.0, note=note)
-
-# %%
-whole_reading = lost[lost["way"] == "nothing"].set_index("concept")["reading"]
-for way, each in lost[lost["way"] != "nothing"].groupby("way", sort=False):
-    fall = whole_reading - each.set_index("concept")["reading"]
-    print(f"{way}: the reading falls by {fall.mean():+.3f} on average, at most by {fall.max():+.3f}")
 
 # %% [markdown]
 # A loss in the network's answers and none in the reading means: what the network used is gone, and what it knew is
@@ -383,7 +378,7 @@ for concept, name in zip(chosen["concept"], chosen["name"], strict=True):
 # - Whether a class hangs on a few filters is seen against as many at random, and in what the other classes keep.
 # - What the network uses, what can be read from the layer, and what outlines the concept are three things.
 #
-# The [verdict](../verdict/net2vec) puts all claims side by side.
+# The [verdict](../verdict/netdissect) puts all claims side by side.
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers={name: layer}, seed=SEED)

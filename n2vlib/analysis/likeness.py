@@ -63,7 +63,12 @@ def nearness(described: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 
 def kind_of(near: dict[str, pd.DataFrame], before: int, after: int, least: float = 0.9) -> str:
-    """In which kind the two are nearest; "none" where no kind has them nearer than the share `least` of pairs."""
+    """In which kind the two are nearest; "none" where no kind has them nearer than the share `least` of pairs.
+
+    "not known" for a concept that `described` has no numbers of, because its masks are too small.
+    """
+    if not {before, after} <= set(near["color"].index):
+        return "not known"
     shares = {kind: float(np.asarray(table.loc[before, after])) for kind, table in near.items()}
     best = max(shares, key=lambda kind: shares[kind])
     return best if shares[best] >= least else "none"

@@ -6,7 +6,7 @@ Numbers are rounded to four digits, so that a chart is the same on every run. On
 """
 
 from n2vlib.charts import theme  # noqa: F401  (importing it sets Altair's theme and renderer)
-from n2vlib.charts.ablation import in_rows
+from n2vlib.charts.ablation import accuracy_by_removed, in_rows
 from n2vlib.charts.claims import forest
 from n2vlib.charts.detectors import iou_by_detectors, unique_by
 from n2vlib.charts.differences import differences
@@ -33,6 +33,7 @@ from n2vlib.html_table import table
 
 __all__ = [
     "Chart",
+    "accuracy_by_removed",
     "accuracy_scatter",
     "along_training",
     "by_category",

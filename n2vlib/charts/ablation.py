@@ -1,10 +1,10 @@
-"""Several measurements of one thing beside each other in a row: what is left, and what was lost."""
+"""What is left, and what was lost, when filters are set to zero: by their number, and thing by thing in rows."""
 
 import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, OTHER, rounded
+from n2vlib.look import CHART_WIDTH, OTHER, SPLITS, rounded
 from n2vlib.tables import need
 
 _SHAPES = ("circle", "diamond", "square", "triangle-up")
@@ -39,3 +39,30 @@ def in_rows(
         layers.insert(0, line.encode(x=alt.X("x:Q", title=axis, axis=ticks)))
     step = alt.Step(30 if part.interval(data) else 20, **{"for": "position"} if part.interval(data) else {})
     return part.titled(alt.layer(*layers).properties(width=CHART_WIDTH - 160, height=step), title, note)
+
+
+def accuracy_by_removed(points: pd.DataFrame, title: str, note: str = "") -> part.Chart:
+    """Balanced accuracy against the number of filters set to zero, one line for each way to choose them; chance dashed.
+
+    points   way, n, accuracy, low, high
+    """
+    need(points, ["way", "n", "accuracy", "low", "high"])
+    data = rounded(points.loc[:, ["way", "n", "accuracy", "low", "high"]])
+    ticks = alt.Axis(values=sorted(data["n"].unique()), format="d")
+    log = alt.Scale(type="log", base=2, nice=False, padding=8)
+    words, scale = f"balanced accuracy, {SPLITS['val']}", alt.Scale(domain=[min(0.5, *data["low"]), 1], nice=True)
+    base = alt.Chart(data).encode(
+        x=alt.X("n:Q", title="filters set to zero", axis=ticks, scale=log), **part.series_channels(data, "way")
+    )
+    up = alt.Y("accuracy:Q", title=words, scale=scale, axis=alt.Axis(tickCount=6))
+    told = ["way:N", "n:Q", *(part.number(data, column) for column in ("accuracy", "low", "high"))]
+    chance = alt.Chart(pd.DataFrame({"y": [0.5]})).mark_rule(color=OTHER, strokeDash=[2, 3])
+    chart = alt.layer(
+        chance.encode(y=alt.Y("y:Q", title=words, scale=scale)),
+        base.mark_rule(strokeWidth=5, opacity=0.3, strokeCap="round").encode(
+            y=alt.Y("low:Q", title=words), y2="high:Q"
+        ),
+        base.mark_line(strokeWidth=2).encode(y=up, strokeDash=part.dashes(data, "way")),
+        base.mark_point(size=42, filled=True, opacity=1).encode(y=up, tooltip=told),
+    )
+    return part.titled(chart.properties(width=CHART_WIDTH, height=260), title, note)

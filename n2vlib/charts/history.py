@@ -1,4 +1,4 @@
-"""Detectors and scores, network after network in the order of training (Network Dissection TPAMI, Figures 18 and 20)."""
+"""Detectors and scores, network after network in the order of training (Network Dissection, Figures 18 and 20)."""
 
 from typing import Any
 

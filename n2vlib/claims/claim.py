@@ -1,14 +1,14 @@
 """What a claim is, what was measured of it, and when it holds.
 
-The claims are in `claims.csv`, each with the number that decides it, the criterion, and the paper's own number where it
-prints one. The criteria were fixed before anything was measured (three corrections since: see the verdict chapter):
+The claims are in one CSV file per paper, each with the number that decides it, the criterion, and the published number
+where there is one. The criteria were fixed before anything was measured (corrections since: see the verdict chapters):
 where the paper says *most* it is more than 50 percent, *many*, *often* and *about half* more than 25, *few* less than
 25; "more" and "higher" are more than 0.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,25 +16,25 @@ from numpy.typing import NDArray
 
 from n2vlib.analysis import uncertainty
 
-if TYPE_CHECKING:
-    from n2vlib.claims.measured import Measured
-
-IMAGES, CONCEPTS = "images", "concepts"
+IMAGES, CONCEPTS, FILTERS, NETWORKS = "images", "concepts", "filters", "networks"
 YES, NO, UNDECIDED, NOT_MEASURED = "yes", "no", "undecided", "not measured"
 UNITS = {
     "percent": "percent",
     "points": "difference, percentage points",
     "times": "multiples",
     "number": "probability, correlation, or difference of two",
+    "fewer": "percent fewer unique detectors",
+    "concepts": "difference of unique detectors",
 }
-_FILE = Path(__file__).with_name("claims.csv")
+_LIMITS = {"percent": (0.0, 100.0), "fewer": (-np.inf, 100.0)}
+_FILES = {"net2vec": "claims.csv", "netdissect": "netdissect.csv"}
 
 
 class Effect(NamedTuple):
     """One number that decides a claim.
 
     value, low, high   as measured, and its 95% interval
-    over               what was drawn again for the interval: images or concepts
+    over               what was drawn again for the interval: images, concepts, filters or networks
     note               which layer, category or concept decided, how many there were
     against            the criterion, where only the run can tell it (chance); NaN: as the claim says
     """
@@ -47,31 +47,39 @@ class Effect(NamedTuple):
     against: float = np.nan
 
 
-Measure: TypeAlias = Callable[["Measured"], Effect | None]
+Measure: TypeAlias = Callable[[Any], Effect | None]
 Measures: TypeAlias = Mapping[str, Measure]
 
 
-def table() -> pd.DataFrame:
-    """The claims: id, section, claim (in our words), number (the effect), unit, side, criterion, published, doubt.
+def table(paper: str = "net2vec") -> pd.DataFrame:
+    """The claims of a paper: id, section, claim (in our words), number (the effect), unit, side,
+    criterion, published, doubt.
 
+    paper      net2vec or netdissect
     side       the claim holds where the effect is "above" or "below" the criterion
     criterion  missing where the run gives it: chance
     doubt      why a claim may fail away from the paper's data: the reason to look at first
     """
-    return pd.read_csv(_FILE, dtype={"doubt": str}).assign(doubt=lambda rows: rows["doubt"].fillna(""))
+    file = Path(__file__).with_name(_FILES[paper])
+    return pd.read_csv(file, dtype={"section": str, "doubt": str}).assign(doubt=lambda rows: rows["doubt"].fillna(""))
 
 
-def check(measures: Measures, measured: "Measured", only: Collection[str] | None = None) -> pd.DataFrame:
-    """One row per claim, of those with an id in `only`: the columns of `table`, value, low, high, over, holds, note."""
+def check(
+    measures: Measures, measured: Any, only: Collection[str] | None = None, paper: str = "net2vec"
+) -> pd.DataFrame:
+    """One row per claim, of those with an id in `only`: the columns of `table`, value, low, high, over, holds, note.
+
+    measured   what the functions of `measures` take: the tables of a run
+    """
     rows = []
-    for claim in table().to_dict("records"):
+    for claim in table(paper).to_dict("records"):
         if only is not None and claim["id"] not in only:
             continue
         effect = measures[claim["id"]](measured)
         value, low, high, over, note, against = effect or Effect(np.nan, np.nan, np.nan, "")
         criterion = against if np.isfinite(against) else claim["criterion"]
-        if claim["unit"] == "percent":
-            low, high = np.clip([low, high], 0, 100)
+        if claim["unit"] in _LIMITS:
+            low, high = np.clip([low, high], *_LIMITS[claim["unit"]])
         elif claim["unit"] == "times":
             low = max(low, value / 100)  # a ratio is positive
         found = {"criterion": criterion, "value": value, "low": low, "high": high, "over": over}
@@ -99,12 +107,17 @@ def of_draws(values: Any, note: str = "", against: float = np.nan) -> Effect:
     return _around(numbers[0], numbers[1:], IMAGES, note, against)
 
 
-def of_concepts(number: Callable[[NDArray], Any], values: Any, note: str = "", seed: int = 0) -> Effect:
-    """The effect of a number of values, one or a row for each concept; the concepts are drawn again, 1,000 times."""
+def of_concepts(
+    number: Callable[[NDArray], Any], values: Any, note: str = "", seed: int = 0, over: str = CONCEPTS
+) -> Effect:
+    """The effect of a number of values, one or a row for each concept; the concepts are drawn again, 1,000 times.
+
+    over   what else the values are of, where not of concepts
+    """
     table, rng = np.asarray(values, float), np.random.default_rng(seed)
     drawn = [number(table[rng.integers(0, len(table), len(table))]) for _ in range(1000 if len(table) else 0)]
     value = number(table) if len(table) else np.nan
-    return _around(value, np.array(drawn, float), CONCEPTS, note or f"{len(table)} concepts")
+    return _around(value, np.array(drawn, float), over, note or f"{len(table)} {over}")
 
 
 def left_out(
@@ -116,13 +129,34 @@ def left_out(
     counts (the delete-d jackknife, Shao and Wu 1989). With d of n left out, the variance is (n - d) / d times that of
     the draws.
     """
-    table, n, rng = np.asarray(values), len(values), np.random.default_rng(seed)
+    return _left_out(number, [np.asarray(values)], CONCEPTS, note, against, seed)
+
+
+def of_filters(number: Callable[..., Any], layers: Sequence[pd.DataFrame], note: str = "", seed: int = 0) -> Effect:
+    """The effect of a number of one or several layers: a fifth of the filters of each is left out, 200 times.
+
+    Layers are taken to be independent of each other, so that the variances of their shares in the number add up.
+    number   takes the tables as record arrays, (filter,), one for each of `layers`
+    """
+    return _left_out(number, [layer.to_records(index=False) for layer in layers], FILTERS, note, np.nan, seed)
+
+
+def _left_out(
+    number: Callable[..., Any], tables: Sequence[NDArray], over: str, note: str, against: float, seed: int
+) -> Effect:
+    rng, drawn = np.random.default_rng(seed), []
+    n = min(len(table) for table in tables)
     left = max(1, n // 5)
-    kept = [np.sort(rng.permutation(n)[left:]) for _ in range(200 if n > 1 else 0)]
-    drawn = np.array([number(table[some]) for some in kept], float)
-    error = np.sqrt((n - left) / left) * drawn.std() if kept else np.nan
-    value = float(number(table))
-    return Effect(value, value - 1.96 * error, value + 1.96 * error, CONCEPTS, note, against)
+    for _ in range(200 if n > 1 else 0):
+        drawn.append(number(*(table[np.sort(rng.permutation(len(table))[_left(table) :])] for table in tables)))
+    known = np.array(drawn, float)[np.isfinite(drawn)]
+    error = np.sqrt((n - left) / left) * known.std() if len(known) else np.nan
+    value = float(number(*tables))
+    return Effect(value, value - 1.96 * error, value + 1.96 * error, over, note, against)
+
+
+def _left(table: NDArray) -> int:
+    return max(1, len(table) // 5)
 
 
 def _around(value: float, draws: NDArray[np.float64], over: str, note: str, against: float = np.nan) -> Effect:

@@ -20,6 +20,7 @@ netdissect_quantitative_claims  every number in the text of Network Dissection, 
 netdissect_cvpr_release_detectors     detectors and unique detectors of 27 networks, from the authors' release
 netdissect_released_unique_detectors  the same, counted again from their released files of units, by two rules
 netdissect_unit_evolution       how units change in fine-tuning (Section 3.7)
+bau2020_ablation                accuracy without units of VGG-16's conv5_3 (Bau et al. 2020, Figure 2 and its section)
 experiments                     everything that the papers compute, by id, with section and printed numbers
 hyperparameters                 settings of Net2Vec, Network Dissection and the later papers
 """

@@ -1,0 +1,85 @@
+"""The tables that the claims of Network Dissection are read from, and how they are made from layers that were read.
+
+here = dissected.of_layers({"networks": {"mine": layer, ...}, ...}, probe, cut=0.04, networks=told)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from n2vlib.activations import Layer
+from n2vlib.analysis import discrimination, history, rotation
+from n2vlib.probe import ProbeSet
+
+OWN, ENDS, ROTATIONS, TRAININGS, ALONG = "own layers", "networks", "rotations", "trainings", "along"
+TO_SCENES, TO_OBJECTS, WIDTHS, TAUS = "to scenes", "to objects", "widths", "taus"
+
+
+@dataclass(frozen=True)
+class Dissected:
+    """What one run measured, by group. Of a group that was not measured there is nothing.
+
+    names      {group: `history.names`}, a row for every filter of every layer; labels in the order of
+               "own layers"   of one network, low to high
+               "networks"     last layers, its own first
+               "rotations"    its last layer as trained, then turned fully, again and again
+               "trainings"    labels that start with "repeat", and "no dropout" and "batch norm"
+               "along"        one network while it was trained, first to last
+               "to scenes", "to objects"   a network before and after it was taught these
+               "widths"       of one body, the narrow one first
+               "taus"         its last layer at two shares of places where it fires
+    networks   of the group "networks": label, training, task, architecture
+    near       `likeness.nearness` of the concepts
+    right      share of the heads that tell each validation image's scene, (image, 2): as trained, turned
+    accuracy   of a classifier of scenes on the layers of "networks", by label
+    """
+
+    names: Mapping[str, pd.DataFrame]
+    networks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    near: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    right: NDArray[np.float64] | None = None
+    accuracy: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+
+    def layers(self, group: str) -> dict[str, pd.DataFrame]:
+        """The tables of one group by label, in its order; empty where it was not measured."""
+        if group not in self.names:
+            return {}
+        return {str(label): rows for label, rows in self.names[group].groupby("label", sort=False)}
+
+
+def of_layers(
+    layers: Mapping[str, Mapping[str, Layer]], probe: ProbeSet, cut: float, networks: pd.DataFrame
+) -> Dissected:
+    """The best concept of every filter of every layer, by group; groups without a layer are left out."""
+    return Dissected({group: history.names(some, probe, cut) for group, some in layers.items() if some}, networks)
+
+
+def scenes_told(ends: Mapping[str, Layer], probe: ProbeSet, C: float) -> pd.Series:
+    """Mean accuracy over classes of a linear classifier of scenes, by label; empty where there are no two scenes."""
+    answers = discrimination.whole_image(probe, "scene")
+    if answers.nunique() < 2:
+        return pd.Series(dtype=float)
+    told = {label: discrimination.tell(layer, probe, answers, C).accuracy for label, layer in ends.items()}
+    return pd.Series(told)
+
+
+def heads(
+    plain: Layer, turned: Mapping[str, Layer], probe: ProbeSet, *, epochs: int, seed: int
+) -> NDArray[np.float64] | None:
+    """`Dissected.right`: one head of two layers for each rotation, and one as trained from the same random start."""
+    answers = discrimination.whole_image(probe, "scene")
+    if answers.nunique() < 2:
+        return None
+    images, classes = answers.index.to_numpy(), answers.to_numpy()
+    train = probe.split[images] == "train"
+    means = []
+    for spaces in ([plain] * len(turned), list(turned.values())):
+        right = [
+            rotation.deep_head(layer.pooled[images], classes, train, epochs=epochs, seed=seed + i)
+            for i, layer in enumerate(spaces)
+        ]
+        means.append(np.mean(right, axis=0))
+    return np.stack(means, axis=1)

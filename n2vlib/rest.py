@@ -1,0 +1,194 @@
+"""The rest of a network: what it makes of one layer's activations, without running the modules before that layer.
+
+    rest = Rest(net, "features.11", images[:2])
+    rest(activations)                              # the network's scores, (image, output)
+    list(rest.without(activations, [[3], [3, 8]])) # the same with these filters at zero
+
+In a pass from the layer on, the modules that have finished before it put out zeros instead of computing, and the layer
+puts out what it is told. That is right only where every path leads through the layer; making a `Rest` checks it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from n2vlib.errors import BadInput
+from n2vlib.record import count_calls, run_layers
+
+# What two ways to the same scores may differ by: of what half of the filters at zero change, and of the largest score.
+_OF_THE_CHANGE, _ROUNDING = 1e-3, 1e-5
+
+
+class Rest:
+    """A network from one of its layers on.
+
+    module   in eval mode      name   dotted name of the layer; where a pass calls it several times, its last call
+    images   float32, (image, 3, height, width), preprocessed: a few, on which the way is checked
+    Raises BadInput where a path leads round the layer, or where the network puts out no scores.
+    """
+
+    def __init__(self, module: nn.Module, name: str, images: Tensor):
+        self._layer, self._conv = _Behind(module, name, images), None
+        activations = run_layers(module, [name], images)[name]
+        half = range(0, activations.shape[1], 2)
+        changed = _zeroed(activations, half)
+        expected = self._layer(changed.clone(), images)
+        moved = expected - self._layer(activations.clone(), images)
+        within = max(_OF_THE_CHANGE * float(moved.abs().max()), _ROUNDING * float(expected.abs().max()))
+        if not _agrees(lambda: self._layer(changed.clone()), expected, within):
+            raise BadInput(f"layer {name}: a path of the network leads round it; choose a layer where all paths meet")
+        for conv, conv_name in self._layer.feeds(activations, images):
+            self._conv = conv, _Behind(module, conv_name, images)
+            if _agrees(lambda: next(self.without(activations, [half])), expected, within):
+                return
+        self._conv = None
+
+    def __call__(self, activations: Tensor) -> Tensor:
+        """Scores float32, (image, output), of activations (image, filter, h, w)."""
+        return self._layer(activations.clone())  # a ReLU behind the layer may work in place
+
+    def without(self, activations: Tensor, sets: Sequence[Sequence[int]]) -> Iterator[Tensor]:
+        """The scores with the filters of each set at zero, one set after another.
+
+        Where the layer feeds nothing but one convolution, what the filters add to its sums is taken off them: the same
+        but for rounding, and the faster the smaller the set.
+        """
+        if self._conv is None:
+            yield from (self._layer(_zeroed(activations, filters)) for filters in sets)
+            return
+        conv, behind = self._conv
+        every = range(activations.shape[1])
+        whole = _conv(conv, activations, every, conv.bias)
+        for filters in sets:
+            kept = sorted({*every} - {*filters})
+            if len(filters) >= len(kept):
+                yield behind(_conv(conv, activations, kept, conv.bias))
+            else:
+                yield behind(whole - _conv(conv, activations, filters, None) if len(filters) else whole.clone())
+
+
+class _Behind:
+    """The pass from one module on. What it is given may be written over."""
+
+    def __init__(self, module: nn.Module, name: str, images: Tensor):
+        self.module, self.layer, self.size = module, module.get_submodule(name), images.shape[1:]
+        self.calls = count_calls(module, (name,), images[:1])[name]
+        shapes, self.shape = _finished_before(module, self.layer, self.calls, images)
+        self.before = {part: images.new_zeros(1, *shape) for part, shape in shapes.items()}
+
+    def __call__(self, activations: Tensor, images: Tensor | None = None) -> Tensor:
+        """Scores; a whole pass where images are given, which only differs in what the module puts out at last."""
+        shown = activations.new_zeros(1).expand(len(activations), *self.size) if images is None else images
+        with torch.inference_mode(), self._replaced(activations, self.before if images is None else {}):
+            return scores(self.module(shown))
+
+    @contextmanager
+    def _replaced(self, activations: Tensor, before: dict[nn.Module, Tensor]) -> Iterator[None]:
+        """The layer puts out the activations; modules before it put out zeros of one image, which nobody looks at."""
+        compute, left = self.layer.forward, self.calls
+
+        def put_out(*given: object, **named: object) -> Tensor:
+            nonlocal left
+            left -= 1
+            return compute(*given, **named) if left else activations.reshape(len(activations), *self.shape)
+
+        own = "forward" in vars(self.layer)
+        self.layer.forward = put_out
+        for part, zeros in before.items():
+            part.forward = lambda *_given, zeros=zeros, **_named: zeros
+        try:
+            yield
+        finally:
+            for part in (self.layer, *before):
+                del part.forward
+            if own:
+                self.layer.forward = compute
+
+    def feeds(self, activations: Tensor, images: Tensor) -> list[tuple[nn.Conv2d, str]]:
+        """The plain convolutions that are given these activations as they are, with their names."""
+        found = []
+
+        def hook_for(name: str):
+            def hook(part: nn.Conv2d, args: tuple[Tensor, ...]) -> None:
+                if args[0].shape == activations.shape and torch.equal(args[0], activations):
+                    found.append((part, name))
+
+            return hook
+
+        plain = {
+            name: part
+            for name, part in self.module.named_modules()
+            if type(part) is nn.Conv2d and part.groups == 1 and part.padding_mode == "zeros"
+        }
+        handles = [part.register_forward_pre_hook(hook_for(name)) for name, part in plain.items()]
+        try:
+            with torch.inference_mode():
+                self.module(images)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return found
+
+
+def scores(output: object) -> Tensor:
+    """A network's output as one score for each image and output: where it is a map, its mean over the places."""
+    if not isinstance(output, Tensor) or output.ndim not in (2, 4):
+        what = f"of shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
+        raise BadInput(f"network: its output is {what}, not scores (image, output); it tells no classes")
+    return output.float() if output.ndim == 2 else output.float().mean((2, 3))
+
+
+def _finished_before(
+    module: nn.Module, layer: nn.Module, calls: int, images: Tensor
+) -> tuple[dict[nn.Module, torch.Size], torch.Size]:
+    """Modules whose every call ends before the layer's last begins, with the shape of their output for an image; that
+    of the layer's."""
+    shapes: dict[nn.Module, torch.Size] = {}
+    needed, left = set(), calls
+
+    def starts(part: nn.Module, _args: object) -> None:
+        nonlocal left
+        left -= part is layer
+        if not left:
+            needed.add(part)
+
+    def ends(part: nn.Module, _args: object, output: object) -> None:
+        shape = output.shape if isinstance(output, Tensor) else torch.Size([0])
+        if not left or shape[0] != len(images) or shapes.get(part, shape[1:]) != shape[1:]:
+            needed.add(part)
+        shapes[part] = shape[1:]
+
+    parts = list(module.modules())
+    handles = [part.register_forward_pre_hook(starts) for part in parts]
+    handles += [part.register_forward_hook(ends) for part in parts]
+    try:
+        with torch.inference_mode():
+            module(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    before = {part: shape for part, shape in shapes.items() if part not in needed and "forward" not in vars(part)}
+    return before, shapes[layer]
+
+
+def _zeroed(activations: Tensor, filters: Sequence[int]) -> Tensor:
+    changed = activations.clone()
+    changed[:, list(filters)] = 0
+    return changed
+
+
+def _conv(conv: nn.Conv2d, activations: Tensor, filters: Sequence[int], bias: Tensor | None) -> Tensor:
+    """What the convolution puts out where it is given these filters alone."""
+    chosen = list(filters)
+    return F.conv2d(activations[:, chosen], conv.weight[:, chosen], bias, conv.stride, conv.padding, conv.dilation)
+
+
+def _agrees(answer: Callable[[], Tensor], expected: Tensor, within: float) -> bool:
+    """Whether an answer can be had and is the expected one."""
+    try:
+        return bool((answer() - expected).abs().max() <= within)
+    except RuntimeError:  # maps of different sizes met
+        return False
