@@ -125,7 +125,7 @@ def colored(n: int):
     """Images of one color each, the scene; the object is there where the color's brightness is even."""
     rng = np.random.default_rng(0)
     for i in range(n):
-        image = np.full((16, 16, 3), 20, np.uint8)
+        image = np.zeros((16, 16, 3), np.uint8)
         image[..., i % 3] = rng.integers(150, 250)
         objects = np.full((8, 8), 4 if i % 4 else 0, np.uint16)
         yield Labelled(f"made/{i:03}.png", image, {"object": [objects]}, {"scene": [1 + i % 3]})

@@ -320,7 +320,8 @@ title += f"outline {cost['direction, outline']:.3f}, of its presence {cost['dire
 if cost.isna().any():
     title = "What the network's classes lose; none of them has the name of one of these objects"
 note = "Mean over the objects and its 95% bootstrap interval over them."
-charts.in_rows(by_way, "way", "mean", "measure", title, "balanced accuracy lost", at=0.0, note=note)
+axis = "balanced accuracy lost"
+charts.in_rows(by_way, "way", "mean", "measure", title, axis, at=0.0, note=note) if len(chosen) else None
 
 # %% [markdown]
 # A loss in the network's answers and none in the reading means: what the network used is gone, and what it knew is
