@@ -234,13 +234,15 @@ columns = ["kind", "set to zero", "whole network", "without them", "share lost",
 charts.table(pd.DataFrame(rows, columns=columns), "Means over classes; the share is of what lies above chance (0.5)")
 
 # %% [markdown]
-# Class by class: the whole network, without those filters, and with nothing but those filters.
+# The last two rows of a kind leave equally many filters: once those that were most damaging, once any. If they are alike, a
+# class needs the rest of the layer as much as its own filters. Class by class, on validation images: with all filters,
+# without those most damaging, and with these alone.
 
 # %%
 left = ablation.kept_and_gone(curves[curves["kind"] == kind], n_many, layer.n_filters)
 enough = (left.loc[left["filters"] == f"its {n_many} alone", "accuracy"] > 0.75).mean()
 title = f"With its {n_many} filters alone, {enough:.0%} of the classes keep more than half of what lies above chance"
-charts.in_rows(left, "name", "accuracy", "filters", title, "balanced accuracy, validation images", at=0.5)
+charts.in_rows(left, "name", "accuracy", "filters", title, "balanced accuracy", at=0.5, note="Dashed: chance.")
 
 # %% [markdown]
 # Beside the paper's means over 365 classes, where *alone* means that the other 492 of 512 filters are gone:
@@ -303,16 +305,21 @@ print("objects, with their number of detectors:", ", ".join(words) or "none; no 
 # classes that exclude each other (scenes), on images that show the concept and on images that do not.
 
 # %%
-columns = ["directions", "removed", "reading", "reading_lost", "own", "others", "shown", "absent"]
-shown = lost.groupby("way", sort=False)[columns].mean()
-shown.insert(4, "largest", lost.groupby("way")["reading_lost"].max())
-words = ["directions", "share of squares", "reading", "it loses", "at most", "own class loses", "others lose"]
-shown.columns = [*words, "answers lost, with it", "without it"]
+mean = lost.groupby("way", sort=False).agg(
+    directions=("directions", "mean"), share=("removed", "mean"), reading=("reading", "mean"),
+    loses=("reading_lost", "mean"), most=("reading_lost", "max"),
+)  # fmt: skip
+mean.columns = ["directions", "share of squares", "reading", "it loses", "at most"]
 caption = "Means over the objects; share of squares: of the squared activations; reading: balanced accuracy"
-charts.table(shown.rename_axis("taken out").reset_index(), caption)
+charts.table(mean.rename_axis("taken out").reset_index(), caption)
 
 # %%
-measures = {"own": "its own class", "others": "the other classes"}
+answers = lost.groupby("way", sort=False)[["own", "others", "shown", "absent"]].mean()
+answers.columns = ["its own class loses", "other classes lose", "answers lost, with the concept", "without it"]
+charts.table(answers.rename_axis("taken out").reset_index(), "Means over the objects, validation images")
+
+# %%
+measures = {"own": "its own class", "others": "others"}
 by_way = concept_ablation.by_way(lost[lost["way"] != "nothing"], measures, SEED)
 cost = lost.groupby("way")["own"].mean().reindex(concept_ablation.WAYS)
 title = f"Lost by an object's own class: without its detectors {cost['detectors']:.3f}, without the direction of its "
