@@ -50,9 +50,10 @@ n2vlib.check_parameters(globals())
 #
 # $$
 # A'_j = \begin{cases} 0 & j = k \\ A_j & \text{otherwise} \end{cases}
-# \qquad
-# \text{balanced accuracy} = \tfrac12\,(\text{share of the class found} + \text{share of the others left alone})
 # $$ (eq-ablated)
+#
+# > The measure is balanced accuracy, the mean of two shares: of the class's images that are found, and of the others that
+# > are left alone.
 #
 # > The filters whose loss hurts a class most, on training images, are its important ones. Without the 20 most
 # > important of 512 filters a class is told hardly better than by chance, while the accuracy over all classes
@@ -172,8 +173,8 @@ rows = [
      in_class.loc[c, filter_k["concept"]], elsewhere.loc[c, filter_k["concept"]])
     for c, k, one in zip(frequent, worst, alone, strict=True) for filter_k in [named.loc[k]]
 ]  # fmt: skip
-columns = ["class", "filter", "lost, training", "lost, validation", "its name", "IoU", "in the class", "in others"]
-charts.table(pd.DataFrame(rows, columns=columns), "The most damaging filter of each class", rows=24)
+columns = ["class", "filter", "lost, train", "lost, val", "its name", "IoU", "in class", "in others"]
+charts.table(pd.DataFrame(rows, columns=columns), "The most damaging filter of each class", digits=2, rows=24)
 
 # %%
 more = (in_class - elsewhere).loc[:, named["concept"]].to_numpy() > 0
