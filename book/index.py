@@ -69,9 +69,8 @@ best = {thing: max(seen, key=seen.__getitem__) for thing, seen in several.items(
 shown = sorted(best, key=lambda thing: -several[thing][best[thing]])[:4]
 pictures = [probe.image(best[thing]) for thing in shown]
 outlines = [probe.annotated(thing, best[thing]) for thing in shown]
-names = [objects.loc[thing, "name"] for thing in shown]
-numbers = [f"image {best[thing]}" for thing in shown]
-gallery.show(pictures * 2, numbers + names, annotated=[None] * len(shown) + outlines, columns=4)
+captions = [f"image {best[thing]}" for thing in shown] + list(objects.loc[shown, "name"])
+gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + outlines, columns=4)
 
 # %% [markdown]
 # ## How to read it

@@ -224,6 +224,8 @@ named = val.query("category == 'object'") if (val["category"] == "object").any()
 concept = int(named.groupby("concept")["set_iou"].median().idxmax())
 shown = combination.pairs.query("concept == @concept and split == 'val'").sort_values("individual_iou")
 image = int(shown["image"].iloc[3 * len(shown) // 4])
+
+# %%
 masks = [
     predicted_mask(one.layer.fired_in(image), one.alignments[1].weights.loc[concept].to_numpy(), probe.label_size, True)
     for one in measured

@@ -189,15 +189,8 @@ curves.loc["chance"] = holds[shares.index].mean().mean()
 table = curves.rename_axis(index="series", columns="images").stack().rename("share").reset_index()
 ten = depths[min(1, len(depths) - 1)]
 title = f"Of the {ten} strongest images, {shares[ten].mean():.0%} contain the concept on average; by chance {curves.iloc[-1, 0]:.0%}"
-charts.lines(
-    table,
-    "images",
-    "share",
-    title,
-    ("strongest images looked at", "share that contain the concept"),
-    series="series",
-    log=True,
-)
+axes = ("strongest images looked at", "share that contain the concept")
+charts.lines(table, "images", "share", title, axes, series="series", log=True)
 
 # %% [markdown]
 # Read each curve against its own concept; the legend says in how many of all images it is. If it is in nearly every image,

@@ -245,6 +245,8 @@ subsets = [
 subsets += [together[layer.name] for layer in levels]
 curves = planted.means(subsets, spelled, plan)
 curves = curves[curves["kind"].isin(plan.concepts.query("sharing == 1")["kind"])]
+
+# %%
 peaks = planted.number_of_filters(subsets, spelled, plan)
 spread = peaks.query("plant == 'spread' and counted == @planted.CURVE")
 hits = (spread["recovered"] == spread["planted"]).mean()
@@ -284,6 +286,8 @@ chosen = [
     for level, run in singles.items()
 ]
 counted = pd.concat(chosen)
+
+# %%
 table = counted.groupby("kind").agg(filters=("filter", "nunique"), planted=("planted", "mean"), found=("found", "mean"),
                                     right=("right", "mean"), never=("found", lambda n: (n == 0).mean()))  # fmt: skip
 order = [kind for kind in [*plan.kinds, "idle"] if kind in table.index]

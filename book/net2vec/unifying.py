@@ -140,16 +140,9 @@ from n2vlib import published
 
 correlations = {name: correlation.of_weights(weights[name], iou[name]) for name in layers}
 flags = {name: pd.DataFrame(correlation.significant(each), index=each.index) for name, each in correlations.items()}
-ours = pd.DataFrame(
-    {
-        "task": "segmentation",
-        "layer": list(layers),
-        "percent": [100 * flags[name]["as published"].mean() for name in layers],
-    }
-)
-ours[["low", "high"]] = [
-    np.multiply(100, tables.bootstrap_mean(flags[name]["as published"].to_numpy(), SEED)) for name in layers
-]
+percents = {name: 100.0 * each["as published"].to_numpy() for name, each in flags.items()}
+rows = [(name, each.mean(), *tables.bootstrap_mean(each, SEED)) for name, each in percents.items()]
+ours = pd.DataFrame(rows, columns=["layer", "percent", "low", "high"]).assign(task="segmentation")
 theirs = published.table("net2vec_table4_correlation").assign(task="segmentation")
 beside = tables.beside_published(ours, theirs, published_column="percent_concepts_significant", aliases=network.aliases)
 span = " to ".join(dict.fromkeys(f"{value:.0f}" for value in (ours["percent"].min(), ours["percent"].max())))

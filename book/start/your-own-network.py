@@ -52,14 +52,15 @@ n2vlib.check_parameters(globals())
 # chose what *they* like.
 
 # %%
-import torch
-from torch import nn
-
 likes = {  # weight of red, green and blue, and a bias; the image's values are 0..1
     "red": (1.0, -0.5, -0.5, 0.0), "green": (-0.5, 1.0, -0.5, 0.0), "blue": (-0.5, -0.5, 1.0, 0.0),
     "yellow": (0.5, 0.5, -1.0, 0.0), "purple": (0.5, -1.0, 0.5, 0.0),
     "white": (1.0, 1.0, 1.0, -2.0), "black": (-1.0, -1.0, -1.0, 1.0),
 }  # fmt: skip
+
+# %%
+import torch
+from torch import nn
 
 
 class ColorNet(nn.Module):
@@ -79,10 +80,6 @@ class ColorNet(nn.Module):
         return self.head(self.mixed(self.color(images)).mean((2, 3)))
 
 
-def color_net() -> nn.Module:
-    return ColorNet(likes)
-
-
 # %% [markdown]
 # ## What the book needs to know
 #
@@ -97,6 +94,11 @@ def color_net() -> nn.Module:
 
 # %%
 from n2vlib import charts
+
+
+def color_net() -> nn.Module:
+    return ColorNet(likes)
+
 
 preprocessing = {"size": 112, "mean": 0, "std": 1, "range": 1}
 network = n2vlib.load_network(color_net, preprocessing=preprocessing, seed=SEED)

@@ -162,10 +162,8 @@ cover = expressions.cover(probe, segmentable.index, segmentable.index)
 relations["same pixels"] = cover
 fair = {task: embeddings.neighbours(vectors) for task, vectors in embeddings.restricted(space).items()}
 kinship = embeddings.kinship(fair, relations, SEED)
-charts.table(
-    kinship,
-    f"Mean over the five neighbours of each concept, {layer.name}; 95% interval of the difference over concepts",
-)
+caption = f"Mean over the five neighbours of each concept, {layer.name}; 95% interval of the difference over concepts"
+charts.table(kinship, caption)
 
 # %%
 for row in kinship.itertuples():

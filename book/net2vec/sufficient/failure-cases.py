@@ -162,14 +162,9 @@ facts = {
     "predicted area at least twice the annotated, validation images": cases["times"] >= 2,
     f"cover less than the smallest mask ({wide:.1%} of the image)": cases["area"] < wide,
 }
-table = pd.DataFrame(
-    {group: {fact: 100 * holds[mine].mean() for fact, holds in facts.items()} for group, mine in groups.items()}
-)
-charts.table(
-    table.rename_axis("percent of the concepts that").reset_index(),
-    f"{layer.name}: {len(losing)} lose, {len(cases) - len(losing)} do not",
-    digits=0,
-)
+shares = {group: {fact: 100 * holds[mine].mean() for fact, holds in facts.items()} for group, mine in groups.items()}
+table = pd.DataFrame(shares).rename_axis("percent of the concepts that").reset_index()
+charts.table(table, f"{layer.name}: {len(losing)} lose, {len(cases) - len(losing)} do not", digits=0)
 
 # %%
 charts.concepts_in_plane(

@@ -113,10 +113,8 @@ low = {size: np.quantile((again[peak] - again[size]).dropna(), 0.025) for size i
 by_hand = min(size for size in curve.index if low[size] <= 0)
 assert (peak, by_hand) == (one["peak"], one["no_loss"])
 print(f"{one['category']}: highest at {peak}; {by_hand} could be as good; with fewer, the loss is at least")
-print(
-    ", ".join(f"{loss:.4f} at {size}" for size, loss in low.items() if size < by_hand)
-    or "nothing: it is the smallest tried"
-)
+losses = ", ".join(f"{loss:.4f} at {size}" for size, loss in low.items() if size < by_hand)
+print(losses or "nothing: it is the smallest tried")
 
 # %%
 words = "; ".join(f"{row['category']} {row['no_loss']}" for row in enough.to_dict("records"))
@@ -147,17 +145,12 @@ def beside(enough, width):
     both = enough.merge(theirs, on=["task", "category"], how="left")
     both["peak's interval"] = [f"{a} to {b}" for a, b in zip(both["peak_low"], both["peak_high"], strict=True)]
     both["published %"], both["peak %"] = 100 * both["published"] / PUBLISHED_WIDTH, 100 * both["peak"] / width
-    shown = both.rename(columns={"no_loss": "enough"})
-    return shown[
-        ["layer", "category", "published", "peak", "peak's interval", "enough", "nearly", "published %", "peak %"]
-    ]
+    shown = ["layer", "category", "published", "peak", "peak's interval", "enough", "nearly", "published %", "peak %"]
+    return both.rename(columns={"no_loss": "enough"})[shown]
 
 
-charts.table(
-    beside(enough, layer.n_filters),
-    f"Outlines: filters of {layer.n_filters}; the paper: of {PUBLISHED_WIDTH}",
-    digits=1,
-)
+caption = f"Outlines: filters of {layer.n_filters}; the paper: of {PUBLISHED_WIDTH}"
+charts.table(beside(enough, layer.n_filters), caption, digits=1)
 
 # %% [markdown]
 # If a concept's outline needed a fixed number of filters, whatever the layer, the absolute numbers should agree; if it
@@ -238,13 +231,12 @@ answer_draws = uncertainty.resample(answers, probe, seed=SEED)
 answer_means = saturation.means(answer_scores, answer_draws)
 kinds = dict(zip(answer_scores["concept"], answer_scores["category"], strict=True))
 answers_enough = saturation.enough(answer_means, saturation.category_means(answer_draws, kinds))
+
+# %%
 in_last = answers_enough[answers_enough["layer"] == layer.name]
 middle = int(in_last["nearly"].median())
-charts.by_size(
-    answer_means,
-    f"In {layer.name}, half of the categories are nearly as good with {middle} filters or fewer",
-    answers_enough,
-)
+title = f"In {layer.name}, half of the categories are nearly as good with {middle} filters or fewer"
+charts.by_size(answer_means, title, answers_enough)
 
 # %%
 shown = beside(in_last, layer.n_filters)
