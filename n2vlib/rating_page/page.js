@@ -1,4 +1,3 @@
-
 "use strict";
 const deck = JSON.parse(document.getElementById("data").textContent);
 const ASKED = ["network", "layer", "filter", "label", "category"];
@@ -9,11 +8,11 @@ const total = deck.questions.length;
 const at = (id) => document.getElementById(id);
 
 let rater = "";
-let answers = [];          // of this rater, by question; "" where open
-let here = 0;              // the question shown; `total` behind the last
-let raters = new Map();    // name -> answers
-let stored = true;         // whether the browser keeps what we give it
-let saved = true;          // whether the last answer is in a file
+let answers = []; // of this rater, by question; "" where open
+let here = 0; // the question shown; `total` behind the last
+let raters = new Map(); // name -> answers
+let stored = true; // whether the browser keeps what we give it
+let saved = true; // whether the last answer is in a file
 
 // --- what the browser keeps
 
@@ -36,7 +35,7 @@ function recall() {
     raters = new Map((found.raters || []).map(([name, given]) => [String(name), clean(given)]));
     return raters.has(found.last) ? found.last : "";
   } catch {
-    return "";  // what is there is damaged: begun anew
+    return ""; // what is there is damaged: begun anew
   }
 }
 
@@ -55,7 +54,8 @@ const quoted = (text) => (/[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"
 
 function asCsv() {
   const rows = deck.questions.flatMap((question, i) =>
-    answers[i] ? [[...ASKED.map((column) => String(question[column])), rater, answers[i]]] : []);
+    answers[i] ? [[...ASKED.map((column) => String(question[column])), rater, answers[i]]] : [],
+  );
   return [COLUMNS, ...rows].map((row) => row.map(quoted).join(",") + "\n").join("");
 }
 
@@ -72,9 +72,12 @@ function rowsOf(text) {
   const rows = [[""]];
   let inside = false;
   for (let i = 0; i < text.length; i++) {
-    const row = rows.at(-1), letter = text[i];
-    if (inside && letter === '"' && text[i + 1] === '"') { row[row.length - 1] += '"'; i++; }
-    else if (letter === '"') inside = !inside;
+    const row = rows.at(-1),
+      letter = text[i];
+    if (inside && letter === '"' && text[i + 1] === '"') {
+      row[row.length - 1] += '"';
+      i++;
+    } else if (letter === '"') inside = !inside;
     else if (inside) row[row.length - 1] += letter;
     else if (letter === ",") row.push("");
     else if (letter === "\n") rows.push([""]);
@@ -92,7 +95,9 @@ function load(text) {
   let who = "";
   rows.forEach((row, number) => {
     const cell = (column) => row[header.indexOf(column)];
-    const wrong = (what) => { throw new Error(`row ${number + 2}: ${what}`); };
+    const wrong = (what) => {
+      throw new Error(`row ${number + 2}: ${what}`);
+    };
     if (row.length !== header.length) wrong(`${row.length} fields, the header has ${header.length}`);
     const i = place.get(JSON.stringify(ASKED.map(cell)));
     if (i === undefined) wrong("this is no question of this page");
@@ -108,7 +113,8 @@ function load(text) {
 // --- the page
 
 function show() {
-  const answered = answers.filter(Boolean).length, open = total - answered;
+  const answered = answers.filter(Boolean).length,
+    open = total - answered;
   at("start").hidden = Boolean(rater);
   at("ask").hidden = !rater || here >= total;
   at("end").hidden = !rater || here < total;
@@ -132,16 +138,19 @@ function show() {
 }
 
 function ask(question) {
-  const bold = document.createElement("b"), small = document.createElement("small");
+  const bold = document.createElement("b"),
+    small = document.createElement("small");
   bold.textContent = question.word;
   small.textContent = ` (${question.category})`;
   at("question").replaceChildren("Does ", bold, small, " describe most of the patches?");
-  at("pictures").replaceChildren(...question.pictures.map((picture, i) => {
-    const image = document.createElement("img");
-    image.src = `data:image/webp;base64,${picture}`;
-    image.alt = `Image ${i + 1} of ${question.pictures.length}, bright where the filter fires`;
-    return image;
-  }));
+  at("pictures").replaceChildren(
+    ...question.pictures.map((picture, i) => {
+      const image = document.createElement("img");
+      image.src = `data:image/webp;base64,${picture}`;
+      image.alt = `Image ${i + 1} of ${question.pictures.length}, bright where the filter fires`;
+      return image;
+    }),
+  );
   for (const answer of ANSWERS) at(answer).setAttribute("aria-pressed", String(answers[here] === answer));
   at("back").disabled = here === 0;
 }

@@ -8,7 +8,13 @@ function histogram() {
     const own = found.filter(([c]) => CONCEPTS.category[c] === category).sort((a, b) => b[1] - a[1]);
     if (!own.length) return null;
     const filters = own.reduce((sum, [, n]) => sum + n, 0);
-    const heading = el("h3", {}, dot(category), category, el("small", {}, `${own.length} · ${count(filters, "filter")}`));
+    const heading = el(
+      "h3",
+      {},
+      dot(category),
+      category,
+      el("small", {}, `${own.length} · ${count(filters, "filter")}`),
+    );
     const columns = own.map(([c, n]) => column(c, n, n / most));
     return el("div", { class: "group", color: category }, heading, el("div", { class: "columns" }, columns));
   });
@@ -34,7 +40,13 @@ function ranking(title, rows, note = "", none = "none") {
     const bar = el("span", { class: share < 0 ? "below" : "above" });
     bar.style.width = `${Math.abs(share) * (signed ? 50 : 100)}%`;
     bar.style.marginLeft = signed ? `${share < 0 ? 50 + 50 * share : 50}%` : "0";
-    return el("li", {}, link, el("span", { class: "track" + (signed ? " signed" : "") }, bar), el("span", { class: "n" }, words));
+    return el(
+      "li",
+      {},
+      link,
+      el("span", { class: "track" + (signed ? " signed" : "") }, bar),
+      el("span", { class: "n" }, words),
+    );
   });
   const body = items.length ? el("ol", { class: "ranking" }, items) : el("p", { class: "muted" }, none);
   return el("section", { class: "block" }, el("h3", {}, title), note ? el("p", { class: "note" }, note) : null, body);
@@ -47,7 +59,10 @@ function weightBars({ all, largest }) {
   const bars = (chosen) => order.map((k, i) => (chosen(levels[k]) ? `M${i} 0h1v${-levels[k]}h-1z` : "")).join("");
   const chart = svg("svg", { viewBox: `0 -130 ${order.length} 260`, preserveAspectRatio: "none", role: "img" });
   const up = levels.filter((level) => level > 0).length;
-  chart.setAttribute("aria-label", `${order.length} weights, sorted: ${up} above zero; the list below names the largest`);
+  chart.setAttribute(
+    "aria-label",
+    `${order.length} weights, sorted: ${up} above zero; the list below names the largest`,
+  );
   chart.append(
     svg("path", { class: "above", d: bars((level) => level > 0) }),
     svg("path", { class: "below", d: bars((level) => level < 0) }),
@@ -60,11 +75,12 @@ function weightBars({ all, largest }) {
     return Math.min(order.length - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * order.length)));
   };
   chart.addEventListener("pointermove", (event) => {
-    const place = at(event), k = order[place], w = (levels[k] / 127) * largest;
+    const place = at(event),
+      k = order[place],
+      w = (levels[k] / 127) * largest;
     readout.textContent = `${place + 1} of ${order.length}: filter ${k} (${nameOf(k) ?? "no concept"}), w about ${sized(w, true)}`;
   });
   chart.addEventListener("pointerleave", () => (readout.textContent = hint));
   chart.addEventListener("click", (event) => (location.hash = `#filter-${order[at(event)]}`));
   return el("div", { class: "weights" }, chart, readout);
 }
-

@@ -8,70 +8,130 @@ const MISSING = {
 const share = (value, rows) => value / Math.max(...rows.map((row) => Math.abs(row[1])), 1e-9);
 
 function filterPage(k) {
-  const c = FILTERS.concept[k], iou = FILTERS.iou[k], n = FILTERS.iou.length;
+  const c = FILTERS.concept[k],
+    iou = FILTERS.iou[k],
+    n = FILTERS.iou.length;
   const title = el("h2", { tabindex: "-1" }, `Filter ${k}`, c === null ? ": no concept" : [": ", conceptLink(c)]);
-  const kind = c === null ? "It fires on no concept." : `Dissection IoU ${told(iou)}: ${iou > DATA.cut ? "a" : "no"} detector (above ${DATA.cut}).`;
+  const kind =
+    c === null
+      ? "It fires on no concept."
+      : `Dissection IoU ${told(iou)}: ${iou > DATA.cut ? "a" : "no"} detector (above ${DATA.cut}).`;
   const where = `It fires where its activation is above ${sized(FILTERS.threshold[k])}: in ${count(FILTERS.images[k], "image")} of ${ABOUT.images.toLocaleString("en")}, at ${told(100 * FILTERS.fires[k], 2)} % of all places.`;
-  const steps = el("nav", { class: "steps", "aria-label": "Neighbouring filters" },
+  const steps = el(
+    "nav",
+    { class: "steps", "aria-label": "Neighbouring filters" },
     k > 0 ? el("a", { href: `#filter-${k - 1}`, rel: "prev" }, `← filter ${k - 1}`) : null,
-    k + 1 < n ? el("a", { href: `#filter-${k + 1}`, rel: "next" }, `filter ${k + 1} →`) : null);
-  const pictures = FILTERS.top[k].length ? el("div", { class: "large" }, topPictures(k, true)) : el("p", {}, "There is no image in which it fires.");
-  return [steps, title, el("p", {}, `${kind} ${where}`), el("h3", {}, "Images that activate it most"), pictures,
-    el("div", { class: "blocks" }, servesList(k), Object.keys(DATA.users).map((task) => usersList(k, task)))];
+    k + 1 < n ? el("a", { href: `#filter-${k + 1}`, rel: "next" }, `filter ${k + 1} →`) : null,
+  );
+  const pictures = FILTERS.top[k].length
+    ? el("div", { class: "large" }, topPictures(k, true))
+    : el("p", {}, "There is no image in which it fires.");
+  return [
+    steps,
+    title,
+    el("p", {}, `${kind} ${where}`),
+    el("h3", {}, "Images that activate it most"),
+    pictures,
+    el(
+      "div",
+      { class: "blocks" },
+      servesList(k),
+      Object.keys(DATA.users).map((task) => usersList(k, task)),
+    ),
+  ];
 }
 
 /** The concepts a filter serves, by its own IoU. */
 function servesList(k) {
   const rows = FILTERS.serves[k];
   const words = ([, iou, set]) => [told(iou), el("span", { class: "muted" }, ` · ${told(set)}`)];
-  return ranking("Concepts by its own IoU", rows.map((row) => [conceptLink(row[0]), share(row[1], rows), words(row)]),
-    "dissection IoU · set IoU on validation images", "It overlaps with none.");
+  return ranking(
+    "Concepts by its own IoU",
+    rows.map((row) => [conceptLink(row[0]), share(row[1], rows), words(row)]),
+    "dissection IoU · set IoU on validation images",
+    "It overlaps with none.",
+  );
 }
 
 /** The concepts that use a filter most when weights are learned over all filters. */
 function usersList(k, task) {
   const rows = DATA.users[task][k];
   const words = ([, used, place]) => [told(used, 2, true), el("span", { class: "muted" }, ` · rank ${place}`)];
-  return ranking(`Concepts that use it most ${TASKS[task]}`, rows.map((row) => [conceptLink(row[0]), share(row[1], rows), words(row)]),
-    "w_k, all weights of a concept scaled to length one · its rank among them");
+  return ranking(
+    `Concepts that use it most ${TASKS[task]}`,
+    rows.map((row) => [conceptLink(row[0]), share(row[1], rows), words(row)]),
+    "w_k, all weights of a concept scaled to length one · its rank among them",
+  );
 }
 
 function conceptPage(c) {
-  const category = CONCEPTS.category[c], none = CONCEPTS.train[c] + CONCEPTS.val[c] === 0;
+  const category = CONCEPTS.category[c],
+    none = CONCEPTS.train[c] + CONCEPTS.val[c] === 0;
   const title = el("h2", { tabindex: "-1" }, dot(category), CONCEPTS.name[c], el("small", {}, category));
   const held = `In ${count(CONCEPTS.train[c], "training image")} and ${count(CONCEPTS.val[c], "validation image")}; ${count(CONCEPTS.detectors[c], "filter")} named after it.`;
   const tasks = Object.keys(TASKS).filter((task) => DATA.weights[task]?.[c]);
-  const missing = Object.keys(TASKS).filter((task) => !tasks.includes(task)).map((task) => MISSING[task]).join(" ");
-  return [title, el("p", {}, none ? "No image of this probe set has it. " : `${held} `, missing), tiles(c),
-    el("div", { class: "blocks pairs" }, bestList(c), CONCEPTS.outline[c].length ? outlineList(c) : null,
-      tasks.map((task) => weightsBlock(c, task)), tasks.map((task) => nearList(c, task))),
-    DATA.deciles[c] ? decileBlock(c) : null];
+  const missing = Object.keys(TASKS)
+    .filter((task) => !tasks.includes(task))
+    .map((task) => MISSING[task])
+    .join(" ");
+  return [
+    title,
+    el("p", {}, none ? "No image of this probe set has it. " : `${held} `, missing),
+    tiles(c),
+    el(
+      "div",
+      { class: "blocks pairs" },
+      bestList(c),
+      CONCEPTS.outline[c].length ? outlineList(c) : null,
+      tasks.map((task) => weightsBlock(c, task)),
+      tasks.map((task) => nearList(c, task)),
+    ),
+    DATA.deciles[c] ? decileBlock(c) : null,
+  ];
 }
 
 function tiles(c) {
   const own = [
-    ["dissection IoU, best filter", CONCEPTS.best[c][0]?.[1]], ["set IoU, one filter", CONCEPTS.single[c]],
-    ["set IoU, all filters", CONCEPTS.combined[c]], ["accuracy, all filters", CONCEPTS.accuracy[c]],
+    ["dissection IoU, best filter", CONCEPTS.best[c][0]?.[1]],
+    ["set IoU, one filter", CONCEPTS.single[c]],
+    ["set IoU, all filters", CONCEPTS.combined[c]],
+    ["accuracy, all filters", CONCEPTS.accuracy[c]],
   ];
-  return el("dl", { class: "tiles" }, own.map(([words, value]) => el("div", {}, el("dt", {}, words), el("dd", {}, told(value)))));
+  return el(
+    "dl",
+    { class: "tiles" },
+    own.map(([words, value]) => el("div", {}, el("dt", {}, words), el("dd", {}, told(value)))),
+  );
 }
 
 function bestList(c) {
   const rows = CONCEPTS.best[c];
-  return ranking("Best filters by dissection IoU", rows.map((row) => [filterLink(row[0]), share(row[1], rows), told(row[1])]),
-    "over all images", "No filter overlaps with it.");
+  return ranking(
+    "Best filters by dissection IoU",
+    rows.map((row) => [filterLink(row[0]), share(row[1], rows), told(row[1])]),
+    "over all images",
+    "No filter overlaps with it.",
+  );
 }
 
 function outlineList(c) {
   const rows = CONCEPTS.outline[c];
   const words = ([, train, val]) => [told(train), el("span", { class: "muted" }, ` · ${told(val)}`)];
-  return ranking("Best filters by set IoU", rows.map((row) => [filterLink(row[0]), share(row[1], rows), words(row)]),
-    "training images · validation images");
+  return ranking(
+    "Best filters by set IoU",
+    rows.map((row) => [filterLink(row[0]), share(row[1], rows), words(row)]),
+    "training images · validation images",
+  );
 }
 
 function weightsBlock(c, task) {
-  const own = DATA.weights[task][c], rows = own.top;
-  const list = ranking(`Weights learned ${TASKS[task]}`, rows.map((row) => [filterLink(row[0]), share(row[1], rows), sized(row[1], true)]), "The largest by size:");
+  const own = DATA.weights[task][c],
+    rows = own.top;
+  const list = ranking(
+    `Weights learned ${TASKS[task]}`,
+    rows.map((row) => [filterLink(row[0]), share(row[1], rows), sized(row[1], true)]),
+    "The largest by size:",
+  );
   list.insertBefore(weightBars(own), list.querySelector(".note"));
   return list;
 }
@@ -83,19 +143,46 @@ function nearList(c, task) {
 
 /** Validation images from badly to well outlined, by all filters and by one. */
 function decileBlock(c) {
-  const own = DATA.deciles[c], heading = el("h3", {}, "How well it is outlined: an example at each decile");
-  const strips = [["combination", "all filters"], ["single filter", "best filter"]].filter(([method]) => own[method]);
-  const key = el("p", { class: "key note" }, el("span", { class: "line annotated" }), "annotated", el("span", { class: "line predicted" }), "predicted");
-  return el("section", {}, heading, key, strips.map(([method, words]) => decileStrip(own[method], own.images, words)));
+  const own = DATA.deciles[c],
+    heading = el("h3", {}, "How well it is outlined: an example at each decile");
+  const strips = [
+    ["combination", "all filters"],
+    ["single filter", "best filter"],
+  ].filter(([method]) => own[method]);
+  const key = el(
+    "p",
+    { class: "key note" },
+    el("span", { class: "line annotated" }),
+    "annotated",
+    el("span", { class: "line predicted" }),
+    "predicted",
+  );
+  return el(
+    "section",
+    {},
+    heading,
+    key,
+    strips.map(([method, words]) => decileStrip(own[method], own.images, words)),
+  );
 }
 
 function decileStrip({ zero, pictures }, images, words) {
   const said = `${words}: IoU is zero in ${zero} of ${count(images, "validation image")}`;
-  const rest = pictures === undefined ? "; pictures were left out to keep this page small." : zero === images ? "." : "; the others, from bad to good:";
+  const rest =
+    pictures === undefined
+      ? "; pictures were left out to keep this page small."
+      : zero === images
+        ? "."
+        : "; the others, from bad to good:";
   const shown = (pictures ?? []).map(([decile, iou, image, truth, mask]) => {
-    const told = `IoU ${iou.toFixed(2)}`, about = `image ${image}, ${told}, decile ${Math.round(decile * 10)} of 10`;
-    return el("figure", {}, picture(image, about, mask, truth), el("figcaption", {}, `${Math.round(decile * 100)}% · ${told}`, el("br"), `image ${image}`));
+    const told = `IoU ${iou.toFixed(2)}`,
+      about = `image ${image}, ${told}, decile ${Math.round(decile * 10)} of 10`;
+    return el(
+      "figure",
+      {},
+      picture(image, about, mask, truth),
+      el("figcaption", {}, `${Math.round(decile * 100)}% · ${told}`, el("br"), `image ${image}`),
+    );
   });
   return el("div", {}, el("p", {}, said + rest), el("div", { class: "examples" }, shown));
 }
-

@@ -59,7 +59,8 @@ function conceptLink(c) {
 }
 
 function filterLink(k) {
-  const c = FILTERS.concept[k], name = el("span", { class: "muted" }, nameOf(k) ?? "no concept");
+  const c = FILTERS.concept[k],
+    name = el("span", { class: "muted" }, nameOf(k) ?? "no concept");
   return el("a", { class: "named", href: `#filter-${k}` }, dot(c === null ? "" : CONCEPTS.category[c]), `${k} `, name);
 }
 
@@ -82,4 +83,3 @@ function download(words, what, text) {
   };
   return el("button", { type: "button", onclick: save }, words);
 }
-

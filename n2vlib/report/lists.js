@@ -28,7 +28,8 @@ const CONCEPT_SORTS = {
 /** A list with its controls. draw(items, table) returns the nodes; buttons stand behind the controls. */
 function listing(what, items, sorts, draw, buttons = [], views = []) {
   const chosen = { categories: new Set(), text: "", least: 0, sort: Object.keys(sorts)[0], table: false };
-  const said = el("p", { class: "said", role: "status" }), body = el("div");
+  const said = el("p", { class: "said", role: "status" }),
+    body = el("div");
   const update = (change) => {
     Object.assign(chosen, change);
     const kept = items.filter((item) => matches(item, chosen));
@@ -36,9 +37,20 @@ function listing(what, items, sorts, draw, buttons = [], views = []) {
     said.textContent = `${kept.length} of ${count(items.length, what)}`;
     body.replaceChildren(...draw(kept, chosen.table));
   };
-  const controls = el("form", { class: "controls", role: "search", onsubmit: (event) => event.preventDefault() },
-    categoryBoxes(items, chosen, update), searchBox(what, update), leastBox(items, update), sortBox(sorts, update),
-    el("span", { class: "buttons" }, views.map((name) => switchBox(name, update)), buttons));
+  const controls = el(
+    "form",
+    { class: "controls", role: "search", onsubmit: (event) => event.preventDefault() },
+    categoryBoxes(items, chosen, update),
+    searchBox(what, update),
+    leastBox(items, update),
+    sortBox(sorts, update),
+    el(
+      "span",
+      { class: "buttons" },
+      views.map((name) => switchBox(name, update)),
+      buttons,
+    ),
+  );
   update({});
   return el("section", {}, controls, said, body);
 }
@@ -81,7 +93,12 @@ function leastBox(items, update) {
 
 function sortBox(sorts, update) {
   const options = Object.keys(sorts).map((name) => el("option", {}, name));
-  return el("label", {}, "sort by", el("select", { onchange: ({ target }) => update({ sort: target.value }) }, options));
+  return el(
+    "label",
+    {},
+    "sort by",
+    el("select", { onchange: ({ target }) => update({ sort: target.value }) }, options),
+  );
 }
 
 function switchBox(name, update) {
@@ -94,8 +111,20 @@ const cards = new Map();
 /** A filter's number, name, IoU and pictures; made once. */
 function card({ at: k, iou, category }) {
   if (!cards.has(k)) {
-    const name = nameOf(k), has = FILTERS.top[k].length;
-    const heading = el("h3", {}, el("a", { href: `#filter-${k}` }, el("span", { class: "k" }, String(k)), " ", dot(category ?? ""), name ?? "no concept"));
+    const name = nameOf(k),
+      has = FILTERS.top[k].length;
+    const heading = el(
+      "h3",
+      {},
+      el(
+        "a",
+        { href: `#filter-${k}` },
+        el("span", { class: "k" }, String(k)),
+        " ",
+        dot(category ?? ""),
+        name ?? "no concept",
+      ),
+    );
     const strip = whenNear(el("div", { class: "strip" }), () => topPictures(k));
     const [height, width] = DATA.grid;
     strip.style.aspectRatio = `${4 * width} / ${Math.ceil(has / 4) * height}`; // before the pictures are there
@@ -107,34 +136,107 @@ function card({ at: k, iou, category }) {
 }
 
 function table(headings, rows) {
-  const head = el("tr", {}, headings.map(([words, kind]) => el("th", { class: kind, scope: "col" }, words)));
-  const lines = rows.map((cells) => el("tr", {}, cells.map((cell, i) => el("td", { class: headings[i][1] }, cell))));
-  return el("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "table" }, el("table", {}, el("thead", {}, head), el("tbody", {}, lines)));
+  const head = el(
+    "tr",
+    {},
+    headings.map(([words, kind]) => el("th", { class: kind, scope: "col" }, words)),
+  );
+  const lines = rows.map((cells) =>
+    el(
+      "tr",
+      {},
+      cells.map((cell, i) => el("td", { class: headings[i][1] }, cell)),
+    ),
+  );
+  return el(
+    "div",
+    { class: "wide", tabindex: "0", role: "group", "aria-label": "table" },
+    el("table", {}, el("thead", {}, head), el("tbody", {}, lines)),
+  );
 }
 
 function drawFilters(items, asTable) {
   if (!asTable) return [el("div", { class: "cards" }, items.map(card))];
-  const headings = [["filter", ""], ["category", "more"], ["dissection IoU", "n"], ["T_k", "n more"], ["fires in images", "n"]];
-  return [table(headings, items.map(({ at, iou, category }) => [
-    filterLink(at), category ?? "–", told(iou), sized(FILTERS.threshold[at]), count(FILTERS.images[at], "").trim(),
-  ]))];
+  const headings = [
+    ["filter", ""],
+    ["category", "more"],
+    ["dissection IoU", "n"],
+    ["T_k", "n more"],
+    ["fires in images", "n"],
+  ];
+  return [
+    table(
+      headings,
+      items.map(({ at, iou, category }) => [
+        filterLink(at),
+        category ?? "–",
+        told(iou),
+        sized(FILTERS.threshold[at]),
+        count(FILTERS.images[at], "").trim(),
+      ]),
+    ),
+  ];
 }
 
 function drawConcepts(items) {
-  const headings = [["concept", ""], ["category", "more"], ["images", "n more"], ["detectors", "n more"], ["best filter", "more"],
-    ["dissection IoU", "n"], ["set IoU, one filter", "n"], ["set IoU, all filters", "n"], ["accuracy", "n more"]];
-  return [table(headings, items.map(({ at: c, iou, category }) => [
-    conceptLink(c), category, String(CONCEPTS.train[c] + CONCEPTS.val[c]), String(CONCEPTS.detectors[c]),
-    CONCEPTS.best[c].length ? filterLink(CONCEPTS.best[c][0][0]) : "–",
-    told(iou), told(CONCEPTS.single[c]), told(CONCEPTS.combined[c]), told(CONCEPTS.accuracy[c]),
-  ]))];
+  const headings = [
+    ["concept", ""],
+    ["category", "more"],
+    ["images", "n more"],
+    ["detectors", "n more"],
+    ["best filter", "more"],
+    ["dissection IoU", "n"],
+    ["set IoU, one filter", "n"],
+    ["set IoU, all filters", "n"],
+    ["accuracy", "n more"],
+  ];
+  return [
+    table(
+      headings,
+      items.map(({ at: c, iou, category }) => [
+        conceptLink(c),
+        category,
+        String(CONCEPTS.train[c] + CONCEPTS.val[c]),
+        String(CONCEPTS.detectors[c]),
+        CONCEPTS.best[c].length ? filterLink(CONCEPTS.best[c][0][0]) : "–",
+        told(iou),
+        told(CONCEPTS.single[c]),
+        told(CONCEPTS.combined[c]),
+        told(CONCEPTS.accuracy[c]),
+      ]),
+    ),
+  ];
 }
 
 function conceptsCsv() {
   const { number, name, category, train, val, detectors, best, single, combined, accuracy } = CONCEPTS;
-  const head = ["number", "name", "category", "training_images", "validation_images", "detectors", "best_filter",
-    "dissection_iou", "single_filter_set_iou", "combination_set_iou", "accuracy"];
-  return csv([head, ...name.map((own, c) => [number[c], own, category[c], train[c], val[c], detectors[c], best[c][0]?.[0],
-    best[c][0]?.[1], single[c], combined[c], accuracy[c]])]);
+  const head = [
+    "number",
+    "name",
+    "category",
+    "training_images",
+    "validation_images",
+    "detectors",
+    "best_filter",
+    "dissection_iou",
+    "single_filter_set_iou",
+    "combination_set_iou",
+    "accuracy",
+  ];
+  return csv([
+    head,
+    ...name.map((own, c) => [
+      number[c],
+      own,
+      category[c],
+      train[c],
+      val[c],
+      detectors[c],
+      best[c][0]?.[0],
+      best[c][0]?.[1],
+      single[c],
+      combined[c],
+      accuracy[c],
+    ]),
+  ]);
 }
-

@@ -6,10 +6,13 @@ const scrolled = {};
 let here = null;
 
 const makers = {
-  filters: () => [histogram(), listing("filter", ALL_FILTERS, FILTER_SORTS, drawFilters,
-    [download("CSV", "units", () => DATA.units)], ["table"])],
-  concepts: () => [listing("concept", ALL_CONCEPTS, CONCEPT_SORTS, drawConcepts,
-    [download("CSV", "concepts", conceptsCsv)])],
+  filters: () => [
+    histogram(),
+    listing("filter", ALL_FILTERS, FILTER_SORTS, drawFilters, [download("CSV", "units", () => DATA.units)], ["table"]),
+  ],
+  concepts: () => [
+    listing("concept", ALL_CONCEPTS, CONCEPT_SORTS, drawConcepts, [download("CSV", "concepts", conceptsCsv)]),
+  ],
   about: () => [aboutPage()],
 };
 
@@ -21,7 +24,13 @@ function aboutPage() {
     "Set IoU asks differently: only images with the concept count, and firing elsewhere is not punished. Weights over all filters are learned twice for a concept: to outline it, and to tell whether an image has it.",
     "A name tells which of the concepts on offer a filter overlaps with most. It does not tell that the filter is for that.",
   ];
-  return el("section", { class: "text" }, el("h2", { tabindex: "-1" }, "How it was measured"), words.map((text) => el("p", {}, text)), el("dl", { class: "about" }, rows));
+  return el(
+    "section",
+    { class: "text" },
+    el("h2", { tabindex: "-1" }, "How it was measured"),
+    words.map((text) => el("p", {}, text)),
+    el("dl", { class: "about" }, rows),
+  );
 }
 
 /** The view of an address: [its key, what makes it]. */
@@ -35,7 +44,8 @@ function wanted(address) {
 }
 
 function show() {
-  const [key, make] = wanted(location.hash), first = here === null;
+  const [key, make] = wanted(location.hash),
+    first = here === null;
   if (here in makers) scrolled[here] = scrollY;
   const kept = key in makers;
   const view = (kept && views[key]) || el("div", { class: "view" }, make());
@@ -50,7 +60,7 @@ function show() {
   document.title = `${kept ? "" : `${title.textContent} · `}${ABOUT.layer} of ${ABOUT.network}`;
   here = key;
   if (first) return;
-  scrollTo(0, kept ? scrolled[key] ?? 0 : 0);
+  scrollTo(0, kept ? (scrolled[key] ?? 0) : 0);
   title?.focus({ preventScroll: true });
 }
 

@@ -14,58 +14,79 @@ function address(image) {
 /** An image dimmed outside its mask: the predicted edge dashed orange, the annotated one solid white. */
 function picture(image, words, predicted, annotated) {
   const [height, width] = DATA.grid;
-  const mask = smooth(predicted), truth = annotated === undefined ? "" : smooth(annotated);
+  const mask = smooth(predicted),
+    truth = annotated === undefined ? "" : smooth(annotated);
   const overlay = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
   overlay.append(svg("path", { class: "dim", d: `M0 0h${width}v${height}h-${width}z${mask}` }));
-  for (const [edge, name] of [[truth, "annotated"], [mask, "predicted"]]) {
+  for (const [edge, name] of [
+    [truth, "annotated"],
+    [mask, "predicted"],
+  ]) {
     if (edge) overlay.append(svg("path", { class: "casing", d: edge }), svg("path", { class: name, d: edge }));
   }
-  const frame = el("span", { class: "picture" }, el("img", { src: address(image), alt: words, decoding: "async" }), overlay);
+  const frame = el(
+    "span",
+    { class: "picture" },
+    el("img", { src: address(image), alt: words, decoding: "async" }),
+    overlay,
+  );
   frame.style.aspectRatio = `${width} / ${height}`;
   return frame;
 }
 
 /** A path along pixel edges, rounded: within half a pixel of what it was. */
 function smooth(path) {
-  return loops(path).map((points) => {
-    const cut = cutCorners(cutCorners(points));
-    return "M" + cut.map(([x, y]) => `${x.toFixed(2)} ${y.toFixed(2)}`).join("L") + "Z";
-  }).join("");
+  return loops(path)
+    .map((points) => {
+      const cut = cutCorners(cutCorners(points));
+      return "M" + cut.map(([x, y]) => `${x.toFixed(2)} ${y.toFixed(2)}`).join("L") + "Z";
+    })
+    .join("");
 }
 
 /** The corners of each loop, one pixel apart. */
 function loops(path) {
-  return path.split("z").filter(Boolean).map((loop) => {
-    const [start, ...runs] = loop.match(/[Mhv][^Mhv]*/g);
-    let [x, y] = start.slice(1).split(" ").map(Number);
-    const points = [];
-    for (const run of runs) {
-      const length = Number(run.slice(1)), step = Math.sign(length);
-      for (let i = 0; i !== length; i += step) {
-        points.push([x, y]);
-        if (run[0] === "h") x += step;
-        else y += step;
+  return path
+    .split("z")
+    .filter(Boolean)
+    .map((loop) => {
+      const [start, ...runs] = loop.match(/[Mhv][^Mhv]*/g);
+      let [x, y] = start.slice(1).split(" ").map(Number);
+      const points = [];
+      for (const run of runs) {
+        const length = Number(run.slice(1)),
+          step = Math.sign(length);
+        for (let i = 0; i !== length; i += step) {
+          points.push([x, y]);
+          if (run[0] === "h") x += step;
+          else y += step;
+        }
       }
-    }
-    return points;
-  });
+      return points;
+    });
 }
 
 function cutCorners(points) {
   return points.flatMap(([x, y], i) => {
     const [u, v] = points[(i + 1) % points.length];
-    return [[0.75 * x + 0.25 * u, 0.75 * y + 0.25 * v], [0.25 * x + 0.75 * u, 0.25 * y + 0.75 * v]];
+    return [
+      [0.75 * x + 0.25 * u, 0.75 * y + 0.25 * v],
+      [0.25 * x + 0.75 * u, 0.25 * y + 0.75 * v],
+    ];
   });
 }
 
 const builders = new WeakMap();
-const watcher = new IntersectionObserver((entries) => {
-  for (const { isIntersecting, target } of entries) {
-    if (!isIntersecting) continue;
-    watcher.unobserve(target);
-    target.replaceChildren(...builders.get(target)());
-  }
-}, { rootMargin: "300px" });
+const watcher = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      watcher.unobserve(target);
+      target.replaceChildren(...builders.get(target)());
+    }
+  },
+  { rootMargin: "300px" },
+);
 
 /** Fill the node with what `build` returns once it comes near the window. */
 function whenNear(node, build) {
@@ -81,7 +102,11 @@ function topPictures(k, captions = false) {
     const shown = picture(image, words, mask);
     if (!captions) return shown;
     const has = shows ? el("span", { class: "has" }, `has ${nameOf(k)}`) : null;
-    return el("figure", {}, shown, el("figcaption", {}, `image ${image} · ${activation.toPrecision(3)}`, el("br"), has));
+    return el(
+      "figure",
+      {},
+      shown,
+      el("figcaption", {}, `image ${image} · ${activation.toPrecision(3)}`, el("br"), has),
+    );
   });
 }
-
