@@ -155,21 +155,31 @@ def run(names: Iterable[str], setting: Setting, jobs: int = 1) -> list[str]:
 
     Chapters that need the same measurement at once wait for each other: the store makes it once.
     """
-    one = partial(_run_where_changed, setting=setting)
-    if jobs == 1:
-        return [said for said in map(one, names) if said]
+    one, changed = partial(_run, setting=setting), []
+    for chapter in names:
+        if _says_current(chapter, setting):
+            print(f"{chapter:<45} unchanged", flush=True)
+        else:
+            changed.append(chapter)
+    if jobs == 1 or len(changed) < 2:
+        return [said for said in map(one, changed) if said]
     # Processes: nbclient leaves the event loops of threads open.
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        return [said for said in pool.map(one, names) if said]
+        return [said for said in pool.map(one, changed) if said]
 
 
-def _run_where_changed(chapter: str, setting: Setting) -> str:
-    """Execute a chapter unless its copy is current, and say so; returns what failed, "" for nothing."""
+def _says_current(chapter: str, setting: Setting) -> bool:
+    """`is_current`; a chapter that cannot even be asked is not, and says why when it is run."""
+    try:
+        return is_current(chapter, setting)
+    except (BadInput, SyntaxError):
+        return False
+
+
+def _run(chapter: str, setting: Setting) -> str:
+    """Execute a chapter and say so; returns what failed, "" for nothing."""
     start = time.perf_counter()
     try:
-        if is_current(chapter, setting):
-            print(f"{chapter:<45} unchanged", flush=True)
-            return ""
         execute(chapter, parameters_of(chapter, setting.given(chapter), setting.root), setting)
     except (ChapterFailed, BadInput, SyntaxError) as error:
         said = f"{chapter}: {error}" if isinstance(error, SyntaxError) else str(error)

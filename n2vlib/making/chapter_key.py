@@ -6,6 +6,7 @@ followed) with the data files beside them, the kernel, and the versions of torch
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,11 @@ def _files_named_in(parameters: Mapping[str, Any]) -> list[Path]:
 
 
 def _digest_of(files: Iterable[Path]) -> str:
-    return digest(sorted((file.name, _sha256(file)) for file in set(files)))
+    return digest(sorted((file.name, _sha256(file, file.stat().st_mtime_ns)) for file in set(files)))
 
 
-def _sha256(file: Path) -> str:
+@cache
+def _sha256(file: Path, mtime: int) -> str:
+    """Read anew when the file has changed: most chapters need the same networks."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
