@@ -94,7 +94,7 @@ def _entries(store: Path) -> set[str]:
 def _browser() -> str:
     if browser() is None and os.environ.get("REQUIRE_BROWSER") != "1":
         return "browser test: not run (no Chromium)"
-    return PASSED if _python("pytest", "-q", "tests/browser", N2V_BUILT=str(BUILD)) else FAILED
+    return PASSED if _python("pytest", "-q", "-n", "2", "tests/browser", N2V_BUILT=str(BUILD)) else FAILED
 
 
 STEPS: dict[str, Callable[[], str]] = {

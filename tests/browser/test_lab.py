@@ -82,7 +82,7 @@ def test_a_chapters_charts_are_drawn_in_jupyterlab(built, offline, tmp_path):
     with jupyterlab(folder, tmp_path / "lab") as address:
         opened = offline("laptop")
         opened.page.goto(f"{address}/lab/tree/chapter.ipynb")
-        opened.page.wait_for_selector(CHART, timeout=120_000, state="attached")
+        opened.page.wait_for_selector(CHART, state="attached")
         opened.page.locator(CHART).first.scroll_into_view_if_needed()
         box = opened.page.locator(CHART).first.bounding_box()
     assert box is not None and box["width"] > 100 and box["height"] > 50

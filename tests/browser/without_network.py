@@ -9,6 +9,7 @@ from n2vlib.paths import resolve
 
 LOCAL = ("file:", "data:", "blob:", "about:", "http://127.0.0.1", "ws://127.0.0.1")
 WIDTHS = {"laptop": (1366, 768), "phone": (390, 844)}
+PATIENCE = 120_000  # ms: a long page is drawn without a GPU, perhaps on two busy cores
 BUILT = resolve(os.environ.get("N2V_BUILT") or "build/ci")
 
 
@@ -23,6 +24,7 @@ class Offline:
     def __init__(self, browser: Browser, width: str):
         across, down = WIDTHS[width]
         context = browser.new_context(viewport={"width": across, "height": down})
+        context.set_default_timeout(PATIENCE)
         self.wrong: list[str] = []
         self.page: Page = context.new_page()
         context.route("**/*", self._only_local)
