@@ -1,18 +1,16 @@
-"""The book on real photographs and four trained networks: writes PHOTOGRAPHS.md, numbers and words only.
+"""The book on real photographs and four trained networks: writes PHOTOGRAPHS.md's first part, numbers and words only.
 
     N2V_PHOTOGRAPHS=path/to/photographs python benchmarks/photographs.py
 
 The folder holds a probe set in Broden's format (probe/) and networks.py. First the methods are measured on every
-network, then every chapter is executed on it, and the verdict's table of claims is read from its executed notebook.
-N2V_STORE and N2V_OUT name folders for measurements and executed chapters that are kept: run again, the script goes on
-where it stopped, and the seconds are still those of the making. Takes two hours on two cores. The executed chapters
-show photographs: keep them to yourself.
+network, then every chapter on Net2Vec is executed on it, and the verdict's table of claims is read from its executed
+notebook. N2V_STORE and N2V_OUT name folders for measurements and executed chapters that are kept: run again, the script
+goes on where it stopped, and the seconds are still those of the making. Takes two hours on two cores. The executed
+chapters show photographs: keep them to yourself.
 """
 
 import os
-import re
 import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -20,14 +18,15 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-import nbformat
+import executed
 import numpy as np
 import pandas as pd
 import yaml
-from bs4 import BeautifulSoup
+from executed import markdown, short
 
 from n2vlib import claims
 from n2vlib.activations import Layer, read_layers
+from n2vlib.making import book
 from n2vlib.methods import classification, dissection, segmentation, single_filter
 from n2vlib.networks import load_network
 from n2vlib.paths import ROOT
@@ -35,7 +34,6 @@ from n2vlib.probe import ProbeSet, load_probe
 from n2vlib.store import Store
 
 SETTINGS = ("photographs-squeezenet", "photographs-mobilenet", "photographs-mobilenet-v1", "photographs-deeplab")
-TARGET = Path(__file__).with_name("PHOTOGRAPHS.md")
 CATEGORIES = ["color", "object", "part", "material", "material, whole images", "scene", "texture"]
 
 
@@ -54,7 +52,7 @@ def _took(folder: Path) -> float:
 
 
 def measure(setting: str, store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores of every method in every layer, and one row a layer with seconds and detectors."""
+    """Scores of every method in every layer, and one row a layer with seconds."""
     values = yaml.safe_load((ROOT / "params" / f"{setting}.yml").read_text(encoding="utf-8"))
     probe = load_probe(values["PROBE"])
     network = load_network(os.path.expandvars(values["NETWORK"]), values["WEIGHTS"], values["PREPROCESSING"])
@@ -99,12 +97,11 @@ def _one(layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> tuple[pd.Data
     for name, (call, kind) in calls.items():
         parts.append(call().scores)
         seconds[name] = vars(layer.store)[kind]
-    detected = dissection.filters(layer, probe).query("dissection_iou > 0.04")
+    dissection.filters(layer, probe)
     seconds["dissection"] = vars(layer.store)["dissection-counts"]
     about = {"layer": layer.name, "filters": layer.n_filters, "grid": "x".join(map(str, layer.grid))}
     about["% tied"] = float(100 * (layer.realised < 0.9 * layer.tau).mean())
-    found = {"detectors": len(detected), "unique": detected["name"].nunique()}
-    return pd.concat(parts), {**about, **found, **seconds}
+    return pd.concat(parts), {**about, **seconds}
 
 
 def _kinds(scores: pd.DataFrame, probe: ProbeSet) -> pd.DataFrame:
@@ -140,42 +137,10 @@ def _shares(scores: pd.DataFrame) -> pd.DataFrame:
     return (100 * better.mean()).unstack("task").reset_index()
 
 
-def chapters(setting: str, store: Store, out: Path) -> dict[str, object]:
-    """Execute every chapter: how many could be, and which could not."""
-    command = [
-        sys.executable,
-        "-m",
-        "n2vlib",
-        "book",
-        "--no-site",
-        "--params",
-        f"params/{setting}.yml",
-        "--out",
-        str(out),
-    ]
-    environment = os.environ | {"N2V_STORE": str(store.root)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE).stdout
-    print(done, flush=True)
-    failed = re.findall(r"^FAILED (book/[\w/-]+)", done, re.MULTILINE)
-    executed = re.findall(r"^book/\S+ +(?:[\d.]+ s|unchanged)$", done, re.MULTILINE)
-    return {"network": _short(setting), "chapters executed": len(executed), "failed": ", ".join(failed) or "none"}
-
-
-def _short(setting: str) -> str:
-    return setting.removeprefix("photographs-")
-
-
 def claims_of(out: Path) -> pd.DataFrame:
-    """The table "Every claim of the paper" of the executed verdict, all its rows; empty where it was not executed."""
-    verdict = out / "book" / "verdict" / "net2vec.ipynb"
-    if not verdict.exists():
-        return pd.DataFrame(columns=["holds", "this run"])
-    cells = [cell for cell in nbformat.read(verdict, as_version=4).cells if cell.cell_type == "code"]
-    outputs = [output["data"] for cell in cells for output in cell.outputs if "data" in output]
-    page = next(text for data in outputs if "Every claim of the paper" in (text := data.get("text/html", "")))
-    table = max(BeautifulSoup(page, "html.parser").find_all("table"), key=lambda found: len(found.find_all("tr")))
-    head, *rows = [[cell.text for cell in row.find_all(["th", "td"])] for row in table.find_all("tr")]
-    return pd.DataFrame(rows, columns=head).set_index("id")
+    """The table "Every claim of the paper" of the executed verdict; empty where it was not executed."""
+    found = executed.table(out, "verdict/net2vec", "Every claim of the paper")
+    return pd.DataFrame(columns=["holds", "this run"]) if found is None else found.set_index("id")
 
 
 def _holding(found: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -191,17 +156,6 @@ def _holding(found: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame
     return about.join(said).reset_index(), counts.fillna(0).astype(int).rename_axis("answer").reset_index()
 
 
-def _markdown(frame: pd.DataFrame, digits: int = 3) -> str:
-    def cell(value: object) -> str:
-        if isinstance(value, float):
-            return "" if np.isnan(value) else f"{value:.{digits}f}"
-        return str(value)
-
-    lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + " --- |" * frame.shape[1]]
-    lines += ["| " + " | ".join(cell(v) for v in row) + " |" for row in frame.itertuples(index=False)]
-    return "\n".join(lines)
-
-
 def main() -> None:
     if "N2V_PHOTOGRAPHS" not in os.environ:
         sys.exit("N2V_PHOTOGRAPHS: name the folder that holds probe/ and networks.py")
@@ -211,8 +165,9 @@ def main() -> None:
         outs = {setting: Path(os.environ.get("N2V_OUT", f"{folder}/book")) / setting for setting in SETTINGS}
         measured = [_apart(setting, store.root, out) for setting, out in outs.items()]
         memory = max(_memory(out) for out in outs.values())
-        executed = pd.DataFrame([chapters(setting, store, out) for setting, out in outs.items()])
-        found = {_short(setting): claims_of(out) for setting, out in outs.items()}
+        names = [chapter for chapter in book.chapters() if "netdissect" not in chapter]
+        ran = pd.DataFrame([executed.execute(setting, store.root, out, names) for setting, out in outs.items()])
+        found = {short(setting): claims_of(out) for setting, out in outs.items()}
     scores, rows = (pd.concat(parts, ignore_index=True) for parts in zip(*measured, strict=True))
     answers, counts = _holding(found)
     images = f"{len(probe.images):,} photographs ({(probe.split == 'train').sum():,} for training)"
@@ -230,32 +185,30 @@ From the verdict chapter of each network: what it says, and the effect. Criterio
 Claims about several networks compare the trained ones that `params/<setting>/net2vec.yml` names. Not measured: what
 needs a kind of network or concept that is not here, such as self-supervised networks.
 
-{_markdown(counts)}
+{markdown(counts)}
 
-{_markdown(answers)}
+{markdown(answers)}
 
-{_markdown(executed)}
+{markdown(ran)}
 
 ## Mean score by category
 
-{_markdown(_means(_kinds(scores, probe)))}
+{markdown(_means(_kinds(scores, probe)))}
 
 ## Percent of concepts where the combination is at least as good as the single filter
 
-{_markdown(_shares(scores), 1)}
+{markdown(_shares(scores), 1)}
 
 ## Filters, seconds, memory
 
-Detectors: filters whose best concept has a dissection IoU above 0.04; unique: distinct concepts among them. Tied:
-filters that fire at less than nine tenths of tau, as many activations are equal at the top. Layers of the MobileNets
-end in a ReLU6, and where the threshold of a filter is that ceiling nothing lies above it. Seconds that the store's
-entries took to make; reading is one pass for all five layers. Largest memory of a process that measured one network in
-an empty store: {memory:.1f} GiB.
+Tied: filters that fire at less than nine tenths of tau, as many activations are equal at the top. Layers of the
+MobileNets end in a ReLU6, and where the threshold of a filter is that ceiling nothing lies above it. Seconds that the
+store's entries took to make; reading is one pass for all five layers. Largest memory of a process that measured one
+network in an empty store: {memory:.1f} GiB.
 
-{_markdown(rows, 1)}
+{markdown(rows, 1)}
 """
-    TARGET.write_text(text, encoding="utf-8")
-    print(text)
+    executed.write("first", text)
 
 
 if __name__ == "__main__":

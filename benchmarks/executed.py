@@ -1,0 +1,66 @@
+"""Chapters executed on photographs, and the tables that they show, for PHOTOGRAPHS.md."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+from bs4 import BeautifulSoup
+
+from n2vlib.paths import ROOT
+
+TARGET = Path(__file__).with_name("PHOTOGRAPHS.md")
+DISSECTION = "# Network Dissection\n"  # the file's second part, from this line on, is detectors.py's
+
+
+def short(setting: str) -> str:
+    return setting.removeprefix("photographs-")
+
+
+def execute(setting: str, store: Path, out: Path, names: list[str]) -> dict[str, object]:
+    """Execute chapters: how many could be, and which could not."""
+    command = [sys.executable, "-m", "n2vlib", "book", *names, "--no-site"]
+    command += ["--params", f"params/{setting}.yml", "--out", str(out)]
+    environment = os.environ | {"N2V_STORE": str(store)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE).stdout
+    print(done, flush=True)
+    failed = re.findall(r"^FAILED (book/[\w/-]+)", done, re.MULTILINE)
+    executed = re.findall(r"^book/\S+ +(?:[\d.]+ s|unchanged)$", done, re.MULTILINE)
+    return {"network": short(setting), "chapters executed": len(executed), "failed": ", ".join(failed) or "none"}
+
+
+def table(out: Path, chapter: str, caption: str) -> pd.DataFrame | None:
+    """The table whose caption holds these words, all its rows as text; None where the chapter was not executed."""
+    notebook = out / "book" / f"{chapter}.ipynb"
+    if not notebook.exists():
+        return None
+    cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+    outputs = [output["data"] for cell in cells for output in cell.outputs if "data" in output]
+    page = next(text for data in outputs if caption in (text := data.get("text/html", "")))
+    largest = max(BeautifulSoup(page, "html.parser").find_all("table"), key=lambda found: len(found.find_all("tr")))
+    head, *rows = [[cell.text for cell in row.find_all(["th", "td"])] for row in largest.find_all("tr")]
+    return pd.DataFrame(rows, columns=head)
+
+
+def markdown(frame: pd.DataFrame, digits: int = 3) -> str:
+    def cell(value: object) -> str:
+        if isinstance(value, float):
+            return "" if np.isnan(value) else f"{value:.{digits}f}"
+        return str(value)
+
+    lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + " --- |" * frame.shape[1]]
+    lines += ["| " + " | ".join(cell(v) for v in row) + " |" for row in frame.itertuples(index=False)]
+    return "\n".join(lines)
+
+
+def write(part: str, text: str) -> None:
+    """Write one part of PHOTOGRAPHS.md, "first" or "second", and keep the other."""
+    old = TARGET.read_text(encoding="utf-8") if TARGET.exists() else ""
+    first, _, second = old.partition(DISSECTION)
+    parts = (text, second) if part == "first" else (first, text)
+    TARGET.write_text(f"{parts[0].rstrip()}\n\n{DISSECTION}\n{parts[1].strip()}\n", encoding="utf-8")
+    print(text)
