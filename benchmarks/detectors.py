@@ -2,9 +2,9 @@
 
     N2V_PHOTOGRAPHS=path/to/photographs python benchmarks/detectors.py
 
-Executes the chapters that train no network: of SqueezeNet all, of the others those on filters and their names. What
-concerns one network alone is read from its executed chapters. N2V_STORE and N2V_OUT are those of photographs.py. Takes
-an hour on two cores. The executed chapters show photographs: keep them to yourself.
+Executes on SqueezeNet the chapters that train no network, and reads from them what concerns it alone. The others are
+read once each, for all thresholds. N2V_STORE and N2V_OUT are those of photographs.py. Takes an hour and a half on two
+cores. The executed chapters show photographs: keep them to yourself.
 """
 
 import os
@@ -25,9 +25,9 @@ from n2vlib.paths import ROOT
 from n2vlib.probe import ProbeSet
 from n2vlib.store import Store
 
-NAMES = ["framework", "layers-and-networks", "discrimination", "threshold"]
-FIRST, *OTHERS = SETTINGS
-OF_FIRST = [*NAMES, "human", "axis-aligned", "ablation", "verdict/netdissect"]
+FIRST = SETTINGS[0]
+CHAPTERS = ["framework", "human", "axis-aligned", "layers-and-networks", "discrimination", "threshold", "ablation"]
+CHAPTERS += ["verdict/netdissect"]
 TAUS = (0.0025, 0.005, 0.01, 0.02, 0.04)  # Figure 28
 CUT = 0.04
 
@@ -69,7 +69,9 @@ def of_first(out: Path) -> dict[str, pd.DataFrame]:
         "claims": ("verdict/netdissect", "Every claim of the paper"),
     }
     found = {name: executed.table(out, *where) for name, where in captions.items()}
-    return {name: pd.DataFrame() if each is None else each for name, each in found.items()}
+    if gone := sorted({captions[name][0] for name, each in found.items() if each is None}):
+        sys.exit(f"{', '.join(gone)}: not executed, nothing is written")
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def main() -> None:
@@ -77,22 +79,19 @@ def main() -> None:
         sys.exit("N2V_PHOTOGRAPHS: name the folder that holds probe/ and networks.py")
     with tempfile.TemporaryDirectory() as folder:
         store = Path(os.environ.get("N2V_STORE", f"{folder}/store"))
-        outs = {setting: Path(os.environ.get("N2V_OUT", f"{folder}/book")) / setting for setting in SETTINGS}
-        ran = [executed.execute(FIRST, store, outs[FIRST], OF_FIRST)]
-        ran += [executed.execute(setting, store, outs[setting], NAMES) for setting in OTHERS]
+        out = Path(os.environ.get("N2V_OUT", f"{folder}/book")) / FIRST
+        ran = executed.execute(FIRST, store, out, CHAPTERS)
         every = [read(setting, Store(str(store))) for setting in SETTINGS]
         layers = pd.concat([counted(layers, probe) for probe, layers in every], ignore_index=True)
         taus = pd.concat([by_tau(layers, probe) for probe, layers in every], ignore_index=True)
-        first = of_first(outs[FIRST])
+        first = of_first(out)
     asked = first["claims"].loc[first["claims"]["holds"] != claims.NOT_MEASURED]
     answers = ", ".join(f"{n} {answer}" for answer, n in asked["holds"].value_counts().items())
     text = f"""
-The same photographs and networks. Made by `python benchmarks/detectors.py`, which executes the chapters that train
-no network: of SqueezeNet all of them, of the others those on filters and their names. A detector is a filter whose best
+The same photographs and networks. Made by `python benchmarks/detectors.py`, which executes on SqueezeNet the
+{ran["chapters executed"]} chapters that train no network (failed: {ran["failed"]}). A detector is a filter whose best
 concept has a dissection IoU above {CUT:g} over the whole probe set; unique detectors count concepts. Cells are anchored
 on receptive fields. Where nearly all filters of a layer are tied (above), hardly one can be a detector.
-
-{markdown(pd.DataFrame(ran))}
 
 ## Unique detectors by category, layer by layer
 

@@ -22,15 +22,20 @@ def short(setting: str) -> str:
 
 
 def execute(setting: str, store: Path, out: Path, names: list[str]) -> dict[str, object]:
-    """Execute chapters: how many could be, and which could not."""
+    """Execute chapters: how many could be, and which could not. What a failed chapter showed before is gone."""
     command = [sys.executable, "-m", "n2vlib", "book", *names, "--no-site"]
     command += ["--params", f"params/{setting}.yml", "--out", str(out)]
     environment = os.environ | {"N2V_STORE": str(store)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE).stdout
-    print(done, flush=True)
-    failed = re.findall(r"^FAILED (book/[\w/-]+)", done, re.MULTILINE)
-    executed = re.findall(r"^book/\S+ +(?:[\d.]+ s|unchanged)$", done, re.MULTILINE)
-    return {"network": short(setting), "chapters executed": len(executed), "failed": ", ".join(failed) or "none"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE)
+    print(done.stdout, flush=True)
+    ran = re.findall(r"^(book/\S+) +(?:[\d.]+ s|unchanged)$", done.stdout, re.MULTILINE)
+    failed = re.findall(r"^FAILED (.*)$", done.stdout, re.MULTILINE)
+    if done.returncode and not failed:
+        sys.exit(f"{setting}: `n2vlib book` ended with {done.returncode}; nothing is written")
+    for notebook in [file for name in names for file in (out / "book").rglob(f"{Path(name).name}.ipynb")]:
+        if notebook.relative_to(out).with_suffix("").as_posix() not in ran:
+            notebook.unlink()
+    return {"network": short(setting), "chapters executed": len(ran), "failed": "; ".join(failed) or "none"}
 
 
 def table(out: Path, chapter: str, caption: str) -> pd.DataFrame | None:
@@ -40,7 +45,9 @@ def table(out: Path, chapter: str, caption: str) -> pd.DataFrame | None:
         return None
     cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
     outputs = [output["data"] for cell in cells for output in cell.outputs if "data" in output]
-    page = next(text for data in outputs if caption in (text := data.get("text/html", "")))
+    page = next((text for data in outputs if caption in (text := data.get("text/html", ""))), None)
+    if page is None:
+        sys.exit(f"{chapter}: no table with {caption!r} in its caption; the script must learn its new one")
     largest = max(BeautifulSoup(page, "html.parser").find_all("table"), key=lambda found: len(found.find_all("tr")))
     head, *rows = [[cell.text for cell in row.find_all(["th", "td"])] for row in largest.find_all("tr")]
     return pd.DataFrame(rows, columns=head)
