@@ -69,8 +69,14 @@ class walk(TorchFunctionMode):
         result = func(*args, **kwargs)
         for output in _tensors(result):
             if before and output.is_floating_point():
-                setattr(output, _MARK, _after(getattr(func, "__name__", ""), args, kwargs, before, tuple(output.shape)))
+                setattr(output, _MARK, _after(_name(func), args, kwargs, before, tuple(output.shape)))
         return result
+
+
+def _name(func: Callable) -> str:
+    """Name of a function, or of the property that it reads (`x.mT`)."""
+    name = getattr(func, "__name__", "")
+    return getattr(getattr(func, "__self__", None), "__name__", name) if name == "__get__" else name
 
 
 def _after(name: str, args: tuple, kwargs: dict, before: list, shape: tuple[int, ...]) -> Windows | None:
@@ -85,7 +91,12 @@ def _after(name: str, args: tuple, kwargs: dict, before: list, shape: tuple[int,
     if name in _ADAPTIVE:
         return _evenly(before[0][0], before[0][1], shape)
     kept: list[Windows] = [marks for before_shape, marks in before if before_shape[-2:] == shape[-2:]]
-    if len(shape) < 4 or name in _MIXING or (shape[-2:] == (1, 1) and not kept):
+    if (
+        len(shape) < 4
+        or name in _MIXING
+        or _along_the_grid(name, args, kwargs, len(shape))
+        or (shape[-2:] == (1, 1) and not kept)
+    ):
         return EVERYWHERE
     if not kept or name in _REARRANGING or _moves_the_grid(name, args, len(shape)):
         return None
@@ -106,11 +117,24 @@ def _evenly(before: tuple[int, ...], marks: Windows, shape: tuple[int, ...]) -> 
 
 
 def _moves_the_grid(name: str, args: tuple, n_axes: int) -> bool:
-    """Whether permute or transpose puts other axes in the place of height and width."""
+    """Whether permute or transpose puts other axes in the place of height and width, or an index other cells."""
     if name == "permute":
         order = args[1] if len(args) == 2 else args[1:]
         return [axis % n_axes for axis in order][-2:] != [n_axes - 2, n_axes - 1]
-    return name == "transpose" and any(axis % n_axes >= n_axes - 2 for axis in args[1:])
+    if name == "__getitem__":
+        index = args[1] if isinstance(args[1], tuple) else (args[1],)
+        # Behind an ellipsis, or the first two axes, only whole axes keep every cell where it was.
+        open_end = [at for at, part in enumerate(index) if part is Ellipsis]
+        return any(part != slice(None) for part in index[open_end[0] + 1 if open_end else 2 :])
+    return name in _TRANSPOSING and any(axis % n_axes >= n_axes - 2 for axis in args[1:])
+
+
+def _along_the_grid(name: str, args: tuple, kwargs: dict, n_axes: int) -> bool:
+    """Whether a function that works along one axis (softmax) works along the height or the width."""
+    if name not in _ALONG:
+        return False
+    axis = _argument(args, kwargs, 1, "dim")
+    return axis is None or axis % n_axes >= n_axes - 2
 
 
 def _slide(marks: Windows, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> Windows:
@@ -152,9 +176,14 @@ _SLIDING = {
 _ADAPTIVE = {"adaptive_avg_pool2d", "adaptive_max_pool2d", "_adaptive_avg_pool2d", "_adaptive_max_pool2d"}
 _ADAPTIVE |= {"adaptive_max_pool2d_with_indices"}
 # Functions whose every output cell depends on the whole grid although the grid keeps its size.
-_MIXING = {"instance_norm", "group_norm", "matmul", "bmm", "einsum", "scaled_dot_product_attention"}
+_MIXING = {"instance_norm", "group_norm", "layer_norm", "matmul", "bmm", "einsum", "scaled_dot_product_attention"}
 # Functions that can keep the grid's size and yet move what its cells look at: the walk does not follow them.
-_REARRANGING = {"conv_transpose2d", "interpolate", "upsample", "roll", "flip", "pixel_shuffle", "pixel_unshuffle"}
+_REARRANGING = {"conv_transpose2d", "interpolate", "upsample", "roll", "flip", "fliplr", "flipud", "rot90", "T", "mT"}
+_REARRANGING |= {"pixel_shuffle", "pixel_unshuffle", "grid_sample", "deform_conv2d", "movedim", "moveaxis"}
+_REARRANGING |= {"index_select", "gather", "take_along_dim", "sort", "H", "mH"}
+_TRANSPOSING = {"transpose", "swapaxes", "swapdims"}
+# Functions along one axis: every cell of the axis depends on the others.
+_ALONG = {"softmax", "log_softmax", "softmin", "cumsum", "cumprod"}
 
 
 def _argument(args: tuple, kwargs: dict, at: int, name: str, default: Any = None) -> Any:

@@ -399,6 +399,46 @@ def test_a_cell_that_sees_the_whole_image_has_no_finite_window_and_lost_tracks_a
     assert network.layers().set_index("name")["receptive_field"].isna().tolist() == [True, True, True]
 
 
+class Then(nn.Module):
+    """A convolution, and after it something that keeps the size of the grid."""
+
+    def __init__(self, what):
+        super().__init__()
+        self.conv, self.what, self.after = nn.Conv2d(3, 4, 3, padding=1), what, nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.after(self.what(self.conv(x)))
+
+
+BACK = torch.arange(29, -1, -1)
+MOVES = {
+    "rot90": lambda x: x.rot90(1, (2, 3)), "swapaxes": lambda x: x.swapaxes(2, 3), "mT": lambda x: x.mT,
+    "movedim": lambda x: x.movedim(2, 3), "index": lambda x: x[:, :, BACK], "behind ...": lambda x: x[..., BACK],
+    "sample": lambda x: F.grid_sample(x, torch.zeros(1, 30, 30, 2), align_corners=False),
+}  # fmt: skip
+MIXES = {
+    "softmax": lambda x: x.softmax(-1), "cumsum": lambda x: x.cumsum(2), "norm": lambda x: F.layer_norm(x, x.shape[1:])
+}  # fmt: skip
+KEEPS = {
+    "softmax of filters": lambda x: x.softmax(1), "filters chosen": lambda x: x[:, torch.tensor([2, 0])],
+    "all of it": lambda x: x[..., :], "one image": lambda x: x[:1],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("what", "windows"),
+    [
+        *((what, None) for what in MOVES.values()),
+        *((what, (Window(-math.inf, math.inf, 1),) * 2) for what in MIXES.values()),
+        *((what, (Window(-1, 3, 1),) * 2) for what in KEEPS.values()),
+    ],
+    ids=[*MOVES, *MIXES, *KEEPS],
+)
+def test_what_keeps_the_grids_size_may_move_or_mix_its_cells(what, windows):
+    network = load_network(Then(what), preprocessing={"size": 30, "mean": 0, "std": 1})
+    assert network.windows("after") == windows
+
+
 def test_the_table_of_layers_has_shape_stride_and_receptive_field_in_order_of_the_pass():
     table = without_values("alexnet").layers().set_index("name")
     assert table.loc["features.11", ["alias", "module", "shape", "stride", "receptive_field"]].tolist() == [
