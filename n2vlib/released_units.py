@@ -35,6 +35,8 @@ _PER_UNIT = ["unit", "best_category", "best_label", "score"]
 def read(path: str | Path) -> pd.DataFrame:
     """The rows of a file, one for each unit and category, units in the file's order.
 
+    A category whose label is empty is left out: the release writes one, with numbers that fit nothing, where no concept
+    of the category was tallied for a unit.
     Returns   unit (from 0), category, label, truth, activation, intersect, iou; and, the same in all rows of a unit,
               best_category, best_label and score, as the file tells them
     """
@@ -53,6 +55,8 @@ def read(path: str | Path) -> pd.DataFrame:
         score = _number(cells, "score", where)
         own = {"best_category": cells["category"], "best_label": cells["label"], "score": score}
         for category in found:
+            if not cells[f"{category}-label"] and category != cells["category"]:
+                continue
             values = _of_category(cells, category, where)
             if category == cells["category"]:
                 _agrees(values, own, where)
@@ -135,6 +139,8 @@ def _lines(file: Path, name: str) -> Iterator[tuple[int, dict[str, str], list[st
                     raise BadInput(f"{name}, line {reader.line_num}: {len(cells)} cells, the header has {len(header)}")
                 empty = False
                 yield reader.line_num, dict(zip(header, cells, strict=True)), found
+    except OSError as error:
+        raise BadInput(f"{name}: cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{name}: not a table of comma separated text ({error})") from None
     if empty:
@@ -164,7 +170,10 @@ def _of_category(cells: dict[str, str], category: str, where: str) -> dict[str, 
     truth, activation, both, iou = (_number(cells, f"{category}-{part}", where) for part in PARTS[1:])
     union = truth + activation - both
     expected = both / union if union > 0 else 0.0
-    if abs(iou - expected) > _ROUNDING or both > min(truth, activation):
+    if both > min(truth, activation):
+        told = f"{both:g} pixels, more than truth {truth:g} or activation {activation:g}"
+        raise BadInput(f"{where}, column {category}-intersect: {told}")
+    if abs(iou - expected) > _ROUNDING:
         told = f"{both:g} / ({truth:g} + {activation:g} - {both:g})"
         raise BadInput(f"{where}, column {category}-iou: {iou:g} is not intersect / union, {told} = {expected:.4g}")
     label = cells[f"{category}-label"]

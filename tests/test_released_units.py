@@ -113,6 +113,16 @@ def test_rounded_numbers_are_read(tmp_path):
     assert released.counts(released.read(saved(table, tmp_path)))["detectors"].iloc[-1] == 3
 
 
+def test_a_category_without_a_label_is_left_out(tmp_path):
+    """As released for units with no texture tallied: an activation of 0 beside an intersection that is not."""
+    texture = ["", 24924928, 0, 1000, 1000 / (24924928 - 1000)]
+    table = planted()
+    table[[f"texture-{part}" for part in released.PARTS]] = [texture] * len(table)
+    units = released.read(saved(table, tmp_path))
+    assert set(units["category"]) == {"object", "color"}
+    pd.testing.assert_frame_equal(units, released.read(saved(planted(), tmp_path)))
+
+
 def changed(column: str, row: int, value: object) -> pd.DataFrame:
     table = planted().astype(object)
     table.loc[row, column] = value
@@ -130,7 +140,7 @@ def changed(column: str, row: int, value: object) -> pd.DataFrame:
         (changed("object-iou", 0, "nan"), r"line 2, column object-iou: 'nan'"),
         (changed("object-intersect", 0, -1), r"line 2, column object-intersect: '-1'"),
         (changed("color-iou", 2, 0.06), r"line 4, column color-iou: 0.06 is not intersect / union"),
-        (changed("object-activation", 3, 2), r"line 5, column object-iou"),
+        (changed("object-activation", 3, 2), r"line 5, column object-intersect: 5 pixels, more than"),
         (changed("unit", 2, 1), r"line 4, column unit: unit 1 was in line 2"),
         (changed("unit", 2, 0), r"line 4, column unit: units count from 1"),
         (changed("unit", 2, 2.5), r"line 4, column unit: units count from 1"),
