@@ -289,6 +289,9 @@ def test_training_learns_a_made_up_world_and_what_is_written_is_what_loads(
     weights.unlink()
     with pytest.raises(BadInput, match="missing; run make zoo"):
         shipped.load("small-alexnet", tmp_path)
+    (tmp_path / "small-alexnet.json").write_text('{"name":')
+    with pytest.raises(BadInput, match="no JSON"):
+        shipped.load("small-alexnet", tmp_path)
 
 
 def test_training_is_the_same_twice_on_one_machine(learn: data.Drawn, monkeypatch: pytest.MonkeyPatch):
@@ -298,16 +301,32 @@ def test_training_is_the_same_twice_on_one_machine(learn: data.Drawn, monkeypatc
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_snapshots_are_the_weights_that_a_training_stopped_there_would_have(
-    learn: data.Drawn, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_snapshot_after_one_step_is_one_step_of_adamw_by_hand(learn: data.Drawn, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("N2V_PROGRESS", "0")
-    row = replace(RECIPES["small-alexnet"], epochs=2, small_epochs=0, batch=70, options={"widths": (4, 4, 4, 4, 4)})
-    kept = training.fit(replace(row, snapshots=(2,)), learn, torch.device("cpu"))
-    assert list(kept) == [2, 6]
-    whole = training.fit(row, learn, torch.device("cpu"))
-    assert all(torch.equal(kept[6][name], whole[6][name]) for name in whole[6])
-    assert any(not torch.equal(kept[2][name], kept[6][name]) for name in whole[6])
+    options, cpu = {"widths": (4, 4, 4, 4, 4)}, torch.device("cpu")
+    plain = {"dropout": 0.0, "epochs": 2, "small_epochs": 0, "batch": 70, "rate": 0.5, "options": options}
+    row = replace(RECIPES["small-alexnet-repeat-1"], **plain, snapshots=(1,))
+    kept = training.fit(row, learn, cpu)
+    whole = training.fit(replace(row, snapshots=()), learn, cpu)
+    assert list(kept) == [1, 6] and all(torch.equal(kept[6][name], whole[6][name]) for name in whole[6])
+    torch.manual_seed(row.seed)
+    task = training._task(row)
+    module = training._untrained(row, outputs=sum(map(len, task.outputs(learn).values()))).train()
+    images, target = next(training.batches(row, learn, cpu))
+    task.loss(module(images), target).backward()
+    rate = row.rate / 25  # where the one-cycle schedule starts
+    for name, weights in module.named_parameters():
+        assert weights.grad is not None
+        moments = weights.grad / (weights.grad.abs() + 1e-8)  # both moments are those of the first gradient alone
+        stepped = weights.detach() * (1 - 0.02 * rate) - rate * moments
+        torch.testing.assert_close(kept[1][name].float(), stepped, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("snapshots", [(3, 2), (0,), (6,), (7,)])
+def test_snapshots_that_a_training_cannot_have_are_refused_before_it_starts(learn: data.Drawn, snapshots: tuple):
+    row = replace(RECIPES["small-alexnet"], epochs=2, small_epochs=0, batch=70, snapshots=snapshots)
+    with pytest.raises(BadInput, match="below the 6 steps"):
+        training.fit(row, learn, torch.device("cpu"))
 
 
 def test_tuning_starts_from_the_other_networks_weights_under_a_new_head(

@@ -50,7 +50,10 @@ def record(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     path = folder / f"{name}.json"
     if not path.exists():
         raise BadInput(f"zoo: {name} has not been trained yet ({path} is missing); run make zoo")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise BadInput(f"zoo: {path} is damaged (it is no JSON); get it again, or run make zoo") from None
 
 
 def _verified(name: str, folder: Path) -> dict[str, Tensor]:

@@ -37,7 +37,12 @@ def train(name: str, device: str = "auto", out: Path | None = None) -> dict[str,
     started = time.monotonic()
     states = fit(row, learn, choose_device(device)).items()
     seconds = time.monotonic() - started
-    facts = {"data": _facts_of(learn, held_out), "seconds": round(seconds), "device": str(choose_device(device))}
+    start = {"start_sha256": shipped.record(row.start)["sha256"]} if row.start else {}
+    facts = start | {
+        "data": _facts_of(learn, held_out),
+        "seconds": round(seconds),
+        "device": str(choose_device(device)),
+    }
     records = [
         ship(row, file, state, held_out, {"steps": steps, **facts}, out or shipped.FOLDER)
         for file, (steps, state) in zip(row.files, states, strict=True)
@@ -55,11 +60,15 @@ def fit(row: Recipe, learn: data.Drawn, device: torch.device) -> dict[int, dict[
 
     Batch norm folded in, rounded to float16. AdamW on a one-cycle schedule.
     """
+    steps = row.epochs * (len(learn.images) // row.batch)
+    if list(row.snapshots) != sorted({s for s in row.snapshots if 0 < s < steps}):
+        raise BadInput(
+            f"{row.name}: snapshots {row.snapshots} must rise and lie below the {steps} steps of the training"
+        )
     torch.manual_seed(row.seed)
     task, found = _task(row), {}
     module = _untrained(row, outputs=sum(map(len, task.outputs(learn).values())))
     module = module.to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
-    steps = row.epochs * (len(learn.images) // row.batch)
     optimizer = torch.optim.AdamW(module.parameters(), lr=row.rate, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, row.rate, total_steps=steps, pct_start=0.2)
     for step, (images, target) in enumerate(bar(batches(row, learn, device), f"training {row.name}", steps), start=1):
