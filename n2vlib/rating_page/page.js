@@ -196,7 +196,8 @@ at("file").addEventListener("change", async () => {
   if (!file) return;
   try {
     const [who, given] = load(await file.text());
-    raters.set(who, given);
+    const mine = raters.get(who) ?? []; // what was answered here since the file was saved stays
+    raters.set(who, given.map((answer, i) => answer || mine[i] || ""));
     begin(who);
   } catch (error) {
     at("said").textContent = `${file.name} was not loaded: ${error.message}.`;

@@ -96,6 +96,19 @@ def test_a_saved_file_is_gone_on_with_in_another_browser(address, questions, off
     assert rating.read(save(other, tmp_path), questions)["answer"].tolist() == ["yes", "no", "yes", "yes"]
 
 
+def test_loading_a_file_loses_nothing_that_was_answered_since(address, questions, offline, tmp_path):
+    page = offline("laptop").page
+    start(page, address, "Ann")
+    press(page, "y")
+    early = save(page, tmp_path)
+    press(page, "n y")
+    page.click("#other")
+    page.set_input_files("#file", early)
+    page.wait_for_selector("#ask:not([hidden])")
+    assert "3 of 4 answered" in page.inner_text("#done")
+    assert rating.read(save(page, tmp_path), questions)["answer"].tolist() == ["yes", "no", "yes"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
