@@ -1,5 +1,6 @@
 """A table of numbers as HTML: few digits, the best in bold, a dozen rows before the rest."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -58,7 +59,7 @@ def _table(frame: pd.DataFrame, digits: int, best: Sequence[str], links: Mapping
     cells = _formatted(frame, digits)
     numeric = {column for column in frame if frame[column].dtype.kind in "iuf"}
     prose = {c for c in set(frame) - numeric if any(len(text) > _LONG and " " in text for text in cells[c])}
-    heads = "".join(f"<th{_style(column in numeric)}>{escape(str(column))}</th>" for column in frame)
+    heads = "".join(f"<th{_style(column in numeric)}>{escape(_words(column))}</th>" for column in frame)
     lines = []
     for row in range(len(frame)):
         top = _best(frame.iloc[row], best)
@@ -66,6 +67,12 @@ def _table(frame: pd.DataFrame, digits: int, best: Sequence[str], links: Mapping
         tds = (f"<td{_style(c in numeric, c in top, c in prose)}>{texts[c]}</td>" for c in frame)
         lines.append(f"<tr>{''.join(tds)}</tr>")
     return f'<table class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+
+
+def _words(column: object) -> str:
+    """A column's name as words: unique_detectors is one of ours, conv4_x the name of a layer."""
+    name = str(column)
+    return name.replace("_", " ") if re.fullmatch(r"[a-z]+(_[a-z]+)+", name) else name
 
 
 def _linked(text: str, address: str) -> str:
@@ -87,7 +94,7 @@ def _formatted(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
 
 
 def _cell(value: object, column: str, digits: int) -> str:
-    if value is None or (isinstance(value, float) and value != value):
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return "–"
     if isinstance(value, float):
         sign = "+" if column in _SIGNED else ""

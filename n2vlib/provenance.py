@@ -15,18 +15,22 @@ def provenance(
 
     probe     a ProbeSet
     network   a Network, or its name
-    layers    what `read_layers` returned, or one of its layers
+    layers    what `read_layers` returned, or one of its layers, or several networks' layers by label
     device    where the chapter computed; taken from the layers if not given
     """
     rows = [("python", platform.python_version()), *((package, version(package)) for package in PACKAGES)]
-    many = list(layers.values()) if isinstance(layers, Mapping) else [] if layers is None else [layers]
-    rows += [("device", device or (many[0].device if many else "cpu"))]
+    many = dict(layers) if isinstance(layers, Mapping) else {} if layers is None else {layers.name: layers}
+    rows += [("device", device or next((layer.device for layer in many.values()), "cpu"))]
     rows += [("seed", str(seed))] if seed is not None else []
     rows += [("probe set", _described(probe))] if probe is not None else []
     rows += [("network", _described(network))] if network is not None else []
-    rows += [(f"layer {layer.name}", layer.fingerprint[:12]) for layer in many]
+    rows += [(_called(name, layer.name), layer.fingerprint[:12]) for name, layer in many.items()]
     width = max(len(name) for name, _ in rows)
     print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
+
+
+def _called(label: str, layer: str) -> str:
+    return f"layer {layer}" if label == layer else f"layer {layer} of {label.removesuffix(f' {layer}')}"
 
 
 def _described(thing: Any) -> str:

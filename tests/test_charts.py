@@ -216,6 +216,13 @@ def test_a_table_writes_missing_numbers_as_a_dash_and_differences_with_their_sig
     assert "−16.6" in text and "–" in text and "1234.0" in text
 
 
+def test_columns_are_headed_in_words_and_layers_by_their_names():
+    frame = pd.DataFrame({"unique_detectors": pd.array([1, pd.NA], "Int64"), "conv4_x": [2, 3], "IoU": [0.5, 0.1]})
+    html = charts.table(frame).html
+    assert re.findall(r"<th [^>]*>([^<]*)", html) == ["unique detectors", "conv4_x", "IoU"]
+    assert re.findall(r"<td[^>]*>([^<]*)", html)[::3] == ["1", "–"]
+
+
 def test_only_a_column_of_sentences_may_wrap():
     rows = pd.DataFrame(
         {"id": ["failures-few-classification"], "claim": ["Most concepts need several filters"], "e": [0.5]}

@@ -24,11 +24,31 @@
     return new Set(rows.map((row) => row[name]).filter((value) => value !== undefined)).size;
   }
 
+  /* The rows that a part of a chart draws. */
+  const rowsOf = (chart, data) => (chart.datasets || {})[(data || {}).name] || [];
+
+  /* Every axis of names beside a part and its layers, with the names. */
+  function namesBeside(chart, part, inherited) {
+    const data = part.data || inherited, y = (part.encoding || {}).y;
+    const named = y && ["nominal", "ordinal"].includes(y.type) && y.axis !== null;
+    const field = named ? (y.field || "").replace(/\\/g, "") : "";
+    const own = named ? [{ y, names: [...new Set(rowsOf(chart, data).map((row) => String(row[field])))] }] : [];
+    return own.concat(...(part.layer || []).map((one) => namesBeside(chart, one, data)));
+  }
+
+  const longest = (names) => Math.max(0, ...names.map((name) => name.length));
+
+  /* Pixels that the names or numbers beside a part take; on a phone at most two fifths of the page. */
+  function roomBeside(chart, part, page, narrow) {
+    const names = namesBeside(chart, part, chart.data).map((beside) => longest(beside.names));
+    return Math.max(AXIS, 24 + Math.min(narrow ? 0.4 * page : 260, LETTER * Math.max(0, ...names)));
+  }
+
   /* The small charts of a facet: as many in a row as stay readable, together as wide as the page; a few more or one
      fewer where that fills every row. Where a row is not full, every panel has its own axis. */
-  function fitFacet(chart, width) {
+  function fitFacet(chart, width, narrow) {
     const least = 0.7 * (chart.spec.width || 165);
-    const room = width - AXIS + GAP;
+    const room = width - roomBeside(chart, chart.spec, width, narrow) + GAP;
     const most = Math.max(1, Math.floor(room / (least + GAP)));
     const count = panels(chart), wanted = Math.min(chart.columns || 1, most, count || most);
     const near = wanted > 1 ? [wanted, wanted - 1, wanted + 1, wanted + 2] : [];
@@ -47,12 +67,46 @@
     return out.length > 1 ? out : text;
   }
 
+  /* A name in lines of at most so many letters, broken at its spaces and hyphens. */
+  function folded(name, letters) {
+    const out = [""];
+    for (const word of name.match(/[^ -]*[ -]?/g))
+      if (out.at(-1) && out.at(-1).length + word.trimEnd().length > letters) out.push(word);
+      else out[out.length - 1] += word;
+    return out.map((line) => line.trimEnd());
+  }
+
+  /* On a phone long names beside a chart are folded, and their rows made high enough. */
+  function foldNames(chart, part, page) {
+    const most = Math.floor(0.4 * page), letters = Math.floor(most / LETTER);
+    let deepest = 1;
+    for (const { y, names } of namesBeside(chart, part, chart.data)) {
+      const long = names.filter((name) => name.length > letters).map((name) => [name, folded(name, letters)]);
+      if (!long.length) continue;
+      const lookup = `(${JSON.stringify(Object.fromEntries(long))})[datum.label]`;
+      const lifted = { condition: { test: `isArray(${lookup})`, value: -LETTER }, value: 0 }; // two lines about the row
+      y.axis = { ...y.axis, labelExpr: `${lookup} || datum.label`, labelOffset: lifted, labelLimit: most + 20 };
+      deepest = Math.max(deepest, ...long.map(([, parts]) => parts.length));
+    }
+    if (deepest > 1 && part.height && part.height.step) part.height = { step: Math.max(part.height.step, 13 * deepest + 6) };
+  }
+
+  /* Charts below or beside each other are not fitted by Vega-Lite: the room for their axes is taken off here. */
+  function fitParts(chart, width, narrow) {
+    if (narrow && chart.hconcat) {
+      chart.vconcat = chart.hconcat;
+      delete chart.hconcat;
+    }
+    const parts = chart.vconcat || chart.hconcat, share = chart.hconcat ? Math.floor(width / parts.length) - GAP : width;
+    for (const part of parts) part.width = Math.floor(share - roomBeside(chart, part, width, narrow));
+  }
+
   /* Titles of axes in as many lines as their side of the plot needs; on a phone, names beside it take less than half. */
   function fitAxes(part, page, plot, narrow) {
     const wide = part.width || plot.wide, high = typeof part.height === "number" ? part.height : plot.high;
     const { x, y } = part.encoding || {};
     const names = (y && y.axis && y.axis.labelLimit) || 0, most = Math.floor(0.4 * page);
-    if (narrow && names > most) y.axis.labelLimit = most;
+    if (narrow && names > most && !y.axis.labelExpr) y.axis.labelLimit = most;
     const room = wide === page ? page - Math.max(AXIS, Math.min(names, most)) : wide;
     if (x && typeof x.title === "string") x.title = lines(x.title, Math.floor(room / LETTER));
     if (y && typeof y.title === "string") y.title = lines(y.title, Math.floor(Math.max(high, 90) / LETTER));
@@ -75,9 +129,9 @@
     return row > width ? Math.max(1, Math.floor(width / longest)) : 0;
   }
 
-  function fit(chart, width, how) {
-    if (chart.vconcat) chart.vconcat.forEach((below) => fit(below, width, how));
-    else if (chart.facet) fitFacet(chart, width);
+  function fit(chart, width, how, narrow) {
+    if (chart.vconcat || chart.hconcat) fitParts(chart, width, narrow);
+    else if (chart.facet) fitFacet(chart, width, narrow);
     else if (how === "square") {
       chart.width = chart.height = Math.min(width, LARGEST_SQUARE);
       chart.autosize = { type: "fit", contains: "padding" };
@@ -94,7 +148,8 @@
     const narrow = width < NARROW, columns = legendColumns(chart, width);
     if (narrow) config.legend = { ...config.legend, columnPadding: 8, layout: { top: { anchor: "start", direction: "vertical" } } };
     if (columns) config.legend = { ...config.legend, columns, labelLimit: width - 40 };
-    fit(chart, width, (chart.usermeta || {}).n2v);
+    fit(chart, width, (chart.usermeta || {}).n2v, narrow);
+    if (narrow) [chart, ...(chart.vconcat || []), ...(chart.facet ? [chart.spec] : [])].forEach((part) => foldNames(chart, part, width));
     fitAxes(chart, width, { wide: width, high: 400 }, narrow);
     return chart;
   }

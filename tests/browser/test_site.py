@@ -25,7 +25,8 @@ SCROLL = """async () => {
   scrollTo(0, 0);
 }"""
 DRAWN = "() => [...document.querySelectorAll('.n2v-chart')].every(chart => chart.dataset.drawn)"
-UNDRAWN = "() => [...document.querySelectorAll('.n2v-chart')].filter(c => c.dataset.drawn !== 'true').length"
+UNDRAWN = """() => [...document.querySelectorAll('.n2v-chart')].filter(
+  c => c.dataset.drawn !== 'true' || c.querySelector('svg').viewBox.baseVal.width < 100).length"""
 # Formulas are typeset where each .math element holds a container of MathJax's, without an error in it.
 TYPESET = "() => [...document.querySelectorAll('.math')].every(m => m.querySelector('mjx-container'))"
 RAW = r"""() => {
