@@ -19,6 +19,7 @@ from n2vlib.networks import Network
 from n2vlib.preprocessing import Preprocessing
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
+from n2vlib.probe.occurrences import presence
 from n2vlib.record import run_layers
 from n2vlib.rest import Rest, scores
 
@@ -240,6 +241,16 @@ def test_a_network_whose_outputs_have_no_names_is_asked_about_its_own_answers(pr
     assert (whole == 1).all() and without.tolist() == [0.5, 1, 1]
 
 
+def test_a_kind_of_which_no_class_is_left_has_no_rivals(probe, monkeypatch):
+    outputs = {"scenes": ["moon-s", "sun-s", "sky-s"], "objects": ["cat"]}
+    monkeypatch.setattr(
+        exam, "shipped", SimpleNamespace(names=lambda: ["seeing"], record=lambda _: {"outputs": outputs})
+    )
+    net = Network("seeing", Seeing(), Preprocessing((16, 16), (0, 0, 0), (1, 1, 1), 1), "planted")
+    left = exam.read(net, "relu", probe, images=60, device="cpu")
+    assert left.classes["kind"].tolist() == ["object"] and left.rivals == {}
+
+
 def test_images_are_spread_over_a_split_and_too_few_are_refused(probe, tmp_path):
     net = Network("nameless", Seeing(), Preprocessing((16, 16), (0, 0, 0), (1, 1, 1), 1), "planted")
     some = exam.read(net, "relu", probe, images=20, device="cpu").parts["train"].images
@@ -320,7 +331,7 @@ def test_the_direction_that_holds_a_concept_takes_it_along_unless_others_hold_it
     chosen = pd.DataFrame({"concept": [7], "name": ["thing"], "detectors": [[0]]})
     weights = pd.DataFrame([[1.0, 1.0] + [0.0] * (n - 2)], index=[7])
     probe = SimpleNamespace(concepts=pd.DataFrame(index=[7]))
-    ways = concept_ablation.bases(chosen, np.eye(n)[:, :1], weights, weights, probe, seed=0)  # type: ignore[arg-type]
+    ways = concept_ablation.bases(chosen, pd.Series({7: 0}), weights, weights, seed=0)
     rows = concept_ablation.lost(planted, chosen, ways, probe).set_index("way")  # type: ignore[arg-type]
     assert rows.loc["nothing", "reading"] > 0.99 and rows.loc["nothing", ["removed", "own", "others"]].eq(0).all()
     assert rows.loc["direction, outline", "own"] == 0.5
@@ -350,3 +361,13 @@ def test_concepts_are_objects_with_detectors_that_the_network_tells(asked, probe
     assert chosen["name"].tolist() == ["cat"] and chosen["detectors"].tolist() == [[0]]
     assert concept_ablation.concepts(asked, named, weights, probe, cut=0.6, most=8).empty
     assert concept_ablation.concepts(asked, named, weights.iloc[:0], probe, cut=0.04, most=8).empty
+
+
+def test_a_concept_that_every_image_shows_cannot_be_read_and_is_left_out(asked, probe, monkeypatch):
+    everywhere = presence(probe).copy()
+    cat = probe.concept("cat")
+    everywhere[cat] = True
+    monkeypatch.setattr(concept_ablation, "presence", lambda _: everywhere)
+    named = {"filter": [0], "concept": [cat], "name": ["cat"], "category": ["object"], "dissection_iou": [0.5]}
+    weights = pd.DataFrame(np.ones((1, 6)), index=[cat])
+    assert concept_ablation.concepts(asked, pd.DataFrame(named), weights, probe, cut=0.04, most=8).empty

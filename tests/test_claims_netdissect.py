@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from n2vlib import claims, published
+from n2vlib.analysis import likeness
 from n2vlib.claims import claim, detecting, dissected, taught
 from n2vlib.claims.claim import NETWORKS, of_concepts, of_filters
 from n2vlib.claims.dissected import Dissected
@@ -161,6 +162,15 @@ def test_teachers_are_compared_within_one_body():
     assert value(detecting.colors, HERE, task="colorization") == pytest.approx(25)
 
 
+def test_networks_without_detectors_have_no_share_of_textures():
+    networks = told(*(
+        (name, how, name, "small-alexnet")
+        for name, how in (("mine", "supervised"), ("a", "self-supervised"), ("b", "self-supervised"))
+    ))  # fmt: skip
+    d = Dissected({"networks": group(mine="1234", a="2223", b="abcd")}, networks=networks)
+    assert value(detecting.textures, d) == pytest.approx(75 - 25)
+
+
 def test_accuracy_is_ranked_with_unique_object_detectors():
     d = replace(HERE, accuracy=pd.Series({"mine": 0.9, "things": 0.8, "turn": 0.1, "grey": 0.85}))
     effect = detecting.accurate(d)  # 2, 1, 0 and 1 objects
@@ -206,14 +216,29 @@ def test_growth_is_from_the_first_to_the_last():
 def test_a_filter_keeps_its_concept_whether_or_not_it_detects():
     d = Dissected({"to scenes": group(before="12345a", after="1245fa")})
     assert value(taught.kept, d, group="to scenes") == pytest.approx(50)  # the first, the second and the last
+    silent = group(before="12345a", after="1245fa")
+    silent.loc[silent["filter"] == 5, "dissection_iou"] = 0  # overlaps with nothing: its first concept is no name
+    assert value(taught.kept, Dissected({"to scenes": silent}), group="to scenes") == pytest.approx(100 * 2 / 6)
 
 
 def test_changed_detectors_are_alike_where_their_concepts_are_near_in_a_kind():
     near = pd.DataFrame(0.0, index=[1, 2, 3, 4], columns=[1, 2, 3, 4])
     near.loc[1, 2] = near.loc[2, 1] = 0.95
+    near = near.mask(np.eye(4, dtype=bool), 1.0)  # a concept is nearest to itself
     d = Dissected({"to scenes": group(before="1233a6", after="2141b5")}, near={"color": near, "shape": 0 * near})
     effect = taught.alike(d, group="to scenes")  # 1 to 2 and 2 to 1 are; 3 to 4 and 3 to 1 are not; 6 is not known
     assert effect is not None and effect.value == pytest.approx(50) and effect.note.startswith("4 filters")
+
+
+def test_luck_deals_concepts_to_each_other_and_never_to_themselves():
+    before, after = np.array([1, 2, 3]), np.array([2, 3, 1])
+    alone = pd.DataFrame(np.eye(3), index=[1, 2, 3], columns=[1, 2, 3])
+    assert likeness.dealt_anew({"color": alone}, before, after) == 0
+    one = alone.copy()
+    one.loc[1, 2] = 1.0
+    # of the six pairs of different concepts one is alike
+    assert likeness.dealt_anew({"color": one}, before, after, draws=2000) == pytest.approx(1 / 6, abs=0.02)
+    assert np.isnan(likeness.dealt_anew({"color": alone}, before[:1], before[:1]))
 
 
 def test_the_narrow_layer_is_compared_with_the_least_of_the_wider():

@@ -5,7 +5,7 @@ import oracles
 import pytest
 from measured import activations, annotated, measure
 
-from n2vlib.conventions import CONVENTIONS
+from n2vlib.conventions import CONVENTIONS, EVERYWHERE, HALF_PIXEL, IN_IMAGE, UNDER_MASK, Convention
 from n2vlib.errors import BadInput
 from n2vlib.iou import anchored
 from n2vlib.methods import dissection
@@ -54,10 +54,12 @@ def test_counts_iou_and_labels_equal_the_release(world, name, layer):
 def test_lite_knows_no_materials_and_counts_area_only_where_its_mask_meets_the_category(world):
     probe, layers = world
     assert "material" not in set(dissection.filters(layers["1"], probe, convention="netdissect-lite")["category"])
-    under = dissection.count(layers["1"], probe, convention="netdissect-lite").predicted
-    over = dissection.count(layers["1"], probe, convention="dissect").predicted
-    parts = (probe.concepts["category"] == "part").to_numpy()
-    assert (under[:, parts] <= over[:, parts].max()).all() and under[:, parts].sum() > 0
+    under, image, every = (
+        dissection.count(layers["1"], probe, convention=Convention(f"counts {rule}", HALF_PIXEL, rule)).predicted
+        for rule in (UNDER_MASK, IN_IMAGE, EVERYWHERE)
+    )
+    assert (under <= image).all() and (image <= every).all()
+    assert (under < image).any() and (every == every[:, :1]).all()
 
 
 @pytest.mark.parametrize(

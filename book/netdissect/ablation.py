@@ -232,12 +232,36 @@ rows = [
     for each in dict.fromkeys(curves["kind"]) for way, n in changes if (each, way, n) in means.index
 ]  # fmt: skip
 columns = ["kind", "set to zero", "whole network", "without them", "share lost", "lost by the others"]
-charts.table(pd.DataFrame(rows, columns=columns), "Means over classes; the share is of what lies above chance (0.5)")
+n_each = ", ".join(f"{n} {each}" for each, n in curves.groupby("kind", sort=False)["class"].nunique().items())
+caption = "Means over classes; the share is of what lies above chance (0.5). Of each kind the classes with most images "
+charts.table(pd.DataFrame(rows, columns=columns), caption + f"({n_each}); the first table has all classes")
 
 # %% [markdown]
-# The last two rows of a kind leave equally many filters: once those that were most damaging, once any. If they are alike, a
-# class needs the rest of the layer as much as its own filters. Class by class, on validation images: with all filters,
-# without those most damaging, and with these alone.
+# The last two rows of a kind leave equally many filters: once those that were most damaging, once any. If they are
+# alike, a class needs the rest of the layer as much as its own filters. The most damaging can even be the worse ones to
+# keep: their loss is felt beside all the others, and says nothing of what they tell by themselves.
+
+# %%
+for each in dict.fromkeys(curves["kind"]):
+    own, any_ = (means.loc[(each, way, layer.n_filters - n_many), "accuracy"] for way in ("least damaging", "random"))
+    worse = "worse than" if own < any_ else "better than" if own > any_ else "as good as"
+    print(f"{each}: with its {n_many} most damaging filters alone {own:.3f}, {worse} with any {n_many} ({any_:.3f})")
+
+# %% [markdown]
+# And a mean can hide two kinds of classes: those that lose little or nothing without theirs, and those that fall to
+# chance.
+
+# %%
+mine = curves[(curves["way"] == "most damaging") & (curves["n"] == n_many)]
+left = ((mine["accuracy"] - 0.5) / (mine["before"] - 0.5).clip(lower=1e-9)).groupby(mine["kind"], sort=False)
+for each, share in left:
+    print(
+        f"{each}: without their {n_many} filters {(share > 0.9).sum()} of {len(share)} classes keep more than", end=" "
+    )
+    print(f"nine tenths of what lies above chance, {(share < 0.1).sum()} less than one tenth")
+
+# %% [markdown]
+# Class by class, on validation images: with all filters, without those most damaging, and with these alone.
 
 # %%
 left = ablation.kept_and_gone(curves[curves["kind"] == kind], n_many, layer.n_filters)
@@ -268,9 +292,14 @@ times = pd.Series(ablation.important_for(hurt), name="classes")
 iou = named["dissection_iou"]
 bins = pd.cut(times, [-1, 0, 1, 3, np.inf], labels=["none", "1", "2 or 3", "4 and more"])
 by_bin = iou.groupby(bins, observed=True).agg(["size", "mean", lambda each: (each > CUT).mean()]).reset_index()
-by_bin.columns = ["among the 4 most damaging for so many classes", "filters", "mean IoU", "detectors"]
+by_bin.columns = ["among the 4 most damaging for so many classes", "filters", "mean IoU", "share that are detectors"]
 rank = times.corr(iou, method="spearman")
 charts.table(by_bin, f"{layer.n_filters} filters, {len(asked.classes)} classes; rank correlation {rank:.2f}")
+
+# %%
+beside = pd.DataFrame({"classes": times, "IoU": iou, "detector": (iou > CUT).astype(float)}).corr(method="spearman")
+print(f"Rank correlation of the number of classes with the IoU {beside.loc['classes', 'IoU']:.2f},", end=" ")
+print(f"with being a detector {beside.loc['classes', 'detector']:.2f}: the mean can rise without the share.")
 
 # %% [markdown]
 # ## A concept's detectors against its direction
@@ -283,18 +312,20 @@ charts.table(by_bin, f"{layer.n_filters} filters, {len(asked.classes)} classes; 
 # $$ (eq-taken-out)
 #
 # A filter set to zero is the same with $w$ on its axis, so all ways can be compared. For some objects that have
-# detectors: their best filter; the direction that Net2Vec learned for their *outline* (segmentation) and for their
-# *presence* (classification); a direction at random; all their detectors; and as many filters at random.
+# detectors: their best filter by set IoU, chosen on training images; the direction that Net2Vec learned for their
+# *outline* (segmentation) and for their *presence* (classification); a direction at random; all their detectors; and as
+# many filters at random.
 
 # %%
 from n2vlib.analysis import concept_ablation
-from n2vlib.methods import classification, segmentation
+from n2vlib.methods import classification, segmentation, single_filter
 
 taught = {"epochs": EPOCHS, "seed": SEED}
 outline = segmentation.align(layer, probe, **taught).weights
 answer = classification.align(layer, probe, **taught).weights.reindex(outline.index).dropna()
+single = single_filter.align(layer, probe).scores.query("split == 'train'").set_index("concept")["filter"]
 chosen = concept_ablation.concepts(asked, named, answer, probe, cut=CUT, most=8)
-ways = concept_ablation.bases(chosen, dissection.dissection_iou(layer, probe), outline, answer, probe, seed=SEED)
+ways = concept_ablation.bases(chosen, single, outline, answer, seed=SEED)
 lost = concept_ablation.lost(asked, chosen, ways, probe)
 words = [f"{name} ({len(each)})" for name, each in zip(chosen["name"], chosen["detectors"], strict=True)]
 print("objects, with their number of detectors:", ", ".join(words) or "none; no object has a detector in this layer")
@@ -311,6 +342,7 @@ mean = lost.groupby("way", sort=False).agg(
     loses=("reading_lost", "mean"), most=("reading_lost", "max"),
 )  # fmt: skip
 mean.columns = ["directions", "share of squares", "reading", "it loses", "at most"]
+mean["directions"] = [f"{n:.3g}" for n in mean["directions"]]
 caption = "Means over the objects; share of squares: of the squared activations; reading: balanced accuracy"
 charts.table(mean.rename_axis("taken out").reset_index(), caption)
 
@@ -350,6 +382,8 @@ charts.in_rows(by_way, "way", "mean", "measure", title, axis, at=0.0, note=note)
 # - A layer in which a filter is zero, or a projection negative, is one that the network has never seen. What it then says is an
 #   effect of the loss and of the strangeness together. The random controls share the strangeness, not the choice.
 # - Filters taken away one by one miss what two do together: if either is enough, neither seems to matter.
+# - Detectors are named on all images, so also on those where their loss is measured; everything else is chosen or
+#   learned on training images.
 # - Importance is chosen on a sample of training images, and classes with few images have few answers to lose.
 # - The probe set may be far from what the network was trained on. For a network asked about its own answers, nothing here
 #   is about being right.

@@ -185,7 +185,7 @@ rows += [("unique detectors, turned", np.nan, after["unique_detectors"])]
 rows += [("fewer unique detectors, %", stated["nd_c5"], drop)]
 rows += [("detectors, as trained", np.nan, [before["detectors"]]), ("detectors, turned", np.nan, after["detectors"])]
 beside = [(words, said, np.mean(found), np.min(found), np.max(found)) for words, said, found in rows]
-names = ["quantity", "published", "this run", "lowest", "highest"]
+names = ["quantity", "published", "this run, mean", "lowest", "highest"]
 charts.table(
     pd.DataFrame(beside, columns=names), f"{network.name}, {name}: mean and range over {ROTATIONS} rotations", digits=1
 )
@@ -229,17 +229,30 @@ charts.table(cuts, f"Unique detectors by cut: mean and range over {ROTATIONS} ro
 # %%
 along = totals["unique_detectors"].groupby("alpha").mean()
 half = next((alpha for alpha, mean in along.items() if mean <= (along.iloc[0] + along.iloc[-1]) / 2), 1.0)
-title = (
-    f"From {along.iloc[0]:.0f} unique detectors to {along.iloc[-1]:.1f}: at alpha = {half:g} half of the loss has come"
-)
+whole = max(alpha for alpha, mean in along.items() if mean >= along.iloc[0])
+title = f"From {along.iloc[0]:.0f} unique detectors to {along.iloc[-1]:.1f}"
+if along.iloc[-1] < along.iloc[0]:
+    title += f": half of the loss has come by alpha = {half:g}"
+    title += f", none of it by {whole:g}" if 0 < whole < half else ""
 charts.unique_by_turn(counts, "alpha", title, "alpha: share of the way to the full rotation")
 
 # %% [markdown]
-# The paper shows these bars without numbers (its Figure 6). Which kinds of concept survive?
+# The paper shows these bars without numbers (its Figure 6). So does a little rotation cost a little? For every step, how
+# much of a direction is still its own filter, and what has become of the unique detectors:
+
+# %%
+for step, left in zip(steps, own, strict=True):
+    print(f"alpha = {step:g}: {left:.0%} of a direction is its own filter,", end=" ")
+    print(f"{along[step]:.1f} unique detectors, {along[step] - along.iloc[0]:+.1f}")
+
+# %% [markdown]
+# The cost need not follow the angle. A direction that is mostly its own filter fires mostly where the filter does, and can
+# keep its name. Which kinds of concept survive?
 
 # %%
 kinds = counts.query("alpha in [0, 1]").groupby(["category", "alpha", "rotation"])["unique_detectors"].sum()
 kinds = kinds.groupby(["category", "alpha"]).mean().unstack().rename(columns={0.0: "as trained", 1.0: "turned"})
+kinds["as trained"] = kinds["as trained"].astype(int)
 kinds["kept, %"] = 100 * kinds["turned"] / kinds["as trained"].where(kinds["as trained"] > 0)
 charts.table(kinds.reset_index(), "Unique detectors by category, mean over rotations", digits=1)
 
@@ -408,8 +421,8 @@ for head, rows in heads.groupby("head", sort=False) if len(heads) else []:
 #
 # ## Exercises
 #
-# 1. Turn an earlier layer: `LAYERS=[conv2]`. Colors are found there. Do they survive a rotation better than things do?
-# 2. Turn a layer with few filters, `LAYERS=[conv1]`, by ten rotations. How much does the loss vary, and why more or less?
+# 1. Turn the first layer: `LAYERS=[conv1]`. Colors are found there. Do they survive better than things do?
+# 2. Turn it by ten rotations, `ROTATIONS=10`. How much does the loss vary in a layer of so few filters, and why more or less?
 # 3. Turn a network that was never trained. Has it detectors to lose?
 
 # %% tags=["solution", "hide-input"]
@@ -426,8 +439,8 @@ print(f"Trained, it has {before['unique_detectors']}; turned, {after['unique_det
 # ## Take-away
 #
 # - A rotation keeps what a layer knows and changes the directions we look along.
-# - Along random directions fewer concepts are found than along the filters. How many fewer depends on the cut, and a small
-#   turn costs less than a full one.
+# - Along random directions fewer concepts are found than along the filters. How many fewer depends on the cut, and on how
+#   far the space is turned.
 # - A head trained behind the rotation does about as well, so the task did not need the names.
 #
 # If filters have names, which layers and which networks have most of them? That is the [next chapter](layers-and-networks).

@@ -100,7 +100,7 @@ from n2vlib.analysis import detecting
 
 own = {"network": NETWORK, "layer": LAYERS[-1], "weights": WEIGHTS, "preprocessing": PREPROCESSING}
 options = {"tau": TAU, "seed": SEED, "device": DEVICE, "store": store}
-_, ends = detecting.read(probe, [own, *NETWORKS], **options)
+networks, ends = detecting.read(probe, [own, *NETWORKS], **options)
 counted = detecting.unique(detecting.detectors(ends, probe, CUT), probe)
 objects = counted.query("category == 'object'").set_index("label")["unique_detectors"]
 
@@ -129,9 +129,20 @@ axis = "mean accuracy over classes"
 charts.networks_in_order(answered, "unique object detectors", "accuracy", title, axis, panel="question")
 
 # %% [markdown]
-# A handful of networks makes an uncertain correlation. The random network is the one to look at: how much of the
-# accuracy does it have without any detector?
-#
+# A handful of networks makes an uncertain correlation. The random network is the one to look at: how does it compare with
+# networks that were taught something, in detectors and in accuracy?
+
+# %%
+untaught = networks["training"] == "random"
+taught = wide.loc[networks.loc[~untaught, "label"]]
+for label in networks.loc[untaught, "label"]:
+    print(f"{label}: unique object detectors {wide.loc[label, 'unique object detectors']:.0f};", end=" ")
+    print(f"more than {(taught['unique object detectors'] < objects[label]).sum()} of {len(taught)} taught networks")
+    for name in asked:
+        mine = wide.loc[label, name]
+        print(f"{name}: accuracy {mine:.3f}, more than {(taught[name] < mine).sum()} of {len(taught)} taught networks")
+
+# %% [markdown]
 # ## Is it the detectors that decide?
 #
 # A correlation over networks does not say that detectors do the work. Within one network we can ask directly: take a
@@ -159,12 +170,19 @@ for name, answers in asked.items():
     others = np.array([without(filters, answers) for filters in drawn])
     rows.append((name, whole, lost, others.mean(), others.min(), others.max()))
 columns = ["question", "all filters", "without the best named", "without others, mean", "lowest", "highest"]
-charts.table(pd.DataFrame(rows, columns=columns), f"{layer.name}, {quarter} of {layer.n_filters} filters taken away")
+taken = pd.DataFrame(rows, columns=columns)
+charts.table(taken, f"{layer.name}, {quarter} of {layer.n_filters} filters taken away")
 
 # %% [markdown]
 # If *without the best named* lies below *lowest*, their loss hurts more than that of any other quarter. If it lies
 # between, names tell us what we can say, and not what the classifier needs.
-#
+
+# %%
+left, n = taken["without the best named"], len(taken)
+print(f"Of {n} questions, the accuracy without the best named lies below *lowest* in {(left < taken['lowest']).sum()},")
+print(f"between *lowest* and *highest* in {left.between(taken['lowest'], taken['highest']).sum()}.")
+
+# %% [markdown]
 # ## Telling a decision
 #
 # > The classifier's reason for one image is a list: the filters with the largest $w_n x_n$ for the class it told, each
@@ -179,7 +197,7 @@ leaning = pd.Series([told.contributions(at).head(3).sum() for at in range(len(to
 is_right = told.said == told.truth
 picked = [*leaning[is_right].nlargest(2).index, *leaning[~is_right].nlargest(2).index]
 rows = [
-    (int(told.images[at]), word[told.truth[at]], word[told.said[at]], f"{k}: {names[k]}", value)
+    (str(told.images[at]), word[told.truth[at]], word[told.said[at]], f"{k}: {names[k]}", value)
     for at in picked
     for k, value in told.contributions(at).head(3).items()
 ]
@@ -208,8 +226,8 @@ gallery.stack(*pictures)
 # The bright part is the highest fifth of the filter's map. It is always a fifth, whether the filter is sure or not, so a
 # picture like this is an illustration. The numbers in the table are the decision itself.
 #
-# How often would a name have warned us? Among the wrong decisions, count those whose first filter is named after
-# something the image does not show.
+# How often would a name have warned us? Among the right and among the wrong decisions, count those whose first filter is
+# named after something the image does not show.
 
 # %%
 from n2vlib.probe.occurrences import presence
@@ -219,7 +237,7 @@ first = pd.DataFrame([told.contributions(at).index[:1].tolist() for at in range(
 concept = named["concept"].to_numpy()[first]
 there = np.array([shows.at[image, c] for image, c in zip(told.images, concept, strict=True)])
 for answer, mine in (("right", is_right), ("wrong", ~is_right)):
-    print(f"{answer}: {mine.sum()} images; the first filter's concept is there in {there[mine].mean():.0%} of them")
+    print(f"{answer}: {mine.sum()} images; in {1 - there[mine].mean():.0%} the first filter's concept is not shown")
 
 # %% [markdown]
 # ## Where we differ

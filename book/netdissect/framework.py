@@ -90,6 +90,7 @@ print(f"Here there are {len(probe.concepts)}, in {len(probe):,} images.")
 
 # %% [markdown]
 # The two totals of the paper differ because a word can stand in several categories, and is one concept all the same.
+# A name that ends in *-s* is a scene, one in *-c* a color: *forest-s* is the scene, *red-c* the color.
 #
 # > Merging followed rules: synonyms become one concept; words of position (*left*, *front*) are cut off; 29 words that
 # > are too general were struck out; a concept needs at least ten samples; colors are the eleven common names that a

@@ -124,7 +124,7 @@ charts.table(pd.DataFrame([(words, "yes" if holds else "no") for words, holds in
 #
 # Every filter that fires in fifteen images or more gets the label of its best concept, detector or not, as in the
 # paper's vote. As a control every filter gets a second label, that of another filter of its layer, dealt at random. A
-# rater who accepts those too accepts anything.
+# rater who accepts those too accepts anything. A name that ends in *-s* is a scene, one in *-c* a color.
 
 # %%
 from n2vlib.analysis import rating
@@ -160,8 +160,9 @@ size = rating_page.write(place, questions, (shown(question) for question in ques
 print(f"{place}: {len(questions)} questions, {size / 1e6:.1f} MB")
 
 # %% [markdown]
-# Open that file in a browser; it needs no network. Keys `y`, `n` and `s` (skip) answer, the left arrow goes back. Answers
-# stay in the browser until you save them as CSV. Then let this chapter read them, one rater's file or several below one header:
+# Run this chapter on your machine and open that file in a browser; it needs no network. Keys `y`, `n` and `s` (skip)
+# answer, the left arrow goes back. Answers stay in the browser until you save them as CSV. Then let this chapter read
+# them, one rater's file or several below one header:
 #
 #     python -m n2vlib run human -p RATINGS=ratings-Ann.csv
 
@@ -227,8 +228,8 @@ charts.by_layer(overall, "share", title, "share of yes", "series", ".0%", note)
 # The published line (drawn where our layers have the paper's names) is no target. It is of people, of another network, and
 # only of those filters that people found interpretable. Ours are all filters.
 #
-# How strict is this rater? With a single common pixel for half of the smaller, it accepts more. The control tells how
-# much of that is worth anything:
+# How strict is this rater? If one common pixel is enough, instead of half of the smaller, it accepts more. The control
+# tells how much of that is worth anything:
 
 # %%
 lenient = rating.shares(rating.automatic(both, layers, probe, overlap=0.0), SEED)
@@ -261,9 +262,20 @@ for name, each in of_own.groupby("layer", sort=False):
     detector = each["dissection_iou"] > CUT
     rows.append((name, detector.sum(), each["yes"][detector].mean(), (~detector).sum(), each["yes"][~detector].mean()))
 columns = ["layer", "detectors", "accepted", "other filters", "of these accepted"]
-charts.table(pd.DataFrame(rows, columns=columns), f"Detectors: dissection IoU above {CUT:g}", digits=2)
+by_layer = pd.DataFrame(rows, columns=columns)
+charts.table(by_layer, f"Detectors: dissection IoU above {CUT:g}", digits=2)
+
+# %%
+top, low = by_iou.iloc[-1], by_iou.iloc[:2]
+print(f"Yes to {top['accepted']:.0%} of the labels with the highest IoU (last row of the first table),", end=" ")
+print(f"to {np.average(low['accepted'], weights=low['filters']):.0%} of those in its first two rows.")
+more = (by_layer["accepted"] > by_layer["of these accepted"]).sum()
+print(f"Detectors are accepted more often than the other filters in {more} of {len(by_layer)} layers.")
 
 # %% [markdown]
+# In the default run the two measures agree about the best labels. The cut alone is no promise of a yes: the second table
+# has layers where most detectors are refused.
+#
 # Which labels does it refuse?
 
 # %%
@@ -331,7 +343,7 @@ gallery.stack(*strips)
 #
 # 1. Rate the page. On how many labels do you and the automatic rater disagree, and who is right?
 # 2. Run the chapter with `NETWORK=small-alexnet-random`. Which labels are accepted in a network that learned nothing?
-# 3. Which layer gains most if half of the *patch* must be covered, whatever the size of the annotation?
+# 3. Which layer loses most yes if half of the *patch* must be covered, whatever the size of the annotation?
 
 # %% tags=["solution", "hide-input"]
 agreed = questions.assign(automatic=rating.automatic(questions, layers, probe)["answer"])

@@ -423,7 +423,8 @@ charts.table(shown, f"{UNITS or first}: a row for each unit and category", rows=
 # its place in the file.
 
 # %%
-charts.table(released_units.counts(units, CUT), f"{UNITS or first}, above {CUT}")
+note = "any category: a filter can count in several; the total of its detectors counts filters"
+charts.table(released_units.counts(units, CUT), f"{UNITS or first}, above {CUT}; {note}")
 
 # %% [markdown]
 # ## What we see
@@ -439,7 +440,9 @@ for name in bottom.index:
     )
     print(f"{top[name]:.0%} in the last")
 print(f"they are more than half at the bottom in {(bottom > 0.5).sum()} of {len(bottom)} networks,", end=" ")
-print(f"and fewer at the top than at the bottom in {(top < bottom).sum()}")
+print(f"and fewer at the top than at the bottom in {(top < bottom).sum()};")
+falls = grouped.apply(lambda share: (share.diff().dropna() <= 0).all())
+print(f"without a rise on the way in {falls.sum()}")
 print("bodies, most unique detectors first:", ", ".join(order.index))
 for kind, rows in per_network.groupby("training", sort=False):
     ends_of = [f"{value}" for value in sorted({rows["unique_detectors"].min(), rows["unique_detectors"].max()})]
@@ -462,9 +465,9 @@ for row in per_network[per_network["training"] == "random"].itertuples():
 #
 # - **Detectors and unique detectors** are different yardsticks. Where many filters answer to the same few concepts,
 #   as they do in the network that was taught nothing, the share can be high while the number of concepts is small.
-# - **Photographs are not drawings.** In the default run the share of colors and textures falls towards the top, as in
-#   the paper, but they never lead. One reason may be that a drawn thing has a plain surface of its own, and a low
-#   layer finds that.
+# - **Photographs are not drawings.** In the default run the share of colors and textures is lower in the last layer given
+#   than in the first, as in the paper, though not at every step. But it is never above a half, while in the paper they
+#   lead at the bottom. One reason may be that a drawn thing has a plain surface of its own, and a low layer finds that.
 # - **A color without colors.** In the default run the colorization network, which sees grey, has color detectors, and
 #   the authors' has none. Black can be seen in grey. Another color may be found by the things that have it: a name
 #   tells what a mask agrees with, and not what the network used.

@@ -64,7 +64,10 @@ for words, claim in (("repeats (nearly)", "nd_c15"), ("no dropout", "nd_c16"), (
     print(f"published, {words}: top-1 accuracy {claims[claim]:.1f}%")
 scores = history.told(NETWORKS)
 wide = scores.pivot(index="label", columns="score", values="value").reindex(scores["label"].unique())
-charts.table(wide.reset_index(), "On drawn images that no network was trained on", digits=3)
+order = ["scene accuracy", "commonest scene", "object average precision", "object share", "object balanced accuracy"]
+asked = ", ".join(f"{n:.0f}" for n in scores.loc[scores["score"] == "objects measured", "value"].unique())
+caption = f"On drawn images that no network was trained on; {asked or 'no'} objects measured"
+charts.table(wide[[column for column in order if column in wide]].reset_index(), caption, digits=3)
 
 # %% [markdown]
 # *Object share* is what average precision would be by chance, and *commonest scene* what accuracy would be.
@@ -187,7 +190,7 @@ charts.table(timeline.reset_index(), "Names by training step; in brackets where 
 from n2vlib import gallery
 from n2vlib.analysis import maximal
 
-strips = []
+strips, seen = [], []
 for k in chosen[:4]:
     pictures = []
     for row in steps.itertuples():
@@ -196,23 +199,59 @@ for k in chosen[:4]:
         said = every.query("label == @row.label and filter == @k").iloc[0]
         caption = gallery.caption(f"{row.steps} steps: {said['name']}", float(said["dissection_iou"]))
         pictures.append((probe.image(image), caption, mask))
+        seen.append((k, image, said["name"]))
     images, captions, masks = (list(each) for each in zip(*pictures, strict=True))
     strips.append(gallery.show(images, captions, predicted=masks, columns=6, heading=f"filter {k}"))
 gallery.stack(*strips)
 
 # %% [markdown]
 # Follow one row. A name can change while the picture stays: the concepts around a thing (its color, its part, the scene) are
-# neighbours, and the IoU decides between them by a hair.
-#
-# How often is that so? Of all filters that detect at two following steps, those that keep their name:
+# neighbours, and the IoU decides between them by a hair. In these rows, how often does the picture change with the
+# name?
 
 # %%
-labels = list(along)
+turns = [(one, other) for one, other in zip(seen, seen[1:], strict=False) if one[0] == other[0] and one[2] != other[2]]
+both = sum(one[1] != other[1] for one, other in turns)
+print(f"{len(turns)} changes of name; with {both} of them the strongest image changed too")
+
+# %% [markdown]
+# These rows were chosen for their many names. How often does a name stay? Of all filters that detect at two following
+# steps:
+
+# %%
+labels, at = list(along), steps.set_index("label")["steps"]
 for before, after in zip(labels, labels[1:], strict=False):
     rows = history.kept(history.changes(every, before, after), SEED).set_index("filters")
     row = rows.loc["detectors before and after"]
-    print(f"{before} to {after}: {row['kept']:.0f} of {row['of']:.0f} detectors keep their concept", end="; ")
-    print(f"of all filters {rows.loc['all', 'share']:.0%}")
+    print(f"step {at[before]} to {at[after]}: {row['kept']:.0f} of {row['of']:.0f} detectors", end=" ")
+    print(f"keep their concept; of all filters {rows.loc['all', 'share']:.0%}")
+
+# %% [markdown]
+# ## What we see
+#
+# Each condition beside the range of the repeats and the paper's direction. Within that range, the paper's sentence is
+# neither confirmed nor refuted:
+
+# %%
+says = [("no dropout", "texture", 1), ("no dropout", "object", -1), ("batch norm", "unique", -1)]
+kinds["scene accuracy"] = wide.get("scene accuracy", kinds["unique"] * float("nan"))
+for label, what, sign in [*says, ("batch norm", "scene accuracy", 1)]:
+    if label not in kinds.index or what not in kinds or not ours.any() or kinds[what].isna().any():
+        continue
+    value, lowest, highest = kinds.loc[label, what], kinds.loc[ours, what].min(), kinds.loc[ours, what].max()
+    side = int(value > highest) - int(value < lowest)
+    answer = {sign: "as the paper says", -sign: "the other way", 0: "within the range of the repeats"}[side]
+    print(f"{label}, {what}: {value:.3g}, repeats {lowest:.3g} to {highest:.3g}; the paper:", end=" ")
+    print(f"{'higher' if sign > 0 else 'lower'}; here {answer}")
+
+# %%
+grew = {"unique detectors": sums}
+grew |= {name: rows.set_index("steps")["value"] for name, rows in learned.groupby("score") if name not in by_chance}
+for name, values in grew.items():
+    values = values.sort_index()
+    first, last = values.index[[0, -1]]
+    print(f"{name}: {values[first]:.3g} after {first} steps, {values[last]:.3g} after {last};", end=" ")
+    print(f"higher than before at {(values.diff().dropna() > 0).sum()} of {len(values) - 1} snapshots")
 
 # %% [markdown]
 # ## Where we differ
@@ -240,7 +279,7 @@ if sets:
 # ## Take-away
 #
 # - A difference between two trainings is read beside the range of repeats, or not at all.
-# - Detectors and accuracy are measured apart; the chart says whether they grow together here.
+# - Detectors and accuracy are measured apart; the lines above say at how many snapshots each has grown.
 # - A filter's name has a history. What it says in the end is one frame of it.
 #
 # A network can also be taught something new after it has learned. The [next chapter](transfer) follows its filters.

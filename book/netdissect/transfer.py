@@ -80,11 +80,12 @@ for way, rows in ways.items():
     titles[way] = f"{tasks.iloc[0]} to {tasks.iloc[-1]}"
 
 # %%
-shown = ["scene accuracy", "object average precision"]
+shown, sizes = ["scene accuracy", "object average precision"], {}
 for way, rows in ways.items():
     found = detecting.detectors(layers[way], probe, CUT)
     counted = detecting.unique(found, probe).merge(steps[way])
     sums = counted.groupby("steps")["unique_detectors"].sum()
+    sizes[way] = sums.iloc[0], sums.iloc[-1]
     scores = history.told(rows).query("score in @shown")
     title = f"{titles[way]}: {sums.iloc[0]} unique detectors, then {sums.iloc[-1]}"
     charts.along_training(
@@ -119,10 +120,11 @@ charts.table(
 # one, some would keep theirs by luck:
 
 # %%
+by_luck = {}
 for way, each in changed.items():
     old, new = (each[f"concept_{when}"].value_counts(normalize=True) for when in ("before", "after"))
-    luck = (old * new).sum()
-    print(f"{titles[way]}: {each['kept'].mean():.0%} keep their concept, {luck:.0%} would by luck")
+    by_luck[way] = (old * new).sum()
+    print(f"{titles[way]}: {each['kept'].mean():.0%} keep their concept, {by_luck[way]:.0%} would by luck")
 
 # %% [markdown]
 # A name can also stay although the filter's map has changed. How alike are its strongest images? The share of the 20 images
@@ -148,7 +150,8 @@ for way, (first, last) in ends.items():
 #
 # They judged by eye. Here the pixels decide. Every concept gets numbers for its shape, texture and color from the images, and
 # *company*: the images it is in. A concept of whole images, such as a scene, has no shape. Two concepts are alike in the
-# kind in which they are nearest, if at least nine in ten pairs of concepts are further apart. *Not known*: masks too small.
+# kind in which they are nearest, if at least nine in ten pairs of concepts are further apart. *Not known*: a concept
+# whose masks are too small to measure.
 
 # %%
 from n2vlib.analysis import likeness
@@ -162,8 +165,8 @@ for way, each in changed.items():
     rows[titles[way]] = pd.Series(told, dtype=object).value_counts().reindex(kinds, fill_value=0)
 theirs = {"shape": "nd_c28", "texture": "nd_c29", "color": "nd_c30", "company": "nd_c31", "none": "nd_c32"}
 rows["published, ImageNet to Places"] = pd.Series({kind: int(claims[claim]) for kind, claim in theirs.items()})
-sorted_kinds = pd.DataFrame(rows).reindex(kinds).astype("Int64")
-charts.table(sorted_kinds.rename_axis("alike in").reset_index(), "Filters that changed, by what the two concepts share")
+sorted_kinds = pd.DataFrame(rows).reindex(kinds).astype(float).rename_axis("alike in").reset_index()
+charts.table(sorted_kinds, "Filters that changed, by what the two concepts share", digits=0)
 
 # %% [markdown]
 # *Company* stands beside the paper's *kind of object*: things that occur together. How often would two concepts be alike by
@@ -172,19 +175,13 @@ charts.table(sorted_kinds.rename_axis("alike in").reset_index(), "Filters that c
 # %%
 import numpy as np
 
-rng = np.random.default_rng(SEED)
 for way, each in changed.items():
     moved = each.query("not kept and detector_before and detector_after")
-    told = [
-        likeness.kind_of(near, one, other)
-        for _ in range(20)
-        for one, other in zip(moved["concept_before"], rng.permutation(moved["concept_after"]), strict=True)
-    ]
-    known = [kind for kind in told if kind != "not known"]
-    mine = sorted_kinds[titles[way]].drop("not known")
-    alike = 1 - mine["none"] / mine.sum() if mine.sum() else np.nan
+    old, new = moved["concept_before"].to_numpy(), moved["concept_after"].to_numpy()
+    found = likeness.alike(near, old, new)
+    share = found.mean() if len(found) else np.nan
     print(
-        f"{titles[way]}: {alike:.0%} alike; {np.mean([kind != 'none' for kind in known]):.0%} if the pairs are dealt anew"
+        f"{titles[way]}: {share:.0%} alike; {likeness.dealt_anew(near, old, new, SEED):.0%} if the pairs are dealt anew"
     )
 
 # %% [markdown]
@@ -254,6 +251,19 @@ for way, each in names.items():
     ).display()
 
 # %% [markdown]
+# ## What we see
+#
+# For each direction: unique detectors before and after, the filters that keep their name, and the share that would by
+# luck.
+
+# %%
+for way, each in changed.items():
+    first, last = sizes[way]
+    change = "more" if last > first else "fewer" if last < first else "as many"
+    print(f"{titles[way]}: {first} unique detectors before, {last} after ({change});", end=" ")
+    print(f"{each['kept'].mean():.0%} of the filters keep their concept, {by_luck[way]:.0%} would by luck")
+
+# %% [markdown]
 # ## Where we differ
 #
 # - **The tasks** share their images. From ImageNet to Places everything changes, here only the question does.
@@ -280,7 +290,7 @@ for way, each in changed.items():
 #
 # - A second task moves names; the share that stays is to be read beside what luck would leave.
 # - Whether a changed filter turned to something alike is decided against pairs dealt at random, not by a few pictures.
-# - The number of unique detectors before and after is in the titles of the charts, one result for each direction.
+# - Whether a second task gains or loses unique detectors is one result for each direction, and may be neither.
 #
 # Taught or taught again, a layer has as many filters as it was built with. The [next chapter](width) builds it wider.
 

@@ -30,13 +30,16 @@ def concepts(
     """Objects that have detectors, those on most of the exam's validation images first.
 
     named     `dissection.filters`      weights   of Net2Vec, (concept, filter): concepts without them are left out
-    Returns   concept, name, detectors (a list of filters), images; where the network tells objects, only those it tells
+    Returns   concept, name, detectors (a list of filters), images; where the network tells objects, only those it
+              tells. Concepts that fewer than five images of either split show, or do not show, are left out.
     """
     found = named.loc[(named["dissection_iou"] > cut) & (named["category"] == "object")]
     table = found.groupby(["concept", "name"], as_index=False).agg(detectors=("filter", list))
-    images = [presence(probe).loc[part.images, table["concept"]].sum().to_numpy() for part in exam.parts.values()]
+    held = [presence(probe).loc[part.images, table["concept"]] for part in exam.parts.values()]
+    images = [each.sum().to_numpy() for each in held]
+    fewest = np.min([np.minimum(n, len(each) - n) for n, each in zip(images, held, strict=True)], axis=0)
     told = exam.classes.loc[exam.classes["kind"] == "object", "concept"]
-    kept = table["concept"].isin(weights.index).to_numpy() & (np.min(images, axis=0) >= LEAST)
+    kept = table["concept"].isin(weights.index).to_numpy() & (fewest >= LEAST)
     if len(told):
         kept &= table["concept"].isin(told).to_numpy()
     table = table.assign(images=images[-1])[kept]
@@ -45,25 +48,25 @@ def concepts(
 
 def bases(
     chosen: pd.DataFrame,
-    iou: NDArray[np.float64],
+    single: pd.Series,
     outline: pd.DataFrame,
     answer: pd.DataFrame,
-    probe: ProbeSet,
     *,
     seed: int,
 ) -> dict[tuple[int, str], NDArray[np.float64]]:
     """{(concept, way): orthonormal rows, (direction, filter)} for every way in WAYS.
 
-    chosen   `concepts`      iou   `dissection.dissection_iou`, (filter, concept)
+    chosen            `concepts`
+    single            the best filter of each concept, index concept; of training images, as the weights are
     outline, answer   segmentation and classification weights, (concept, filter)
     """
-    rng, axes, found = np.random.default_rng(seed), np.eye(len(iou)), {}
+    n = outline.shape[1]
+    rng, axes, found = np.random.default_rng(seed), np.eye(n), {}
     for concept, detectors in zip(chosen["concept"], chosen["detectors"], strict=True):
-        best = int(iou[:, probe.concepts.index.get_loc(concept)].argmax())
         rows = [
-            axes[:0], axes[[best]], _unit(outline.loc[concept]), _unit(answer.loc[concept]),
-            _unit(rng.standard_normal(len(iou))), axes[detectors],
-            axes[rng.choice(len(iou), len(detectors), replace=False)],
+            axes[:0], axes[[int(single.loc[concept])]], _unit(outline.loc[concept]), _unit(answer.loc[concept]),
+            _unit(rng.standard_normal(n)), axes[detectors],
+            axes[rng.choice(n, len(detectors), replace=False)],
         ]  # fmt: skip
         found |= {(concept, way): basis for way, basis in zip(WAYS, rows, strict=True)}
     return found

@@ -159,7 +159,9 @@ def _answered(exam: Exam, probe: ProbeSet) -> Exam:
     if not enough.any():
         raise BadInput(f"{probe.name}: no class of the network has {LEAST} images in both splits; take more images")
     kept = {s: replace(p, truth=p.truth[:, enough], counted=p.counted[:, enough]) for s, p in parts.items()}
-    return replace(exam, classes=exam.classes[enough].reset_index(drop=True), parts=kept)
+    classes = exam.classes[enough].reset_index(drop=True)
+    rivals = {kind: outputs for kind, outputs in exam.rivals.items() if kind in set(classes["kind"])}
+    return replace(exam, classes=classes, rivals=rivals, parts=kept)
 
 
 def without(exam: Exam, split: str, sets: Sequence[Sequence[int]]) -> NDArray[np.float32]:

@@ -69,11 +69,13 @@ def changes(names: pd.DataFrame, before: str, after: str) -> pd.DataFrame:
     """Every filter's best concept in two networks side by side, of `names`.
 
     Returns   filter, then concept, name, category, dissection_iou and detector as *_before and *_after, and kept:
-              whether both are the same concept (section 3.7 counts these among all filters)
+              whether both are the same concept (section 3.7 counts these among all filters). A filter that overlaps
+              with no concept keeps none.
     """
     first, last = (names[names["label"] == label].drop(columns="label") for label in (before, after))
     both = first.merge(last, on="filter", suffixes=("_before", "_after"))
-    return both.assign(kept=both["concept_before"] == both["concept_after"])
+    same = both["concept_before"] == both["concept_after"]
+    return both.assign(kept=same & (both["dissection_iou_before"] > 0) & (both["dissection_iou_after"] > 0))
 
 
 def kept(changed: pd.DataFrame, seed: int = 0) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.spatial.distance import pdist, squareform
 
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import presence
@@ -54,8 +55,8 @@ def nearness(described: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         values = rows.to_numpy(float)
         if kind in ("color", "texture"):
             values = values / np.maximum(values.std(0), 1e-12)
-        apart = np.sqrt(((values[:, None] - values[None]) ** 2).sum(2))
-        pairs = apart[np.triu_indices(len(apart), 1)]
+        pairs = pdist(values)
+        apart = squareform(pairs)
         pairs = np.sort(pairs[~np.isnan(pairs)])
         further = np.where(np.isnan(apart), 0, len(pairs) - np.searchsorted(pairs, apart, side="right"))
         near[kind] = pd.DataFrame(further / max(len(pairs), 1), index=rows.index, columns=rows.index)
@@ -72,6 +73,27 @@ def kind_of(near: dict[str, pd.DataFrame], before: int, after: int, least: float
     shares = {kind: float(np.asarray(table.loc[before, after])) for kind, table in near.items()}
     best = max(shares, key=lambda kind: shares[kind])
     return best if shares[best] >= least else "none"
+
+
+def alike(near: dict[str, pd.DataFrame], before: NDArray[np.int64], after: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether the two concepts of each pair are alike in a kind; pairs with a concept not known are left out."""
+    kinds = [kind_of(near, int(one), int(other)) for one, other in zip(before, after, strict=True)]
+    return np.array([kind != "none" for kind in kinds if kind != "not known"], bool)
+
+
+def dealt_anew(
+    near: dict[str, pd.DataFrame], before: NDArray[np.int64], after: NDArray[np.int64], seed: int = 0, draws: int = 200
+) -> float:
+    """Share of `alike` pairs when the concepts after are dealt to those before anew: what luck gives.
+
+    A pair of a concept with itself is left out, as no changed filter makes one.
+    """
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(draws):
+        dealt = rng.permutation(after)
+        found.append(alike(near, before[before != dealt], dealt[before != dealt]))
+    every = np.concatenate(found)
+    return float(every.mean()) if len(every) else np.nan
 
 
 def _of_image(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> tuple[NDArray, NDArray, NDArray] | None:

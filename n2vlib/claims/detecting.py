@@ -145,15 +145,19 @@ def supervised_most(d: Dissected) -> Effect | None:
 
 
 def textures(d: Dissected) -> Effect | None:
-    """Percentage points that textures have more among the detectors of self-supervised networks of one body."""
+    """Percentage points that textures have more among the detectors of self-supervised networks of one body.
+
+    Networks without a detector do not count.
+    """
     kinds, layers = [_taught(d, kind) for kind in ("supervised", "self-supervised")], d.layers(ENDS)
     if not all(kinds):
         return None
     n = len(kinds[0])
 
     def difference(*tables: Any) -> float:
-        found = [_of_detectors(each, "texture") for each in tables]
-        return float(np.mean(found[n:]) - np.mean(found[:n]))
+        found = np.array([_of_detectors(each, "texture") for each in tables])
+        theirs, ours = (side[~np.isnan(side)] for side in (found[n:], found[:n]))
+        return float(theirs.mean() - ours.mean()) if len(theirs) and len(ours) else np.nan
 
     tables = [layers[label] for kind in kinds for label in kind]
     return of_filters(difference, tables, f"{len(kinds[1])} self-supervised, {n} supervised networks")

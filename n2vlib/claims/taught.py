@@ -52,7 +52,9 @@ def gained(d: Dissected, group: str, lost: bool = False) -> Effect | None:
     if len(layers) < 2:
         return None
     ends = list(layers)[0], list(layers)[-1]
-    return compared(layers, *(ends[::-1] if lost else ends))
+    effect = compared(layers, *(ends[::-1] if lost else ends))
+    first, last = (unique(layers[label]) for label in ends)
+    return None if effect is None else effect._replace(note=f"{first}, then {last}")
 
 
 def late(d: Dissected) -> Effect | None:
@@ -82,12 +84,11 @@ def alike(d: Dissected, group: str) -> Effect | None:
         return None
     moved = changed.loc[~changed["kept"] & changed["detector_before"] & changed["detector_after"]]
     old, new = moved["concept_before"].to_numpy(), moved["concept_after"].to_numpy()
-    found = _alike(d, old, new)
+    found = likeness.alike(dict(d.near), old, new)
     if not len(found):
         return None
-    rng = np.random.default_rng(0)
-    dealt = np.concatenate([_alike(d, old, rng.permutation(new)) for _ in range(20)])
-    note = f"{len(found)} filters; {100 * dealt.mean():.0f}% if their new concepts are dealt anew"
+    luck = likeness.dealt_anew(dict(d.near), old, new)
+    note = f"{len(found)} filters; {100 * luck:.0f}% if their new concepts are dealt anew"
     return of_filters(lambda rows: 100 * rows["alike"].mean(), [pd.DataFrame({"alike": found})], note)
 
 
@@ -115,12 +116,6 @@ def _changed(d: Dissected, group: str) -> pd.DataFrame | None:
     """`history.changes` from the start of a group to its end."""
     labels = list(d.layers(group))
     return history.changes(d.names[group], labels[0], labels[-1]) if len(labels) > 1 else None
-
-
-def _alike(d: Dissected, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Whether the two concepts of each pair are alike in a kind; a pair with a concept without numbers is left out."""
-    kinds = [likeness.kind_of(dict(d.near), int(one), int(other)) for one, other in zip(old, new, strict=True)]
-    return np.array([kind != "none" for kind in kinds if kind != "not known"], bool)
 
 
 MEASURES: Measures = {
