@@ -57,6 +57,7 @@ def nearness(described: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
             values = values / np.maximum(values.std(0), 1e-12)
         pairs = pdist(values)
         apart = squareform(pairs)
+        apart[np.isnan(values).any(1)] = np.nan  # of itself, too
         pairs = np.sort(pairs[~np.isnan(pairs)])
         further = np.where(np.isnan(apart), 0, len(pairs) - np.searchsorted(pairs, apart, side="right"))
         near[kind] = pd.DataFrame(further / max(len(pairs), 1), index=rows.index, columns=rows.index)
