@@ -127,8 +127,8 @@ the network's classes lose.
 
 ## The paper's claims on SqueezeNet
 
-From the verdict: {answers}. Claims that need networks which are not here (other teachers, widths, conditions) are left
-out.
+From the verdict: {answers}. Claims that need networks which are not here (other teachers, widths, conditions)
+are left out.
 
 {markdown(asked[["id", "holds", "claim", "this run", "low", "high", "criterion", "published", "unit"]])}
 """
