@@ -123,9 +123,10 @@ def _moves_the_grid(name: str, args: tuple, n_axes: int) -> bool:
         return [axis % n_axes for axis in order][-2:] != [n_axes - 2, n_axes - 1]
     if name == "__getitem__":
         index = args[1] if isinstance(args[1], tuple) else (args[1],)
-        # Behind an ellipsis, or the first two axes, only whole axes keep every cell where it was.
+        # Behind an ellipsis, or the first two axes, a slice that keeps the size is the whole axis; a list is not.
         open_end = [at for at, part in enumerate(index) if part is Ellipsis]
-        return any(part != slice(None) for part in index[open_end[0] + 1 if open_end else 2 :])
+        behind = index[open_end[0] + 1 if open_end else 2 :]
+        return any(part is not None and not isinstance(part, slice) for part in behind)
     return name in _TRANSPOSING and any(axis % n_axes >= n_axes - 2 for axis in args[1:])
 
 

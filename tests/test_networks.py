@@ -414,6 +414,7 @@ BACK = torch.arange(29, -1, -1)
 MOVES = {
     "rot90": lambda x: x.rot90(1, (2, 3)), "swapaxes": lambda x: x.swapaxes(2, 3), "mT": lambda x: x.mT,
     "movedim": lambda x: x.movedim(2, 3), "index": lambda x: x[:, :, BACK], "behind ...": lambda x: x[..., BACK],
+    "array": lambda x: x[..., BACK.numpy()],
     "sample": lambda x: F.grid_sample(x, torch.zeros(1, 30, 30, 2), align_corners=False),
 }  # fmt: skip
 MIXES = {
@@ -421,7 +422,8 @@ MIXES = {
 }  # fmt: skip
 KEEPS = {
     "softmax of filters": lambda x: x.softmax(1), "filters chosen": lambda x: x[:, torch.tensor([2, 0])],
-    "all of it": lambda x: x[..., :], "one image": lambda x: x[:1],
+    "all of it": lambda x: x[..., :], "one image": lambda x: x[:1], "cut to its own size": lambda x: x[:, :, :30, 0:30],
+    "an axis more": lambda x: x[:, :, None].squeeze(2),
 }  # fmt: skip
 
 
