@@ -11,7 +11,8 @@ from n2vlib import charts, claims, published
 from n2vlib.analysis import comparison
 from n2vlib.claims import claim, filters, networks, spaces, sufficient
 from n2vlib.claims.claim import Effect, holds, left_out, of_concepts, of_draws
-from n2vlib.claims.measured import HYPERNYMS, MANY, ONE, TASKS, Measured, of_images, part, samples
+from n2vlib.claims.images import of_images
+from n2vlib.claims.measured import HYPERNYMS, MANY, ONE, TASKS, Measured, part, samples
 from n2vlib.methods import segmentation, single_filter
 
 TABLE = claims.table().set_index("id")

@@ -155,9 +155,8 @@ def textures(d: Dissected) -> Effect | None:
     n = len(kinds[0])
 
     def difference(*tables: Any) -> float:
-        found = np.array([_of_detectors(each, "texture") for each in tables])
-        theirs, ours = (side[~np.isnan(side)] for side in (found[n:], found[:n]))
-        return float(theirs.mean() - ours.mean()) if len(theirs) and len(ours) else np.nan
+        found = pd.Series([_of_detectors(each, "texture") for each in tables])  # whose mean leaves out NaN
+        return float(found[n:].mean() - found[:n].mean())
 
     tables = [layers[label] for kind in kinds for label in kind]
     return of_filters(difference, tables, f"{len(kinds[1])} self-supervised, {n} supervised networks")

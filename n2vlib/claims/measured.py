@@ -5,23 +5,21 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import sparse
 
 from n2vlib.activations import Layer
 from n2vlib.alignment import Alignment
-from n2vlib.analysis import comparison, correlation, embeddings, individual, maximal, sharing, uncertainty
+from n2vlib.analysis import comparison, correlation, embeddings, individual, sharing, uncertainty
+from n2vlib.claims.images import coherence, of_images
 from n2vlib.methods import classification, segmentation, single_filter
 from n2vlib.methods.segmentation import alphas
 from n2vlib.probe import ProbeSet
-from n2vlib.probe.occurrences import positions, presence
+from n2vlib.probe.occurrences import presence
 from n2vlib.spaces import drawn
 from n2vlib.tables import MEASURE
 
 ONE, MANY = "single filter", "combination"
 TASKS = ("segmentation", "classification")
 HYPERNYMS, VECTORS = "hypernyms", "word vectors"
-STRONGEST = 10  # images of a filter that are looked at
 
 
 @dataclass(frozen=True)
@@ -212,41 +210,6 @@ def correlations(layer: Layer, probe: ProbeSet, together: Alignment) -> pd.DataF
     iou = pd.DataFrame(single_filter.set_iou(layer, probe, "val").T, index=probe.concepts.index)
     found = correlation.of_weights(together.weights.loc[rows["concept"]], iou.loc[rows["concept"]])
     return found.rename_axis("concept").reset_index().assign(layer=layer.name)
-
-
-def coherence(found: Alignment, layer: Layer, probe: ProbeSet) -> pd.Series:
-    """Share of the ten validation images with the strongest answer that hold the concept, by concept."""
-    images = positions(probe, "val")
-    strength = maximal.strengths(found, layer, images)
-    return maximal.coherence(strength, presence(probe), min(STRONGEST, len(images)))
-
-
-def of_images(pairs: pd.DataFrame, probe: ProbeSet, draws: int = 200, seed: int = 0) -> pd.DataFrame:
-    """What a concept's individual IoU are like, (row; what, concept).
-
-    pairs   `individual.with_silence`
-    what    zero: share of images with IoU 0; silent: share with IoU 0 and no mask; rest: mean of the non-zero ones
-    """
-    times = uncertainty.image_draws(probe, "val", draws, seed)
-    times = np.concatenate([(probe.split == "val").astype(np.int64)[None], times])
-    iou, concepts = pairs["individual_iou"].to_numpy(), np.unique(pairs["concept"])
-    zero = iou == 0
-
-    def total(values: NDArray) -> NDArray[np.float64]:
-        at = pairs["image"].to_numpy(), np.searchsorted(concepts, pairs["concept"].to_numpy())
-        return times @ sparse.csr_array((values.astype(float), at), shape=(times.shape[1], len(concepts)))
-
-    images, zeros = total(np.ones(len(iou))), total(zero)
-    table = {
-        "zero": _ratio(zeros, images),
-        "silent": _ratio(total(zero & pairs["silent"].to_numpy()), images),
-        "rest": _ratio(total(iou), images - zeros),
-    }
-    return pd.concat({what: pd.DataFrame(values, columns=concepts) for what, values in table.items()}, axis=1)
-
-
-def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
 
 
 def _validation(found: Alignment) -> pd.DataFrame:
