@@ -8,6 +8,7 @@ from n2vlib import charts
 from n2vlib.analysis import history, likeness
 from n2vlib.errors import BadInput
 from n2vlib.probe import load_probe
+from n2vlib.zoo import shipped
 
 NAMES = pd.DataFrame(
     [
@@ -30,6 +31,23 @@ def test_a_filter_keeps_its_concept_where_the_best_one_is_the_same_detector_or_n
 
 def test_a_restless_filter_is_one_with_many_names_while_it_detects():
     assert history.restless(NAMES).to_dict() == {1: 3, 2: 2, 0: 1}
+
+
+def test_the_scoreboard_has_the_zoos_records_and_nothing_of_other_networks():
+    rows = [
+        {"network": "small-alexnet-repeat-2", "label": "again"},
+        {"network": "a/file.py:f"},
+        {"network": "small-alexnet"},
+    ]
+    board = history.scoreboard(rows)
+    assert board.index.tolist() == ["again", "small-alexnet"]
+    assert board.columns[[0, -1]].tolist() == ["scene accuracy", "objects measured"]
+    known = shipped.record("small-alexnet-repeat-2")["accuracy"]
+    assert board.loc["again", "scene accuracy"] == known["scene_accuracy"]
+    assert (
+        board["objects measured"].dtype == "Int64"
+        and board.loc["again", "objects measured"] == known["objects_measured"]
+    )
 
 
 def test_steps_are_those_of_the_zoo_or_those_given():

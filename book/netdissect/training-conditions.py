@@ -62,12 +62,8 @@ from n2vlib.analysis import detecting, history
 claims = published.table("netdissect_quantitative_claims").set_index("claim_id")["value"]
 for words, claim in (("repeats (nearly)", "nd_c15"), ("no dropout", "nd_c16"), ("batch norm", "nd_c17")):
     print(f"published, {words}: top-1 accuracy {claims[claim]:.1f}%")
-scores = history.told(NETWORKS)
-wide = scores.pivot(index="label", columns="score", values="value").reindex(scores["label"].unique())
-order = ["scene accuracy", "commonest scene", "object average precision", "object share", "object balanced accuracy"]
-asked = ", ".join(f"{n:.0f}" for n in scores.loc[scores["score"] == "objects measured", "value"].unique())
-caption = f"On drawn images that no network was trained on; {asked or 'no'} objects measured"
-charts.table(wide[[column for column in order if column in wide]].reset_index(), caption, digits=3)
+wide = history.scoreboard(NETWORKS)
+charts.table(wide.reset_index(), "On drawn images that no network was trained on", digits=3)
 
 # %% [markdown]
 # *Object share* is what average precision would be by chance, and *commonest scene* what accuracy would be.

@@ -59,12 +59,8 @@ from n2vlib.analysis import detecting, history
 claims = published.table("netdissect_quantitative_claims").set_index("claim_id")["value"]
 print(f"published: {claims['nd_c33']:.0f} and {claims['nd_c34']:.0f} filters,", end=" ")
 print(f"accuracy within about {claims['nd_c37']} percentage points")
-scores = history.told(NETWORKS)
-wide = scores.pivot(index="label", columns="score", values="value").reindex(scores["label"].unique())
-order = ["scene accuracy", "commonest scene", "object average precision", "object share", "object balanced accuracy"]
-asked = ", ".join(f"{n:.0f}" for n in scores.loc[scores["score"] == "objects measured", "value"].unique())
-caption = f"On drawn images that no network was trained on; {asked or 'no'} objects measured"
-charts.table(wide[[column for column in order if column in wide]].reset_index(), caption, digits=3)
+wide = history.scoreboard(NETWORKS)
+charts.table(wide.reset_index(), "On drawn images that no network was trained on", digits=3)
 
 # %% [markdown]
 # ## More filters, more concepts?

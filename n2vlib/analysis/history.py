@@ -17,6 +17,11 @@ from n2vlib.methods import dissection
 from n2vlib.probe import ProbeSet
 from n2vlib.zoo import shipped
 
+_BOARD = [
+    *("scene accuracy", "commonest scene", "object average precision", "object share", "object balanced accuracy"),
+    "objects measured",
+]
+
 
 def steps(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """How many training steps each network had: label, steps.
@@ -44,6 +49,14 @@ def told(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         scores = known.get("accuracy", {}).items()
         found += [(_label(row), row.get("steps", known.get("steps")), name.replace("_", " "), v) for name, v in scores]
     return pd.DataFrame(found, columns=["label", "steps", "score", "value"])
+
+
+def scoreboard(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """`told` as one row per network, index label: a score before what chance gives, the number of objects last."""
+    scores = told(rows)
+    wide = scores.pivot(index="label", columns="score", values="value").rename_axis(columns=None)
+    wide = wide.loc[scores["label"].unique(), [column for column in _BOARD if column in wide]]
+    return wide.astype({"objects measured": "Int64"} if "objects measured" in wide else {})
 
 
 def _record(row: Mapping[str, Any]) -> dict[str, Any]:
