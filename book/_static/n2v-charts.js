@@ -88,7 +88,8 @@
       y.axis = { ...y.axis, labelExpr: `${lookup} || datum.label`, labelOffset: lifted, labelLimit: most + 20 };
       deepest = Math.max(deepest, ...long.map(([, parts]) => parts.length));
     }
-    if (deepest > 1 && part.height && part.height.step) part.height = { step: Math.max(part.height.step, 13 * deepest + 6) };
+    const step = (part.height || {}).step;
+    if (deepest > 1 && step) part.height = { step: Math.max(step, 13 * deepest + 6) };
   }
 
   /* Charts below or beside each other are not fitted by Vega-Lite: the room for their axes is taken off here. */
@@ -149,7 +150,8 @@
     if (narrow) config.legend = { ...config.legend, columnPadding: 8, layout: { top: { anchor: "start", direction: "vertical" } } };
     if (columns) config.legend = { ...config.legend, columns, labelLimit: width - 40 };
     fit(chart, width, (chart.usermeta || {}).n2v, narrow);
-    if (narrow) [chart, ...(chart.vconcat || []), ...(chart.facet ? [chart.spec] : [])].forEach((part) => foldNames(chart, part, width));
+    const parts = [chart, ...(chart.vconcat || []), ...(chart.facet ? [chart.spec] : [])];
+    if (narrow) parts.forEach((part) => foldNames(chart, part, width));
     fitAxes(chart, width, { wide: width, high: 400 }, narrow);
     return chart;
   }

@@ -142,6 +142,8 @@ compared = {  # what is decided: the paper's way, the code's way, what the code 
     "enlarging": ("half-pixel corners", "ours", "corners aligned"),
     "nothing": ("ours", "another random start", "another random start"),
 }
+
+# %%
 rows = [
     {"decided": what, "the code": code, "measured": "combination, set IoU"}
     | released.difference(outlines[paper], outlines[other], probe, seed=SEED)

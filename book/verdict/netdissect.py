@@ -270,12 +270,8 @@ charts.table(failing[["id", "holds", "claim", "value", "low", "high", "criterion
 # networks may be chance too. Their difference is here in percent of the higher one (the claim `repeats` above divides
 # the same difference by the mean). A count of one kind is compared with the lowest and the highest of the repeats.
 
-
 # %%
-def unique(rows, kind=""):
-    """How many different concepts the detectors of a layer have, of one category or of all."""
-    return rows[rows["detector"] & rows["category"].str.startswith(kind)]["concept"].nunique()
-
+from n2vlib.claims.detecting import unique
 
 repeats = {k: rows for k, rows in here.layers(dissected.TRAININGS).items() if k.startswith("repeat")}
 sizes = {k: unique(rows) for k, rows in repeats.items()}
