@@ -1,20 +1,23 @@
 """Measurements on disk, named by everything that made them.
 
-An entry's key is the hash of its inputs (weights, layer, preprocessing, probe fingerprint, options) and of the sources
-of the modules that compute it, imports of ours followed. Change one and the entry is computed anew; charts and prose
-are not in it. An entry appears at once and whole: it is made in a working folder that is renamed when it is complete,
+An entry's key is the hash of its inputs (weights, layer, preprocessing, probe fingerprint, options) and of the code of
+the modules that compute it, imports of ours followed (sources.py). Change one and the entry is computed anew; charts
+and prose are not in it. An entry appears at once and whole: it is made in a working folder that is renamed when it is
+complete, under a lock, so two runs at once make it once. A working folder left by an interrupted run is handed to the
+next one. A damaged entry is said, set aside and made anew (sealed.py).
+"""
+
+imports of ours followed (sources.py). Change one and the entry is computed anew; charts
+and prose are not in it. An entry appears at once and whole: it is made in a working folder that is renamed when it is complete,
 under a lock, so two runs at once make it once. A working folder left by an interrupted run is handed to the next one.
 """
 
-import ast
 import hashlib
-import importlib.util
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +26,7 @@ import numpy as np
 
 from n2vlib.paths import store_root
 from n2vlib.progress import bar
-
-_PACKAGE = "n2vlib"
+from n2vlib.sources import sources_digest
 
 
 class Store:
@@ -132,80 +134,3 @@ def load_array(folder: Path, name: str) -> np.ndarray:
 def digest(value: object) -> str:
     """sha256 of a JSON value, the same whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def sources_digest(modules: list[str]) -> str:
-    """sha256 over the sources of these modules of ours and of every module of ours that they import."""
-    total = hashlib.sha256()
-    for path in sources_of(modules):
-        total.update(path.name.encode() + b"\0" + _read(path, "", path.stat().st_mtime_ns)[0])
-    return total.hexdigest()
-
-
-def sources_of(modules: list[str]) -> list[Path]:
-    """The source files of these modules of ours and, followed through their imports, of all they need."""
-    waiting, seen = list(modules), {}
-    while waiting:
-        name = waiting.pop()
-        path = module_file(name)
-        if name in seen or path is None:
-            continue
-        seen[name] = path
-        waiting += _read(path, name, path.stat().st_mtime_ns)[1]
-    return sorted(set(seen.values()))
-
-
-def imported_modules(source: str, package: str = "") -> list[str]:
-    """Names of our modules imported by a piece of Python, anywhere in it but under `if TYPE_CHECKING:`.
-
-    package   the package the source lies in, to resolve relative imports
-    """
-    found: set[str] = set()
-    for node in _executed(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = _absolute(node, package)
-            members = {f"{base}.{alias.name}" for alias in node.names}
-            submodules = {name for name in members if module_file(name)}
-            # `from n2vlib.methods import segmentation` needs the submodule; the package is followed for its own names.
-            found |= submodules | (set() if submodules == members else {base})
-    return sorted(name for name in found if name.split(".")[0] == _PACKAGE)
-
-
-def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and all below it; what only a type checker reads computes nothing."""
-    yield node
-    typing_only = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-    for child in () if typing_only else ast.iter_child_nodes(node):
-        yield from _executed(child)
-
-
-@cache
-def module_file(name: str) -> Path | None:
-    """Source file of a module of ours, None where there is no such module."""
-    if name.split(".")[0] != _PACKAGE:
-        return None
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return None
-    return Path(spec.origin) if spec and spec.origin else None
-
-
-@cache
-def _read(path: Path, name: str, mtime: int) -> tuple[bytes, list[str]]:
-    """sha256 of a source and the names of our modules it imports, read anew when the file has changed.
-
-    name   dotted name of the module, to resolve its relative imports; "" where they are not wanted
-    """
-    source = path.read_bytes()
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    return hashlib.sha256(source).digest(), imported_modules(source.decode(), package) if name else []
-
-
-def _absolute(node: ast.ImportFrom, package: str) -> str:
-    if not node.level:
-        return node.module or ""
-    base = package.split(".")[: len(package.split(".")) - node.level + 1]
-    return ".".join([*base, *([node.module] if node.module else [])])

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import time
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 from n2vlib.activations import MODULES
-from n2vlib.store import Store, imported_modules, in_chunks, load_array, save_arrays, sources_of
+from n2vlib.sources import code_of, imported_modules, sources_digest, sources_of
+from n2vlib.store import Store, in_chunks, load_array, save_arrays
 
 
 def make_slowly(root: str) -> None:
@@ -96,3 +98,70 @@ def test_a_new_network_in_the_zoo_leaves_stored_measurements_alone():
 )
 def test_imports_are_found_wherever_they_stand(source, expected):
     assert imported_modules(source) == expected
+
+
+CODE = '''"""What it does."""
+import numpy as np
+
+
+class Way:
+    """One way."""
+
+    size: int = 3
+    """Pixels."""
+
+
+def area(mask, scale=2):
+    """Pixels of a mask."""
+    if mask is None:
+        raise ValueError("mask: none is given")
+    assert scale > 0, "positive"
+    return mask.sum() * scale
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"""What it does."""', '"""What it does, said better."""'),
+        ('    """One way."""\n\n', ""),
+        ('    """Pixels."""\n', ""),
+        ('    """Pixels of a mask."""\n', '    """Its area: pixels."""  # of the union\n'),
+        ("def area(mask, scale=2):", "def area(mask: np.ndarray, scale: int = 2) -> int:"),
+        ("size: int = 3", "size: float = 3"),
+        ('ValueError("mask: none is given")', 'ValueError(f"mask {mask}: give one") from None'),
+        ('"positive"', 'f"{scale} is not positive"'),
+        ("return mask.sum() * scale", "return (\n        mask.sum()\n        * scale\n    )"),
+    ],
+)
+def test_prose_annotations_and_layout_are_no_code(old, new):
+    assert old in CODE and code_of(CODE.replace(old, new)) == code_of(CODE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("scale=2", "scale=3"),
+        ("scale=2", "scale=2.0"),
+        ("sum()", "mean()"),
+        ("size: int = 3", "size: int = 4"),
+        ("is None", "is not None"),
+        ("ValueError", "KeyError"),
+        ("scale > 0", "scale >= 0"),
+        ("import numpy as np", "import torch as np"),
+        ("    return", "    mask = mask > 0\n    return"),
+        ("* scale", "* 'scale'"),
+    ],
+)
+def test_whatever_can_change_a_number_is_code(old, new):
+    assert old in CODE and code_of(CODE.replace(old, new)) != code_of(CODE)
+
+
+def test_the_digest_of_sources_follows_an_edit_of_code_in_a_file(tmp_path, monkeypatch):
+    module, seen = tmp_path / "counting.py", []
+    monkeypatch.setattr("n2vlib.sources.module_file", lambda name: module if name == "n2vlib.counting" else None)
+    for text in ("x = 1\n", "x = 1  # one\n", "x = 2\n"):
+        module.write_text(text)
+        os.utime(module, ns=(len(seen), len(seen)))
+        seen.append(sources_digest(["n2vlib.counting"]))
+    assert seen[0] == seen[1] != seen[2]

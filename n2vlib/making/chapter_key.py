@@ -15,7 +15,8 @@ import nbformat
 from nbformat import NotebookNode
 
 from n2vlib.paths import ROOT, resolve
-from n2vlib.store import digest, imported_modules, sources_digest, sources_of
+from n2vlib.sources import imported_modules, sources_digest, sources_of
+from n2vlib.store import digest
 
 _DATA = (".csv", ".json", ".safetensors", ".html", ".css", ".js")
 COVERAGE = ROOT / "book" / "coverage.csv"  # data that lies beside the chapters, because people edit it there

@@ -19,7 +19,8 @@ import nbformat
 
 from n2vlib.errors import BadInput
 from n2vlib.making.book import Setting, pages
-from n2vlib.store import digest, sources_digest
+from n2vlib.sources import sources_digest
+from n2vlib.store import digest
 
 BUILDERS = ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "pydata-sphinx-theme")
 _VEGA = ("vega", "d3-", "topojson", "delaunator", "robust-predicates", "internmap", "fast-json", "semver")

@@ -13,7 +13,8 @@ from n2vlib.paths import data_root
 from n2vlib.planted.plan import VIEWS, Plan
 from n2vlib.probe import ProbeSet, load_probe
 from n2vlib.probe.broden import Labelled, write
-from n2vlib.store import digest, sources_digest
+from n2vlib.sources import sources_digest
+from n2vlib.store import digest
 
 GRID = 14  # cells along each side of the planted network's maps
 SIDE = 56  # pixels of the label maps, 4 to a cell; the photographs are twice as wide

@@ -26,6 +26,7 @@ from n2vlib.probe.pictures import read_image
 from n2vlib.probe.problems import raising
 from n2vlib.probe.reader import check_numbers, no_folder, read_categories, read_concepts, read_index, segmentable
 from n2vlib.probe.threads import ahead
+from n2vlib.sources import sources_digest
 
 WORLD_IMAGES = 4000
 
@@ -172,9 +173,6 @@ def _load(root: Path, name: str) -> ProbeSet:
 
 def _world(n_images: int) -> Path:
     """The folder of the drawn world, drawn if it is not there yet; its name tells the sources that drew it."""
-    # Imported by name, so that measurements, keyed by the sources this module imports, do not depend on the drawing's:
-    # they depend on what is drawn, through the fingerprint.
-    sources_digest = importlib.import_module("n2vlib.store").sources_digest
     folder = data_root() / f"world-{n_images}-{sources_digest(['n2vlib.world'])[:8]}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -188,6 +186,8 @@ def _draw(folder: Path, n_images: int) -> None:
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed; the caller holds the lock
     try:
+        # Imported by name, so that measurements, keyed by the code this module imports, do not depend on the drawing's:
+        # they depend on what is drawn, through the fingerprint.
         importlib.import_module("n2vlib.world").draw(partial, n_images)
         partial.rename(folder)
     finally:

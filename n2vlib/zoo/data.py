@@ -12,7 +12,7 @@ import numpy as np
 
 from n2vlib.paths import data_root
 from n2vlib.progress import bar
-from n2vlib.store import sources_digest
+from n2vlib.sources import sources_digest
 
 TRAIN_SEED, HELD_OUT_SEED = 1, 2  # the probe set is drawn from seed 0
 _CHUNK = 100
