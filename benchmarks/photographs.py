@@ -40,8 +40,10 @@ CATEGORIES = ["color", "object", "part", "material", "material, whole images", "
 class Timed(Store):
     """A store that knows how long its last entry of each kind took to make, whenever that was."""
 
-    def entry(self, kind: str, inputs: dict, modules: list[str], make: Callable[[Path], None]) -> Path:
-        folder = super().entry(kind, inputs, modules, make)
+    def entry(
+        self, kind: str, inputs: dict, modules: list[str], make: Callable[[Path], None], device: str = "cpu"
+    ) -> Path:
+        folder = super().entry(kind, inputs, modules, make, device)
         self.__dict__[kind] = _took(folder)
         return folder
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from n2vlib.store import made_with
+
 PACKAGES = ("n2vlib", "torch", "numpy", "pandas", "altair")
 
 
@@ -12,6 +14,8 @@ def provenance(
     *, probe: Any = None, network: Any = None, layers: Any = None, seed: int | None = None, device: str | None = None
 ) -> None:
     """Print versions, device, seed and fingerprints (the first 12 digits).
+
+    A layer that was measured earlier, by other versions or on another device than are here now, says by which.
 
     probe     a ProbeSet
     network   a Network, or its name
@@ -24,9 +28,16 @@ def provenance(
     rows += [("seed", str(seed))] if seed is not None else []
     rows += [("probe set", _described(probe))] if probe is not None else []
     rows += [("network", _described(network))] if network is not None else []
-    rows += [(_called(name, layer.name), layer.fingerprint[:12]) for name, layer in many.items()]
+    rows += [(_called(name, layer.name), layer.fingerprint[:12] + _elsewhere(layer)) for name, layer in many.items()]
     width = max(len(name) for name, _ in rows)
     print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
+
+
+def _elsewhere(layer: Any) -> str:
+    """What measured a layer, where it is not what computes here."""
+    here, made = made_with(layer.device), layer.made
+    other = [f"{what} {by}" for what, by in made.items() if by != here.get(what)]
+    return f"  measured with {', '.join(other)}" if other else ""
 
 
 def _called(label: str, layer: str) -> str:

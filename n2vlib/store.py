@@ -7,26 +7,29 @@ complete, under a lock, so two runs at once make it once. A working folder left 
 next one. A damaged entry is said, set aside and made anew (sealed.py).
 """
 
-imports of ours followed (sources.py). Change one and the entry is computed anew; charts
-and prose are not in it. An entry appears at once and whole: it is made in a working folder that is renamed when it is complete,
-under a lock, so two runs at once make it once. A working folder left by an interrupted run is handed to the next one.
-"""
-
 import hashlib
 import json
 import os
+import platform
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import filelock
 import numpy as np
+import torch
 
 from n2vlib.paths import store_root
 from n2vlib.progress import bar
+from n2vlib.sealed import intact, seal, set_aside, sync
 from n2vlib.sources import sources_digest
+
+COMPUTING = ("n2vlib", "torch", "numpy", "numba")
 
 
 class Store:
@@ -36,36 +39,58 @@ class Store:
         """store   the STORE parameter: a folder, or None for $N2V_STORE or build/store."""
         self.root = store_root(store)
 
-    def entry(self, kind: str, inputs: dict, modules: list[str], make: Callable[[Path], None]) -> Path:
+    def entry(
+        self, kind: str, inputs: dict, modules: list[str], make: Callable[[Path], None], device: str = "cpu"
+    ) -> Path:
         """The folder of the entry (kind, inputs, modules), made by `make(working folder)` where it is not there yet.
 
         inputs    JSON values that name everything the result depends on
         modules   dotted names of our modules that compute it
+        device    where it is computed: cpu or cuda; recorded, not in the key
         """
-        return self.entries(kind, [inputs], modules, lambda missing: make(missing[0]))[0]
+        return self.entries(kind, [inputs], modules, lambda missing: make(missing[0]), device)[0]
 
     def entries(
-        self, kind: str, inputs: list[dict], modules: list[str], make: Callable[[dict[int, Path]], None]
+        self,
+        kind: str,
+        inputs: list[dict],
+        modules: list[str],
+        make: Callable[[dict[int, Path]], None],
+        device: str = "cpu",
     ) -> list[Path]:
-        """The folders of several entries that one pass computes together.
+        """The folders of several entries that one pass computes together; equal inputs have one.
 
-        make   called once with {position in inputs: working folder} of those that are missing
+        make   called once with {position in inputs: working folder} of those that are missing or damaged
         """
         sources = sources_digest(modules)
-        records = [{"kind": kind, "inputs": each, "sources": sources} for each in inputs]
-        folders = [self.root / kind / digest(record)[:24] for record in records]
+        named = [{"kind": kind, "inputs": each, "sources": sources} for each in inputs]
+        what = {self.root / kind / digest(each)[:24]: json.loads(json.dumps(each)) for each in named}
+        folders = [self.root / kind / digest(each)[:24] for each in named]
         (self.root / kind).mkdir(parents=True, exist_ok=True)
         with ExitStack() as locks:
             # Locks are taken in one order by every run, so that two runs cannot wait for each other.
-            for folder in sorted({folder for folder in folders if not folder.exists()}):
+            for folder in sorted(folder for folder in what if not intact(folder, what[folder])):
                 locks.enter_context(filelock.FileLock(f"{folder}.lock"))
-            missing = {i: _working_folder(folder) for i, folder in enumerate(folders) if not folder.exists()}
+            missing = {folder: _working_folder(folder) for folder in what if not intact(folder, what[folder])}
+            for folder in missing:
+                if folder.exists():
+                    set_aside(folder)
             if missing:
-                make(missing)
-            for i, work in missing.items():
-                (work / "record.json").write_text(json.dumps(records[i], indent=1, sort_keys=True) + "\n")
-                work.rename(folders[i])
+                make({folders.index(folder): work for folder, work in missing.items()})
+            for folder, work in missing.items():
+                for left in work.glob("*.part"):  # by a run that was killed
+                    left.unlink()
+                seal(work, {**what[folder], "made": made_with(device)})
+                work.rename(folder)
+                sync(folder.parent)
         return folders
+
+
+def made_with(device: str) -> dict[str, str]:
+    """What measures here: versions of what computes, and the device (cpu or cuda) with its name."""
+    kind = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
+    versions = {package: version(package) for package in COMPUTING}
+    return {"python": platform.python_version(), **versions, "device": f"{device} ({kind})"}
 
 
 def _working_folder(folder: Path) -> Path:
@@ -94,15 +119,11 @@ def in_chunks(
     """
     chunks = [items[start : start + size] for start in range(0, len(items), size)]
     paths = [work / f"chunk-{i}.npz" for i in range(len(chunks))]
-    waiting = [(path, chunk) for path, chunk in zip(paths, chunks, strict=True) if not path.exists()]
+    waiting = [(path, chunk) for path, chunk in zip(paths, chunks, strict=True) if read_part(path) is None]
     with ThreadPoolExecutor(_cores()) as pool:
         for path, chunk in bar(waiting, what, len(waiting)):
-            _save_npz(path, _joined(list(pool.map(compute, chunk))))
-    parts = []
-    for path in paths:
-        with np.load(path, allow_pickle=False) as kept:
-            parts.append(dict(kept))
-    save_arrays(work, **_joined(parts))
+            save_part(path, _joined(list(pool.map(compute, chunk))))
+    save_arrays(work, **_joined([read_part(path) or {} for path in paths]))
     for path in paths:
         path.unlink()
 
@@ -116,11 +137,27 @@ def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
 
 
-def _save_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def save_part(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Keep part of a result, <name>.npz in a working folder, for a run that goes on after an interruption."""
     part = path.with_suffix(".part")
     with part.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+        np.savez(file, **arrays, part_of=_place(path))  # type: ignore[arg-type]
+    sync(part)
     part.replace(path)
+
+
+def read_part(path: Path) -> dict[str, np.ndarray] | None:
+    """What `save_part` kept there; None where there is nothing, or it is damaged or lies in the wrong place."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            arrays = dict(kept)  # the zip's checksums are compared as it is read
+        return arrays if np.array_equal(arrays.pop("part_of"), _place(path)) else None
+    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, BadZipFile, zlib.error):
+        return None
+
+
+def _place(path: Path) -> np.ndarray:
+    return np.array(f"{path.parent.name}/{path.name}")
 
 
 def load_array(folder: Path, name: str) -> np.ndarray:

@@ -12,7 +12,7 @@ from n2vlib.kernels import sparse
 from n2vlib.probe import ProbeSet
 from n2vlib.progress import bar
 from n2vlib.record import run_layers
-from n2vlib.store import save_arrays
+from n2vlib.store import read_part, save_arrays, save_part
 from n2vlib.tail import Tail, n_above
 
 if TYPE_CHECKING:
@@ -55,12 +55,12 @@ class _Pass:
 
     def resume(self, shard: int) -> bool:
         """Take in a finished shard of an earlier run; False where there is none."""
-        if not (self.folder / f"shard-{shard}.npz").exists():
+        kept = read_part(self.folder / f"shard-{shard}.npz")
+        if kept is None:
             return False
-        with np.load(self.folder / f"shard-{shard}.npz", allow_pickle=False) as kept:
-            self._start(tuple(int(n) for n in kept["shape"]), kept["bounds"])
-            self._tail.bounds = np.maximum(self._tail.bounds, kept["bounds"])
-            self._tail.add(kept["code"] // np.uint32(self.grid[0] * self.grid[1]), kept["value"])
+        self._start(tuple(int(n) for n in kept["shape"]), kept["bounds"])
+        self._tail.bounds = np.maximum(self._tail.bounds, kept["bounds"])
+        self._tail.add(kept["code"] // np.uint32(self.grid[0] * self.grid[1]), kept["value"])
         return True
 
     def add(self, activations: torch.Tensor) -> None:
@@ -79,30 +79,19 @@ class _Pass:
         bounds = self._tail.bounds
         pointers, code, value = sparse.prune(*_joined([batch[:3] for batch in self.batches]), bounds, self.grid)
         pooled, highest = (np.concatenate([batch[i] for batch in self.batches]) for i in (3, 4))
-        shape = np.array([len(bounds), *self.grid])
-        part = self.folder / f"shard-{shard}.part"
-        with part.open("wb") as file:
-            np.savez(
-                file,
-                pointers=pointers,
-                code=code,
-                value=value,
-                pooled=pooled,
-                highest=highest,
-                bounds=bounds,
-                shape=shape,
-            )
-        part.rename(self.folder / f"shard-{shard}.npz")
+        arrays = {"pointers": pointers, "code": code, "value": value, "pooled": pooled, "highest": highest}
+        arrays |= {"bounds": bounds, "shape": np.array([len(bounds), *self.grid])}
+        save_part(self.folder / f"shard-{shard}.npz", arrays)
         self.batches = []
 
     def finish(self, n_shards: int) -> None:
         bounds, parts, pooled, highest = self._tail.settle(), [], [], []
         shards = [self.folder / f"shard-{shard}.npz" for shard in range(n_shards)]
         for path in shards:
-            with np.load(path, allow_pickle=False) as kept:
-                parts.append(sparse.prune(kept["pointers"], kept["code"], kept["value"], bounds, self.grid))
-                pooled.append(kept["pooled"])
-                highest.append(kept["highest"])
+            kept = read_part(path) or {}
+            parts.append(sparse.prune(kept["pointers"], kept["code"], kept["value"], bounds, self.grid))
+            pooled.append(kept["pooled"])
+            highest.append(kept["highest"])
         pointers, code, value = _joined(parts)
         save_arrays(self.folder, pointers=pointers, code=code, value=value, bounds=bounds)
         save_arrays(self.folder, pooled=np.concatenate(pooled), highest=np.concatenate(highest))

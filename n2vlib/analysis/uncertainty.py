@@ -143,5 +143,5 @@ def _grouped_counts(layer: Layer, probe: ProbeSet) -> list[NDArray[np.int64]]:
         save_arrays(folder, **{name: np.stack([getattr(one, name) for one in found]) for name in PARTS})
 
     inputs = {"layer": layer.fingerprint, "probe": probe.fingerprint}
-    folder = layer.store.entry("grouped-counts", inputs, MODULES, make)
+    folder = layer.store.entry("grouped-counts", inputs, MODULES, make, layer.device)
     return [load_array(folder, name) for name in PARTS]

@@ -67,7 +67,7 @@ def align(
         lambda work: in_chunks(
             work, range(len(trainer.concepts)), trainer.train, "learning to recognise concepts", 256
         ),
-    )
+    )  # on the CPU, wherever the layer was read
     return _read(folder, layer, probe, options, trainer)
 
 

@@ -79,7 +79,7 @@ def count(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netd
         "layer": layer.fingerprint, "probe": probe.fingerprint, "convention": asdict(way), "windows": str(windows),
         "input": layer.input_size,
     }  # fmt: skip
-    folder = layer.store.entry("dissection-counts", inputs, MODULES, make)
+    folder = layer.store.entry("dissection-counts", inputs, MODULES, make, layer.device)
     return Counts(*(load_array(folder, name) for name in ("intersection", "predicted", "annotated")))
 
 

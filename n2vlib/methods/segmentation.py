@@ -83,6 +83,7 @@ def align(
         {"layer": layer.fingerprint, "probe": probe.fingerprint, **asdict(options)},
         MODULES,
         lambda work: in_chunks(work, trainer.concepts.tolist(), trainer.train, "learning to outline concepts"),
+        layer.device,
     )
     return _read(folder, layer, probe, options, trainer)
 

@@ -55,7 +55,7 @@ def set_counts(layer: Layer, probe: ProbeSet, split: str, *, align_corners: bool
         found = counts.set_counts(layer, probe, positions(probe, split), align_corners)
         save_arrays(folder, intersection=found.intersection, predicted=found.predicted, annotated=found.annotated)
 
-    folder = layer.store.entry("set-counts", inputs, MODULES, make)
+    folder = layer.store.entry("set-counts", inputs, MODULES, make, layer.device)
     return Counts(*(load_array(folder, name) for name in ("intersection", "predicted", "annotated")))
 
 

@@ -104,14 +104,27 @@ def fingerprint(root: Path, tables: Iterable[str], files: dict[str, os.stat_resu
         one = stats[name]
         state.update(f"\0{name}\0{one.st_size} {one.st_mtime_ns} {one.st_ctime_ns} {one.st_ino}".encode())
     memo = data_root() / "fingerprints" / f"{state.hexdigest()[:32]}.txt"
-    if memo.is_file() and len(text := memo.read_text(encoding="ascii")) == 64:
-        return text
+    if known := _remembered(memo):
+        return known
     found = _hash_files(root, names)
     memo.parent.mkdir(parents=True, exist_ok=True)
     partial = memo.with_name(f"{memo.stem}.{uuid4().hex[:8]}.partial")
-    partial.write_text(found, encoding="ascii")
+    partial.write_text(f"{found} {_proof(memo, found)}", encoding="ascii")
     partial.replace(memo)
     return found
+
+
+def _remembered(memo: Path) -> str:
+    """The fingerprint in a memo; "" where there is none, or another than was written there."""
+    try:
+        found, proof = memo.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return ""
+    return found if proof == _proof(memo, found) else ""
+
+
+def _proof(memo: Path, found: str) -> str:
+    return hashlib.sha256(f"{memo.name} {found}".encode()).hexdigest()
 
 
 def _hash_files(root: Path, names: list[str]) -> str:

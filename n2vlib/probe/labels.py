@@ -20,8 +20,9 @@ from n2vlib.probe.layout import LARGEST_LABEL
 from n2vlib.probe.pictures import read_map
 from n2vlib.probe.reader import items_of
 from n2vlib.probe.threads import in_order
+from n2vlib.sealed import intact, seal, set_aside, sync
 
-FORMAT = 2  # part of the cache's folder name: raise it when what is written below changes
+FORMAT = 3  # part of the cache's folder name: raise it when what is written below changes
 MOST_LABELS = 255  # distinct labels in the maps of one image
 IMAGES_AT_ONCE = 16  # decoded by one task of the thread pool
 
@@ -84,12 +85,12 @@ class Cells:
 
 def label_maps(fingerprint: str, cells: Cells) -> LabelMaps:
     """The label maps of a probe set: from the cache, or decoded into it. Two processes at once decode once."""
-    folder = data_root() / "labels" / f"{fingerprint[:16]}-{FORMAT}"
-    if not folder.exists():
+    folder, what = data_root() / "labels" / f"{fingerprint[:16]}-{FORMAT}", {"labels of": fingerprint}
+    if not intact(folder, what):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
-            if not folder.exists():
-                _make(folder, cells)
+            if not intact(folder, what):
+                _make(folder, cells, what)
     arrays = {field.name: _load(folder / f"{field.name}.npy") for field in fields(LabelMaps)}
     return LabelMaps(**arrays)
 
@@ -100,7 +101,7 @@ def _load(path: Path) -> np.ndarray:
     return array if path.stem == "maps" else np.array(array)
 
 
-def _make(folder: Path, cells: Cells) -> None:
+def _make(folder: Path, cells: Cells, what: dict) -> None:
     work = folder.with_suffix(".partial")
     shutil.rmtree(work, ignore_errors=True)  # of a run that was killed; we hold the lock
     work.mkdir()
@@ -108,7 +109,11 @@ def _make(folder: Path, cells: Cells) -> None:
         arrays = _decode(work / "maps.npy", cells)
         for name, array in arrays.items():
             np.save(work / f"{name}.npy", array, allow_pickle=False)
+        seal(work, what)
+        if folder.exists():
+            set_aside(folder)
         work.rename(folder)
+        sync(folder.parent)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

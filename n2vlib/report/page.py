@@ -83,7 +83,7 @@ def _stored(layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> tuple[dict
         (work / "told.json").write_text(_json(told), encoding="utf-8")
 
     inputs = {"layer": layer.fingerprint, "probe": probe.fingerprint, "epochs": epochs, "seed": seed}
-    folder = layer.store.entry("report", inputs, MODULES, make)
+    folder = layer.store.entry("report", inputs, MODULES, make, layer.device)
     told, pictures = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("told", "pictures"))
     return told, pictures
 
