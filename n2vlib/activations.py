@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from n2vlib.behaviour import behaviours
 from n2vlib.errors import BadInput
 from n2vlib.kernels import sparse
 from n2vlib.probe import ProbeSet
+from n2vlib.sealed import read_record
 from n2vlib.store import Store, digest, load_array
 from n2vlib.streaming import stream
 from n2vlib.tail import Tail, n_above
@@ -60,6 +62,11 @@ class Layer:
     @property
     def grid(self) -> tuple[int, int]:
         return self.shape[1:]
+
+    @property
+    def made(self) -> dict[str, str]:
+        """What measured the layer, perhaps long ago: python, versions of packages, device."""
+        return read_record(self.folder)["made"]
 
     @property
     def pooled(self) -> NDArray[np.float32]:
@@ -143,22 +150,25 @@ def read_layers(
         raise BadInput(f"level = {level!r}: say 'exact' or 'released'")
     store, floor, device = store or Store(), floor or tau, choose_device(device)
     modules = {name: network.layer(name) for name in layers}
-    inputs = [
-        {
+    known = {
+        module: {
             "weights": network.fingerprint,
+            "code": network.code,
             "preprocessing": network.preprocessing.record(),
             "module": module,
             "probe": probe.fingerprint,
-            "floor": str(effective_tau(floor, level)),
         }
         for module in modules.values()
-    ]
+    }
+    outputs = behaviours(network, known, probe, known, device, store)
+    of_floor = {"floor": str(effective_tau(floor, level))}
+    inputs = [{**known[module], "outputs": outputs[module], **of_floor} for module in modules.values()]
 
     def make(missing: dict[int, Path]) -> None:
         wanted = {list(modules.values())[i]: folder for i, folder in missing.items()}
         stream(network, probe, wanted, floor, level, device)
 
-    folders = store.entries("activations", inputs, MODULES, make)
+    folders = store.entries("activations", inputs, MODULES, make, device)
     found = {}
     for (name, module), folder in zip(modules.items(), folders, strict=True):
         filters, height, width = (int(n) for n in load_array(folder, "shape"))

@@ -1,12 +1,19 @@
-"""What makes a network this network: a hash of its weights and of all code that its forward pass runs."""
+"""What makes a network this network, as far as it can be read: its weights and its code.
+
+What cannot be read there (a hook, a helper in another file, a patched function) shows in what it puts out: behaviour.
+"""
 
 import hashlib
 import inspect
 import json
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from n2vlib.sources import code_of
 
 
 def fingerprint(module: nn.Module) -> str:
@@ -21,6 +28,20 @@ def fingerprint(module: nn.Module) -> str:
             total.update(f"\0{name} {values.dtype} {tuple(values.shape)}\0".encode())
             total.update(values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     for text in _own_code(module):
+        total.update(b"\0" + text.encode())
+    return total.hexdigest()
+
+
+def code(module: nn.Module) -> str:
+    """sha256 over the files that define a network's classes, and those they inherit from, outside torch.
+
+    Beside `fingerprint`, which random starts are drawn by, and which an edited helper function does not change.
+    """
+    total, files = hashlib.sha256(), set()
+    for kind in {kind for part in module.modules() for kind in type(part).__mro__}:
+        if kind.__module__.split(".")[0] not in ("torch", "torchvision", "builtins", "__main__"):
+            files.add(getattr(sys.modules.get(kind.__module__), "__file__", None))
+    for text in sorted(code_of(Path(file).read_bytes()) for file in files if file and file.endswith(".py")):
         total.update(b"\0" + text.encode())
     return total.hexdigest()
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from n2vlib import factories
 from n2vlib.errors import BadInput, near
-from n2vlib.fingerprint import fingerprint
+from n2vlib.fingerprint import code, fingerprint
 from n2vlib.preprocessing import Preprocessing, as_preprocessing
 from n2vlib.receptive import Windows, walk, windows_of
 from n2vlib.zoo import shipped
@@ -76,6 +76,7 @@ class Network:
     preprocessing   from uint8 images to its input
     aliases         {paper's name of a layer: dotted module name}
     fingerprint     sha256 over weights and architecture; the preprocessing is not in it
+    code            sha256 of the files that define its classes
     weights         where the weights come from, in words
     """
 
@@ -85,11 +86,13 @@ class Network:
     weights: str
     aliases: dict[str, str] = field(default_factory=dict)
     fingerprint: str = ""
+    code: str = ""
 
     def __post_init__(self) -> None:
         self.module.eval().requires_grad_(False)
         self.aliases = self.aliases or aliases_of(self.module)
         self.fingerprint = self.fingerprint or fingerprint(self.module)
+        self.code = self.code or code(self.module)
 
     def layer(self, name: str) -> str:
         """The dotted module name of a layer given by that name or by its alias; BadInput with near matches."""

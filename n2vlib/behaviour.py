@@ -1,0 +1,109 @@
+"""What a layer puts out for a few fixed images: two networks that differ there are never taken for one.
+
+Weights and code tell most networks apart, but not all: a helper function, a hook or a replaced forward is in neither.
+So the outputs are kept, and compared whenever measurements are asked for. Compared, not hashed: floats differ a little
+by device, number of threads and version.
+"""
+
+from collections.abc import Iterable
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from n2vlib.errors import BadInput
+from n2vlib.probe import ProbeSet
+from n2vlib.record import run_layers
+from n2vlib.sealed import read_record
+from n2vlib.store import Store, load_array, save_arrays
+
+if TYPE_CHECKING:
+    from n2vlib.networks import Network
+
+MODULES = ["n2vlib.behaviour"]
+SHOWN, OF_THE_PROBE = 8, 6  # images; those of the probe set among them
+PLACES = 256  # of a map, all or drawn at random, beside its mean and its maximum
+TOLERANCE, ROUNDING = 1e-3, 1e-6  # of a filter's largest output, of the layer's
+
+
+def behaviours(
+    network: "Network", modules: Iterable[str], probe: ProbeSet, inputs: dict[str, dict], device: str, store: Store
+) -> dict[str, str]:
+    """What tells the layers' outputs from all others that were kept for the same inputs: {module: sha256}.
+
+    inputs   {module: what its outputs are known to depend on (weights, preprocessing, probe set)}
+    Raises BadInput where the outputs are not finite, or for one image differ from pass to pass.
+    """
+    names, images = list(modules), fixed_images(probe)
+    now = _outputs(network, names, images, device)
+    return {name: _known(network, name, images, now[name], inputs[name], device, store) for name in names}
+
+
+def fixed_images(probe: ProbeSet) -> NDArray[np.uint8]:
+    """Images of the probe set, evenly chosen, then noise and slopes of color: uint8, (SHOWN, ih, iw, 3)."""
+    chosen = np.unique(np.linspace(0, len(probe) - 1, OF_THE_PROBE).astype(int))
+    height, width = probe.image_size
+    rng, drawn = np.random.default_rng(0), []
+    for _ in range(SHOWN - len(chosen)):
+        slopes = rng.uniform(-1, 1, (2, 3))
+        plane = np.linspace(-1, 1, height)[:, None, None] * slopes[0] + np.linspace(-1, 1, width)[:, None] * slopes[1]
+        drawn.append(np.clip(128 + 64 * plane + rng.uniform(-60, 60, (height, width, 3)), 0, 255).astype(np.uint8))
+    return np.stack([*(probe.image(int(i)) for i in chosen), *drawn])
+
+
+def close(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    """Whether two outputs (image, filter, value) differ by no more than rounding on another device would."""
+    if one.shape != other.shape:
+        return False
+    largest = np.abs(one).max((0, 2))
+    within = np.maximum(TOLERANCE * largest, ROUNDING * largest.max(initial=0))
+    return bool((np.abs(one - other).max((0, 2)) <= within).all())
+
+
+def _known(
+    network: "Network", name: str, images: NDArray, now: NDArray[np.float32], inputs: dict, device: str, store: Store
+) -> str:
+    """sha256 of the kept outputs that these are close to; of these, kept from now on, where there are none."""
+    if not np.isfinite(now).all():
+        raise BadInput(f"layer {name}: activations are not finite; check the weights and PREPROCESSING")
+
+    def make(folder: Path) -> None:
+        _check_repeats(network, name, images, now, device)
+        save_arrays(folder, outputs=now)
+
+    for variant in count():
+        folder = store.entry("outputs", {**inputs, "variant": variant}, MODULES, make, device)
+        if close(load_array(folder, "outputs"), now):
+            return read_record(folder)["files"]["outputs.npy"]
+    raise AssertionError("never here: the entry made last is this one")
+
+
+def _check_repeats(network: "Network", name: str, images: NDArray, now: NDArray[np.float32], device: str) -> None:
+    """Show the images again, in other company: what they say of one must not depend on the others, or on chance."""
+    images, now = images[::-1].copy(), now[::-1]
+    for part in (slice(3), slice(3, None)):
+        again = _outputs(network, [name], images[part], device)[name]
+        if close(now[part], again):
+            continue
+        raise BadInput(
+            f"layer {name}: one image gives other activations in another pass; take dropout, noise and statistics of "
+            "the batch out of the network's forward"
+        )
+
+
+def _outputs(
+    network: "Network", names: list[str], images: NDArray[np.uint8], device: str
+) -> dict[str, NDArray[np.float32]]:
+    """Every filter's mean, maximum and values at fixed places: {module: float32, (image, filter, value)}."""
+    ready = network.preprocessing(images).to(device, memory_format=torch.channels_last)
+    return {name: _told(maps) for name, maps in run_layers(network.module.to(device), names, ready).items()}
+
+
+def _told(maps: torch.Tensor) -> NDArray[np.float32]:
+    flat = maps.float().flatten(2).cpu().numpy()
+    n = flat.shape[2]
+    places = np.random.default_rng(n).choice(n, PLACES, replace=False) if n > PLACES else np.arange(n)
+    return np.concatenate([flat.mean(2)[..., None], flat.max(2)[..., None], flat[..., places]], 2)
