@@ -1,8 +1,6 @@
 """What made a report: names, settings, hashes and versions, and no times or paths, so that two runs agree."""
 
-import platform
 from collections.abc import Iterable
-from importlib.metadata import version
 
 from n2vlib.activations import Layer
 from n2vlib.methods import segmentation
@@ -10,8 +8,6 @@ from n2vlib.networks import Network
 from n2vlib.preprocessing import Preprocessing
 from n2vlib.probe import ProbeSet
 from n2vlib.report.measured import CONVENTION, CUT
-
-PACKAGES = ("n2vlib", "torch", "numpy", "pandas")
 
 
 def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> dict:
@@ -27,8 +23,8 @@ def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: in
         "dissection IoU": f"over all images, convention {CONVENTION}; detectors are above {CUT:g}",
         "set IoU": "over the images of a split with the concept; a concept's filter is chosen on training images",
         "learned weights": f"{epochs} epochs, seed {seed}; outlines: {_outlines()}",
-        "computed on": layer.device,
-        "versions": ", ".join(f"{package} {number}" for package, number in _versions()),
+        "measured on": layer.made["device"],
+        "measured with": ", ".join(f"{what} {number}" for what, number in layer.made.items() if what != "device"),
     }
     return {
         "network": name, "layer": layer.name, "probe": probe.name, "images": len(probe), "tau": layer.tau,
@@ -50,12 +46,6 @@ def _cells(layer: Layer) -> str:
 def _outlines() -> str:
     defaults = segmentation.Options()
     return f"preset {defaults.preset}, loss {defaults.loss}"
-
-
-def _versions() -> Iterable[tuple[str, str]]:
-    yield "python", platform.python_version()
-    for package in PACKAGES:
-        yield package, version(package)
 
 
 def _by(sizes: Iterable[float]) -> str:
