@@ -60,13 +60,15 @@ def _is_prose(part: object) -> bool:
     return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)
 
 
-def imported_modules(source: str, package: str = "") -> list[str]:
-    """Names of our modules imported by a piece of Python, anywhere in it but under `if TYPE_CHECKING:`.
+def imported_modules(source: str) -> list[str]:
+    """Names of our modules imported by a piece of Python, anywhere in it but under `if TYPE_CHECKING:`."""
+    return _imports_in(ast.parse(source), "")
 
-    package   the package the source lies in, to resolve relative imports
-    """
+
+def _imports_in(tree: ast.Module, package: str) -> list[str]:
+    """package   the one the source lies in, to resolve relative imports"""
     found: set[str] = set()
-    for node in _executed(ast.parse(source)):
+    for node in _executed(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -101,14 +103,19 @@ def module_file(name: str) -> Path | None:
 @cache
 def _digest_of(path: Path, mtime: int) -> bytes:
     """sha256 of a source's code, taken anew when the file has changed."""
-    return hashlib.sha256(code_of(path.read_bytes()).encode()).digest()
+    return hashlib.sha256(_code(_tree(path, mtime)).encode()).digest()
 
 
 @cache
 def _imports_of(path: Path, name: str, mtime: int) -> list[str]:
     """The names of our modules that a module of ours imports, by its dotted name."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    return imported_modules(path.read_text(encoding="utf-8"), package)
+    return _imports_in(_tree(path, mtime), package)
+
+
+@cache
+def _tree(path: Path, mtime: int) -> ast.Module:
+    return ast.parse(path.read_bytes())
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
