@@ -177,9 +177,14 @@ def test_rounding_is_no_edit_and_an_edit_of_one_filter_is():
     assert not close(kept, kept[:, :, :-1])
 
 
-def test_images_of_the_probe_set_are_among_those_compared(probe):
+def test_images_of_the_probe_set_are_compared_evenly_chosen(probe):
     shown = fixed_images(probe)
     assert shown.shape == (SHOWN, *probe.image_size, 3) and shown.dtype == np.uint8
     assert {probe.image(i).tobytes() for i in (0, len(probe) - 1)} <= {one.tobytes() for one in shown}
     np.testing.assert_array_equal(shown, fixed_images(probe))
-    assert len(fixed_images(probe.subset([3]))) == SHOWN
+    assert len(fixed_images(probe.subset([3, 5]))) == 2
+
+
+def test_a_probe_set_of_one_image_is_measured(probe, tmp_path):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3))
+    assert len(thresholds(net, "0", probe.subset([3]), tmp_path)) == 4
