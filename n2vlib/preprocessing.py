@@ -146,13 +146,20 @@ def _short(value: Any) -> str:
 
 
 def _resized(x: Tensor, shown: Preprocessing) -> Tensor:
-    """Images (image, channel, height, width) at the size of the input, in 0..255 as they were."""
+    """Images (image, channel, height, width) at the size of the input, in 0..255 as they were.
+
+    Bicubic overshoots at edges, and Pillow rounds and cuts to 0..255 after the columns and again after the rows.
+    """
     if tuple(x.shape[2:]) == shown.size:
         return x
     if shown.interpolation == "nearest":
         return F.interpolate(x, size=shown.size, mode="nearest-exact")  # the one that Pillow has
-    smooth = F.interpolate(x, size=shown.size, mode=shown.interpolation, align_corners=False, antialias=True)
-    return smooth.clamp(0, 255) if shown.interpolation == "bicubic" else smooth  # bicubic overshoots at edges
+    options = {"mode": shown.interpolation, "align_corners": False, "antialias": True}
+    if shown.interpolation == "bilinear":
+        return F.interpolate(x, size=shown.size, **options)
+    for size in ((x.shape[2], shown.size[1]), shown.size):
+        x = F.interpolate(x, size=size, **options).round().clamp(0, 255)
+    return x
 
 
 def _luma(pixels: Tensor) -> Tensor:

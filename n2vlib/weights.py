@@ -216,7 +216,7 @@ def _fit(key: str, prefix: str | None, renamed: dict[str, str], state: Mapping[s
         named._metadata = getattr(state, "_metadata", None)  # pyright: ignore[reportAttributeAccessIssue]
     missing = [name for name in own if name not in named and not name.endswith(_COUNTERS)]
     where = " ".join(part for part in (key, prefix and f"{prefix}*") if part) or "the file itself"
-    left = [name for name in state if name not in renamed]
+    left = [name for name in state if name not in renamed and not name.endswith(_COUNTERS)]
     return Fit(where, named, missing, [name for name in named if name not in own], left)
 
 
