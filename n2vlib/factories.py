@@ -7,6 +7,8 @@ import contextlib
 import hashlib
 import importlib
 import importlib.util
+import inspect
+import math
 import os
 import re
 import sys
@@ -22,6 +24,11 @@ from torch import Tensor, nn
 from n2vlib.errors import BadInput, near
 from n2vlib.paths import resolve
 from n2vlib.preprocessing import Preprocessing
+from n2vlib.weights import fill, fitting, read_weights
+
+# Detectors whose batch norms torchvision's builders set to eps=0 beside their trained weights.
+_WITHOUT_EPS = [f"{kind}_resnet50_fpn" for kind in ("fasterrcnn", "maskrcnn", "keypointrcnn", "retinanet")]
+_FILES = (".safetensors", ".pth", ".pt", ".bin", ".tar", ".ckpt")
 
 
 class Found(NamedTuple):
@@ -48,17 +55,17 @@ def from_torchvision(name: str, weights: str | None, seed: int, also: list[str])
     default = members["DEFAULT"]
     if weights is None:
         return Found(_random(name, seed), _of_transforms(default), f"random, seed {seed}")
-    member = members.get(weights.rpartition(".")[2]) if not _is_file(weights) else None
-    if member is not None:
-        return Found(_trained(name, member), _of_transforms(member), member.name)
-    if not _is_file(weights):
+    if _is_file(weights):
+        return _from_file(name, weights, seed)
+    member = members.get(weights.rpartition(".")[2])
+    if member is None:
         hint = f"{name} has {', '.join(m.name for m in enum)}; or give a file (.safetensors, .pth)"
         raise BadInput(f"WEIGHTS {weights!r}: unknown; {hint}")
-    state = read_weights(resolve(weights))
-    with torch.device("meta"):  # shapes without values
-        last = list(_random(name, seed).state_dict())[-1]
-    options = {"num_classes": len(state[last])} if last in state else {}
-    return Found(_filled(_random(name, seed, **options), state, weights), _of_transforms(default), weights)
+    if name.startswith("quantized_"):
+        raise BadInput(
+            f"WEIGHTS {weights!r}: quantized weights are not measured; take {name.removeprefix('quantized_')}"
+        )
+    return Found(_trained(name, member), _of_transforms(member), member.name)
 
 
 def from_function(network: str | nn.Module | Callable, weights: str | None, seed: int) -> Found:
@@ -80,46 +87,94 @@ def from_function(network: str | nn.Module | Callable, weights: str | None, seed
         raise BadInput(f"NETWORK {name}: it returned {what}, not a torch module or the pair (module, preprocessing)")
     if weights is None:
         return Found(module, preprocessing, f"as {name} gives them, seed {seed}")
-    return Found(_filled(module, read_weights(resolve(weights)), weights), preprocessing, weights)
+    return Found(module, preprocessing, fill(module, read_weights(resolve(weights), module), weights))
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from a .safetensors file, or from a torch file that holds tensors only.
+def _from_file(name: str, weights: str, seed: int) -> Found:
+    """torchvision's network filled from a file, and set up as torchvision sets up its own trained weights."""
+    from torchvision.models import get_model_weights
 
-    A dict under the key state_dict is taken out, and the "module." that DataParallel writes before names is dropped.
-    """
-    if not path.is_file():
-        raise BadInput(f"WEIGHTS {path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+    members, path, module = list(get_model_weights(name)), resolve(weights), _random(name, seed)
+    states = read_weights(path, module)
+    for heads in _heads(module):
+        made = _random(name, seed, **heads) if heads else module
+        if fit := fitting(states, made, weights):
+            sizes = _sizes(made, fit.state, members)
+            module = _random(name, seed, **heads, **sizes) if sizes else made
+            break
+    words = fill(module, states, weights)
+    member = _published(path, members)
+    if what := _as_trained(name, module, member.name if member else ""):
+        words += f", with {what}"
+    if what and member is None:
+        hint = "for weights trained without it, NETWORK is a function of yours that returns the network"
+        warnings.warn(
+            f"WEIGHTS {weights}: taken as torchvision's own weights of {name}, with {what}; {hint}", stacklevel=2
+        )
+    return Found(module, _of_file(module, member, members), words)
 
-            state: Any = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as failure:  # whatever a damaged or hostile file makes the readers raise
-        kind = type(failure).__name__
-        raise BadInput(f"WEIGHTS {path}: not a readable file of tensors only ({kind}); save a state dict") from failure
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        raise BadInput(f"WEIGHTS {path}: it holds no state dict (names and tensors); save network.state_dict()")
-    return {str(name).removeprefix("module."): values for name, values in state.items()}
+
+def _heads(module: nn.Module) -> Iterator[dict[str, bool]]:
+    """torchvision's options for auxiliary heads, which a file has or has not; its own first."""
+    yield {}
+    if hasattr(module, "aux_logits"):
+        yield {"aux_logits": False}
+    if hasattr(module, "aux_classifier"):
+        yield {"aux_loss": True}
 
 
-def _filled(module: nn.Module, state: dict[str, Tensor], weights: str) -> nn.Module:
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as failure:
-        first = str(failure).splitlines()[1:2] or [str(failure)]
-        raise BadInput(f"WEIGHTS {weights}: it does not fit this network ({first[0].strip()[:200]})") from failure
-    return module
+def _sizes(module: nn.Module, state: Mapping[str, Tensor], members: list[Any]) -> dict[str, int]:
+    """The number of classes, and a vision transformer's image size, by which the file's shapes differ."""
+    usual = next((len(member.meta["categories"]) for member in members if member.meta.get("categories")), 0)
+    shapes = []
+    own = {name: values.shape for name, values in module.state_dict().items()}
+    for name, values in state.items():
+        if values.shape != own[name] and values.shape[1:] == own[name][1:]:
+            shapes.append((usual * values.shape[0], own[name][0]))
+    classes = {part // whole for part, whole in shapes if part and part % whole == 0}
+    found = {"num_classes": min(classes)} if len(classes) == 1 else {}
+    places, patch = state.get("encoder.pos_embedding"), getattr(module, "patch_size", 0)
+    if patch and places is not None and places.ndim == 3 and places.shape != own["encoder.pos_embedding"]:
+        found["image_size"] = math.isqrt(places.shape[1] - 1) * patch
+    return found
+
+
+def _published(path: Path, members: list[Any]) -> Any:
+    """The member of the enum whose published file this is, by the hash in that file's name; None: another file."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    hashes = {member: re.search(r"-([0-9a-f]{8,})\.[a-z]+$", member.url) for member in members}
+    return next((member for member, wanted in hashes.items() if wanted and found.startswith(wanted[1])), None)
+
+
+def _as_trained(name: str, module: nn.Module, member: str) -> str:
+    """Set what torchvision sets beside trained weights and no state dict holds; in words ("": nothing)."""
+    if hasattr(module, "transform_input"):
+        module.transform_input = True  # pyright: ignore[reportArgumentType]
+        return "transform_input"
+    if name in _WITHOUT_EPS and member != "COCO_LEGACY":
+        for part in module.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.eps = 0.0
+        return "eps=0 in batch norms"
+    return ""
+
+
+def _of_file(module: nn.Module, member: Any, members: list[Any]) -> Preprocessing | None:
+    """The preprocessing of the published file, or the one that all trained weights of this size have; else None."""
+    if member is not None:
+        return _of_transforms(member)
+    found = {_of_transforms(member) for member in members if member.meta.get("categories")}
+    side = getattr(module, "image_size", None)
+    known = [shown for shown in found if shown and (side is None or shown.size == (side, side))]
+    return known[0] if len(known) == 1 else None
 
 
 def _random(name: str, seed: int, **options: int) -> nn.Module:
-    from torchvision.models import get_model
+    from torchvision.models import get_model, get_model_builder
 
-    backbone = {"weights_backbone": None} if re.search(r"^(fcn|deeplab|lraspp)|rcnn|ssd|fcos|retinanet", name) else {}
+    known = inspect.signature(get_model_builder(name)).parameters
+    backbone = {"weights_backbone": None} if "weights_backbone" in known else {}
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # GoogLeNet and Inception announce a change of initialisation
         torch.manual_seed(seed)
@@ -163,7 +218,7 @@ def _tensors_only() -> Iterator[None]:
 
 
 def _of_transforms(member: Any) -> Preprocessing | None:
-    """Size, mean and std of torchvision's transforms of these weights; None where they have none (detection, video).
+    """Size, mean, std and interpolation of these weights' transforms; None where they have none (detection, video).
 
     torchvision resizes and crops; the probe set's whole image is resized to the size of that crop instead.
     """
@@ -172,11 +227,12 @@ def _of_transforms(member: Any) -> Preprocessing | None:
     if transforms is None or size is None or not hasattr(transforms, "mean"):
         return None
     sides = tuple(size) * 2 if len(size) == 1 else tuple(size)
-    return Preprocessing((sides[0], sides[1]), tuple(transforms.mean), tuple(transforms.std), 1)
+    how = transforms.interpolation.value
+    return Preprocessing((sides[0], sides[1]), tuple(transforms.mean), tuple(transforms.std), 1, how)
 
 
 def _is_file(weights: str) -> bool:
-    return weights.endswith((".safetensors", ".pth", ".pt", ".bin", ".tar"))
+    return weights.lower().endswith(_FILES)
 
 
 def _function(network: str) -> Callable:

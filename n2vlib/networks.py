@@ -150,7 +150,9 @@ def load_network(
                     (it may be passed itself, as may a module) returns a module, or the pair (module, preprocessing)
     weights         torchvision weights enum ("IMAGENET1K_V1", "DEFAULT") or a file with a state dict (.safetensors, or
                     .pth without code in it); None: as the function or the zoo gives them, torchvision random by `seed`
-    preprocessing   mapping with size, mean, std and range (1 or 255); wins over what the network brings
+                    A file by a torchvision name is set up as torchvision's own trained weights (Inception and GoogLeNet
+                    with transform_input); for weights trained otherwise `network` is a function of yours
+    preprocessing   mapping with size, mean, std, range (1 or 255), interpolation; wins over what the network brings
     seed            of random weights; functions are called under this seed too
     Raises BadInput for an unknown name, unreadable weights, or preprocessing that is given nowhere.
     """

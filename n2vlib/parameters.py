@@ -47,7 +47,8 @@ RULES: dict[str, Any] = {
     "PROBE": Text,
     "NETWORK": Text,
     "WEIGHTS": str | None,
-    "PREPROCESSING": dict[Literal["size", "mean", "std", "range"], Any] | None,  # the values: n2vlib.preprocessing
+    # The values: n2vlib.preprocessing.
+    "PREPROCESSING": dict[Literal["size", "mean", "std", "range", "interpolation"], Any] | None,
     "LAYERS": Annotated[Names, BeforeValidator(_distinct)],
     "TAU": Annotated[float, Field(gt=0, lt=1)],
     "EPOCHS": Positive,

@@ -86,7 +86,7 @@ def test_right_values_pass(name, value, type_):
         ("LAYERS", "conv1", list, "list"),
         ("DEVICE", "gpu", str, "'auto', 'cpu' or 'cuda'"),
         ("WEIGHTS", 3, str | None, "string"),
-        ("PREPROCESSING", {"sizes": 227}, dict | None, "'size', 'mean', 'std' or 'range'"),
+        ("PREPROCESSING", {"sizes": 227}, dict | None, "'size', 'mean', 'std', 'range' or 'interpolation'"),
         ("PAIRS", ["a", 1], list[str], r"PAIRS\[1\]"),
         ("NETWORKS", [{"network": "a", "layer": "b"}, {"network": "a"}], list, "entry 1 has no 'layer'"),
         (

@@ -34,7 +34,9 @@ def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: in
 
 def _input(shown: Preprocessing) -> str:
     mean, std = (" ".join(f"{value:g}" for value in values) for values in (shown.mean, shown.std))
-    return f"{_by(shown.size)}, values 0 to {shown.range}, mean {mean}, deviation {std}"
+    how = "" if shown.interpolation == "bilinear" else f", {shown.interpolation}"
+    grey = ", grey" if shown.channels == 1 else ""
+    return f"{_by(shown.size)}{how}{grey}, values 0 to {shown.range}, mean {mean}, deviation {std}"
 
 
 def _cells(layer: Layer) -> str:

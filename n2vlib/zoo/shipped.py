@@ -32,7 +32,7 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module, Preprocessing]:
     """The network and its preprocessing, in eval mode, float32 on the CPU.
 
     folder   where the weights lie: <name>.safetensors and <name>.json
-    Raises BadInput where the file is missing or its sha256 is not the recorded one.
+    Raises BadInput where a file is missing, the record is another network's, or the sha256 is not the recorded one.
     """
     row = recipe(name)
     state = random_state(new_state(row), row.seed) if row.task is None else _verified(name, folder)
@@ -43,7 +43,10 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module, Preprocessing]:
 
 
 def record(name: str, folder: Path = FOLDER) -> dict[str, Any]:
-    """What the JSON beside the weights says: recipe, data, accuracy, sha256; for a random twin its recipe."""
+    """What the JSON beside the weights says: recipe, data, accuracy, sha256; for a random twin its recipe.
+
+    Raises BadInput where it is missing, damaged, or another network's.
+    """
     row = recipe(name)
     if row.task is None:
         return {"name": name, "task": None, "architecture": row.architecture, "seed": row.seed}
@@ -51,9 +54,14 @@ def record(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     if not path.exists():
         raise BadInput(f"zoo: {name} has not been trained yet ({path} is missing); run make zoo")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
         raise BadInput(f"zoo: {path} is damaged (it is no JSON); get it again, or run make zoo") from None
+    if not isinstance(found, dict) or not isinstance(found.get("sha256"), str):
+        raise BadInput(f"zoo: {path} is damaged (it has no sha256); get it again, or run make zoo")
+    if found.get("name") != name:
+        raise BadInput(f"zoo: {path} is the record of {found.get('name')!r}; get {name} again, or run make zoo")
+    return found
 
 
 def _verified(name: str, folder: Path) -> dict[str, Tensor]:
