@@ -75,6 +75,7 @@ from n2vlib.analysis import maximal, sharing
 from n2vlib.methods import single_filter
 
 probe = n2vlib.load_probe(PROBE)
+n2vlib.need(probe, "pixel maps", "training images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
 layer = layers[LAYERS[-1]]

@@ -92,7 +92,7 @@ layers = n2vlib.read_layers(turned, list(matrices), probe, **options)
 import numpy as np
 import pandas as pd
 
-from n2vlib import charts
+from n2vlib import charts, look
 
 squared = {step: matrices[f"rotation 0, alpha {step:g}"] ** 2 for step in steps}
 own = [float(np.diag(each).mean()) for each in squared.values()]
@@ -390,7 +390,7 @@ known = cuts.dropna()
 for end in known.iloc[[0, -1]].itertuples(index=False) if len(known) else []:
     print(f"At a cut of {end[0]:.2f} a rotation costs {end[-1]:.0f}% of them.")
 ranks = totals.reset_index()[["alpha", "unique_detectors"]].corr(method="spearman").iloc[0, 1]
-print(f"Rank correlation of alpha and unique detectors, over all rotations: {ranks:.2f}")
+print(f"Rank correlation of alpha and unique detectors, over all rotations: {look.said(ranks)}")
 print(f"The best filter is ahead of the best direction for {np.mean(ahead):.0%} of the concepts found.")
 for head, rows in heads.groupby("head", sort=False) if len(heads) else []:
     two = rows.set_index("space")["accuracy"]

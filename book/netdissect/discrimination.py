@@ -56,7 +56,7 @@ n2vlib.check_parameters(globals())
 # %%
 import pandas as pd
 
-from n2vlib import charts
+from n2vlib import charts, look, tables
 from n2vlib.analysis import discrimination
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
@@ -121,10 +121,10 @@ charts.table(shown, "Mean accuracy over classes, validation images", rows=20)
 
 # %%
 ranks = {
-    name: each["unique object detectors"].corr(each["accuracy"], method="spearman")
+    name: look.said(tables.rank_correlation(each["unique object detectors"], each["accuracy"]))
     for name, each in answered.groupby("question", sort=False)
 }
-title = "Rank correlation of accuracy with object detectors: " + ", ".join(f"{k} {r:.2f}" for k, r in ranks.items())
+title = "Rank correlation of accuracy with object detectors: " + ", ".join(f"{k} {r}" for k, r in ranks.items())
 axis = "mean accuracy over classes"
 charts.networks_in_order(answered, "unique object detectors", "accuracy", title, axis, panel="question")
 

@@ -73,7 +73,7 @@ n2vlib.check_parameters(globals())
 # %%
 import pandas as pd
 
-from n2vlib import charts, published
+from n2vlib import charts, look, published
 
 probe = n2vlib.load_probe(PROBE)
 groups = probe.concepts.groupby("category")["frequency"]
@@ -263,8 +263,8 @@ by_cut = {
 }
 moved = pd.DataFrame(by_cut).rename_axis("layer").rename_axis(columns="cut")
 lines = moved.stack().rename("unique detectors").reset_index()
-agree = moved.corrwith(moved[0.04], method="spearman")
-title = f"Unique detectors by cut; rank correlation with the order at 0.04: {agree.min():.2f} or more"
+agree = pd.Series({cut: tables.rank_correlation(moved[cut], moved[0.04]) for cut in cuts})
+title = f"Unique detectors by cut; rank correlation with the order at 0.04: {look.said(agree.min())} or more"
 charts.lines(lines, "cut", "unique detectors", title, ("cut on the dissection IoU", "unique detectors"), series="layer")
 
 # %% [markdown]

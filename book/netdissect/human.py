@@ -320,11 +320,7 @@ for name in layers:
         pictures += [probe.image(int(image)) for image in images[:3]]
         captions += [gallery.caption(f"{row.filter}: {row.label}", row.dissection_iou)] * 3
         patches += list(masks[:3])
-    strips.append(
-        gallery.show(
-            pictures, captions, predicted=patches, columns=6, heading=name if pictures else f"{name}: no detector"
-        )
-    )
+    strips.append(gallery.show(pictures, captions, predicted=patches, columns=6, heading=name, nothing="no detector"))
 gallery.stack(*strips)
 
 # %% [markdown]

@@ -109,6 +109,7 @@ from n2vlib import spaces
 from n2vlib.analysis import comparison, saturation
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
+n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=store)
 layer, wanted = layers[LAYERS[-1]], {"segmentation": SUBSETS_SEGMENTATION, "classification": SUBSETS_CLASSIFICATION}
