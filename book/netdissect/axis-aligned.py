@@ -124,7 +124,8 @@ pixels = network.preprocessing(probe.image(image)[None])
 maps = run_layers(network.module.cpu(), [plain.module], pixels)[plain.module][0].numpy()
 mixed = np.einsum("k,khw->hw", turns[0][direction], maps)
 fired = mixed > full.thresholds[direction]
-assert (fired != full.fired_in(image)[direction]).mean() < 0.02
+clear = ~np.isclose(mixed, full.thresholds[direction], rtol=1e-5)  # at the threshold itself, rounding decides
+assert (clear & (fired != full.fired_in(image)[direction])).mean() < 0.02
 print(f"direction {direction}, image {image}: by hand it fires at {fired.sum()} places,")
 print(f"in the library at {full.fired_in(image)[direction].sum()}; its lowest value in this image is {mixed.min():.2f}")
 

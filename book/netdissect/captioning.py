@@ -62,6 +62,7 @@ from n2vlib.zoo import shipped
 from n2vlib.zoo.tasks import captions
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
+n2vlib.need(probe, "validation images")
 speaker = n2vlib.load_network(NETWORKS[0]["network"])
 words = shipped.record(NETWORKS[0]["network"])["outputs"]["words"]
 

@@ -137,7 +137,9 @@ untaught = networks["training"] == "random"
 taught = wide.loc[networks.loc[~untaught, "label"]]
 for label in networks.loc[untaught, "label"]:
     print(f"{label}: unique object detectors {wide.loc[label, 'unique object detectors']:.0f};", end=" ")
-    print(f"more than {(taught['unique object detectors'] < objects[label]).sum()} of {len(taught)} taught networks")
+    print(
+        f"more than {(taught['unique object detectors'] < objects.get(label, 0)).sum()} of {len(taught)} taught networks"
+    )
     for name in asked:
         mine = wide.loc[label, name]
         print(f"{name}: accuracy {mine:.3f}, more than {(taught[name] < mine).sum()} of {len(taught)} taught networks")

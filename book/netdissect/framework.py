@@ -279,9 +279,13 @@ charts.lines(lines, "cut", "unique detectors", title, ("cut on the dissection Io
 # %%
 from n2vlib.conventions import CONVENTIONS
 
-each_way = {way.name: dissection.filters(layer.at(way.tau), probe, convention=way.name) for way in CONVENTIONS.values()}
+each_way, rows = {}, []
+for name, way in CONVENTIONS.items():
+    try:
+        each_way[name] = dissection.filters(layer.at(way.tau), probe, convention=name)
+    except n2vlib.BadInput as error:  # this set, or this layer, cannot be measured in this way
+        print(f"{name} is left out: {error}")
 paper = each_way["netdissect"]
-rows = []
 for name, filters in each_way.items():
     detector, same = filters["dissection_iou"] > CUT, filters["concept"] == paper["concept"]
     rows.append(
@@ -296,7 +300,8 @@ charts.table(ways, f"{layer.name}, {layer.n_filters} filters", digits=(3 if ways
 # was made with can be off by more than the difference it is meant to show.
 
 # %%
-apart = paper.assign(other=each_way["dissect"]["name"], iou=each_way["dissect"]["dissection_iou"])
+third = each_way.get("dissect", paper)
+apart = paper.assign(other=third["name"], iou=third["dissection_iou"])
 apart = apart[apart["name"] != apart["other"]].nlargest(8, "dissection_iou")
 shown = apart[["filter", "name", "dissection_iou", "other", "iou"]]
 shown.columns = ["filter", "netdissect", "IoU", "dissect", "IoU there"]

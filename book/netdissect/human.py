@@ -130,6 +130,7 @@ charts.table(pd.DataFrame([(words, "yes" if holds else "no") for words, holds in
 from n2vlib.analysis import rating
 
 probe, network = n2vlib.load_probe(PROBE), n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
+n2vlib.need(probe, concepts=2)  # a wrong label must be another one
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
 named = rating.named(layers, probe)
 control = rating.planted(named, SEED)

@@ -101,15 +101,16 @@ for way, rows in ways.items():
 from n2vlib.methods import dissection
 
 ends = {way: [each[steps[way]["label"].iloc[at]] for at in (0, -1)] for way, each in layers.items()}
-before, after = (dissection.dissection_iou(layer, probe).argmax(1) for layer in ends["along"])
-print(f"{titles['along']}: {(before == after).sum()} of {len(before)} filters keep their best concept")
+before, after = (dissection.dissection_iou(layer, probe) for layer in ends["along"])
+same = (before.argmax(1) == after.argmax(1)) & (before.max(1) > 0) & (after.max(1) > 0)
+print(f"{titles['along']}: {same.sum()} of {len(same)} filters keep their best concept")
 
 # %%
 import pandas as pd
 
 names = {way: history.names(each, probe, CUT) for way, each in layers.items()}
 changed = {way: history.changes(names[way], *steps[way]["label"].iloc[[0, -1]]) for way in ways}
-assert changed["along"]["kept"].sum() == (before == after).sum()
+assert changed["along"]["kept"].sum() == same.sum()
 keeping = pd.concat({titles[way]: history.kept(each, SEED) for way, each in changed.items()}, names=["way"])
 charts.table(
     keeping.reset_index("way"), "Filters that keep their concept; 95% bootstrap interval over filters", digits=2

@@ -44,7 +44,12 @@ def named(layers: Mapping[str, Layer], probe: ProbeSet) -> pd.DataFrame:
     for layer in layers.values():
         enough = (layer.highest > layer.thresholds).sum(axis=0) >= PATCHES
         tables_of.append(dissection.filters(layer, probe).loc[enough].rename(columns={"name": "label"}))
-    return pd.concat(tables_of, ignore_index=True).assign(asked=OWN)
+    found = pd.concat(tables_of, ignore_index=True).assign(asked=OWN)
+    if found.empty:
+        raise BadInput(
+            f"ratings: no filter fires in {PATCHES} images of {probe.name}; take more images or a larger tau"
+        )
+    return found
 
 
 def planted(named: pd.DataFrame, seed: int) -> pd.DataFrame:

@@ -13,7 +13,8 @@ from n2vlib.look import FULL, INK, LIGHT, MEASURES, OTHER, SPLITS, categories, c
 from n2vlib.tables import CONCEPT
 
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart | alt.HConcatChart
-P, C = ParamSpec("P"), TypeVar("C", bound=Chart)
+P = ParamSpec("P")
+C = TypeVar("C", bound=Chart)
 LOOK_CLOSER = "Click a category or a point, or search."
 
 # A concept written in quotes is meant exactly; a click on a point writes it so (n2v-charts.js).
@@ -41,7 +42,8 @@ def drawn(chart: Callable[P, C]) -> Callable[P, C]:
     @wraps(chart)
     def made(*arguments: P.args, **options: P.kwargs) -> C:
         try:
-            rows(arguments[0])  # type: ignore[arg-type]
+            for table in arguments[:1]:
+                rows(table)  # type: ignore[arg-type]
             return chart(*arguments, **options)
         except _NothingToDraw:
             return NotDrawn.of(f"No chart ({what}): no row has the numbers that it would draw.")  # type: ignore[return-value]

@@ -27,11 +27,9 @@ def need(probe: ProbeSet, *wanted: str, concepts: int = 1) -> pd.Index:
     for held in (presence(probe, SPLITS[what]).to_numpy() for what in asked):
         fit = fit & held.any(axis=0) & ~(held.all(axis=0) & (WITHOUT in wanted))
     if np.sum(fit) < concepts:
-        some = "a concept" if concepts == 1 else f"{concepts} concepts"
+        some = ("a concept" if concepts == 1 else f"{concepts} concepts") + f" with {_listed(wanted)}" * bool(wanted)
         found = f"{np.sum(fit)} of {len(fit)} fit"
-        raise BadInput(
-            f"this chapter needs {some} with {_listed(wanted)}; of the concepts of the probe set {probe.name} {found}"
-        )
+        raise BadInput(f"this chapter needs {some}; of the concepts of the probe set {probe.name} {found}")
     return probe.concepts.index[fit]
 
 

@@ -395,7 +395,7 @@ side = tables.side_by_side(scores, last.name, "segmentation")
 wins = (side["combination"] >= side["single filter"]).groupby(side["images"] > side["images"].median()).mean()
 ties = (side["combination"] == side["single filter"]).sum()
 print(
-    f"few images {wins.get(False, np.nan):.0%}, many images {wins.get(True, np.nan):.0%}; exact ties: {ties} of {len(side)} concepts"
+    f"few images {look.said(wins.get(False, np.nan), '.0%')}, many images {look.said(wins.get(True, np.nan), '.0%')}; exact ties: {ties} of {len(side)} concepts"
 )
 
 # %% [markdown]
