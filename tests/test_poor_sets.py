@@ -21,6 +21,7 @@ from n2vlib import charts, gallery, look, tables
 from n2vlib.activations import Layer, read_layers
 from n2vlib.analysis import discrimination, likeness
 from n2vlib.charts.theme import drawable
+from n2vlib.claims import claim
 from n2vlib.errors import BadInput
 from n2vlib.methods import classification, segmentation, single_filter
 from n2vlib.paths import ROOT
@@ -195,6 +196,14 @@ def test_a_category_that_is_not_there_is_not_preferred():
     rows = pd.DataFrame({"category": ["organ", "lesion", "part"]})
     assert look.preferred(rows, "object", "part").index.tolist() == [2]
     assert look.preferred(rows, "object").index.tolist() == [0, 1, 2]
+
+
+def test_a_claim_that_a_set_is_too_poor_for_is_not_measured_and_says_why():
+    def too_poor(_measured):
+        raise BadInput("spaces: fewer than three concepts are in all of them")
+
+    found = claim.check({"kin": too_poor}, None, ["kin"]).iloc[0]
+    assert found["holds"] == "not measured" and "fewer than three concepts" in found["note"]
 
 
 def test_no_pair_dealt_anew_is_no_share():
