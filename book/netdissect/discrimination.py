@@ -239,7 +239,8 @@ first = pd.DataFrame([told.contributions(at).index[:1].tolist() for at in range(
 concept = named["concept"].to_numpy()[first]
 there = np.array([shows.at[image, c] for image, c in zip(told.images, concept, strict=True)])
 for answer, mine in (("right", is_right), ("wrong", ~is_right)):
-    print(f"{answer}: {mine.sum()} images; in {1 - there[mine].mean():.0%} the first filter's concept is not shown")
+    missing = look.said(1 - pd.Series(there[mine], dtype=float).mean(), ".0%")
+    print(f"{answer}: {mine.sum()} images; in {missing} the first filter's concept is not shown")
 
 # %% [markdown]
 # ## Where we differ

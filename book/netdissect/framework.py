@@ -279,13 +279,15 @@ charts.lines(lines, "cut", "unique detectors", title, ("cut on the dissection Io
 # %%
 from n2vlib.conventions import CONVENTIONS
 
-each_way, rows = {}, []
+each_way = {}
 for name, way in CONVENTIONS.items():
     try:
         each_way[name] = dissection.filters(layer.at(way.tau), probe, convention=name)
     except n2vlib.BadInput as error:  # this set, or this layer, cannot be measured in this way
         print(f"{name} is left out: {error}")
-paper = each_way["netdissect"]
+
+# %%
+paper, rows = each_way["netdissect"], []
 for name, filters in each_way.items():
     detector, same = filters["dissection_iou"] > CUT, filters["concept"] == paper["concept"]
     rows.append(

@@ -61,7 +61,7 @@ n2vlib.check_parameters(globals())
 
 # %%
 probe = n2vlib.load_probe(PROBE)
-n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it", concepts=2)
+n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it", concepts=3)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 store = n2vlib.Store(STORE)
 layer = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)[LAYERS[-1]]
