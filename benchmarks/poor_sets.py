@@ -1,8 +1,8 @@
 """Every chapter on probe sets that are not like Broden: own categories, no pixel maps, no validation, few concepts.
 
-    python benchmarks/poor_sets.py                         every chapter on every set (about ten minutes on two cores)
+    python benchmarks/poor_sets.py                         every chapter on every set (about half an hour on one core)
     python benchmarks/poor_sets.py --set organs --only framework
-    python benchmarks/poor_sets.py --sample 5 --seed 1     five chapters, drawn among all pairs: what CI runs
+    python benchmarks/poor_sets.py --sample 5 --seed 1     five chapters, each on one of the sets: what CI runs
 
 A chapter may run to its end, or say in one line, before anything is measured, what the set lacks. Any other error, a
 chart that cannot be drawn and a line on stderr are failures. Cells are executed in this process, as a notebook's
@@ -17,6 +17,7 @@ import re
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,12 @@ from numpy.typing import NDArray
 from n2vlib.errors import BadInput
 from n2vlib.look import MIME
 from n2vlib.making import book
+from n2vlib.parameters import declared_in
 from n2vlib.paths import ROOT
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.store import Store
 
-SIZE = 64
-SHOW = bool(os.environ.get("POOR_SETS_SHOW"))
+SIZE, PARAMETERS = 64, "parameters"
 NO_NUMBER = re.compile(r"(?<![\w.-])[+-]?(nan|inf)(?![a-z])", re.IGNORECASE)
 NETWORK = """
 import torch
@@ -178,7 +179,10 @@ def parameters(chapter: str, root: Path, probe: str) -> dict[str, Any]:
         "RATED": 4,
         "TAUS": [0.01, 0.02],
     }
-    declared, _ = book._declared(chapter, ROOT)
+    cells = [
+        cell for cell in jupytext.read(ROOT / f"{chapter}.py").cells if PARAMETERS in cell.metadata.get("tags", [])
+    ]
+    declared, _ = declared_in(cells[0].source)
     given = {name: value for name, value in known.items() if name in declared}
     if chapter.endswith("captioning"):
         del given["NETWORKS"]  # one of the zoo's that says captions
@@ -201,7 +205,7 @@ def execute(chapter: str, given: dict[str, Any]) -> str:
     with contextlib.chdir((ROOT / chapter).parent), _watched(asked):
         for place, cell in enumerate(cells):
             source = cell.source
-            if "parameters" in cell.metadata.get("tags", []):
+            if PARAMETERS in cell.metadata.get("tags", []):
                 source += "".join(f"\n{name} = {value!r}" for name, value in given.items())
             failed, said = _executed_cell(shell, source)
             if failed is None and not said:
@@ -224,8 +228,6 @@ def _executed_cell(shell: InteractiveShell, source: str) -> tuple[BaseException 
     failed = done.error_before_exec or done.error_in_exec or (errors[0] if errors else None)
     shown = [output.data for output in written.outputs]
     texts = [written.stdout, *(data.get("text/plain", "") for data in shown)]
-    if SHOW:
-        print(*texts, sep="\n")
     if written.stderr:
         return failed, f"wrote to stderr: {written.stderr}"
     if nothing := next(filter(None, map(NO_NUMBER.search, texts)), None):
@@ -266,21 +268,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", action="append", choices=SETS, help="[default: all]")
     parser.add_argument("--only", action="append", help="chapters [default: all]")
-    parser.add_argument("--sample", type=int, help="as many pairs of set and chapter, drawn by the seed")
+    parser.add_argument("--sample", type=int, help="as many chapters, each on one set, drawn by the seed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder of sets and measurements, kept [default: a temporary one]")
+    parser.add_argument("--trace", action="store_true", help="show where a chapter failed")
     told = parser.parse_args()
     chapters = [book.find_chapter(name) for name in told.only or []] or book.chapters()
     todo = [(name, chapter) for name in told.set or SETS for chapter in chapters]
     if told.sample:
-        todo = sorted(random.Random(told.seed).sample(todo, min(told.sample, len(todo))), key=todo.index)
+        rng = random.Random(told.seed)
+        todo = [(rng.choice(told.set or list(SETS)), chapter) for chapter in rng.sample(chapters, told.sample)]
     with tempfile.TemporaryDirectory() as scratch:
-        failed = run(todo, told.keep or Path(scratch))
+        failed = run(todo, told.keep or Path(scratch), told.trace)
     return int(failed > 0)
 
 
-def run(todo: list[tuple[str, str]], root: Path) -> int:
-    """Execute pairs of set and chapter, print a line for each, and return how many failed."""
+def run(todo: list[tuple[str, str]], root: Path, trace: bool) -> int:
+    """Execute pairs of set and chapter, print a line for each, and return how many failed; `trace`: where."""
     root = root.resolve()
     root.mkdir(parents=True, exist_ok=True)
     os.environ |= {"N2V_STORE": str(root / "store"), "N2V_DATA": str(root / "data"), "N2V_PROGRESS": "0"}
@@ -295,9 +299,7 @@ def run(todo: list[tuple[str, str]], root: Path) -> int:
             outcome = f"says: {said}" if said else "runs"
         except Executed as error:
             failed, outcome = failed + 1, f"FAILED {error}"
-            if os.environ.get("POOR_SETS_TRACE"):
-                import traceback
-
+            if trace:
                 traceback.print_exception(error.__cause__)
         print(
             f"{probe:<14} {chapter.removeprefix('book/'):<36} {time.perf_counter() - start:5.1f} s  {outcome}",
