@@ -19,7 +19,7 @@ from scipy import stats
 
 from n2vlib import charts, gallery, look, tables
 from n2vlib.activations import Layer, read_layers
-from n2vlib.analysis import discrimination, likeness
+from n2vlib.analysis import discrimination, likeness, rating
 from n2vlib.charts.theme import drawable
 from n2vlib.claims import claim
 from n2vlib.errors import BadInput
@@ -204,6 +204,11 @@ def test_a_claim_that_a_set_is_too_poor_for_is_not_measured_and_says_why():
 
     found = claim.check({"kin": too_poor}, None, ["kin"]).iloc[0]
     assert found["holds"] == "not measured" and "fewer than three concepts" in found["note"]
+
+
+def test_questions_for_people_need_a_filter_that_fires():
+    with pytest.raises(BadInput, match="no filter fires in 15 images; take more images or a larger tau"):
+        rating.deal(pd.DataFrame({"layer": [], "label": []}), 4, seed=0)
 
 
 def test_no_pair_dealt_anew_is_no_share():

@@ -44,12 +44,7 @@ def named(layers: Mapping[str, Layer], probe: ProbeSet) -> pd.DataFrame:
     for layer in layers.values():
         enough = (layer.highest > layer.thresholds).sum(axis=0) >= PATCHES
         tables_of.append(dissection.filters(layer, probe).loc[enough].rename(columns={"name": "label"}))
-    found = pd.concat(tables_of, ignore_index=True).assign(asked=OWN)
-    if found.empty:
-        raise BadInput(
-            f"ratings: no filter fires in {PATCHES} images of {probe.name}; take more images or a larger tau"
-        )
-    return found
+    return pd.concat(tables_of, ignore_index=True).assign(asked=OWN)
 
 
 def planted(named: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -75,6 +70,8 @@ def deal(named: pd.DataFrame, each: int, seed: int) -> pd.DataFrame:
 
     A filter is asked about once, so that two labels for the same patches do not give the control away.
     """
+    if named.empty:
+        raise BadInput(f"ratings: no filter fires in {PATCHES} images; take more images or a larger tau")
     rng, wrong, dealt = np.random.default_rng(seed), planted(named, seed), []
     for _, group in named.groupby("layer", sort=False):
         drawn = rng.permutation(group.index)[:each]
