@@ -14,6 +14,7 @@ from n2vlib.errors import BadInput
 from n2vlib.networks import Network, load_network
 from n2vlib.parameters import check_parameters
 from n2vlib.probe import ProbeSet, load_probe
+from n2vlib.probe.needs import need
 from n2vlib.provenance import provenance
 from n2vlib.store import Store
 
@@ -29,6 +30,7 @@ __all__ = [
     "check_parameters",
     "load_network",
     "load_probe",
+    "need",
     "provenance",
     "read_layers",
 ]

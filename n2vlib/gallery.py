@@ -44,6 +44,7 @@ def show(
     heat: _Many | None = None,
     columns: int = 4,
     heading: str = "",
+    nothing: str = "no picture to show",
 ) -> Shown:
     """A grid of pictures, `columns` across where there is room, two on a phone.
 
@@ -51,6 +52,7 @@ def show(
     captions    one per image, usually of `caption`
     annotated, predicted    bool (image, h, w) of any size; None, or None for an image, where there is no mask
     heat        float (image, h, w), activation maps on one common scale, laid over the images
+    nothing     what is said where there is no image
     """
     count = len(images)
     layers = {"captions": captions, "annotated": annotated, "predicted": predicted, "heat": heat}
@@ -63,6 +65,8 @@ def show(
         mine = [None if each is None else each[i] for each in (annotated, predicted, heat)]
         picture = compose(images[i], mine[0], mine[1], None if mine[2] is None else mine[2] / (top or 1.0))
         cells.append(_cell(picture, captions[i], _alt(captions[i], mine[0], mine[1], mine[2])))
+    if not cells:
+        return Shown.of(f"{heading}: {nothing}" if heading else f"{nothing.capitalize()}.")
     key = _key(_any(annotated), _any(predicted), _any(heat), top)
     grid = f'<div style="{_grid(columns)}">{"".join(cells)}</div>'
     html = f'<div class="n2v-gallery" style="margin-bottom:1em">{_heading(heading)}{grid}{key}</div>'

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Self
 
 import pandas as pd
 
@@ -23,6 +24,11 @@ class Shown:
 
     def __repr__(self) -> str:
         return self.text
+
+    @classmethod
+    def of(cls, line: str) -> Self:
+        """One line of text, in the place of a figure that cannot be drawn."""
+        return cls(f'<p class="n2v-nothing">{escape(line)}</p>', line)
 
 
 def table(
@@ -47,6 +53,7 @@ def table(
         every = _table(frame, digits, best, links or {})
         full = f"<details><summary>show all {len(frame)} rows</summary>{every}</details>"
         body = f'<div style="display:flex;flex-direction:column-reverse;align-items:flex-start">{full}{head}</div>'
+    caption = f"{caption} (no row)".strip() if frame.empty else caption
     below = f'<figcaption style="text-align:left;margin:.5em 0 0">{escape(caption)}</figcaption>' if caption else ""
     text = _formatted(frame.head(rows), digits).to_string(index=False)
     more = f"\n({len(frame) - rows} more rows)" if len(frame) > rows else ""

@@ -31,6 +31,17 @@ def categories(present: Iterable[str]) -> list[str]:
     return [c for c in CATEGORIES if c in found] + sorted(found - set(CATEGORIES))
 
 
+def preferred(rows: pd.DataFrame, *wanted: str) -> pd.DataFrame:
+    """The rows of the wanted categories; where a set does not know them, all rows."""
+    mine = rows.loc[rows["category"].isin(wanted)]
+    return rows if mine.empty else mine
+
+
+def said(value: float, fmt: str = ".2f") -> str:
+    """A number in a sentence; where there is none (too few concepts, all alike), words."""
+    return format(value, fmt) if np.isfinite(value) else "not defined"
+
+
 def colors(shown: Iterable[str]) -> list[str]:
     """The fixed color of each category, grey for one the papers do not have."""
     fixed: dict[str, str] = dict(zip(CATEGORIES, COLORS, strict=True))

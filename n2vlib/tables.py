@@ -205,6 +205,24 @@ def bootstrap_mean(values: np.ndarray, seed: int = 0, level: float = 0.95, draws
     return float(low), float(high)
 
 
+def rank_correlation(x: pd.Series, y: pd.Series) -> float:
+    """Spearman's rank correlation over the rows that both have; NaN where either has fewer than two values there."""
+    both = pd.DataFrame({"x": x, "y": y}).dropna()
+    one, other = pd.Series(both["x"]), pd.Series(both["y"])
+    return float(one.corr(other, method="spearman")) if min(one.nunique(), other.nunique()) > 1 else np.nan
+
+
+def in_groups(values: pd.Series, names: list[str]) -> pd.Series:
+    """The group of each value, equally many in each, low to high; "all" where the values are too alike to be parted."""
+    edges = values.quantile(np.linspace(0, 1, len(names) + 1))
+    return pd.Series(pd.qcut(values, len(names), labels=names) if edges.is_unique else "all", values.index)
+
+
+def stacked(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """The tables below each other; an empty one with these columns where there is none."""
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
 def need(table: pd.DataFrame, columns: list[str]) -> None:
     """BadInput when a column is missing."""
     missing = [column for column in columns if column not in table]

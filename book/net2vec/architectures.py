@@ -72,6 +72,7 @@ from n2vlib import charts
 from n2vlib.analysis import comparison
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
+n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it")
 own = {"network": NETWORK, "layer": LAYERS[-1], "weights": WEIGHTS, "preprocessing": PREPROCESSING}
 options = {"tau": TAU, "epochs": EPOCHS, "seed": SEED, "device": DEVICE, "store": store}
 measured = [comparison.measure(probe, row, **options) for row in [own, *NETWORKS]]
@@ -216,11 +217,12 @@ for row in nothing.itertuples():
 # something to see; the other networks were not asked.
 
 # %%
-from n2vlib import gallery
+from n2vlib import gallery, look
 from n2vlib.iou import individual_iou, predicted_mask
 
-val = pd.concat(one.alignments[1].scores.query("split == 'val' and images >= 5") for one in measured)
-named = val.query("category == 'object'") if (val["category"] == "object").any() else val
+every = pd.concat(one.alignments[1].scores.query("split == 'val' and images > 0") for one in measured)
+val = every.query("images >= 5")
+named = look.preferred(val if len(val) else every, "object")
 concept = int(named.groupby("concept")["set_iou"].median().idxmax())
 shown = combination.pairs.query("concept == @concept and split == 'val'").sort_values("individual_iou")
 image = int(shown["image"].iloc[3 * len(shown) // 4])

@@ -68,6 +68,7 @@ n2vlib.check_parameters(globals())
 
 # %%
 probe = n2vlib.load_probe(PROBE)
+fit = n2vlib.need(probe, "training images", "validation images", "images without it")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
 layer = layers[LAYERS[-1]]
@@ -83,7 +84,8 @@ import numpy as np
 
 in_training, half = probe.split == "train", (probe.split == "train").sum() / 2
 training = probe.concepts.index.map(lambda c: len(probe.images_with(c, "train")))
-eligible = probe.concepts.assign(training=training).query("training < @half")
+known = probe.concepts.assign(training=training).loc[fit]
+eligible = known.query("training < @half") if (known["training"] < half).any() else known
 concept = int(eligible.sort_values(["segmentable", "training"], ascending=[True, False]).index[0])
 name, truth = probe.concepts.loc[concept, "name"], np.isin(np.arange(len(probe)), probe.images_with(concept))
 print(f"{name}: {truth[in_training].sum()} training images with it, {(~truth & in_training).sum()} without")

@@ -70,6 +70,7 @@ n2vlib.check_parameters(globals())
 
 # %%
 probe = n2vlib.load_probe(PROBE)
+fit = n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
 layer = layers[LAYERS[-1]]
@@ -83,8 +84,11 @@ layer = layers[LAYERS[-1]]
 # %%
 import numpy as np
 
-small = (probe.concepts["coverage"] / probe.concepts["frequency"]) < 0.1
-eligible = probe.concepts[small & probe.concepts["category"].isin(["object", "part"]) & probe.concepts["segmentable"]]
+from n2vlib import look
+
+outlined = probe.concepts.loc[fit]
+small = outlined[outlined["coverage"] / outlined["frequency"] < 0.1]
+eligible = look.preferred(small if len(small) else outlined, "object", "part")
 concept = int(eligible["frequency"].idxmax())
 training = probe.images_with(concept, "train")
 annotated = np.stack([probe.annotated(concept, i) for i in training])
@@ -255,7 +259,7 @@ totals = together[layer.name].pairs.query("split == 'val'").groupby("concept")[[
 times = totals["predicted"] / totals["annotated"]
 print(f"{len(losing)} concepts lose on validation images; {also:.0%} of them on training images too.")
 print(f"Median predicted area, in annotated areas: {times.median():.1f} over all concepts,")
-print(f"{times.reindex(losing['concept']).median():.1f} over those that lose.")
+print(f"{look.said(times.reindex(losing['concept']).median(), '.1f')} over those that lose.")
 
 # %% [markdown]
 # ## With the logarithm

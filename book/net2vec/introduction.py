@@ -75,6 +75,7 @@ from n2vlib.analysis import maximal, sharing
 from n2vlib.methods import single_filter
 
 probe = n2vlib.load_probe(PROBE)
+n2vlib.need(probe, "pixel maps", "training images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
 layer = layers[LAYERS[-1]]
@@ -250,8 +251,11 @@ print(f"The four images shown of each filter hold {sum(inside) / sum(total):.1%}
 
 # %%
 several = sharing.concepts_served(sharing.strongest_filters(found))["concepts"]
-print(f"{layer.name}: {(several > 1).sum()} of {len(several)} filters are the best one for two or more concepts,")
-print(f"{(several == 0).sum()} for none; one filter is the best for {several.max()} concepts.")
+if len(several):
+    print(f"{layer.name}: {(several > 1).sum()} of {len(several)} filters are the best one for two or more concepts,")
+    print(f"{(several == 0).sum()} for none; one filter is the best for {several.max()} concepts.")
+else:
+    print("No concept with pixel maps has validation images, without which no best filter is counted.")
 
 # %% [markdown]
 # ## Where we differ

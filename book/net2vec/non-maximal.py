@@ -58,11 +58,12 @@ n2vlib.check_parameters(globals())
 # %%
 import pandas as pd
 
-from n2vlib import charts, tables
+from n2vlib import charts, look, tables
 from n2vlib.analysis import individual, maximal
 from n2vlib.methods import segmentation, single_filter
 
 probe = n2vlib.load_probe(PROBE)
+n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
 layer = layers[LAYERS[-1]]
@@ -160,7 +161,7 @@ stacked = pd.concat(
 )
 
 # %%
-title = f"In {layer.name}, {because['single filter']:.0%} of the best filters' zeros are images in which nothing fires"
+title = f"In {layer.name}, {look.said(because['single filter'], '.0%')} of the best filters' zeros are images in which nothing fires"
 note = "Of all pairs of a concept and an image that contains it; 95% over images drawn again."
 charts.by_layer(stacked, "share", title, "share of validation images", "series", fmt=".0%", note=note)
 
@@ -301,7 +302,7 @@ scores = pd.concat([found.scores for found in methods.values()])
 set_iou = scores.query("split == 'val'").pivot(index="concept", columns="method", values="set_iou").loc[coherent.index]
 for method in methods:
     print(
-        f"{method}: rank correlation of coherence and set IoU over concepts {coherent[method].corr(set_iou[method], method='spearman'):.2f}"
+        f"{method}: rank correlation of coherence and set IoU over concepts {look.said(tables.rank_correlation(coherent[method], set_iou[method]))}"
     )
 
 # %% [markdown]
@@ -313,7 +314,9 @@ for method in methods:
     print(
         f"{method}, {layer.name}: zero in {row['zero']:.0%} of the images of a concept, nothing fires in {row['silent']:.0%};"
     )
-    print(f"  where it overlaps, individual IoU is {row['mean']:.2f} on average, with a deviation of {row['std']:.2f}.")
+    print(
+        f"  where it overlaps, individual IoU is {look.said(row['mean'])} on average, with a deviation of {look.said(row['std'])}."
+    )
 
 # %% [markdown]
 # ## Where we differ
@@ -338,10 +341,11 @@ ious = here.query("method == 'combination'").set_index(["concept", "image"])["in
 rows = [(c, maximal.strongest(strength["combination"][c], 1)[0]) for c in coherent.index]
 best = {c: ious.get((c, i), np.nan) for c, i in rows}
 middle = ious[ious > 0].groupby("concept").median()
-gap = (pd.Series(best) - middle).dropna().sort_values(ascending=False)
-print(
-    f"{probe.concepts.loc[gap.index[0], 'name']}: {best[gap.index[0]]:.2f} in the strongest image, {middle[gap.index[0]]:.2f} in the median one."
-)
+gap = (pd.Series(best, dtype=float) - middle).dropna().sort_values(ascending=False)
+for c in gap.index[:1]:
+    print(f"{probe.concepts.loc[c, 'name']}: {best[c]:.2f} in the strongest image, {middle[c]:.2f} in the median one.")
+if gap.empty:
+    print("No concept is in its own strongest image.")
 
 # %% [markdown]
 # ## Take-away

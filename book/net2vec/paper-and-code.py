@@ -58,6 +58,7 @@ n2vlib.check_parameters(globals())
 
 # %%
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
+n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 name = LAYERS[-1]
 layer = n2vlib.read_layers(network, [name], probe, tau=TAU, device=DEVICE, store=store)[name]
@@ -79,7 +80,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from n2vlib import charts
+from n2vlib import charts, look
 
 alpha = 0.95
 z = torch.linspace(-6, 6, 49, requires_grad=True)
@@ -285,7 +286,9 @@ note(
 )
 training = alone.scores.query("split == 'train'").set_index("concept")["images"].reindex(single.index)
 flattery, few = single["train"] - single["val"], training <= training.median()
-print(f"up to {training.median():.0f} training images: {flattery[few].mean():+.4f}; more: {flattery[~few].mean():+.4f}")
+print(
+    f"up to {training.median():.0f} training images: {flattery[few].mean():+.4f}; more: {look.said(flattery[~few].mean(), '+.4f')}"
+)
 
 # %% [markdown]
 # ## An accuracy, averaged

@@ -212,13 +212,13 @@ charts.concept_counts(concepts, f"{seldom:.0%} of the concepts are in fewer than
 # of the pictures, and where it is, it leaves most of the picture to others. Recognition has to work there.
 
 # %%
-from n2vlib.look import categories
+from n2vlib import look
 
 summary = concepts.groupby("category").agg(
     concepts=("name", "size"), images=("images", "median"), area=("area", "median")
 )
 summary["labelled"] = pairs.groupby("category")["image"].nunique() / len(probe)
-summary = summary.loc[categories(summary.index)].reset_index().astype({"images": int})
+summary = summary.loc[look.categories(summary.index)].reset_index().astype({"images": int})
 summary.columns = ["category", "concepts", "median images", "median area", "labelled images"]
 charts.table(summary)
 
@@ -368,13 +368,16 @@ with TemporaryDirectory() as folder:
 #    chapter on it. Which numbers move, and which cannot?
 
 # %% tags=["solution", "hide-input"]
-objects = pairs.query("category == 'object'")
+objects = look.preferred(pairs, "object")
 together = pd.crosstab(objects["image"], objects["name"])
 both = together.T @ together
 either = np.add.outer(np.diag(both), np.diag(both)) - both
 overlap = (both / either).rename_axis(columns="other").where(np.tri(len(both), k=-1, dtype=bool)).stack().dropna()
-print("1.", "; ".join(f"{one} and {other}: {value:.0%}" for (one, other), value in overlap.nlargest(3).items()))
-print("2.", int(np.ceil(np.log(0.01) / np.log(share))), "images")
+print(
+    "1.",
+    "; ".join(f"{one} and {other}: {value:.0%}" for (one, other), value in overlap.nlargest(3).items()) or "no two",
+)
+print("2.", f"{np.ceil(np.log(0.01) / np.log(share)):.0f} images" if 0 < share < 1 else "none: there is one split only")
 
 # %% [markdown]
 # ## Take-away

@@ -65,11 +65,12 @@ n2vlib.check_parameters(globals())
 import numpy as np
 import pandas as pd
 
-from n2vlib import charts, tables
+from n2vlib import charts, look, tables
 from n2vlib.analysis import sharing
 from n2vlib.methods import classification, single_filter
 
 probe = n2vlib.load_probe(PROBE)
+n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
 outlined = {name: single_filter.align(layer, probe) for name, layer in layers.items()}
@@ -111,7 +112,7 @@ print(f"{layer.name}, filter {k}: best for {len(names)} of {len(places)} concept
 # %%
 scores = pd.concat([found.scores for found in outlined.values()])
 best = tables.best_filters(scores, layer.name, split="train")
-objects = best.query("category == 'object'")
+objects = look.preferred(best, "object")
 group = sharing.most_shared(objects if objects["filter"].duplicated().any() else best)
 charts.table(
     group.rename(columns={"value": "set_iou"}), f"{layer.name}: one filter, and its set IoU on training images"
@@ -182,7 +183,7 @@ print(f"in the lower third for {thirds[2]:.0%}.")
 
 # %%
 iou = pd.DataFrame(single_filter.set_iou(layer, probe, "val").T, index=probe.concepts.index)
-part = (best.query("category == 'part'") if (best["category"] == "part").any() else best).iloc[0]
+part = look.preferred(best, "part").iloc[0]
 rank = iou.rank(axis=1, ascending=False, method="min")[part["filter"]].astype(int)
 others = probe.concepts.assign(set_iou=iou[part["filter"]], rank=rank).query("segmentable").nlargest(8, "set_iou")
 caption = f"{layer.name}, filter {part['filter']}, the best for {part['name']}: concepts it agrees with most"

@@ -75,6 +75,7 @@ n2vlib.check_parameters(globals())
 from n2vlib import charts
 
 probe = n2vlib.load_probe(PROBE)
+fit = n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 asked = {network.layer(name): name for name in LAYERS}
 shown = network.layers().query("name in @asked")
@@ -99,11 +100,13 @@ layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, stor
 # middle: neither the best nor the worst.
 
 # %%
+from n2vlib import look
 from n2vlib.methods import single_filter
 
 layer = layers[LAYERS[-1]]
 best = single_filter.align(layer, probe, align_corners=ALIGN_CORNERS)
-things = best.scores.query("category in ['object', 'part'] and split == 'train'").nlargest(1, "set_iou").iloc[0]
+known = best.scores.query("split == 'train' and concept in @fit")
+things = look.preferred(known, "object", "part").nlargest(1, "set_iou").iloc[0]
 pairs = best.pairs.query("concept == @things.concept and split == 'val'").sort_values("individual_iou")
 example = pairs.iloc[len(pairs) // 2]
 image, filter_k = int(example["image"]), int(things["filter"])

@@ -64,6 +64,7 @@ from n2vlib.analysis import correlation
 from n2vlib.methods import segmentation, single_filter
 
 probe = n2vlib.load_probe(PROBE)
+n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
 layer = layers[LAYERS[-1]]
@@ -113,7 +114,7 @@ print(f"{probe.concepts.loc[middle, 'name']}: r = {r:.3f}, p = {p:.2g}, over {le
 # images.
 
 # %%
-picked = [int(ordered.index[at]) for at in (len(ordered) * 3 // 4, len(ordered) // 4)]
+picked = list(dict.fromkeys(int(ordered.index[at]) for at in (len(ordered) * 3 // 4, len(ordered) // 4)))
 best = alone[layer.name].scores.query("split == 'val'").set_index("concept")["filter"]
 told = probe.concepts.loc[picked, ["name", "category"]].assign(r=found["r"].round(2) + 0.0)
 points = pd.concat(
@@ -121,7 +122,7 @@ points = pd.concat(
     .rename_axis("filter").reset_index().assign(panel=f"{told.loc[c, 'name']}: r = {told.loc[c, 'r']:+.2f}")
     for c in picked
 )  # fmt: skip
-high, low = told["r"]
+high, low = told["r"].iloc[[0, -1]]
 charts.weights_scatter(
     points, f"Half of the concepts of {layer.name} have a correlation between {low:.2f} and {high:.2f}"
 )

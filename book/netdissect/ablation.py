@@ -64,7 +64,7 @@ n2vlib.check_parameters(globals())
 # %%
 import pandas as pd
 
-from n2vlib import charts, published
+from n2vlib import charts, look, published, tables
 
 stated = published.table("bau2020_ablation").set_index("claim_id")["value"]
 rows = [
@@ -293,13 +293,13 @@ iou = named["dissection_iou"]
 bins = pd.cut(times, [-1, 0, 1, 3, np.inf], labels=["none", "1", "2 or 3", "4 and more"])
 by_bin = iou.groupby(bins, observed=True).agg(["size", "mean", lambda each: (each > CUT).mean()]).reset_index()
 by_bin.columns = ["among the 4 most damaging for so many classes", "filters", "mean IoU", "share that are detectors"]
-rank = times.corr(iou, method="spearman")
-charts.table(by_bin, f"{layer.n_filters} filters, {len(asked.classes)} classes; rank correlation {rank:.2f}")
+rank = look.said(tables.rank_correlation(times, iou))
+charts.table(by_bin, f"{layer.n_filters} filters, {len(asked.classes)} classes; rank correlation {rank}")
 
 # %%
 beside = pd.DataFrame({"classes": times, "IoU": iou, "detector": (iou > CUT).astype(float)}).corr(method="spearman")
-print(f"Rank correlation of the number of classes with the IoU {beside.loc['classes', 'IoU']:.2f},", end=" ")
-print(f"with being a detector {beside.loc['classes', 'detector']:.2f}: the mean can rise without the share.")
+print(f"Rank correlation of the number of classes with the IoU {look.said(beside.loc['classes', 'IoU'])},", end=" ")
+print(f"with being a detector {look.said(beside.loc['classes', 'detector'])}: the mean can rise without the share.")
 
 # %% [markdown]
 # ## A concept's detectors against its direction

@@ -92,7 +92,7 @@ layers = n2vlib.read_layers(turned, list(matrices), probe, **options)
 import numpy as np
 import pandas as pd
 
-from n2vlib import charts
+from n2vlib import charts, look
 
 squared = {step: matrices[f"rotation 0, alpha {step:g}"] ** 2 for step in steps}
 own = [float(np.diag(each).mean()) for each in squared.values()]
@@ -124,7 +124,8 @@ pixels = network.preprocessing(probe.image(image)[None])
 maps = run_layers(network.module.cpu(), [plain.module], pixels)[plain.module][0].numpy()
 mixed = np.einsum("k,khw->hw", turns[0][direction], maps)
 fired = mixed > full.thresholds[direction]
-assert (fired != full.fired_in(image)[direction]).mean() < 0.02
+clear = ~np.isclose(mixed, full.thresholds[direction], rtol=1e-5)  # at the threshold itself, rounding decides
+assert (clear & (fired != full.fired_in(image)[direction])).mean() < 0.02
 print(f"direction {direction}, image {image}: by hand it fires at {fired.sum()} places,")
 print(f"in the library at {full.fired_in(image)[direction].sum()}; its lowest value in this image is {mixed.min():.2f}")
 
@@ -390,7 +391,7 @@ known = cuts.dropna()
 for end in known.iloc[[0, -1]].itertuples(index=False) if len(known) else []:
     print(f"At a cut of {end[0]:.2f} a rotation costs {end[-1]:.0f}% of them.")
 ranks = totals.reset_index()[["alpha", "unique_detectors"]].corr(method="spearman").iloc[0, 1]
-print(f"Rank correlation of alpha and unique detectors, over all rotations: {ranks:.2f}")
+print(f"Rank correlation of alpha and unique detectors, over all rotations: {look.said(ranks)}")
 print(f"The best filter is ahead of the best direction for {np.mean(ahead):.0%} of the concepts found.")
 for head, rows in heads.groupby("head", sort=False) if len(heads) else []:
     two = rows.set_index("space")["accuracy"]

@@ -56,12 +56,13 @@ n2vlib.check_parameters(globals())
 import pandas as pd
 import torch
 
-from n2vlib import charts, gallery
+from n2vlib import charts, gallery, look, tables
 from n2vlib.analysis import detecting, history
 from n2vlib.zoo import shipped
 from n2vlib.zoo.tasks import captions
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
+n2vlib.need(probe, "validation images")
 speaker = n2vlib.load_network(NETWORKS[0]["network"])
 words = shipped.record(NETWORKS[0]["network"])["outputs"]["words"]
 
@@ -160,8 +161,8 @@ by_word = pd.DataFrame(rows, columns=columns).sort_values("said where it is", as
 
 # %%
 if len(by_word) > 2:
-    r = by_word["best dissection IoU"].corr(by_word["said where it is"], method="spearman")
-    told = charts.table(by_word, f"Spearman's rank correlation over {len(by_word)} words: {r:.2f}", digits=2, rows=12)
+    r = look.said(tables.rank_correlation(by_word["best dissection IoU"], by_word["said where it is"]))
+    told = charts.table(by_word, f"Spearman's rank correlation over {len(by_word)} words: {r}", digits=2, rows=12)
 else:
     told = "Fewer than three words of the network are concepts of this probe set in enough images."
 told
@@ -174,7 +175,7 @@ told
 spoken = by_word[by_word[["said where it is", "said where it is not"]].max(axis=1) > 0]
 r = spoken[["best dissection IoU", "said where it is"]].corr(method="spearman", min_periods=3).iloc[0, 1]
 print(f"{len(by_word) - len(spoken)} of {len(by_word)} words are never said;", end=" ")
-print(f"rank correlation over the other {len(spoken)}: {r:.2f}")
+print(f"rank correlation over the other {len(spoken)}: {look.said(r)}")
 told = by_word[by_word["said where it is"] > 0.5]
 print(f"{len(told)} words are said of more than half of their images;", end=" ")
 print(f"{(told['best dissection IoU'] > CUT).sum()} of them are matched by a filter above the cut,", end=" ")

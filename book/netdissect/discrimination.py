@@ -56,7 +56,7 @@ n2vlib.check_parameters(globals())
 # %%
 import pandas as pd
 
-from n2vlib import charts
+from n2vlib import charts, look, tables
 from n2vlib.analysis import discrimination
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
@@ -121,10 +121,10 @@ charts.table(shown, "Mean accuracy over classes, validation images", rows=20)
 
 # %%
 ranks = {
-    name: each["unique object detectors"].corr(each["accuracy"], method="spearman")
+    name: look.said(tables.rank_correlation(each["unique object detectors"], each["accuracy"]))
     for name, each in answered.groupby("question", sort=False)
 }
-title = "Rank correlation of accuracy with object detectors: " + ", ".join(f"{k} {r:.2f}" for k, r in ranks.items())
+title = "Rank correlation of accuracy with object detectors: " + ", ".join(f"{k} {r}" for k, r in ranks.items())
 axis = "mean accuracy over classes"
 charts.networks_in_order(answered, "unique object detectors", "accuracy", title, axis, panel="question")
 
@@ -137,7 +137,9 @@ untaught = networks["training"] == "random"
 taught = wide.loc[networks.loc[~untaught, "label"]]
 for label in networks.loc[untaught, "label"]:
     print(f"{label}: unique object detectors {wide.loc[label, 'unique object detectors']:.0f};", end=" ")
-    print(f"more than {(taught['unique object detectors'] < objects[label]).sum()} of {len(taught)} taught networks")
+    print(
+        f"more than {(taught['unique object detectors'] < objects.get(label, 0)).sum()} of {len(taught)} taught networks"
+    )
     for name in asked:
         mine = wide.loc[label, name]
         print(f"{name}: accuracy {mine:.3f}, more than {(taught[name] < mine).sum()} of {len(taught)} taught networks")
@@ -237,7 +239,8 @@ first = pd.DataFrame([told.contributions(at).index[:1].tolist() for at in range(
 concept = named["concept"].to_numpy()[first]
 there = np.array([shows.at[image, c] for image, c in zip(told.images, concept, strict=True)])
 for answer, mine in (("right", is_right), ("wrong", ~is_right)):
-    print(f"{answer}: {mine.sum()} images; in {1 - there[mine].mean():.0%} the first filter's concept is not shown")
+    missing = look.said(1 - pd.Series(there[mine], dtype=float).mean(), ".0%")
+    print(f"{answer}: {mine.sum()} images; in {missing} the first filter's concept is not shown")
 
 # %% [markdown]
 # ## Where we differ

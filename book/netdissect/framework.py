@@ -73,7 +73,7 @@ n2vlib.check_parameters(globals())
 # %%
 import pandas as pd
 
-from n2vlib import charts, published
+from n2vlib import charts, look, published
 
 probe = n2vlib.load_probe(PROBE)
 groups = probe.concepts.groupby("category")["frequency"]
@@ -263,8 +263,8 @@ by_cut = {
 }
 moved = pd.DataFrame(by_cut).rename_axis("layer").rename_axis(columns="cut")
 lines = moved.stack().rename("unique detectors").reset_index()
-agree = moved.corrwith(moved[0.04], method="spearman")
-title = f"Unique detectors by cut; rank correlation with the order at 0.04: {agree.min():.2f} or more"
+agree = pd.Series({cut: tables.rank_correlation(moved[cut], moved[0.04]) for cut in cuts})
+title = f"Unique detectors by cut; rank correlation with the order at 0.04: {look.said(agree.min())} or more"
 charts.lines(lines, "cut", "unique detectors", title, ("cut on the dissection IoU", "unique detectors"), series="layer")
 
 # %% [markdown]
@@ -279,9 +279,15 @@ charts.lines(lines, "cut", "unique detectors", title, ("cut on the dissection Io
 # %%
 from n2vlib.conventions import CONVENTIONS
 
-each_way = {way.name: dissection.filters(layer.at(way.tau), probe, convention=way.name) for way in CONVENTIONS.values()}
-paper = each_way["netdissect"]
-rows = []
+each_way = {}
+for name, way in CONVENTIONS.items():
+    try:
+        each_way[name] = dissection.filters(layer.at(way.tau), probe, convention=name)
+    except n2vlib.BadInput as error:  # this set, or this layer, cannot be measured in this way
+        print(f"{name} is left out: {error}")
+
+# %%
+paper, rows = each_way["netdissect"], []
 for name, filters in each_way.items():
     detector, same = filters["dissection_iou"] > CUT, filters["concept"] == paper["concept"]
     rows.append(
@@ -296,7 +302,8 @@ charts.table(ways, f"{layer.name}, {layer.n_filters} filters", digits=(3 if ways
 # was made with can be off by more than the difference it is meant to show.
 
 # %%
-apart = paper.assign(other=each_way["dissect"]["name"], iou=each_way["dissect"]["dissection_iou"])
+third = each_way.get("dissect", paper)
+apart = paper.assign(other=third["name"], iou=third["dissection_iou"])
 apart = apart[apart["name"] != apart["other"]].nlargest(8, "dissection_iou")
 shown = apart[["filter", "name", "dissection_iou", "other", "iou"]]
 shown.columns = ["filter", "netdissect", "IoU", "dissect", "IoU there"]

@@ -130,6 +130,7 @@ charts.table(pd.DataFrame([(words, "yes" if holds else "no") for words, holds in
 from n2vlib.analysis import rating
 
 probe, network = n2vlib.load_probe(PROBE), n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
+n2vlib.need(probe, concepts=2)  # a wrong label must be another one
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
 named = rating.named(layers, probe)
 control = rating.planted(named, SEED)
@@ -320,11 +321,7 @@ for name in layers:
         pictures += [probe.image(int(image)) for image in images[:3]]
         captions += [gallery.caption(f"{row.filter}: {row.label}", row.dissection_iou)] * 3
         patches += list(masks[:3])
-    strips.append(
-        gallery.show(
-            pictures, captions, predicted=patches, columns=6, heading=name if pictures else f"{name}: no detector"
-        )
-    )
+    strips.append(gallery.show(pictures, captions, predicted=patches, columns=6, heading=name, nothing="no detector"))
 gallery.stack(*strips)
 
 # %% [markdown]

@@ -62,7 +62,7 @@ n2vlib.check_parameters(globals())
 # The paper's networks, by training:
 
 # %%
-from n2vlib import charts, published
+from n2vlib import charts, look, published
 
 names = published.table("netdissect_table2_networks")
 listed = names.groupby(["training", "network"], sort=False)["dataset_or_task"].agg(", ".join).reset_index()
@@ -294,8 +294,8 @@ pictures(cells, 6 if len(riddles) > 1 else 3)
 # %%
 objects = {name: detecting.by_concept(each, "object") for name, each in found.items()}
 richest = max(objects, key=lambda name: objects[name]["detectors"].sum())
-r, r_low, r_high = detecting.correlation(objects[richest], SEED)
-words = f"{richest}: r = {r:.2f} ({r_low:.2f} to {r_high:.2f}) over {len(objects[richest])} objects"
+r, low, high = (look.said(number) for number in detecting.correlation(objects[richest], SEED))
+words = f"{richest}: r = {r} ({low} to {high}) over {len(objects[richest])} objects"
 words += f"; the paper has {claims['nd_c11']}"
 charts.iou_by_detectors(objects[richest], words, "In brackets: 95% bootstrap interval over objects.")
 

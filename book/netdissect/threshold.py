@@ -243,21 +243,26 @@ charts.table(rules.fillna(0).rename_axis("category").reset_index(), f"Detectors 
 # tiny one cannot. Does the size of a concept predict the best IoU that any filter reaches?
 
 # %%
-covered = probe.concepts["coverage"] / len(probe)
-reached = pd.Series(iou.max(axis=0), probe.concepts.index)
+from n2vlib import look, tables
+
 pixelwise = probe.concepts["segmentable"]
-rank = covered[pixelwise].corr(reached[pixelwise], method="spearman")
-third = pd.qcut(covered[pixelwise], 3, labels=["smallest third", "middle third", "largest third"])
-sizes = reached[pixelwise].groupby(third, observed=True).agg(["mean", "max", "size"])
+covered = probe.concepts.loc[pixelwise, "coverage"] / len(probe)
+reached = pd.Series(iou.max(axis=0), probe.concepts.index)[pixelwise]
+rank = look.said(tables.rank_correlation(covered, reached))
+third = tables.in_groups(covered, ["smallest third", "middle third", "largest third"])
+sizes = reached.groupby(third, observed=True).agg(["mean", "max", "size"])
 sizes.columns = ["mean of the best IoU", "largest", "concepts"]
-charts.table(sizes.rename_axis("share of all pixels").reset_index(), f"{layer.name}; rank correlation {rank:.2f}")
+charts.table(sizes.rename_axis("share of all pixels").reset_index(), f"{layer.name}; rank correlation {rank}")
 
 # %%
-means, less = sizes["mean of the best IoU"], (covered[pixelwise] < TAU).mean()
-print(
-    f"Reached best: the {means.idxmax()}, {means.max():.3f} on average; worst: the {means.idxmin()}, {means.min():.3f}"
-)
-print(f"{less:.0%} of the concepts cover less than {TAU:g} of all pixels, the share on which a filter fires.")
+means, less = sizes["mean of the best IoU"], look.said((covered < TAU).mean(), ".0%")
+if len(means) > 1:
+    print(
+        f"Reached best: the {means.idxmax()}, {means.max():.3f} on average; worst: the {means.idxmin()}, {means.min():.3f}"
+    )
+else:
+    print("The concepts with pixel maps are too few, or too alike in size, for thirds.")
+print(f"{less} of the concepts cover less than {TAU:g} of all pixels, the share on which a filter fires.")
 
 # %% [markdown]
 # A rank correlation sees a steady rise or fall. Where the middle third is reached best, it hides both. Around a concept

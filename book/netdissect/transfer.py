@@ -53,7 +53,7 @@ n2vlib.check_parameters(globals())
 # other, with a new last layer.
 
 # %%
-from n2vlib import charts, published
+from n2vlib import charts, look, published
 from n2vlib.analysis import detecting, history
 
 claims = published.table("netdissect_quantitative_claims").set_index("claim_id")["value"]
@@ -101,15 +101,16 @@ for way, rows in ways.items():
 from n2vlib.methods import dissection
 
 ends = {way: [each[steps[way]["label"].iloc[at]] for at in (0, -1)] for way, each in layers.items()}
-before, after = (dissection.dissection_iou(layer, probe).argmax(1) for layer in ends["along"])
-print(f"{titles['along']}: {(before == after).sum()} of {len(before)} filters keep their best concept")
+before, after = (dissection.dissection_iou(layer, probe) for layer in ends["along"])
+same = (before.argmax(1) == after.argmax(1)) & (before.max(1) > 0) & (after.max(1) > 0)
+print(f"{titles['along']}: {same.sum()} of {len(same)} filters keep their best concept")
 
 # %%
 import pandas as pd
 
 names = {way: history.names(each, probe, CUT) for way, each in layers.items()}
 changed = {way: history.changes(names[way], *steps[way]["label"].iloc[[0, -1]]) for way in ways}
-assert changed["along"]["kept"].sum() == (before == after).sum()
+assert changed["along"]["kept"].sum() == same.sum()
 keeping = pd.concat({titles[way]: history.kept(each, SEED) for way, each in changed.items()}, names=["way"])
 charts.table(
     keeping.reset_index("way"), "Filters that keep their concept; 95% bootstrap interval over filters", digits=2
@@ -140,7 +141,8 @@ for way, (first, last) in ends.items():
     ]
     same = pd.Series({k: len(tops[0][k] & tops[1][k]) / 20 for k in tops[0].index})
     kept = changed[way].set_index("filter")["kept"]
-    print(f"{titles[way]}: {same[kept].mean():.0%} where the name is kept, {same[~kept].mean():.0%} where it is not")
+    shares = [look.said(same[chosen].mean(), ".0%") for chosen in (kept, ~kept)]
+    print(f"{titles[way]}: {shares[0]} where the name is kept, {shares[1]} where it is not")
 
 # %% [markdown]
 # ## What the others turn to
@@ -180,9 +182,8 @@ for way, each in changed.items():
     old, new = moved["concept_before"].to_numpy(), moved["concept_after"].to_numpy()
     found = likeness.alike(near, old, new)
     share = found.mean() if len(found) else np.nan
-    print(
-        f"{titles[way]}: {share:.0%} alike; {likeness.dealt_anew(near, old, new, SEED):.0%} if the pairs are dealt anew"
-    )
+    anew = look.said(likeness.dealt_anew(near, old, new, SEED), ".0%")
+    print(f"{titles[way]}: {look.said(share, '.0%')} alike; {anew} if the pairs are dealt anew")
 
 # %% [markdown]
 # ## Before and after

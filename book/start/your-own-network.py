@@ -119,6 +119,7 @@ charts.table(network.layers()[["name", "module", "shape", "stride", "receptive_f
 
 # %%
 everything, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
+n2vlib.need(everything, "pixel maps", "training images", "validation images")
 probe = everything.subset(range(0, len(everything), -(-len(everything) // 800)))
 layers = n2vlib.read_layers(
     network, ["color", "mixed"], probe, tau=TAU, floor=min(10 * TAU, 0.5), device=DEVICE, store=store
@@ -184,7 +185,7 @@ gallery.show(
 # see whether the weighted sum outlines what no single filter does.
 
 # %%
-from n2vlib import tables
+from n2vlib import look, tables
 from n2vlib.methods import segmentation
 
 mixed = layers["mixed"]
@@ -194,8 +195,7 @@ at_least = (wide["combination"] >= wide["single filter"]).mean()
 charts.iou_scatter(wide, f"In random filters the combination is at least as good for {at_least:.0%} of the concepts")
 
 # %%
-colors = wide.query("category == 'color'")
-rows = (colors if len(colors) else wide).sort_values("combination", ascending=False)
+rows = look.preferred(wide, "color").sort_values("combination", ascending=False)
 columns = ["name", "images", "single filter", "combination"]
 charts.table(rows[columns], "Random filters, set IoU on validation images", best=["single filter", "combination"])
 

@@ -109,6 +109,7 @@ from n2vlib import spaces
 from n2vlib.analysis import comparison, saturation
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
+n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=store)
 layer, wanted = layers[LAYERS[-1]], {"segmentation": SUBSETS_SEGMENTATION, "classification": SUBSETS_CLASSIFICATION}
@@ -271,7 +272,12 @@ from n2vlib.analysis import embeddings
 kinds, tree = embeddings.same(probe.concepts["category"]), here.words.get(claims.HYPERNYMS)
 by_labels = here.words.get(claims.VECTORS, here.spaces[name, "classification"])
 compared = {"co-occurrence": by_labels} | {task: here.spaces[name, task] for task in wanted}
-for space_name, space in embeddings.restricted(compared).items():
+try:
+    shared = embeddings.restricted(compared)
+except n2vlib.BadInput as error:  # two concepts have no neighbours to compare
+    shared = {}
+    print(f"Not compared: {error}")
+for space_name, space in shared.items():
     near = embeddings.of_neighbours(embeddings.neighbours(space, 5), kinds)
     print(f"{space_name}: {near.mean():.0%} of the five nearest are of the same category")
 

@@ -10,6 +10,7 @@ from sklearn.svm import LinearSVC
 
 from n2vlib.activations import Layer
 from n2vlib.errors import BadInput
+from n2vlib.look import CATEGORIES
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
 
@@ -59,15 +60,20 @@ def tasks(probe: ProbeSet) -> dict[str, pd.Series]:
 
     scene, texture    the one label of the category, where an image has exactly one
     largest object    the object that covers most pixels
+    A category that the papers do not have is asked like objects where it has pixel maps, else like scenes.
     Classes with fewer than five images in either split are left out, and questions with fewer than two
     classes; BadInput where no question is left.
     """
-    found = {category: whole_image(probe, category) for category in ("scene", "texture")}
-    found["largest object"] = _frequent(_largest(probe, "object"), probe)
+    outlined = set(probe.concepts.loc[probe.concepts["segmentable"], "category"])
+    own = [category for category in probe.categories if category not in CATEGORIES]
+    whole = ["scene", "texture", *(category for category in own if category not in outlined)]
+    found = {category: whole_image(probe, category) for category in whole}
+    for category in ("object", *(category for category in own if category in outlined)):
+        found[f"largest {category}"] = _frequent(_largest(probe, category), probe)
     asked = {name: answers for name, answers in found.items() if answers.nunique() >= 2}
     if not asked:
         raise BadInput(
-            f"{probe.name}: no scene, texture or object with {LEAST} images of its own in both splits: nothing to tell"
+            f"{probe.name}: no category has two concepts with {LEAST} images each in both splits: nothing to tell"
         )
     return asked
 

@@ -87,8 +87,10 @@ def dealt_anew(
 ) -> float:
     """Share of `alike` pairs when the concepts after are dealt to those before anew: what luck gives.
 
-    A pair of a concept with itself is left out, as no changed filter makes one.
+    A pair of a concept with itself is left out, as no changed filter makes one. NaN where no pair is left.
     """
+    if not len(after):
+        return np.nan
     rng, found = np.random.default_rng(seed), []
     for _ in range(draws):
         dealt = rng.permutation(after)

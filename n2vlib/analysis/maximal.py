@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from n2vlib import tables
 from n2vlib.activations import Layer
 from n2vlib.alignment import Alignment
 from n2vlib.errors import BadInput
@@ -32,7 +33,7 @@ def top_images(layer: Layer, filters: Iterable[int], count: int) -> pd.DataFrame
         images = np.argsort(-highest, kind="stable")[:count]
         told = {"filter": k, "rank": np.arange(1, len(images) + 1), "image": images, "activation": highest[images]}
         parts.append(pd.DataFrame(told))
-    return pd.concat(parts, ignore_index=True)
+    return tables.stacked(parts, ["filter", "rank", "image", "activation"])
 
 
 def masks(

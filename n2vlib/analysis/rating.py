@@ -70,6 +70,8 @@ def deal(named: pd.DataFrame, each: int, seed: int) -> pd.DataFrame:
 
     A filter is asked about once, so that two labels for the same patches do not give the control away.
     """
+    if named.empty:
+        raise BadInput(f"ratings: no filter fires in {PATCHES} images; take more images or a larger tau")
     rng, wrong, dealt = np.random.default_rng(seed), planted(named, seed), []
     for _, group in named.groupby("layer", sort=False):
         drawn = rng.permutation(group.index)[:each]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from n2vlib.alignment import Alignment
 from n2vlib.errors import BadInput
-from n2vlib.tables import CONCEPT, need
+from n2vlib.tables import CONCEPT, need, stacked
 
 BINS = ("0", "1", "2-5", "6-10", "11-20", "21-30", ">30")  # concepts, as on the axis of Figure 5
 _LAST = (0, 1, 5, 10, 20, 30)  # the largest number in each bin but the last
@@ -45,7 +45,7 @@ def concepts_served(chosen: pd.DataFrame) -> pd.DataFrame:
     for (task, layer, n_filters), filters in _groups(chosen):
         counts = np.bincount(filters, minlength=n_filters)
         parts.append(pd.DataFrame({"task": task, "layer": layer, "filter": range(n_filters), "concepts": counts}))
-    return pd.concat(parts, ignore_index=True)
+    return stacked(parts, ["task", "layer", "filter", "concepts"])
 
 
 def in_bins(served: pd.DataFrame) -> pd.DataFrame:
@@ -56,7 +56,7 @@ def in_bins(served: pd.DataFrame) -> pd.DataFrame:
         filters = _histogram(rows["concepts"].to_numpy()[None])[0]
         bins = {"concepts": BINS, "filters": filters, "share": filters / len(rows)}
         parts.append(pd.DataFrame({"task": task, "layer": layer, **bins}))
-    return pd.concat(parts, ignore_index=True)
+    return stacked(parts, ["task", "layer", "concepts", "filters", "share"])
 
 
 def if_at_random(chosen: pd.DataFrame, draws: int = 1000, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def if_at_random(chosen: pd.DataFrame, draws: int = 1000, seed: int = 0, level: 
         low, high = np.quantile(shares, [(1 - level) / 2, (1 + level) / 2], axis=0)
         bins = {"concepts": BINS, "share": shares.mean(axis=0), "low": low, "high": high}
         parts.append(pd.DataFrame({"task": task, "layer": layer, **bins}))
-    return pd.concat(parts, ignore_index=True)
+    return stacked(parts, ["task", "layer", "concepts", "share", "low", "high"])
 
 
 def summary(served: pd.DataFrame) -> pd.DataFrame:
@@ -109,7 +109,7 @@ def alike(chosen: pd.DataFrame) -> pd.DataFrame:
         same = _pairs(rows, ["filter", "category"]) / pairs if pairs else np.nan
         any_two = _pairs(rows, ["category"]) / every if every else np.nan
         out.append({"task": task, "layer": layer, "pairs": pairs, "same": same, "any_two": any_two})
-    return pd.DataFrame(out)
+    return pd.DataFrame(out, columns=["task", "layer", "pairs", "same", "any_two"])
 
 
 def most_shared(best: pd.DataFrame, concepts: int = 3) -> pd.DataFrame:

@@ -4,12 +4,13 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, OTHER, SPLITS, rounded
+from n2vlib.look import CHART_WIDTH, OTHER, SPLITS
 from n2vlib.tables import need
 
 _SHAPES = ("circle", "diamond", "square", "triangle-up")
 
 
+@part.drawn
 def in_rows(
     table: pd.DataFrame, y: str, x: str, series: str, title: str, axis: str, at: float | None = None, note: str = ""
 ) -> part.Chart:
@@ -18,7 +19,7 @@ def in_rows(
     axis   what `x` is, in words      at   where a dashed line stands: chance, or nothing lost
     """
     need(table, [y, x, series])
-    data = rounded(table.loc[:, [y, x, series, *part.interval(table)]].dropna(subset=[x]))
+    data = part.rows(table.loc[:, [y, x, series, *part.interval(table)]].dropna(subset=[x]))
     names = list(data[series].unique())
     rows = alt.Y(part.field(y) + ":N", sort=list(data[y].unique()), title=None, axis=alt.Axis(labelLimit=230))
     side = alt.YOffset(part.field(series) + ":N", sort=names)  # intervals would hide each other on one line
@@ -41,13 +42,14 @@ def in_rows(
     return part.titled(alt.layer(*layers).properties(width=CHART_WIDTH - 160, height=step), title, note)
 
 
+@part.drawn
 def accuracy_by_removed(points: pd.DataFrame, title: str, note: str = "") -> part.Chart:
     """Balanced accuracy against the number of filters set to zero, one line for each way to choose them; chance dashed.
 
     points   way, n, accuracy, low, high
     """
     need(points, ["way", "n", "accuracy", "low", "high"])
-    data = rounded(points.loc[:, ["way", "n", "accuracy", "low", "high"]])
+    data = part.rows(points.loc[:, ["way", "n", "accuracy", "low", "high"]])
     ticks = alt.Axis(values=sorted(data["n"].unique()), format="d")
     log = alt.Scale(type="log", base=2, nice=False, padding=8)
     words, scale = f"balanced accuracy, {SPLITS['val']}", alt.Scale(domain=[min(0.5, *data["low"]), 1], nice=True)

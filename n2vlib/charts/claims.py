@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, COLORS, INK, OTHER, rounded
+from n2vlib.look import CHART_WIDTH, COLORS, INK, OTHER
 from n2vlib.tables import need
 
 SHAPES = {"yes": "circle", "undecided": "diamond", "no": "cross"}
@@ -12,6 +12,7 @@ _SHADES = {"yes": INK, "undecided": OTHER, "no": COLORS[5]}
 _TOLD = ["id", "section", "claim", "number", "value", "low", "high", "criterion", "published", "holds", "note"]
 
 
+@part.drawn
 def forest(found: pd.DataFrame, title: str, axis: str, log: bool = False) -> part.Chart:
     """One row per claim: the effect with its interval, the criterion a tick, the published number hollow.
 
@@ -19,7 +20,7 @@ def forest(found: pd.DataFrame, title: str, axis: str, log: bool = False) -> par
     axis    that unit, in words;  log: for ratios
     """
     need(found, _TOLD)
-    data = rounded(found.loc[:, _TOLD].assign(name=found["section"] + "  " + found["id"].str.replace("-", " ")))
+    data = part.rows(found.loc[:, _TOLD].assign(name=found["section"] + "  " + found["id"].str.replace("-", " ")))
     rows = alt.Y("name:N", sort=list(data["name"]), title=None, axis=alt.Axis(labelLimit=235, grid=True))
     base = alt.Chart(data).encode(y=rows)
     kind = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=False, padding=12)

@@ -6,10 +6,11 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, categories, rounded
+from n2vlib.look import CHART_WIDTH, categories
 from n2vlib.tables import need
 
 
+@part.drawn
 def unique_by(
     table: pd.DataFrame,
     x: str,
@@ -29,7 +30,7 @@ def unique_by(
     """
     need(table, [x, "category", value, *([by] if by else [])])
     rows = table.loc[table["category"] != "total", [*([by] if by else []), x, "category", value]]
-    data = rounded(rows)
+    data = part.rows(rows)
     shown = categories(data["category"])
     data["rank"] = data["category"].map(shown.index)
     groups = list(data[by].unique()) if by else [None]
@@ -76,13 +77,14 @@ def _bars(data: pd.DataFrame, x: str, value: str, axis: str, shown: list[str], f
     return alt.layer(bars, sums).properties(width=width, height=alt.Step(22))
 
 
+@part.drawn
 def iou_by_detectors(table: pd.DataFrame, title: str, note: str = "") -> part.Chart:
     """Mean dissection IoU of a concept's detectors against their number, one point per concept (Figure 10).
 
     table   name, category, detectors, dissection_iou
     """
     need(table, ["name", "category", "detectors", "dissection_iou"])
-    data = rounded(table.loc[:, ["name", "category", "detectors", "dissection_iou"]])
+    data = part.rows(table.loc[:, ["name", "category", "detectors", "dissection_iou"]])
     across = alt.X("detectors:Q", title="detectors of the concept", scale=alt.Scale(domainMin=0, nice=True))
     up = alt.Y(
         "dissection_iou:Q", title="mean dissection IoU of its detectors", scale=alt.Scale(zero=False, padding=12)

@@ -4,10 +4,11 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, INK, OTHER, rounded
+from n2vlib.look import CHART_WIDTH, INK, OTHER
 from n2vlib.tables import need
 
 
+@part.drawn
 def differences(table: pd.DataFrame, title: str, name: str, axis: str, note: str = "") -> part.Chart:
     """`difference` of every row with low and high, in the order of the table; a dashed line where nothing differs.
 
@@ -15,7 +16,7 @@ def differences(table: pd.DataFrame, title: str, name: str, axis: str, note: str
     axis    what is measured, and which way is more
     """
     need(table, [name, "difference", "low", "high"])
-    data = rounded(table.loc[:, [name, "difference", "low", "high"]])
+    data = part.rows(table.loc[:, [name, "difference", "low", "high"]])
     names = alt.Y(part.field(name) + ":N", sort=list(data[name]), title=None, axis=alt.Axis(labelLimit=260))
     base = alt.Chart(data).encode(y=names)
     ticks = alt.Axis(tickCount=5, labelOverlap="greedy", labelSeparation=8)

@@ -6,10 +6,11 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, INK, OTHER, categories, rounded
+from n2vlib.look import CHART_WIDTH, INK, OTHER, categories
 from n2vlib.tables import need
 
 
+@part.drawn
 def concept_counts(concepts: pd.DataFrame, title: str) -> part.Chart:
     """Images and mean area of every concept, both on a log scale.
 
@@ -18,7 +19,7 @@ def concept_counts(concepts: pd.DataFrame, title: str) -> part.Chart:
     """
     need(concepts, ["name", "category", "images", "area"])
     data = concepts[["name", "category", "images"]].assign(percent=100 * concepts["area"].fillna(1.0))
-    data = rounded(data.loc[(data["images"] > 0) & (data["percent"] > 0)])
+    data = part.rows(data.loc[(data["images"] > 0) & (data["percent"] > 0)])
     log = alt.Scale(type="log", nice=False, padding=12)
     points = alt.Chart(data).mark_circle(size=70)
     points = points.encode(
@@ -32,6 +33,7 @@ def concept_counts(concepts: pd.DataFrame, title: str) -> part.Chart:
     return part.titled(chart, title, f"One point per concept; both axes are logarithmic. {part.LOOK_CLOSER}")
 
 
+@part.drawn
 def histogram(
     values: pd.DataFrame,
     column: str,
@@ -48,7 +50,7 @@ def histogram(
     fmt   of the values: ".3~g" three digits, ".2%" percent
     """
     need(values, [column] if by is None else [column, by])
-    data = rounded(values.loc[:, [column] if by is None else [column, by]].dropna())
+    data = part.rows(values.loc[:, [column] if by is None else [column, by]].dropna())
     name, bins = part.field(column) + ":Q", alt.Bin(maxbins=30)
     ticks = alt.Axis(format=fmt, tickCount=3 if by else 6, labelFlush=True, labelOverlap="greedy", labelSeparation=10)
     bars = alt.Chart().mark_bar(color=INK, opacity=0.6, binSpacing=1)
@@ -67,6 +69,7 @@ def histogram(
     return part.titled(small, title, f"Across: {axis}.")
 
 
+@part.drawn
 def lines(
     values: pd.DataFrame, x: str, y: str, title: str, axes: tuple[str, str], series: str = "category", log: bool = False
 ) -> part.Chart:
@@ -77,7 +80,7 @@ def lines(
     hollow.
     """
     need(values, [x, y, series])
-    data = rounded(values.loc[:, [x, y, series, *part.interval(values)]])
+    data = part.rows(values.loc[:, [x, y, series, *part.interval(values)]])
     scale = alt.Scale(type="log", nice=False, padding=8) if log else alt.Scale(zero=False, nice=False, padding=8)
     steps = sorted(data[x].unique())
     ticks = alt.Axis(values=steps, format=".4~g") if len(steps) <= 9 else alt.Axis(tickCount=7)

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, INK, OTHER, OUTCOMES, categories, rounded
+from n2vlib.look import CHART_WIDTH, INK, OTHER, OUTCOMES, categories
 from n2vlib.tables import need
 
 _ZERO = (-0.065, -0.02)  # where the bar of the exact zeros stands, left of the axis' zero
 _PERCENT = alt.Axis(format="%", tickCount=4)
 
 
+@part.drawn
 def by_layer(
     values: pd.DataFrame, y: str, title: str, axis: str, series: str, fmt: str = ".3~g", note: str = ""
 ) -> part.Chart:
@@ -23,7 +24,7 @@ def by_layer(
     fmt   of the numbers: ".3~g" three digits, ".0%" percent
     """
     need(values, ["layer", y, series])
-    data = rounded(values.loc[:, ["layer", y, series, *part.interval(values)]].dropna(subset=[y]))
+    data = part.rows(values.loc[:, ["layer", y, series, *part.interval(values)]].dropna(subset=[y]))
     base = alt.Chart(data).encode(
         x=part.layer_axis(list(data["layer"].unique())), **part.series_channels(data, series), detail=f"{series}:N"
     )
@@ -45,6 +46,7 @@ def by_layer(
     return part.titled(alt.layer(*parts).properties(width=CHART_WIDTH, height=240), title, note)
 
 
+@part.drawn
 def concepts_per_filter(shares: pd.DataFrame, title: str, chance: pd.DataFrame | None = None) -> part.Chart:
     """Share of filters that are the best one of so many concepts, a bar for each layer, tasks below each other.
 
@@ -56,7 +58,7 @@ def concepts_per_filter(shares: pd.DataFrame, title: str, chance: pd.DataFrame |
     if chance is not None:
         need(chance, [*keys, "share", "low", "high"])
         data = shares.merge(chance.rename(columns={"share": "chance"}), on=keys, how="left")
-    data, layers = rounded(data), list(shares["layer"].unique())
+    data, layers = part.rows(data), list(shares["layer"].unique())
     across = alt.X("concepts:N", sort=None, title="concepts that a filter is best for", axis=alt.Axis(labelAngle=0))
     base = alt.Chart().encode(x=across, xOffset=alt.XOffset("layer:N", sort=layers, scale=alt.Scale(paddingInner=0.15)))
     fade = alt.Scale(
@@ -84,6 +86,7 @@ def concepts_per_filter(shares: pd.DataFrame, title: str, chance: pd.DataFrame |
     return part.titled(layered.facet(facet=part.small("task", tasks), columns=1), title, note)
 
 
+@part.drawn
 def individual_iou(bins: pd.DataFrame, title: str, panel: str = "panel") -> part.Chart:
     """How individual IoU spreads over the images, one small chart per `panel`; exact zeros apart, by their reason.
 
@@ -95,7 +98,7 @@ def individual_iou(bins: pd.DataFrame, title: str, panel: str = "panel") -> part
     data = data.assign(bottom=data["top"] - data["share"])
     data["left"] = data["low"].mask(data["zero"], _ZERO[0])
     data["right"] = data["high"].mask(data["zero"], _ZERO[1])
-    data = rounded(data.drop(columns=["zero"]))
+    data = part.rows(data.drop(columns=["zero"]))
     ticks = alt.Axis(
         values=[-0.042, 0.2, 0.4, 0.6, 0.8, 1], labelExpr="datum.value < 0 ? '0' : format(datum.value, '~g')"
     )
@@ -113,6 +116,7 @@ def individual_iou(bins: pd.DataFrame, title: str, panel: str = "panel") -> part
     return part.titled(small, title, "Across: individual IoU, exact zeros apart. Dashed: mean of the rest.")
 
 
+@part.drawn
 def weights_scatter(points: pd.DataFrame, title: str, panel: str = "panel") -> part.Chart:
     """One point per filter: its own set IoU across, its weight in the combination up; one small chart per `panel`.
 
@@ -120,7 +124,7 @@ def weights_scatter(points: pd.DataFrame, title: str, panel: str = "panel") -> p
              named (Net2Vec, Figure 9)
     """
     need(points, [panel, "category", "filter", "set_iou", "weight", "best"])
-    data = rounded(points.assign(label=("filter " + points["filter"].astype(str)).where(points["best"], "")))
+    data = part.rows(points.assign(label=("filter " + points["filter"].astype(str)).where(points["best"], "")))
     across = alt.X("set_iou:Q", title="set IoU of the filter alone, validation images", axis=alt.Axis(tickCount=3))
     up = alt.Y("weight:Q", title="weight in the combination", axis=alt.Axis(tickCount=5))
     color = part.category(categories(data["category"]))

@@ -6,10 +6,11 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, categories, rounded
+from n2vlib.look import CHART_WIDTH, categories
 from n2vlib.tables import need
 
 
+@part.drawn
 def along_training(counts: pd.DataFrame, scores: pd.DataFrame, title: str, note: str = "") -> part.Chart:
     """Unique detectors by category above, scores below, against the number of steps (its axis is not to scale).
 
@@ -19,14 +20,14 @@ def along_training(counts: pd.DataFrame, scores: pd.DataFrame, title: str, note:
     need(counts, ["steps", "category", "unique_detectors"])
     need(scores, ["steps", "score", "value"])
     shown = categories(counts["category"])
-    data = rounded(counts.loc[:, ["steps", "category", "unique_detectors"]])
+    data = part.rows(counts.loc[:, ["steps", "category", "unique_detectors"]])
     color = part.category(shown)
     upper: Any = _lines(data, "unique_detectors", "unique detectors", color, "category")
     upper = upper.encode(opacity=alt.when(part.pick()).then(alt.value(1)).otherwise(alt.value(0.12)))
     upper = upper.add_params(part.pick()).properties(width=CHART_WIDTH, height=230)
     if scores.empty:
         return part.titled(upper, title, note)
-    told = rounded(scores.loc[:, ["steps", "score", "value"]])
+    told = part.rows(scores.loc[:, ["steps", "score", "value"]])
     lines = part.series_channels(told, "score")["color"]
     lower = _lines(told, "value", "score", lines, "score").properties(width=CHART_WIDTH, height=120)
     both = alt.vconcat(upper, lower).resolve_scale(color="independent")

@@ -15,13 +15,14 @@ _DASH = alt.condition("datum.training == 'random'", alt.value([4, 3]), alt.value
 _FROM = {"segmentation": 0.0, "classification": 0.5}
 
 
+@part.drawn
 def by_network(means: pd.DataFrame, title: str) -> part.Chart:
     """Mean scores of both methods, networks below each other, tasks below each other; color is the training.
 
     means   `comparison.means`: label, training, task, method, mean, low, high, in the order to be shown
     """
     need(means, ["label", "training", "layer", "grid", "task", "method", "mean", "low", "high"])
-    data = rounded(means)
+    data = part.rows(means)
     charts: list[Any] = [_of_task(data, str(task)) for task in data["task"].unique()]
     drawn = charts[0] if len(charts) == 1 else alt.vconcat(*charts)
     note = f"Mean over concepts, {SPLITS['val']}; {_counted(data)}. Bars: 95% bootstrap interval over images."
@@ -64,6 +65,7 @@ def _color(rows: pd.DataFrame) -> alt.Color:
     return alt.Color("training:N", scale=_scale(rows), legend=legend if len(set(rows["training"])) > 1 else None)
 
 
+@part.drawn
 def gains_by_network(gains: pd.DataFrame, published: pd.DataFrame, title: str) -> part.Chart:
     """How many times the single filter's mean the combination's is, network by network, beside the published ranges.
 
@@ -71,7 +73,7 @@ def gains_by_network(gains: pd.DataFrame, published: pd.DataFrame, title: str) -
     published   training, low, high: the range the paper states for networks of that training
     """
     need(gains, ["label", "training", "gain", "low", "high"])
-    data = rounded(gains)
+    data = part.rows(gains)
     ranges = rounded(data[["label", "training"]].merge(published[["training", "low", "high"]], on="training"))
     order = list(data["label"])
     fill = _color(data)

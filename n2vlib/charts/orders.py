@@ -4,10 +4,11 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import INK, rounded
+from n2vlib.look import INK
 from n2vlib.tables import need
 
 
+@part.drawn
 def networks_in_order(
     rows: pd.DataFrame, order: str, measure: str, title: str, axis: str, panel: str = "panel"
 ) -> part.Chart:
@@ -16,7 +17,7 @@ def networks_in_order(
     rows   label, panel, the columns `order` and `measure`, and low and high of the measure
     """
     need(rows, ["label", panel, order, measure, "low", "high"])
-    data = rounded(rows.sort_values(order, ascending=False, kind="stable"))
+    data = part.rows(rows.sort_values(order, ascending=False, kind="stable"))
     data["network"] = [f"{label} ({number})" for label, number in zip(data["label"], data[order], strict=True)]
     base = alt.Chart().encode(
         y=alt.Y("network:N", sort=list(dict.fromkeys(data["network"])), title=None, axis=alt.Axis(labelLimit=260))

@@ -1,20 +1,61 @@
 """What several charts share: scales of color and opacity, the search box, tooltips, titles."""
 
 import textwrap
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import altair as alt
 import pandas as pd
 
+from n2vlib.html_table import Shown
 from n2vlib.look import FULL, INK, LIGHT, MEASURES, OTHER, SPLITS, categories, colors, methods, rounded
 from n2vlib.tables import CONCEPT
 
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart | alt.HConcatChart
+P = ParamSpec("P")
+C = TypeVar("C", bound=Chart)
 LOOK_CLOSER = "Click a category or a point, or search."
 
 # A concept written in quotes is meant exactly; a click on a point writes it so (n2v-charts.js).
 _FOUND = "find == '' || indexof(lower('\"' + datum.name + '\"'), lower(find)) >= 0"
+
+
+class NotDrawn(Shown):
+    """What stands where a chart would have nothing to show: one line."""
+
+    def display(self) -> None:
+        """Show the line, as a chart's `display` shows the chart."""
+        from IPython.display import display
+
+        display(self)
+
+
+class _NothingToDraw(Exception):
+    pass
+
+
+def drawn(chart: Callable[P, C]) -> Callable[P, C]:
+    """A function that makes a chart; where its table has no row to draw, it makes one line that says so."""
+    what = chart.__name__.replace("_", " ").replace("iou", "IoU")
+
+    @wraps(chart)
+    def made(*arguments: P.args, **options: P.kwargs) -> C:
+        try:
+            for table in arguments[:1]:
+                rows(table)  # type: ignore[arg-type]
+            return chart(*arguments, **options)
+        except _NothingToDraw:
+            return NotDrawn.of(f"No chart ({what}): no row has the numbers that it would draw.")  # type: ignore[return-value]
+
+    return made
+
+
+def rows(table: pd.DataFrame, digits: int = 4) -> pd.DataFrame:
+    """The rows that a chart draws, `rounded`; where there is none, `drawn` says so in the chart's place."""
+    if table.empty:
+        raise _NothingToDraw
+    return rounded(table, digits)
 
 
 def titled(chart: Any, title: str, note: str = "", fit: str = "wide") -> Any:

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, COLORS, FULL, INK, LIGHT, METHODS, OTHER, colors, rounded
+from n2vlib.look import CHART_WIDTH, COLORS, FULL, INK, LIGHT, METHODS, OTHER, colors
 from n2vlib.tables import CONCEPT, need
 
 _SINGLE = METHODS[0]
 
 
+@part.drawn
 def small_lines(
     values: pd.DataFrame,
     x: str,
@@ -33,7 +34,7 @@ def small_lines(
     diagonal   a dashed line where y equals x
     """
     need(values, [x, y, by, series])
-    data = rounded(values.loc[:, [*dict.fromkeys([x, y, by, series]), *part.interval(values)]])
+    data = part.rows(values.loc[:, [*dict.fromkeys([x, y, by, series]), *part.interval(values)]])
     ticks = sorted(data[x].unique())
     across = alt.X(
         part.field(x) + ":Q", title=axes[0], axis=alt.Axis(values=ticks, format=".4~g", labelOverlap="greedy"),
@@ -57,15 +58,16 @@ def small_lines(
     return part.titled(layered.facet(facet=part.small(by, list(data[by].unique())), columns=columns), title, note)
 
 
+@part.drawn
 def tau_bound(points: pd.DataFrame, title: str) -> part.Chart:
     """Set IoU against the size of a concept in multiples of tau, below the line min(1, tau / p).
 
     points   concept, name, category, tau, ratio (share of all places that the concept covers, over tau), set_iou
     """
     need(points, [*CONCEPT, "tau", "ratio", "set_iou"])
-    data = rounded(points.loc[:, [*CONCEPT, "tau", "ratio", "set_iou"]])
+    data = part.rows(points.loc[:, [*CONCEPT, "tau", "ratio", "set_iou"]])
     ends = np.geomspace(float(min(points["ratio"])) / 1.3, float(max(points["ratio"])) * 1.3, 60)
-    line = rounded(pd.DataFrame({"ratio": ends, "set_iou": np.minimum(1, 1 / ends)}))
+    line = part.rows(pd.DataFrame({"ratio": ends, "set_iou": np.minimum(1, 1 / ends)}))
     scale = alt.Scale(type="log", nice=False, domain=[float(min(line["ratio"])), float(max(line["ratio"]))])
     across = alt.X("ratio:Q", scale=scale, title="share of places that the concept covers, in taus",
                    axis=part.decades(data, "ratio"))  # fmt: skip

@@ -6,10 +6,11 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import categories, rounded
+from n2vlib.look import categories
 from n2vlib.tables import need
 
 
+@part.drawn
 def votes(table: pd.DataFrame, title: str, note: str = "") -> part.Chart:
     """Share of yes over the layers, a small chart for each category ("all" first), a line for each series.
 
@@ -17,7 +18,7 @@ def votes(table: pd.DataFrame, title: str, note: str = "") -> part.Chart:
     Series are styled as in `charts.by_layer`.
     """
     need(table, ["layer", "category", "series", "share", "filters"])
-    data = rounded(table.loc[:, ["layer", "category", "series", "share", "filters"]].dropna(subset=["share"]))
+    data = part.rows(table.loc[:, ["layer", "category", "series", "share", "filters"]].dropna(subset=["share"]))
     shown = [name for name in ("all",) if name in set(data["category"])]
     shown += categories(set(data["category"]) - {"all"})
     base = alt.Chart().encode(

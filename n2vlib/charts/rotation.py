@@ -6,10 +6,11 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, INK, categories, rounded
+from n2vlib.look import CHART_WIDTH, INK, categories
 from n2vlib.tables import need
 
 
+@part.drawn
 def unique_by_turn(counts: pd.DataFrame, x: str, title: str, axis: str, by: str | None = None) -> part.Chart:
     """One upright bar for each value of `x`: mean unique detectors over the rotations, with the range of their sums.
 
@@ -26,7 +27,7 @@ def unique_by_turn(counts: pd.DataFrame, x: str, title: str, axis: str, by: str 
     drawn: list[Any] = []
     for group in groups:
         mine = [data if group is None else data.loc[data[by] == group] for data in (bars, sums)]
-        chart = _bars(rounded(mine[0]), rounded(mine[1]), x, axis, order, shown, top, len(groups))
+        chart = _bars(part.rows(mine[0]), part.rows(mine[1]), x, axis, order, shown, top, len(groups))
         drawn.append(chart if group is None else chart.properties(title=alt.TitleParams(str(group), fontSize=12)))
     note = "Bars: mean over rotations; lines: fewest and most of them." if int(max(sums["size"])) > 1 else ""
     drawn[0] = drawn[0].add_params(part.pick())  # once: the others listen to it, and a second would be a duplicate

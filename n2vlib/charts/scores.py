@@ -6,12 +6,13 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, INK, MEASURES, OTHER, SPLITS, categories, methods, rounded
+from n2vlib.look import CHART_WIDTH, INK, MEASURES, OTHER, SPLITS, categories, methods
 from n2vlib.tables import MEASURE, need
 
 _IS_RANDOM = "datum.network == 'random'"
 
 
+@part.drawn
 def by_category(
     means: pd.DataFrame, title: str, error: str = "interval", random: pd.DataFrame | None = None, split: str = "val"
 ) -> part.Chart:
@@ -28,7 +29,9 @@ def by_category(
     if error == "standard_error":
         data = data.assign(low=data["mean"] - data["standard_error"], high=data["mean"] + data["standard_error"])
     shown = categories(data["category"])
-    drawn = [_one_task(rounded(data.loc[data["task"] == task]), task, shown, split) for task in means["task"].unique()]
+    drawn = [
+        _one_task(part.rows(data.loc[data["task"] == task]), task, shown, split) for task in means["task"].unique()
+    ]
     bars = "95% bootstrap interval" if error == "interval" else "standard error"
     note = f"Mean over the concepts of a category, {SPLITS[split]}. Bars: {bars}."
     note += " Grey and dashed: random weights." if random is not None else ""
@@ -62,6 +65,7 @@ def _one_task(data: pd.DataFrame, task: str, shown: list[str], split: str) -> al
     return layered.facet(facet=part.small("category", present), columns=3)
 
 
+@part.drawn
 def iou_scatter(wide: pd.DataFrame, title: str, x: str = "single filter", y: str = "combination") -> part.Chart:
     """One point per concept: a single filter across, the combination up; above the diagonal the combination wins.
 
@@ -70,6 +74,7 @@ def iou_scatter(wide: pd.DataFrame, title: str, x: str = "single filter", y: str
     return _scatter(wide, title, x, y, lowest=0.0)
 
 
+@part.drawn
 def accuracy_scatter(wide: pd.DataFrame, title: str, x: str = "single filter", y: str = "combination") -> part.Chart:
     """`iou_scatter` for classification: balanced accuracy, from one half (chance)."""
     return _scatter(wide, title, x, y, lowest=0.5)
@@ -77,7 +82,7 @@ def accuracy_scatter(wide: pd.DataFrame, title: str, x: str = "single filter", y
 
 def _scatter(wide: pd.DataFrame, title: str, x: str, y: str, lowest: float) -> part.Chart:
     need(wide, ["name", "category", x, y])
-    data = rounded(wide.assign(gain=wide[y] - wide[x]))
+    data = part.rows(wide.assign(gain=wide[y] - wide[x]))
     low = min(lowest, float(data[[x, y]].min().min())) if len(data) else lowest
     high = float(data[[x, y]].max().max()) if len(data) else 1.0
     scale = alt.Scale(domain=[low, high], nice=True, zero=False)
@@ -91,12 +96,13 @@ def _scatter(wide: pd.DataFrame, title: str, x: str, y: str, lowest: float) -> p
         opacity=part.lit(0.82),
         tooltip=part.about(data, [x, y, "gain"]),
     ).add_params(part.pick(), part.find())
-    ends = rounded(pd.DataFrame({x: [low, high], y: [low, high]}))
+    ends = part.rows(pd.DataFrame({x: [low, high], y: [low, high]}))
     diagonal = alt.Chart(ends).mark_line(color=OTHER, strokeDash=[4, 4], strokeWidth=1.5).encode(x=across, y=up)
     chart = alt.layer(diagonal, points, part.names_of_found(points)).properties(width=400, height=400)
     return part.titled(chart, title, f"One point per concept ({len(data)}). {part.LOOK_CLOSER}", fit="square")
 
 
+@part.drawn
 def concepts_bar(wide: pd.DataFrame, title: str, top: int = 15, by: str = "combination") -> part.Chart:
     """The `top` concepts by the column `by`, each method a bar. wide: `tables.side_by_side`."""
     need(wide, ["name", "category", by])
@@ -116,6 +122,7 @@ def concepts_bar(wide: pd.DataFrame, title: str, top: int = 15, by: str = "combi
     return part.titled(chart, title, f"The {len(best)} best of {len(wide)} concepts.")
 
 
+@part.drawn
 def sorted_iou(wide: pd.DataFrame, title: str, by: str = "combination") -> part.Chart:
     """All concepts in the order of `by`, best first, every method a point. wide: `tables.side_by_side`."""
     need(wide, ["name", "category", by])
@@ -136,13 +143,14 @@ def sorted_iou(wide: pd.DataFrame, title: str, by: str = "combination") -> part.
     return part.titled(chart, title, f"Every concept once. {part.LOOK_CLOSER}")
 
 
+@part.drawn
 def published_beside_ours(beside: pd.DataFrame, title: str, axis: str) -> part.Chart:
     """Published numbers hollow, this run filled (with its interval where given), layer by layer; tasks side by side.
 
     beside   `tables.beside_published`: task, layer, published, this run (low, high)
     """
     need(beside, ["task", "layer", "published", "this run"])
-    data = rounded(beside)
+    data = part.rows(beside)
     base = alt.Chart().encode(x=part.layer_axis(list(data["layer"].unique())))
     scale = alt.Scale(zero=False, nice=True, padding=8)
     parts: list[Any] = []

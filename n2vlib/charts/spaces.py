@@ -5,19 +5,20 @@ import numpy as np
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, INK, categories, rounded
+from n2vlib.look import CHART_WIDTH, INK, categories
 from n2vlib.tables import need
 
 _MOST_NUMBERS = 14  # columns of a heat map in which numbers can still be read
 
 
+@part.drawn
 def concept_map(points: pd.DataFrame, title: str, note: str = "") -> part.Chart:
     """Concepts on a plane, each with its name; a category can be picked and a concept searched for.
 
     points   name, category, x, y (`grouping.plane`); further columns are shown in the tooltip
     """
     need(points, ["name", "category", "x", "y"])
-    data = rounded(points.assign(label=points["name"].where(_free(points), "")))
+    data = part.rows(points.assign(label=points["name"].where(_free(points), "")))
     more = [c for c in data if c not in ("name", "label", "category", "x", "y", "images", "concept")]
     scale = alt.Scale(zero=False, nice=False, padding=24)
     bare = alt.Axis(labels=False, grid=False, domain=False, title=None)
@@ -55,6 +56,7 @@ def _free(points: pd.DataFrame) -> list[bool]:
     return free
 
 
+@part.drawn
 def distance_map(
     table: pd.DataFrame, title: str, value: str = "typical", words: str = "", note: str = ""
 ) -> part.Chart:
@@ -68,6 +70,7 @@ def distance_map(
     return _cells(data, ("other", shown), ("one", shown), value, title, words, note)
 
 
+@part.drawn
 def distance_by_category(
     table: pd.DataFrame, title: str, value: str = "typical", words: str = "", note: str = ""
 ) -> part.Chart:
@@ -94,7 +97,7 @@ def _cells(
     words: str,
     note: str,
 ) -> part.Chart:
-    data = rounded(data, 3)
+    data = part.rows(data, 3)
     named = words or value
     base = alt.Chart(data).encode(
         x=alt.X(f"{across[0]}:N", sort=across[1], title=None, axis=_slanted(across[1])),

@@ -6,12 +6,13 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, INK, MEASURES, OTHER, SPLITS, categories, colors, rounded
+from n2vlib.look import CHART_WIDTH, INK, MEASURES, OTHER, SPLITS, categories, colors
 from n2vlib.tables import MEASURE, need
 
 _LOWEST = {"segmentation": 0.0, "classification": 0.5}
 
 
+@part.drawn
 def every_layer(rows: pd.DataFrame, title: str, task: str, split: str = "val") -> part.Chart:
     """Single filter across, combination up, one small chart per layer: every concept of one task.
 
@@ -19,7 +20,7 @@ def every_layer(rows: pd.DataFrame, title: str, task: str, split: str = "val") -
     """
     x, y = "single filter", "combination"
     need(rows, ["layer", "name", "category", x, y])
-    data = rounded(rows.loc[:, ["layer", "name", "category", *(["images"] if "images" in rows else []), x, y]])
+    data = part.rows(rows.loc[:, ["layer", "name", "category", *(["images"] if "images" in rows else []), x, y]])
     low = min(_LOWEST[task], float(data[[x, y]].min().min())) if len(data) else _LOWEST[task]
     high = float(data[[x, y]].max().max()) if len(data) else 1.0
     scale, axis = alt.Scale(domain=[low, high], nice=True, zero=False), alt.Axis(tickCount=4)
@@ -30,7 +31,7 @@ def every_layer(rows: pd.DataFrame, title: str, task: str, split: str = "val") -
         x=across, y=up, color=part.category(categories(data["category"])), opacity=part.lit(0.8),
         tooltip=[*part.about(data, [x, y]), "layer:N"],
     ).add_params(part.pick(), part.find())  # fmt: skip
-    ends = rounded(pd.DataFrame({x: [low, high], y: [low, high]}))
+    ends = part.rows(pd.DataFrame({x: [low, high], y: [low, high]}))
     diagonal = alt.Chart(ends).mark_line(color=OTHER, strokeDash=[4, 4], strokeWidth=1.5).encode(x=across, y=up)
     layered = alt.layer(diagonal, points, part.names_of_found(points), data=data).properties(width=165, height=165)
     small = layered.facet(facet=part.small("layer", list(data["layer"].unique())), columns=3)
@@ -38,6 +39,7 @@ def every_layer(rows: pd.DataFrame, title: str, task: str, split: str = "val") -
     return part.titled(small, title, note)
 
 
+@part.drawn
 def by_size(means: pd.DataFrame, title: str, enough: pd.DataFrame | None = None, mark: str = "no_loss") -> part.Chart:
     """Mean score against the number of filters, one line per category, one small chart per layer (Figure 3).
 
@@ -46,7 +48,7 @@ def by_size(means: pd.DataFrame, title: str, enough: pd.DataFrame | None = None,
     """
     need(means, ["task", "layer", "category", "n_filters", "mean"])
     kept = ["task", "layer", "category", "n_filters", "mean", *part.interval(means), "concepts"]
-    data = rounded(means.loc[:, [c for c in kept if c in means]]).assign(ring=False)
+    data = part.rows(means.loc[:, [c for c in kept if c in means]]).assign(ring=False)
     if enough is not None:
         at = set(zip(enough["layer"], enough["category"], enough[mark], strict=True))
         data["ring"] = [key in at for key in zip(data["layer"], data["category"], data["n_filters"], strict=True)]
@@ -75,13 +77,14 @@ def by_size(means: pd.DataFrame, title: str, enough: pd.DataFrame | None = None,
     return part.titled(small, title, note.strip())
 
 
+@part.drawn
 def by_rule(values: pd.DataFrame, title: str, task: str) -> part.Chart:
     """Mean over all concepts against the number of filters, one line per way of getting a subset.
 
     values   n_filters, how, value
     """
     need(values, ["n_filters", "how", "value"])
-    data = rounded(values.loc[:, ["n_filters", "how", "value"]])
+    data = part.rows(values.loc[:, ["n_filters", "how", "value"]])
     low = min(_LOWEST[task], float(min(data["value"])))
     words = f"mean {MEASURES[MEASURE[task]]}, {SPLITS['val']}"
     base = alt.Chart(data).encode(
@@ -102,6 +105,7 @@ def _sizes(data: pd.DataFrame, wide: bool) -> alt.X:
     return alt.X("n_filters:Q", scale=alt.Scale(type="log", base=2, nice=False, padding=6), title="filters", axis=axis)
 
 
+@part.drawn
 def concepts_in_plane(
     rows: pd.DataFrame,
     x: str,
@@ -118,7 +122,7 @@ def concepts_in_plane(
     """
     need(rows, ["name", "category", "loses", x, y])
     kept = [c for c in ("name", "category", "images", "loses") if c in rows]
-    data = rounded(rows.loc[:, [*kept, *dict.fromkeys([x, y])]].dropna())
+    data = part.rows(rows.loc[:, [*kept, *dict.fromkeys([x, y])]].dropna())
     for column, logarithmic in zip((x, y), log, strict=True):
         data = data.loc[data[column] > 0] if logarithmic else data
     xs, ys = (_axis(data, column, logarithmic) for column, logarithmic in zip((x, y), log, strict=True))

@@ -57,7 +57,25 @@ def png(spec: dict[str, Any], scale: float = 1.5) -> bytes:
     return out.getvalue()
 
 
+# What every JavaScript object has: Vega keeps groups in plain objects, so a category of such a name is no group to it.
+_OF_OBJECTS = {
+    "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
+    "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
+}  # fmt: skip
+_UNSEEN = "\u200b"  # zero-width space
+
+
+def drawable(spec: Any) -> Any:
+    """The same specification; a name in it that is also a property of every JavaScript object gets an unseen letter."""
+    if isinstance(spec, dict):
+        return {drawable(key): drawable(value) for key, value in spec.items()}
+    if isinstance(spec, list):
+        return [drawable(value) for value in spec]
+    return spec + _UNSEEN if isinstance(spec, str) and spec in _OF_OBJECTS else spec
+
+
 def _render(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
+    spec = drawable(spec)
     drawn_by_lab = {**spec, "$schema": "https://vega.github.io/schema/vega-lite/v5.json"}
     return {
         MIME: drawn_by_lab,

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.analysis import uncertainty
+from n2vlib.errors import BadInput
 
 IMAGES, CONCEPTS, FILTERS, NETWORKS = "images", "concepts", "filters", "networks"
 YES, NO, UNDECIDED, NOT_MEASURED = "yes", "no", "undecided", "not measured"
@@ -75,8 +76,8 @@ def check(
     for claim in table(paper).to_dict("records"):
         if only is not None and claim["id"] not in only:
             continue
-        effect = measures[claim["id"]](measured)
-        value, low, high, over, note, against = effect or Effect(np.nan, np.nan, np.nan, "")
+        effect, why = _effect(measures[claim["id"]], measured)
+        value, low, high, over, note, against = effect or Effect(np.nan, np.nan, np.nan, "", why)
         criterion = against if np.isfinite(against) else claim["criterion"]
         if claim["unit"] in _LIMITS:
             low, high = np.clip([low, high], *_LIMITS[claim["unit"]])
@@ -85,6 +86,14 @@ def check(
         found = {"criterion": criterion, "value": value, "low": low, "high": high, "over": over}
         rows.append(claim | found | {"holds": holds(effect, claim["side"], criterion), "note": note})
     return pd.DataFrame(rows)
+
+
+def _effect(measure: Callable[[Any], Effect | None], measured: Any) -> tuple[Effect | None, str]:
+    """What a claim comes to; where the run has too little for it, None and, if it is told, why."""
+    try:
+        return measure(measured), ""
+    except BadInput as error:
+        return None, str(error)
 
 
 def holds(effect: Effect | None, side: str, criterion: float) -> str:

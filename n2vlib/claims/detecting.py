@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from n2vlib import look
 from n2vlib.analysis import detecting, history
 from n2vlib.claims.claim import IMAGES, NETWORKS, Effect, Measures, of_concepts, of_filters
 from n2vlib.claims.dissected import ENDS, OWN, ROTATIONS, TAUS, Dissected
@@ -92,7 +93,7 @@ def how_many_how_good(d: Dissected) -> Effect | None:
     richest = max(objects, key=lambda label: objects[label]["detectors"].sum())
     r, low, high = detecting.correlation(objects[richest])
     nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
-    note = f"r = {r:.2f} over {len(objects[richest])} objects of {richest}"
+    note = f"r = {look.said(r)} over {len(objects[richest])} objects of {richest}"
     return Effect(abs(r), nearest, max(abs(low), abs(high)), "concepts", note)
 
 

@@ -13,7 +13,7 @@ from n2vlib.errors import BadInput
 from n2vlib.kernels import sampling, training
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import presence
-from n2vlib.store import in_chunks, load_array
+from n2vlib.store import in_chunks, load_array, save_arrays
 
 MODULES = ["n2vlib.methods.classification"]
 FEATURES = ("raw", "standardised")
@@ -64,9 +64,7 @@ def align(
         "classification",
         {"layer": layer.fingerprint, "probe": probe.fingerprint, **asdict(options)},
         MODULES,
-        lambda work: in_chunks(
-            work, range(len(trainer.concepts)), trainer.train, "learning to recognise concepts", 256
-        ),
+        trainer.train_all,
     )  # on the CPU, wherever the layer was read
     return _read(folder, layer, probe, options, trainer)
 
@@ -85,6 +83,14 @@ class _Trainer:
             mean, deviation = pooled[self.in_training].mean(0), pooled[self.in_training].std(0)
             pooled = (pooled - mean) / np.where(deviation > 0, deviation, 1)
         self.features = np.ascontiguousarray(pooled, np.float32)
+
+    def train_all(self, work: Path) -> None:
+        """Every concept, saved in the working folder; arrays of length 0 where there is none to learn."""
+        in_chunks(work, range(len(self.concepts)), self.train, "learning to recognise concepts", 256)
+        if not len(self.concepts):
+            number, right = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+            weights = np.zeros((0, self.layer.n_filters), np.float32)
+            save_arrays(work, weights=weights, bias=weights[:, 0], image=number, concept=number, right=right)
 
     def train(self, at: int) -> dict[str, NDArray]:
         """Weights, bias and the answers on both balanced sets, for the at-th concept."""

@@ -13,6 +13,7 @@ from n2vlib.alignment import Alignment, score_table
 from n2vlib.conventions import Convention
 from n2vlib.conventions import convention as named
 from n2vlib.counts import Counts
+from n2vlib.errors import BadInput
 from n2vlib.probe import ProbeSet
 from n2vlib.store import load_array, save_arrays
 
@@ -69,6 +70,9 @@ def dissection_iou(
 def count(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netdissect") -> Counts:
     """Pixels behind it: of the overlap, of the filter where they count, and of the concept, over all images."""
     way = named(convention)
+    if set(probe.concepts["category"]) <= set(way.left_out):
+        left_out = ", ".join(way.left_out)
+        raise BadInput(f"convention {way.name} leaves out {left_out}; the probe set {probe.name} has nothing else")
 
     def make(folder: Path) -> None:
         found = counts.dissection_counts(layer, probe, way)

@@ -14,7 +14,7 @@ from n2vlib.iou import taps
 from n2vlib.kernels import combination, training, training_torch
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
-from n2vlib.store import in_chunks, load_array
+from n2vlib.store import in_chunks, load_array, save_arrays
 
 MODULES = ["n2vlib.methods.segmentation"]
 LOSSES = ("equation 4", "log")
@@ -82,7 +82,7 @@ def align(
         "segmentation",
         {"layer": layer.fingerprint, "probe": probe.fingerprint, **asdict(options)},
         MODULES,
-        lambda work: in_chunks(work, trainer.concepts.tolist(), trainer.train, "learning to outline concepts"),
+        trainer.train_all,
         layer.device,
     )
     return _read(folder, layer, probe, options, trainer)
@@ -114,6 +114,14 @@ class _Trainer:
     def pairs_of(self, concept: int) -> NDArray[np.int64]:
         """The (image, concept) pairs of one concept, images ascending."""
         return self._by_concept[self._start[concept] : self._start[concept + 1]]
+
+    def train_all(self, work: Path) -> None:
+        """Every concept, saved in the working folder; arrays of length 0 where there is none to learn."""
+        in_chunks(work, self.concepts.tolist(), self.train, "learning to outline concepts")
+        if not len(self.concepts):
+            none = np.zeros(0, np.int64)
+            weights = np.zeros((0, self.layer.n_filters), np.float32)
+            save_arrays(work, weights=weights, intersection=none, predicted=none, pairs=none)
 
     def train(self, concept: int) -> dict[str, NDArray]:
         """Weights, and pixel counts in all of the concept's images, training and validation."""

@@ -122,7 +122,10 @@ def deal(
         hands.append((plant, m, waiting[:g]))
         waiting, at = waiting[g:], at + 1
     if len(hands) < len(round_):
-        raise BadInput(f"{len(concepts)} concepts: too few for {len(round_)} kinds of encoding; give more images")
+        raise BadInput(
+            f"{len(concepts)} concepts can be planted (with pixel maps, 15 training images or more, of a size that tau "
+            f"allows): too few for {len(round_)} kinds of encoding; give more images, or a set of more concepts"
+        )
     return _plan(concepts, hands, idle)
 
 

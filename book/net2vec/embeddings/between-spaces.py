@@ -70,6 +70,7 @@ from n2vlib.analysis import embeddings
 from n2vlib.methods import classification, segmentation
 
 probe = n2vlib.load_probe(PROBE)
+n2vlib.need(probe, "pixel maps", "training images", "images without it", concepts=3)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 store = n2vlib.Store(STORE)
 

@@ -61,6 +61,7 @@ n2vlib.check_parameters(globals())
 
 # %%
 probe = n2vlib.load_probe(PROBE)
+n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it", concepts=3)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 store = n2vlib.Store(STORE)
 layer = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)[LAYERS[-1]]
@@ -289,6 +290,9 @@ from n2vlib import tables
 color_of = expressions.most_cover(on_objects, probe.concepts, "color")
 for what, vectors in {"as learned": segmented, "start taken away": walked}.items():
     moved = expressions.swaps(vectors, color_of).groupby("concept")[["before", "after"]].mean()
+    if moved.empty:
+        print(f"{what}: no object has a color of which there is another object")
+        continue
     low, high = tables.bootstrap_mean((moved["after"] - moved["before"]).to_numpy(), SEED)
     print(
         f"{what}, {len(moved)} objects: right {moved['before'].mean():.2f} of the time without the sum, {moved['after'].mean():.2f} with it;"

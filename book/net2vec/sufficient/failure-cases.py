@@ -55,11 +55,12 @@ n2vlib.check_parameters(globals())
 # %%
 import pandas as pd
 
-from n2vlib import charts, published, tables
+from n2vlib import charts, look, published, tables
 from n2vlib.analysis import failures
 from n2vlib.methods import classification, segmentation, single_filter
 
 probe = n2vlib.load_probe(PROBE)
+n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
 layer = layers[LAYERS[-1]]
@@ -90,7 +91,7 @@ charts.concepts_in_plane(
     cases,
     "training",
     "percent",
-    f"{layer.name}: {few:.0%} of the concepts that lose have 10 to 100 training images",
+    f"{layer.name}: {look.said(few, '.0%')} of the concepts that lose have 10 to 100 training images",
     ("training images with the concept", "mean area, % of the image"),
     at={"x": [10, 100], "y": [1]},
 )
@@ -171,7 +172,7 @@ charts.concepts_in_plane(
     cases,
     "times_in_training",
     "gain",
-    f"Median predicted area: {losing['times_in_training'].median():.1f} times the annotated for those that lose, {cases.loc[~cases['loses'], 'times_in_training'].median():.1f} for the others",
+    f"Median predicted area: {look.said(losing['times_in_training'].median(), '.1f')} times the annotated for those that lose, {look.said(cases.loc[~cases['loses'], 'times_in_training'].median(), '.1f')} for the others",
     ("predicted area in annotated areas, training images", "combination - single filter, validation images"),
     log=(True, False),
     at={"x": [1], "y": [0]},
@@ -186,8 +187,9 @@ charts.concepts_in_plane(
 # %%
 lost = cases["gain_in_training"] - cases["gain"]
 for group, mine in groups.items():
+    gains = [look.said(cases.loc[mine, column].mean(), "+.3f") for column in ("gain_in_training", "gain")]
     print(
-        f"Concepts that {group:<7} gain {cases.loc[mine, 'gain_in_training'].mean():+.3f} on training images, {cases.loc[mine, 'gain'].mean():+.3f} on validation images: {lost[mine].mean():.3f} less."
+        f"Concepts that {group:<7} gain {gains[0]} on training images, {gains[1]} on validation images: {look.said(lost[mine].mean(), '.3f')} less."
     )
 
 # %% [markdown]
@@ -242,9 +244,11 @@ counted = failures.at_levels(layer, probe, together.weights, LEVELS)
 at_zero = counted.query("level == 0 and split == 'val'").set_index("concept")["set_iou"]
 assert np.allclose(at_zero[cases["concept"]], cases["combination"], atol=1e-3)
 own = failures.best_level(counted)
-raised = (own.loc[cases["concept"], "level"] > 0).to_numpy()
-print(f"A level above zero is best on training images for {raised[cases['loses']].mean():.0%} of those that lose")
-print(f"and for {raised[~cases['loses']].mean():.0%} of the others.")
+raised, lose = (own.loc[cases["concept"], "level"] > 0).to_numpy(), cases["loses"].to_numpy()
+print(
+    f"A level above zero is best on training images for {look.said(pd.Series(raised)[lose].mean(), '.0%')} of those that lose"
+)
+print(f"and for {look.said(pd.Series(raised)[~lose].mean(), '.0%')} of the others.")
 
 # %% [markdown]
 # Beside it, what else might help: only a few filters, against overfitting; the logarithm in the loss, which the paper's
@@ -341,13 +345,15 @@ remedy, lost = remedies.set_index("change")["no longer lose"], last[last["loses"
 also = [(part["gain_in_training"] < 0).mean() if len(part) else float("nan") for part in (losing, lost)]
 swollen = (losing["times_in_training"] >= 2).mean() if len(losing) else float("nan")
 print(
-    f"Outlines: {len(losing)} of {len(cases)} lose, {also[0]:.0%} of them on training images too, which is not overfitting."
+    f"Outlines: {len(losing)} of {len(cases)} lose, {look.said(also[0], '.0%')} of them on training images too, which is not overfitting."
 )
 print(
-    f"{swollen:.0%} of them have masks at least twice as large as they should be. Their own cut mends {remedy['own cut']},"
+    f"{look.said(swollen, '.0%')} of them have masks at least twice as large as they should be. Their own cut mends {remedy['own cut']},"
 )
 print(f"{few} filters mend {remedy[f'{few} filters']}, another start {remedy['another start']}.")
-print(f"Presence: {len(lost)} of {len(last)} lose in {layer.name}, {also[1]:.0%} of them on training images too.")
+print(
+    f"Presence: {len(lost)} of {len(last)} lose in {layer.name}, {look.said(also[1], '.0%')} of them on training images too."
+)
 
 # %% [markdown]
 # ## Where we differ

@@ -54,6 +54,7 @@ n2vlib.check_parameters(globals())
 
 # %%
 probe = n2vlib.load_probe(PROBE)
+n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 store = n2vlib.Store(STORE)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=store)
@@ -109,18 +110,20 @@ charts.table(scores.query("concept == @concept and layer == @last.name and split
 # %%
 import numpy as np
 
-from n2vlib import tables
+from n2vlib import look, tables
 
 means = tables.by_category(scores)
-one = means.query("task == 'segmentation' and method == 'combination' and n > 1").iloc[-1]
-same = (
-    scores[["task", "layer", "method", "category", "split"]] == [*one[["task", "layer", "method", "category"]], "val"]
-).all(axis=1)
-values = scores[same]["set_iou"].dropna().to_numpy()
-mean = values.sum() / len(values)
-error = np.sqrt(((values - mean) ** 2).sum() / (len(values) - 1) / len(values))
-assert np.isclose(mean, one["mean"]) and np.isclose(error, one["standard_error"])
-print(f"{one['category']} in {one['layer']}: {mean:.3f} +- {error:.3f} over {len(values)} concepts")
+several = means.query("task == 'segmentation' and method == 'combination' and n > 1")
+keys = ["task", "layer", "method", "category"]
+for _, one in several.tail(1).iterrows():
+    same = (scores[[*keys, "split"]] == [*one[keys], "val"]).all(axis=1)
+    values = scores[same]["set_iou"].dropna().to_numpy()
+    mean = values.sum() / len(values)
+    error = np.sqrt(((values - mean) ** 2).sum() / (len(values) - 1) / len(values))
+    assert np.isclose(mean, one["mean"]) and np.isclose(error, one["standard_error"])
+    print(f"{one['category']} in {one['layer']}: {mean:.3f} +- {error:.3f} over {len(values)} concepts")
+if several.empty:
+    print("No category has two concepts with a score, so there is no standard error.")
 
 # %% [markdown]
 # ## Segmentation: mean set IoU by category and layer
@@ -244,9 +247,11 @@ charts.table(depth, f"Combination, {names[0]} to {names[-1]}")
 
 # %%
 both = sorted(set(curves.loc["segmentation"].index) & set(curves.loc["classification"].index))
-agree = {c: curves.loc[("segmentation", c)].corr(curves.loc[("classification", c)], method="spearman") for c in both}
-print("Rank correlation of the two tasks' curves over the layers:")
-print(", ".join(f"{category} {value:+.2f}" for category, value in agree.items()))
+agree = {
+    c: tables.rank_correlation(*(curves.loc[(task, c)] for task in ("segmentation", "classification"))) for c in both
+}
+print("Rank correlation of the two tasks' curves over the layers:", "" if both else "no category has both curves")
+print(", ".join(f"{category} {look.said(value, '+.2f')}" for category, value in agree.items()))
 rising = depth[depth["category"] != "color"]
 print(
     f"Besides color, {(rising['first to last'] == 'rises').sum()} of {len(rising)} curves end higher than they begin;"
@@ -390,7 +395,7 @@ side = tables.side_by_side(scores, last.name, "segmentation")
 wins = (side["combination"] >= side["single filter"]).groupby(side["images"] > side["images"].median()).mean()
 ties = (side["combination"] == side["single filter"]).sum()
 print(
-    f"few images {wins.get(False, np.nan):.0%}, many images {wins.get(True, np.nan):.0%}; exact ties: {ties} of {len(side)} concepts"
+    f"few images {look.said(wins.get(False, np.nan), '.0%')}, many images {look.said(wins.get(True, np.nan), '.0%')}; exact ties: {ties} of {len(side)} concepts"
 )
 
 # %% [markdown]
