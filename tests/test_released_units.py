@@ -158,7 +158,7 @@ def test_what_is_wrong_is_named_with_its_line_and_column(table, message, tmp_pat
     [
         (b"", "the file is empty"),
         (b"unit,category,label,score,unit\n", "column 'unit' is there twice"),
-        (b"\xff\xfe\x00", "not a table"),
+        (b"\xff\xfe\x00", "cannot be read as UTF-8 CSV"),
         (planted().to_csv(index=False).encode() + b"5,object\n", "line 6: 2 cells, the header has 14"),
     ],
 )
