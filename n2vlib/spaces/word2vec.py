@@ -81,7 +81,8 @@ def _text(file: BinaryIO, count: int, size: int, name: str) -> Iterator[tuple[st
         if len(parts) != size + 1:
             raise BadInput(f"WORD2VEC: {name}, line {row + 2}: {len(parts) - 1} numbers, the first line says {size}")
         try:
-            vector = np.array(parts[1:]).astype(np.float32)
+            with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused where it is wanted
+                vector = np.array(parts[1:]).astype(np.float32)
         except ValueError:
             raise BadInput(f"WORD2VEC: {name}, line {row + 2}: something is no number") from None
         yield parts[0].decode("utf-8", "replace"), vector
