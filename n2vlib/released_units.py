@@ -9,9 +9,9 @@ The original files are not part of this project. The reader was written from the
 that we write; a label from a file is text, and nothing else is done with it.
 """
 
-import csv
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from n2vlib.look import categories
 from n2vlib.methods import dissection
 from n2vlib.paths import resolve
 from n2vlib.probe import ProbeSet
+from n2vlib.userfiles import csv_rows
 
 OWN = ("unit", "category", "label", "score")
 PARTS = ("label", "truth", "activation", "intersect", "iou")
@@ -40,11 +41,8 @@ def read(path: str | Path) -> pd.DataFrame:
     Returns   unit (from 0), category, label, truth, activation, intersect, iou; and, the same in all rows of a unit,
               best_category, best_label and score, as the file tells them
     """
-    file = resolve(path)
-    if not file.is_file():
-        raise BadInput(f"{path}: there is no such file")
     rows, line_of = [], {}
-    for line, cells, found in _lines(file, str(path)):
+    for line, cells, found in _lines(path):
         where = f"{path}, line {line}"
         unit = _number(cells, "unit", where)
         if unit != int(unit) or unit < 1:
@@ -76,15 +74,16 @@ def counts(units: pd.DataFrame, cut: float = 0.04) -> pd.DataFrame:
     own = units.loc[units["score"] > cut, _PER_UNIT].drop_duplicates("unit")
     own = own.rename(columns={"best_category": "category", "best_label": "label"})
     either = units.loc[units["iou"] > cut]
-    rows = []
-    for category in categories({*units["category"], *units["best_category"]}):
-        one, other = (found.loc[found["category"] == category] for found in (own, either))
-        rows.append((category, len(one), one["label"].nunique(), len(other), other["label"].nunique()))
-    total = (own["unit"].nunique(), either["unit"].nunique())
-    unique = (sum(row[2] for row in rows), sum(row[4] for row in rows))
-    rows.append(("total", total[0], unique[0], total[1], unique[1]))
-    told = ["detectors", "unique_detectors"]
-    return pd.DataFrame(rows, columns=["category", *told, *(f"{name}_any_category" for name in told)])
+    order, told = categories({*units["category"], *units["best_category"]}), ["detectors", "unique_detectors"]
+    rules = {"": own, "_any_category": either}
+    each = {name: found.groupby("category")["label"].agg(["size", "nunique"]) for name, found in rules.items()}
+    table = pd.concat(
+        [each[name].reindex(order, fill_value=0).set_axis(told, axis=1).add_suffix(name) for name in rules], axis=1
+    )
+    table.loc["total"] = table.sum()
+    for name, found in rules.items():
+        table.loc["total", f"detectors{name}"] = found["unit"].nunique()
+    return table.rename_axis("category").reset_index()
 
 
 def write(path: str | Path, layer: Layer, probe: ProbeSet, convention: str = "netdissect") -> None:
@@ -124,41 +123,36 @@ def _table(layer: Layer, probe: ProbeSet, convention: str) -> pd.DataFrame:
     return pd.DataFrame(table).sort_values("score", ascending=False, kind="stable")
 
 
-def _lines(file: Path, name: str) -> Iterator[tuple[int, dict[str, str], list[str]]]:
+def _lines(name: str | Path) -> Iterator[tuple[int, dict[str, str], list[str]]]:
     """Line number, {column: text} and the file's categories, of every line behind the header."""
-    empty = True
     try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            reader = csv.reader(opened, strict=True)
-            header = next(reader, [])
-            found = _categories(header, name)
-            for cells in reader:
-                if not cells:
-                    continue
-                if len(cells) != len(header):
-                    raise BadInput(f"{name}, line {reader.line_num}: {len(cells)} cells, the header has {len(header)}")
-                empty = False
-                yield reader.line_num, dict(zip(header, cells, strict=True)), found
-    except OSError as error:
-        raise BadInput(f"{name}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{name}: not a table of comma separated text ({error})") from None
+        rows = csv_rows(resolve(name), name)
+        header = next(rows, (1, []))[1]
+    except FileNotFoundError:
+        raise BadInput(f"{name}: there is no such file") from None
+    found, empty = _categories(header, name), True
+    for line, cells in rows:
+        if len(cells) != len(header):
+            raise BadInput(f"{name}, line {line}: {len(cells)} cells, the header has {len(header)}")
+        empty = False
+        yield line, dict(zip(header, cells, strict=True)), found
     if empty:
         raise BadInput(f"{name}: there is no unit in it, only a header")
 
 
-def _categories(header: list[str], name: str) -> list[str]:
+def _categories(header: list[str], name: str | Path) -> list[str]:
     """The categories that a header has columns for; BadInput where a column is missing or there twice."""
     if not header:
         raise BadInput(f"{name}: the file is empty")
-    for column in header:
-        if header.count(column) > 1:
-            raise BadInput(f"{name}: column {column!r} is there twice")
+    column, times = Counter(header).most_common(1)[0]
+    if times > 1:
+        raise BadInput(f"{name}: column {column!r} is there twice")
     split = [column.rpartition("-") for column in header]
     found = list(dict.fromkeys(category for category, dash, part in split if dash and part in PARTS))
     wanted = [*OWN, *(f"{category}-{part}" for category in found for part in PARTS)]
+    there = set(header)
     for column in wanted:
-        if column not in header:
+        if column not in there:
             raise BadInput(f"{name}: no column {column!r}; {near(column, header)}")
     if not found:
         raise BadInput(f"{name}: no category has columns; wanted is for instance 'object-label' to 'object-iou'")

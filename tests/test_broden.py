@@ -12,6 +12,7 @@ from PIL import Image
 from n2vlib.errors import BadInput
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
+from n2vlib.probe.check import check
 from n2vlib.probe.layout import decoded, encoded, place_of, split_of
 
 
@@ -189,3 +190,43 @@ def test_a_folder_with_files_is_never_written_over(tmp_path):
     with pytest.raises(BadInput, match="already there"):
         write(tmp_path / "set", [draw(0, 32, 0)[0]], NAMES)
     assert (tmp_path / "set/index.csv").read_text() == before
+
+
+TOO_MANY = np.arange(1, 257, dtype=np.uint16).reshape(16, 16)
+
+
+@pytest.mark.parametrize(
+    "scenes",
+    [
+        [Labelled("a.png", np.zeros((1, 4, 3), np.uint8))],  # a map without rows
+        [Labelled(" a.png", GREY)],
+        [Labelled("b\\a.png", GREY)],
+        [Labelled("C:a.png", GREY)],
+        [Labelled("b\na.png", GREY)],
+        [Labelled("a.png", GREY, whole={"scene ": [3]})],
+        [Labelled("a.png", np.zeros((32, 32, 3), np.uint8), {"object": [TOO_MANY]})],
+    ],
+)
+def test_what_the_reader_would_refuse_is_not_written(tmp_path, scenes):
+    with pytest.raises(BadInput):
+        write(tmp_path / "set", scenes, {number: f"concept {number}" for number in range(1, 300)})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", " ", "dog ", "a\nb", "\ud800"])
+def test_a_name_that_a_table_would_not_give_back_is_not_written(tmp_path, name):
+    with pytest.raises(BadInput, match="label number 3: .* is no name"):
+        write(tmp_path / "set", [Labelled("a.png", GREY, whole={"scene": [3]})], {3: name})
+    with pytest.raises(BadInput, match="split 'test' must be train or val"):
+        write(tmp_path / "set", [Labelled("a.png", GREY)], FIVE, split=lambda _: "test")
+
+
+def test_whatever_is_written_is_read(tmp_path):
+    names = ['a, "b".png', "images/1.0.png", "12:30.jpg", "ünï/#%&.png", "a b/.png.png"]
+    layer = np.array([[1, 65535], [0, 256]], np.uint16)
+    scenes = [Labelled(name, GREY + i, {"my things": [layer, layer[::-1]]}, {"k": [7]}) for i, name in enumerate(names)]
+    write(tmp_path / "set", scenes, {1: "nan", 256: "=1;", 65535: "é", 7: "0"}, split=lambda _: "val")
+    assert check(tmp_path / "set") == []
+    probe = load_probe(tmp_path / "set")
+    assert sorted(probe.images) == sorted(names) and probe.concepts["name"].tolist() == ["nan", "0", "=1;", "é"]
+    assert probe.annotated("é", 0).tolist() == [[False, True], [False, True]]

@@ -4,6 +4,7 @@ import csv
 import multiprocessing
 import os
 import pickle
+import re
 import shutil
 import struct
 import zlib
@@ -11,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from handmade import NAMES, NUMBERS, PIXEL_CATEGORIES, HandMade, build
 from PIL import Image
@@ -18,6 +20,7 @@ from PIL import Image
 from n2vlib.errors import BadInput
 from n2vlib.probe import ProbeSet, labels, load_probe
 from n2vlib.probe.broden import Labelled, write
+from n2vlib.probe.layout import encoded
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +138,18 @@ def test_zero_as_a_whole_image_label_is_no_label(copy, world):
     assert i in before.images_with("day-s")
     assert set(before.images_with("day-s")) - set(after.images_with("day-s")) == {i}
     assert 0 not in after.concepts.index and not after.annotated("day-s", i).any()
+
+
+def test_whole_numbers_may_be_written_as_pandas_does_beside_empty_cells(copy, world):
+    for path in (copy / "index.csv", copy / "label.csv", copy / "c_scene.csv"):
+        table = pd.read_csv(path)
+        names = table.columns.intersection(["scene", "texture", "number", "frequency", "ih", "sw"])
+        table.astype(dict.fromkeys(names, float)).to_csv(path, index=False)
+    assert ",10.0" in (copy / "index.csv").read_text() and "\n10.0," in (copy / "label.csv").read_text()
+    before, after = load_probe(world.root), load_probe(copy)
+    assert after.concepts.equals(before.concepts) and after.images == before.images
+    for name in ("day-s", "night-s", "striped"):
+        assert after.images_with(name).tolist() == before.images_with(name).tolist()
 
 
 def test_the_primary_category_covers_most_and_the_last_one_wins_a_tie(world):
@@ -301,9 +316,14 @@ def test_more_labels_in_one_image_than_a_byte_can_count(tmp_path):
     names = {number: f"concept {number}" for number in range(1, 300)}
     write(tmp_path / "most", [Labelled("a.png", np.zeros((32, 32, 3), np.uint8), {"object": [layer]})], names)
     assert load_probe(tmp_path / "most").labels.pair_local.tolist() == list(range(1, 256))
-    write(tmp_path / "set", [Labelled("a.png", np.zeros((32, 32, 3), np.uint8), {"object": [layer + 1]})], names)
+    Image.fromarray(encoded(layer + 1)).save(tmp_path / "most/images/a_object.png")
+    edit(
+        tmp_path / "most/label.csv",
+        "255,concept 255,object(1),1,",
+        "256,last,object(1),1,0,\n255,concept 255,object(1),1,",
+    )
     with pytest.raises(BadInput, match="256 labels in one image"):
-        _ = load_probe(tmp_path / "set").labels
+        _ = load_probe(tmp_path / "most").labels
 
 
 # --- bad sets: one clear error
@@ -321,6 +341,19 @@ def replace_path(new: str):
         (root / "index.csv").write_text(text.replace(path, new, 1))
 
     return damage
+
+
+def coverage(new: str):
+    def damage(root: Path) -> None:
+        text = (root / "c_part.csv").read_text()
+        (root / "c_part.csv").write_text(f"{text.rstrip().rpartition(',')[0]},{new}\n")
+
+    return damage
+
+
+def images_in_front(root: Path) -> None:
+    text = (root / "index.csv").read_text()
+    (root / "index.csv").write_text(re.sub(r"([,;])(shapes/\d+_)", r"\1images/\2", text))
 
 
 def link_out(root: Path) -> None:
@@ -376,6 +409,31 @@ DAMAGE = {
     "not UTF-8": (lambda root: (root / "label.csv").write_bytes(b"number,name\n1,\xff\n"), "cannot be read as UTF-8"),
     "ragged": (lambda root: edit(root / "label.csv", ",disc,", ",disc,round,"), "has 7 fields, the header has 6"),
     "label twice": (lambda root: edit(root / "label.csv", "5,disc", "4,disc"), "number 4 is listed twice"),
+    "absolute path inside": (
+        lambda root: replace_path(f"{root}/images/shapes/000_color.png")(root),
+        "an absolute path",
+    ),
+    "a drive of Windows": (replace_path("C:/data/x.png"), "an absolute path"),
+    "Windows path": (replace_path("shapes\\000_color.png"), r"no such file .*; write / between folders"),
+    "images in front": (replace_path("images/shapes/000_color.png"), "; paths start below images/, leave it out"),
+    "half a number": (replace_path("6.5"), "6.5: no such file .*; nor is it a label number"),
+    "a number below zero": (replace_path("-1"), "-1: no such file .*; nor is it a label number"),
+    "nan": (replace_path("nan"), "nan: no such file .*; nor is it a label number"),
+    "every map with images in front": (images_in_front, "; paths start below images/, leave it out"),
+    "no name": (lambda root: edit(root / "label.csv", "5,disc,", "5, ,"), r"label\.csv row \d+: number 5 has no name"),
+    "coverage nan": (coverage("nan"), r"c_part\.csv row 2: .*coverage 'nan': no number"),
+    "coverage below zero": (coverage("-1"), r"c_part\.csv row 2: .*coverage '-1': no number"),
+    "column twice": (lambda root: edit(root / "index.csv", ",material", ",part"), "column 'part' is there twice"),
+    "large maps": (
+        lambda root: (root / "index.csv").write_text(
+            (root / "index.csv").read_text().replace(",24,24,", ",65536,65536,")
+        ),
+        "sh,sw 65536,65536: label maps have at most 16,777,216 pixels",
+    ),
+    "large file": (
+        lambda root: os.truncate(root / "images/shapes/004.png", 2**30 + 1),
+        "has more than 1,073,741,824 bytes",
+    ),
     "empty": (lambda root: (root / "index.csv").write_text(""), "index.csv row 1: column 'image' is missing"),
 }
 

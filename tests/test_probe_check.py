@@ -1,14 +1,17 @@
 """`check` names every defect by file and row: each one is planted in a set that has no other."""
 
+import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from handmade import HandMade, build
 from PIL import Image
 
 from n2vlib.probe.check import check
 from n2vlib.probe.problems import Problem
+from n2vlib.probe.reader import read_concepts
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +151,69 @@ def test_duplicate_names_of_concepts_and_of_images(copy):
 def test_without_its_categories_a_set_is_still_looked_through(copy):
     (copy / "category.csv").unlink()
     assert ("error", "category.csv", None) in places(check(copy))
+
+
+def test_a_map_that_cannot_be_read_rightly_is_an_error_with_its_row_and_mode(copy):
+    row = row_of(copy / "index.csv", "shapes/002.png")
+    Image.new("L", (24, 24), 3).save(copy / "images/shapes/002_color.png")
+    problems = [problem for problem in check(copy) if problem.level == "error"]
+    assert places(problems) == [("error", "index.csv", row)]
+    assert re.match(r"images/shapes/002_color.png: a label map .* \(mode L\) has blue in it", problems[0].message)
+
+
+def test_a_map_without_labels_that_an_optimizer_made_grey_is_no_problem(copy):
+    for mode in ("1", "L", "P"):
+        Image.new(mode, (24, 24), 0).save(copy / "images/shapes/blank.png")
+        if mode == "1":
+            edit(copy / "index.csv", "shapes/002_color.png", "shapes/002_color.png;shapes/blank.png")
+        assert check(copy) == []
+
+
+def test_an_image_that_leaves_open_how_it_is_turned_is_a_warning(copy):
+    row, turned = row_of(copy / "index.csv", "shapes/002.png"), Image.Exif()
+    turned[0x0112] = 6
+    with Image.open(copy / "images/shapes/002.png") as file:
+        file.save(copy / "images/shapes/002.png", exif=turned)
+    [problem] = check(copy)
+    assert (problem.level, problem.file, problem.row) == ("warning", "index.csv", row)
+    assert problem.message.startswith("images/shapes/002.png: EXIF orientation 6; it is taken as shown")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        ("index.csv", "shapes/002_color.png", "shapes\\002_color.png", "write / between folders"),
+        ("index.csv", "shapes/002_color.png", "images/shapes/002_color.png", "paths start below images/"),
+        ("index.csv", "shapes/002_color.png", "/set/images/shapes/002_color.png", "an absolute path"),
+        ("index.csv", "shapes/002_color.png", "6.5", "nor is it a label number"),
+        ("label.csv", "5,disc,", "5,,", "number 5 has no name"),
+    ],
+)
+def test_what_windows_pandas_and_habit_write_is_said(copy, file, old, new, says):
+    row = row_of(copy / file, old)
+    edit(copy / file, old, new)
+    [problem] = [problem for problem in check(copy) if problem.level == "error"]
+    assert (problem.file, problem.row) == (file, row) and says in problem.message
+
+
+def test_many_labels_take_time_in_proportion(copy, monkeypatch):
+    compared = 0
+
+    class Name(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+    def named(*given):
+        concepts = read_concepts(*given)
+        return concepts.assign(name=pd.Series(map(Name, concepts["name"]), concepts.index, dtype=object))
+
+    n = 2000
+    with (copy / "label.csv").open("a") as file:
+        file.writelines(f"{number},name {number},object(0),0,0,\n" for number in range(1000, 1000 + n))
+    monkeypatch.setattr("n2vlib.probe.check.read_concepts", named)
+    assert sum("no image holds" in problem.message for problem in check(copy)) == n
+    assert compared < 20 * n

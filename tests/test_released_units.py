@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from measured import measure
+from patience import within
 
 from n2vlib import charts, published, tables
 from n2vlib import released_units as released
@@ -158,7 +159,7 @@ def test_what_is_wrong_is_named_with_its_line_and_column(table, message, tmp_pat
     [
         (b"", "the file is empty"),
         (b"unit,category,label,score,unit\n", "column 'unit' is there twice"),
-        (b"\xff\xfe\x00", "not a table"),
+        (b"\xff\xfe\x00", "cannot be read as UTF-8 CSV"),
         (planted().to_csv(index=False).encode() + b"5,object\n", "line 6: 2 cells, the header has 14"),
     ],
 )
@@ -206,3 +207,17 @@ def test_the_charts_of_detectors_are_drawn_in_silence(capfd):
     points = table.assign(name="dog", detectors=[1, 2, 3, 4], dissection_iou=0.1)
     assert charts.iou_by_detectors(points, "t")._repr_mimebundle_()
     assert capfd.readouterr() == ("", "")
+
+
+def test_many_columns_take_time_in_proportion(tmp_path):
+    """60,000 columns, where each looked for among all others took minutes."""
+    numbers = range(12_000)
+    header = [*released.OWN, *(f"c{i}-{part}" for i in numbers for part in released.PARTS)]
+    row = [1, "c7", "dog", 0.25, *(value for i in numbers for value in cell("dog", 40 * (i == 7)))]
+    (tmp_path / "units.csv").write_text("\n".join(",".join(map(str, line)) for line in (header, row)))
+    with within(60):
+        found = released.counts(released.read(tmp_path / "units.csv")).set_index("category")
+    assert found.loc[found["detectors"] > 0].index.tolist() == ["c7", "total"] and len(found) == 12_001
+    (tmp_path / "units.csv").write_text(",".join([*header[:-1], "c0-nothing"]))
+    with within(60), pytest.raises(BadInput, match="no column 'c11999-iou'"):
+        released.read(tmp_path / "units.csv")

@@ -317,3 +317,31 @@ def test_a_broken_file_of_vectors_is_refused_in_one_line(tmp_path, content, says
 def test_a_missing_file_of_vectors_is_bad_input():
     with pytest.raises(BadInput, match="WORD2VEC: no-such-file is no file"):
         word2vec.vectors(WORDS, "no-such-file")
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e39"])  # the last is more than float32 holds
+@pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])
+def test_a_vector_that_is_not_finite_is_refused_by_its_word(tmp_path, number, binary):
+    for word_, message in (("dog", r"the vector of 'dog' is not finite"), ("the", None)):
+        with np.errstate(over="ignore"):
+            bad = np.array([1, float(number), 2]).astype("<f4")
+        rows = {name: bad if name == word_ else np.array(vector, "<f4") for name, vector in VECTORS.items()}
+        text = [
+            f"{name} 1 {number} 2" if name == word_ else f"{name} {' '.join(map(str, v))}" for name, v in rows.items()
+        ]
+        records = [name.encode() + b" " + vector.tobytes() for name, vector in rows.items()]
+        body = b"".join(records) if binary else "\n".join(text).encode()
+        (tmp_path / "vectors").write_bytes(f"{len(rows)} 3\n".encode() + body)
+        if message:
+            with pytest.raises(BadInput, match=f"WORD2VEC: .*vectors: {message}"):
+                word2vec.vectors(WORDS, tmp_path / "vectors")
+        else:  # nobody looks at that word
+            assert list(word2vec.vectors(WORDS, tmp_path / "vectors").index) == [2, 5, 7]
+
+
+def test_words_behind_the_stated_number_are_not_lost_in_silence(tmp_path):
+    as_text(tmp_path / "vectors")
+    content = (tmp_path / "vectors").read_text()
+    (tmp_path / "vectors").write_text("1" + content[1:])
+    with pytest.raises(BadInput, match="goes on after as many words as its first line says"):
+        word2vec.vectors(WORDS, tmp_path / "vectors")

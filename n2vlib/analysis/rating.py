@@ -9,7 +9,6 @@ A question is a row: network, layer, filter, label and category (as shown), conc
 whether the label is the filter's own or was dealt from another filter: the control, which a rater is not told about.
 """
 
-import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from n2vlib.look import categories
 from n2vlib.methods import dissection
 from n2vlib.paths import resolve
 from n2vlib.probe import ProbeSet
+from n2vlib.userfiles import csv_rows
 
 PATCHES = 15  # images in a question (Figure 4)
 OWN, PLANTED = "own label", "random label"
@@ -183,22 +183,18 @@ def read(path: str | Path, questions: pd.DataFrame) -> pd.DataFrame:
 
 def _lines(path: str | Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Line number and {column: text} of every row behind the header; at least one."""
-    file, empty = resolve(path), True
-    if not file.is_file():
-        raise BadInput(f"{path}: there is no such file; save one from the rating page")
     try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            reader = csv.reader(opened, strict=True)
-            header = next(reader, [])
-            if missing := [column for column in COLUMNS if header.count(column) != 1]:
-                raise BadInput(f"{path}, line 1: column {missing[0]!r} must be there once; wanted: {','.join(COLUMNS)}")
-            for cells in reader:
-                if len(cells) != len(header):
-                    told = f"{len(cells)} fields, the header has {len(header)}"
-                    raise BadInput(f"{path}, line {reader.line_num}: {told}")
-                empty = False
-                yield reader.line_num, dict(zip(header, cells, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{path}: cannot be read as UTF-8 CSV: {error}") from None
+        rows = csv_rows(resolve(path), path)
+        line, header = next(rows, (1, []))
+    except FileNotFoundError:
+        raise BadInput(f"{path}: there is no such file; save one from the rating page") from None
+    if missing := [column for column in COLUMNS if header.count(column) != 1]:
+        raise BadInput(f"{path}, line {line}: column {missing[0]!r} must be there once; wanted: {','.join(COLUMNS)}")
+    empty = True
+    for line, cells in rows:
+        if len(cells) != len(header):
+            raise BadInput(f"{path}, line {line}: {len(cells)} fields, the header has {len(header)}")
+        empty = False
+        yield line, dict(zip(header, cells, strict=True))
     if empty:
         raise BadInput(f"{path}: it has a header and no answers; save it again after rating")

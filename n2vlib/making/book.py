@@ -21,6 +21,7 @@ from n2vlib.errors import BadInput, near
 from n2vlib.making.chapter_key import chapter_key
 from n2vlib.parameters import check_name, check_value, declared_in, differing
 from n2vlib.paths import ROOT
+from n2vlib.userfiles import yaml_mapping
 
 Given = list[tuple[str, Mapping[str, Any]]]  # (who gave them, values by name); later ones win
 
@@ -81,13 +82,7 @@ def find_chapter(name: str, root: Path = ROOT) -> str:
 
 def read_parameters(file: Path) -> dict[str, Any]:
     """The mapping in a YAML file of parameters."""
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise BadInput(f"{file}: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise BadInput(f"{file}: expected lines `NAME: value`")
-    return values
+    return yaml_mapping(file)
 
 
 def parameters_of(chapter: str, given: Given, root: Path = ROOT) -> dict[str, Any]:

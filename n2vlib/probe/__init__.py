@@ -145,7 +145,7 @@ def load_probe(probe: str | Path) -> ProbeSet:
 
 
 def _load(root: Path, name: str) -> ProbeSet:
-    if not (root / "index.csv").is_file():
+    if not (root / "index.csv").exists():
         raise no_folder(root)
     report = raising(root)
     categories = read_categories(root, report)

@@ -17,6 +17,8 @@ from n2vlib.probe.layout import (
     CATEGORY_ORDER,
     INDEX_COLUMNS,
     LARGEST_LABEL,
+    LARGEST_MAP,
+    MOST_LABELS,
     decoded,
     encoded,
     is_category,
@@ -93,6 +95,8 @@ class _Written:
         for number in self.names:
             if not 1 <= number <= LARGEST_LABEL:
                 raise BadInput(f"label number {number}: must lie between 1 and {LARGEST_LABEL}")
+            if not _is_plain(self.names[number]):
+                raise BadInput(f"label number {number}: {self.names[number]!r} is no name")
             self.known[number] = True
         self.known[0] = True
 
@@ -100,15 +104,20 @@ class _Written:
         ih, iw = scene.image.shape[:2]
         size = (ih // 2, iw // 2)
         self._check(scene, size)
+        if (split := self.split(scene.name)) not in ("train", "val"):
+            raise BadInput(f"image {scene.name}: split {split!r} must be train or val")
         self._save(scene.name, scene.image)
         cells: dict[str, list[str | int]] = {}
         for category, layers in scene.maps.items():
             cells[category] = [*self._save_maps(scene.name, category, layers)]
         for category, numbers in scene.whole.items():
             cells.setdefault(category, []).extend(int(number) for number in numbers if number)
+        shown: set[int] = set()
         for category in cells:
-            self._count(category, scene.maps.get(category, ()), scene.whole.get(category, ()))
-        row = {"image": scene.name, "split": self.split(scene.name), "ih": ih, "iw": iw, "sh": size[0], "sw": size[1]}
+            shown |= self._count(category, scene.maps.get(category, ()), scene.whole.get(category, ()))
+        if len(shown.difference(*scene.whole.values())) > MOST_LABELS:
+            raise BadInput(f"image {scene.name}: {len(shown)} labels in its maps; at most {MOST_LABELS} are possible")
+        row = {"image": scene.name, "split": split, "ih": ih, "iw": iw, "sh": size[0], "sw": size[1]}
         self.rows.append({**row, "cells": cells})
 
     def _check(self, scene: Labelled, size: tuple[int, int]) -> None:
@@ -116,12 +125,18 @@ class _Written:
             return BadInput(f"image {scene.name}: {what}")
 
         name = PurePosixPath(scene.name)
-        if name.is_absolute() or ".." in name.parts or name.suffix not in (".png", ".jpg") or ";" in scene.name:
-            raise refuse("the name must be relative, without '..' or ';', and end in .png or .jpg")
+        if name.is_absolute() or ".." in name.parts or name.suffix not in (".png", ".jpg"):
+            raise refuse("the name must be relative, without '..', and end in .png or .jpg")
+        if not _is_plain(scene.name) or set(scene.name) & set(";\\") or scene.name[1:2] == ":":
+            raise refuse(r"the name must be printable, without ';', '\\', drive letter or space around it")
         if scene.image.dtype != np.uint8 or scene.image.ndim != 3 or scene.image.shape[2] != 3:
             raise refuse(f"must be uint8 (height, width, 3), not {scene.image.dtype} {scene.image.shape}")
         if self.rows and (self.rows[0]["ih"], self.rows[0]["iw"]) != scene.image.shape[:2]:
             raise refuse(f"is {scene.image.shape[:2]}, the first one {(self.rows[0]['ih'], self.rows[0]['iw'])}")
+        if not 0 < size[0] * size[1] <= LARGEST_MAP:
+            raise refuse(
+                f"is {scene.image.shape[:2]}; its label maps, half of it, must have 1 to {LARGEST_MAP:,} pixels"
+            )
         for category in {*scene.maps, *scene.whole}:
             if not is_category(category):
                 raise refuse(f"category {category!r} must be a plain word that can name a file and a column")
@@ -152,14 +167,18 @@ class _Written:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path, quality=self.jpeg_quality)
 
-    def _count(self, category: str, layers: Sequence[NDArray[np.integer]], whole: Sequence[int]) -> None:
-        """A label counts once an image; its share of the image is the union over the category's layers."""
+    def _count(self, category: str, layers: Sequence[NDArray[np.integer]], whole: Sequence[int]) -> set[int]:
+        """A label counts once an image; its share of the image is the union over the category's layers.
+
+        Returns the labels that the maps show.
+        """
         shares = {int(number): 1.0 for number in whole if number}
         for number in set(np.unique(np.stack(layers)).tolist() if layers else ()) - {0} - set(shares):
             shares[number] = float(np.any([layer == number for layer in layers], axis=0).mean())
         for number, share in shares.items():
             self.images[category, number] += 1
             self.coverage[category, number] += share
+        return set(shares) - set(whole)
 
     def totals(self) -> dict[int, tuple[int, float]]:
         """Label number -> (frequency, coverage), summed over its categories."""
@@ -234,6 +253,11 @@ class _Written:
             for code, number in enumerate(order, start=1)
         ]
         _write_csv(self.root / f"c_{category}.csv", ["code", "number", "name", "frequency", "coverage"], rows)
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name stands in a table as it is: the reader strips cells."""
+    return bool(name) and name.isprintable() and name == name.strip()
 
 
 def _rank(category: str) -> tuple[int, str]:

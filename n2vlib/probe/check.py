@@ -11,8 +11,8 @@ import pandas as pd
 from n2vlib.errors import BadInput
 from n2vlib.paths import resolve
 from n2vlib.probe.files import Named, check_files, named_files
-from n2vlib.probe.labels import MOST_LABELS
-from n2vlib.probe.pictures import read_image, read_map
+from n2vlib.probe.layout import MOST_LABELS
+from n2vlib.probe.pictures import image_and_doubt, read_map
 from n2vlib.probe.problems import Problem, Report
 from n2vlib.probe.reader import Index, check_numbers, items_of, read_categories, read_concepts, read_index
 from n2vlib.probe.threads import in_order
@@ -24,7 +24,8 @@ def check(path: str | Path) -> list[Problem]:
     """Errors first, then warnings, of a folder in Broden's format. Every image and label map is decoded.
 
     Errors    missing or unreadable file, path outside the folder, unknown label number, wrong map size, missing column
-    Warnings  no validation image (of the set, of a concept), concept without an image, label 0, duplicate names
+    Warnings  no validation image (of the set, of a concept), concept without an image, label 0, duplicate names, and
+              images whose file leaves open how they are turned (EXIF) or which colors they have (CMYK)
     """
     root = resolve(path)
     if not root.is_dir():
@@ -45,8 +46,9 @@ def check(path: str | Path) -> list[Problem]:
 
 
 def _duplicates(concepts: pd.DataFrame, index: Index | None, report: Report) -> None:
+    named = Counter(concepts["name"])
     for number, name, line in zip(concepts.index, concepts["name"], concepts["line"], strict=True):
-        if (concepts["name"] == name).sum() > 1:
+        if named[name] > 1:
             report.warning("label.csv", int(line), f"'{name}' ({number}): several concepts have this name")
     times = Counter(index.images if index else ())
     for line, image in zip(index.lines, index.images, strict=True) if index else ():
@@ -60,29 +62,31 @@ def _decode(root: Path, index: Index, files: list[Named], known: set[int], repor
     look = partial(_look, root=root, index=index)
     shown: dict[str, set[int]] = {}
     for chunk, looks in zip(chunks, in_order(look, chunks, f"files, {FILES_AT_ONCE} at a time"), strict=True):
-        for file, found in zip(chunk, looks, strict=True):
-            if isinstance(found, str):
-                report.error("index.csv", file.line, found)
+        for file, (found, wrong, doubt) in zip(chunk, looks, strict=True):
+            if wrong:
+                report.error("index.csv", file.line, wrong)
                 continue
+            if doubt:
+                report.warning("index.csv", file.line, f"images/{file.path}: {doubt}")
             shown[file.path] = found
             for number in sorted(found - known - {0}):
                 report.error("index.csv", file.line, f"images/{file.path}: label number {number} is not in label.csv")
     return shown
 
 
-def _look(files: Iterable[Named], root: Path, index: Index) -> list[set[int] | str]:
-    """The label numbers in each file (none in an image), or what is wrong with it."""
-    found: list[set[int] | str] = []
+def _look(files: Iterable[Named], root: Path, index: Index) -> list[tuple[set[int], str, str]]:
+    """The label numbers in each file (none in an image), what is wrong with it, and what it leaves open."""
+    found: list[tuple[set[int], str, str]] = []
     for file in files:
+        path = root / "images" / file.path
         try:
             if file.is_map:
-                labels = read_map(root / "images" / file.path, index.label_size).ravel()
-                found.append(set(np.flatnonzero(np.bincount(labels)).tolist()))
+                labels = read_map(path, index.label_size).ravel()
+                found.append((set(np.flatnonzero(np.bincount(labels)).tolist()), "", ""))
             else:
-                read_image(root / "images" / file.path, index.image_size)
-                found.append(set())
+                found.append((set(), "", image_and_doubt(path, index.image_size)[1]))
         except BadInput as error:
-            found.append(str(error).replace(f"{root / 'images'}", "images", 1))
+            found.append((set(), str(error).replace(f"{root / 'images'}", "images", 1), ""))
     return found
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,11 +10,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from n2vlib.paths import data_root
+from n2vlib.probe.layout import LARGEST_LABEL
 from n2vlib.probe.problems import Report
-from n2vlib.probe.reader import Index, is_number, items_of
+from n2vlib.probe.reader import Index, items_of, whole
 from n2vlib.probe.threads import in_order
 
 CHUNK = 64  # files hashed by one task of the thread pool
+LARGEST_FILE = 2**30  # bytes; each is read whole
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ def named_files(index: Index) -> list[Named]:
     found = {image: Named(line, image, False) for line, image in zip(index.lines, index.images, strict=True)}
     for cells in index.cells.values():
         for line, cell in zip(index.lines, cells, strict=True):
-            if cell and not is_number(cell):
+            if cell and whole(cell) is None:
                 for path in items_of(cell)[0]:
                     found.setdefault(path, Named(line, path, True))
     return list(found.values())
@@ -49,7 +52,7 @@ def check_files(root: Path, files: list[Named], report: Report) -> dict[str, os.
         except (OSError, ValueError):  # ValueError: a NUL in the path
             missing.append(file)
     maps = [file for file in files if file.is_map]
-    if found and maps and not any(file.path in found for file in maps):
+    if found and maps and not any(file.path in found or _hint(file.path) for file in maps):
         report.error(
             "index.csv",
             maps[0].line,
@@ -58,8 +61,21 @@ def check_files(root: Path, files: list[Named], report: Report) -> dict[str, os.
         )
         missing = [file for file in missing if not file.is_map]
     for file in missing:
-        report.error("index.csv", file.line, f"{file.path}: no such file below {root.name}/images")
+        report.error("index.csv", file.line, f"{file.path}: no such file below {root.name}/images{_hint(file.path)}")
     return found
+
+
+def _hint(path: str) -> str:
+    """What may be wrong with a path or an item of a cell that names no file; "" where it looks like a path."""
+    if "\\" in path:
+        return "; write / between folders"
+    if path.startswith("images/"):
+        return "; paths start below images/, leave it out"
+    try:
+        float(path)
+    except ValueError:
+        return ""
+    return f"; nor is it a label number, which are whole, 1 to {LARGEST_LABEL}"
 
 
 class _Inside:
@@ -71,7 +87,9 @@ class _Inside:
         self.folders: dict[str, bool] = {}  # resolving is slow, so each folder is resolved once
 
     def stat(self, path: str) -> os.stat_result:
-        """Raises PermissionError (outside), another OSError or ValueError (not there, not a plain file)."""
+        """Raises PermissionError (outside, too large), another OSError or ValueError (not there, not a plain file)."""
+        if path.startswith("/") or re.match(r"[A-Za-z]:", path):
+            raise PermissionError(0, "is an absolute path, so outside the probe set; write what follows images/ in it")
         if "\\" in path or (os.name == "nt" and ":" in path):
             raise FileNotFoundError(path)  # Windows would take these for separators
         folder = path[: path.rfind("/") + 1]
@@ -87,6 +105,8 @@ class _Inside:
             found = Path(full).stat()
         if not stat.S_ISREG(found.st_mode):
             raise FileNotFoundError(path)
+        if found.st_size > LARGEST_FILE:
+            raise PermissionError(0, f"has more than {LARGEST_FILE:,} bytes, too many for a picture")
         return found
 
 

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from n2vlib.errors import BadInput
 from n2vlib.paths import data_root
-from n2vlib.probe.layout import LARGEST_LABEL
+from n2vlib.probe.layout import LARGEST_LABEL, MOST_LABELS
 from n2vlib.probe.pictures import read_map
 from n2vlib.probe.reader import items_of
 from n2vlib.probe.threads import in_order
 from n2vlib.sealed import intact, seal, set_aside, sync
 
 FORMAT = 3  # part of the cache's folder name: raise it when what is written below changes
-MOST_LABELS = 255  # distinct labels in the maps of one image
 IMAGES_AT_ONCE = 16  # decoded by one task of the thread pool
 
 

@@ -2,8 +2,8 @@
 
 A folder in this format holds `index.csv` (one row an image), `label.csv` (one row a concept), `category.csv`,
 `c_<category>.csv` (the concepts of one category) and `images/`. A cell of `index.csv` lists label maps (PNG files, the
-dominant layer first) or label numbers that hold for the whole image, separated by `;`. Format: Network Dissection
-(Bau et al. 2017).
+dominant layer first) or label numbers that hold for the whole image, separated by `;`. Paths start below `images/`.
+Format: Network Dissection (Bau et al. 2017).
 """
 
 import hashlib
@@ -16,6 +16,8 @@ INDEX_COLUMNS = ("image", "split", "ih", "iw", "sh", "sw")
 CATEGORY_ORDER = ("color", "object", "part", "material", "scene", "texture")
 TRAIN_SHARE = 0.7
 LARGEST_LABEL = 65535  # R + 256 G
+MOST_LABELS = 255  # distinct labels in the maps of one image
+LARGEST_MAP = 2**24  # pixels; larger areas are not exact in float32, which the kernels for GPUs add up
 
 
 def place_of(name: str) -> float:
@@ -34,7 +36,7 @@ def split_of(name: str) -> str:
 
 def is_category(name: str) -> bool:
     """Whether `name` can name a category: it becomes part of a file name, so no separators or dots."""
-    return re.fullmatch(r"\w[\w -]*", name) is not None and name not in INDEX_COLUMNS
+    return re.fullmatch(r"\w([\w -]*\w)?", name) is not None and name not in INDEX_COLUMNS
 
 
 def encoded(layer: NDArray[np.integer]) -> NDArray[np.uint8]:

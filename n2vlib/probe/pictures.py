@@ -1,41 +1,155 @@
-"""Decode the images and the label maps of a probe set. A file that is not what the tables say is an error."""
+"""Decode the images and the label maps of a probe set, or say in one line why a file cannot be what the tables say.
 
+A label map is the colors of a PNG, R + 256 G with B = 0, however the file stores them: 8-bit RGB, or what an optimizer
+makes of that without changing a pixel. Nothing is guessed where a file could be meant another way: the index into a
+palette, a grey value, 16 bits of which Pillow gives 8, a label that is transparent.
+"""
+
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from n2vlib.errors import BadInput
 from n2vlib.probe.layout import decoded
 
 # Of a picture so large that it could exhaust memory, PIL warns when it reads the header; we refuse it by its size.
-_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+_TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, AssertionError, struct.error, *_TOO_LARGE)
+_NO_EXIF = (ValueError, SyntaxError, EOFError, KeyError, TypeError, ZeroDivisionError, struct.error)
+# EXIF data that breaks off: what was read of it counts. Set here once: a filter cannot be set in one thread only.
+warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)
+_VOC = (0, 128, 128 << 8, 128 | 128 << 8)  # the usual palette of index maps, up to its first blue
 
 
 def read_image(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A photograph or drawing (JPEG or PNG), RGB: uint8, (ih, iw, 3) with (ih, iw) = size, else BadInput."""
-    return _read(path, size, ("JPEG", "PNG"), grey=True)
+    """A photograph or drawing (JPEG or PNG), RGB, as it is shown: uint8, (ih, iw, 3) with (ih, iw) = size.
+
+    It is turned as its EXIF orientation says, unless `size` is its size as stored and not as shown. Of 16 bits the
+    upper 8 are taken. BadInput for anything else, for an animation, and for a picture that is transparent somewhere.
+    """
+    return image_and_doubt(path, size)[0]
+
+
+def image_and_doubt(path: Path, size: tuple[int, int]) -> tuple[NDArray[np.uint8], str]:
+    """`read_image`, and what the file leaves open: how it is turned, which colors it stands for; "" for nothing."""
+    with _opened(path, ("JPEG", "PNG")) as file:
+        orientation, stored = _orientation(file), (file.height, file.width)
+        shown = stored[::-1] if orientation >= 5 else stored
+        if size not in (stored, shown):
+            raise _other_size(path, shown, size)
+        upright = ImageOps.exif_transpose(file) if orientation > 1 and size == shown else file
+        pixels, hidden = _colors(upright)
+        if len(hidden):
+            raise BadInput(f"{path}: is transparent in places (mode {file.mode}); save it on a background")
+        return pixels, _doubt(file.mode, orientation, stored, shown, size)
 
 
 def read_map(path: Path, size: tuple[int, int]) -> NDArray[np.uint16]:
-    """A label map (PNG in color): uint16, (sh, sw) with (sh, sw) = size, label numbers; else BadInput."""
-    return decoded(_read(path, size, ("PNG",), grey=False))
+    """A label map: uint16, (sh, sw) with (sh, sw) = size, label numbers; else BadInput."""
+    with _opened(path, ("PNG",)) as file:
+        if (stored := (file.height, file.width)) != size:
+            raise _other_size(path, stored, size)
+        if (raw := _raw(file)).endswith("16B"):
+            raise _no_map(path, f"is 16 bits deep ({raw})")
+        if _orientation(file) > 1:
+            raise _no_map(path, "has an EXIF orientation")
+        if file.mode == "P" and (reason := _ambiguous(file)):
+            raise _no_map(path, f"(mode P) has a palette that {reason}")
+        pixels, hidden = _colors(file)
+        if pixels[..., 2].any():
+            raise _no_map(path, f"(mode {file.mode}) has blue in it")
+        if hidden.any():
+            raise _no_map(path, f"(mode {file.mode}) has labels that are transparent")
+        return decoded(pixels)
 
 
-def _read(path: Path, size: tuple[int, int], formats: tuple[str, ...], grey: bool) -> NDArray[np.uint8]:
+def _no_map(path: Path, reason: str) -> BadInput:
+    return BadInput(f"{path}: a label map is an 8-bit RGB PNG with label = R + 256 G and B = 0; this one {reason}")
+
+
+def _other_size(path: Path, found: tuple[int, int], size: tuple[int, int]) -> BadInput:
+    return BadInput(f"{path}: is {found[0]} x {found[1]} (height x width), index.csv says {size[0]} x {size[1]}")
+
+
+@contextmanager
+def _opened(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+    """The file, its header read; whatever is wrong with it until the caller is done is a BadInput."""
+    kinds = " or ".join(formats)
     try:
         with Image.open(path, formats=formats) as file:
-            width, height = file.size
-            if (height, width) != size:
-                raise BadInput(f"{path}: is {height} x {width} (height x width), index.csv says {size[0]} x {size[1]}")
-            if height * width > (Image.MAX_IMAGE_PIXELS or height * width):
-                raise BadInput(f"{path}: {height} x {width} pixels are more than Pillow takes for safe")
-            if not grey and file.mode not in ("RGB", "RGBA", "P"):
-                raise BadInput(f"{path}: a label map is an 8-bit RGB PNG with label = R + 256 G, not mode {file.mode}")
-            return np.asarray(file if file.mode == "RGB" else file.convert("RGB"))
+            if file.height * file.width > (Image.MAX_IMAGE_PIXELS or file.height * file.width):
+                raise BadInput(f"{path}: {file.height} x {file.width} pixels are more than Pillow takes for safe")
+            if file.format == "PNG" and getattr(file, "is_animated", False):
+                raise BadInput(f"{path}: is an animated PNG; save the one picture that is meant")
+            raw = _raw(file)
+            if "transparency" in file.info and ";" in raw and file.mode != "P":
+                # Pillow compares the color with values that it has scaled to 8 bits, and finds none.
+                raise BadInput(f"{path}: has a transparent color in {raw}, which Pillow cannot read; save it in 8 bits")
+            yield file
     except BadInput:
         raise
+    except UnidentifiedImageError:
+        raise BadInput(f"{path}: cannot be read as {kinds}: it is something else, or its header is damaged") from None
     except _UNREADABLE as error:
-        kinds = " or ".join(formats)
         raise BadInput(f"{path}: cannot be read as {kinds}: {error or type(error).__name__}") from error
+
+
+def _raw(file: Image.Image) -> str:
+    """How a PNG that is not yet decoded stores its pixels, by Pillow's names: 'RGB', 'RGB;16B', 'L;4'; "" for JPEG."""
+    return str(file.tile[0][3]) if file.format == "PNG" and file.tile else ""
+
+
+def _orientation(file: Image.Image) -> int:
+    """EXIF's: 1 is upright, 5 to 8 swap the sides; 0 where the EXIF data cannot be read."""
+    try:
+        found = file.getexif().get(ExifTags.Base.Orientation, 1)
+    except _NO_EXIF:
+        return 0
+    return found if found in range(2, 9) else 1
+
+
+def _colors(file: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The pixels, uint8 (h, w, 3), and the colors of those that are not opaque, (pixel, 3)."""
+    hidden = np.zeros((0, 3), np.uint8)
+    if file.mode.startswith("I"):  # 16-bit grey; converted by Pillow, all above 255 would be white
+        return np.repeat((np.asarray(file) >> 8).astype(np.uint8)[..., None], 3, axis=2), hidden
+    if file.has_transparency_data:
+        rgba = np.asarray(file.convert("RGBA"))
+        pixels = np.ascontiguousarray(rgba[..., :3])
+        return pixels, pixels[rgba[..., 3] < 255]
+    return np.asarray(file if file.mode == "RGB" else file.convert("RGB")), hidden
+
+
+def _ambiguous(file: Image.Image) -> str:
+    """Why the labels of a palette PNG could be its indices and not its colors; "" where they cannot, or are the same.
+
+    An optimizer that makes a palette of an RGB map writes the colors in use, each once. A palette with more in it, or
+    with blue, or that starts as VOC's does, was written for indices.
+    """
+    colors = np.array(file.getpalette("RGB"), np.int64).reshape(-1, 3) @ [1, 1 << 8, 1 << 16]
+    used = sorted(index for _, index in file.getcolors() or ())  # type: ignore[misc]
+    if used[-1] >= len(colors):
+        return "lacks colors that are used"
+    if (colors[used] == used).all():
+        return ""
+    if colors.max() > 0xFFFF:
+        return "has blue in it"
+    if len(used) < len(colors) or len(set(colors.tolist())) < len(colors):
+        return "holds colors that are not used, so its indices may be meant"
+    return "is VOC's, so its indices may be meant" if tuple(colors) == _VOC[: len(colors)] else ""
+
+
+def _doubt(mode: str, orientation: int, stored: tuple[int, int], shown: tuple[int, int], size: tuple[int, int]) -> str:
+    if orientation == 0:
+        return "its EXIF data cannot be read; it is taken as stored"
+    if orientation > 1 and size != shown:
+        return f"EXIF orientation {orientation}, but index.csv has the size as stored; it is taken as stored"
+    if orientation > 1 and size == stored:
+        return f"EXIF orientation {orientation}; it is taken as shown, and its label maps must be of what is shown"
+    return "mode CMYK; its colors are approximate, save it in RGB" if mode == "CMYK" else ""

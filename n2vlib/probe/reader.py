@@ -1,7 +1,8 @@
 """Read the tables of a Broden folder (rules in `layout`): the concepts, the images, and what each is annotated with."""
 
-import csv
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import pandas as pd
 
 from n2vlib.errors import BadInput
-from n2vlib.probe.layout import INDEX_COLUMNS, LARGEST_LABEL, is_category
+from n2vlib.probe.layout import INDEX_COLUMNS, LARGEST_LABEL, LARGEST_MAP, is_category
 from n2vlib.probe.problems import Report
+from n2vlib.userfiles import csv_rows
+
+_WHOLE = re.compile(r"(\d{1,9})(?:\.0+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -40,24 +44,24 @@ class Index:
 
 def read_table(root: Path, file: str, wanted: Sequence[str], report: Report) -> Table | None:
     """One CSV file, UTF-8, lines ended by LF or CRLF; None (and an error reported) if it cannot be used."""
-    path = root / file
     try:
-        if not path.resolve().is_relative_to(root.resolve()):
-            report.error(file, None, "is a link out of the probe set; copy the file in")
-            return None
-        with path.open(newline="", encoding="utf-8-sig") as text:
-            reader = csv.reader(text, strict=True)
-            rows = [(reader.line_num, row) for row in reader if row]
+        inside = (root / file).resolve().is_relative_to(root.resolve())
+        rows = [*csv_rows(root / file, file)] if inside else []
     except FileNotFoundError:
         report.error(file, None, "is missing; a Broden folder has index.csv, label.csv, category.csv, c_<category>.csv")
         return None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        report.error(file, None, f"cannot be read as UTF-8 CSV: {error}")
+    except (BadInput, OSError, RuntimeError) as error:  # RuntimeError: a link to itself
+        report.error(file, None, str(error).removeprefix(f"{file}: "))
+        return None
+    if not inside:
+        report.error(file, None, "is a link out of the probe set; copy the file in")
         return None
     header = [name.strip() for name in rows[0][1]] if rows else []
-    missing = [name for name in wanted if name not in header]
+    times = Counter(header)
+    missing = [name for name in wanted if times[name] != 1]
     for name in missing:
-        report.error(file, 1, f"column '{name}' is missing; the header is {','.join(header) or 'empty'}")
+        what = f"is missing; the header is {','.join(header[:20]) or 'empty'}" if not times[name] else "is there twice"
+        report.error(file, 1, f"column '{name}' {what}")
     for line, row in rows[1:]:
         if len(row) != len(header):
             report.error(file, line, f"has {len(row)} fields, the header has {len(header)}")
@@ -71,14 +75,14 @@ def read_table(root: Path, file: str, wanted: Sequence[str], report: Report) -> 
 def read_categories(root: Path, report: Report) -> tuple[str, ...]:
     """The categories in the order of category.csv."""
     table = read_table(root, "category.csv", ["name"], report)
-    names = []
+    names: dict[str, None] = {}
     for line, name in table.rows("name") if table else ():
         if not is_category(name):  # it names a file and a column: 'c_<category>.csv'
             report.error("category.csv", line, f"'{name}' cannot be a category; use a plain word")
         elif name in names:
             report.error("category.csv", line, f"'{name}' is listed twice")
         else:
-            names.append(name)
+            names[name] = None
     return tuple(names)
 
 
@@ -90,16 +94,17 @@ def read_concepts(root: Path, categories: Sequence[str], report: Report) -> pd.D
     """
     columns = ["number", "name", "category", "frequency", "coverage"]
     table = read_table(root, "label.csv", columns, report)
-    rows = [row for row in table.rows(*columns) if row[1] != "0"] if table else []
+    rows = [row for row in table.rows(*columns) if whole(row[1]) != 0] if table else []
     concepts: dict[int, dict] = {}
     for line, number, name, category, frequency, coverage in rows:
-        try:
-            label, images, covered = int(number), int(frequency), float(coverage)
-        except ValueError:
+        label, images, covered = whole(number), whole(frequency), _area(coverage)
+        if label is None or images is None or covered is None:
             report.error(
                 "label.csv", line, f"number '{number}', frequency '{frequency}', coverage '{coverage}': no number"
             )
             continue
+        if not name:
+            report.error("label.csv", line, f"number {label} has no name")
         if not 0 < label <= LARGEST_LABEL or label in concepts:
             report.error("label.csv", line, f"number {label} is listed twice or outside 1 to {LARGEST_LABEL}")
             continue
@@ -118,9 +123,8 @@ def _coverages(root: Path, category: str, concepts: dict[int, dict], report: Rep
     table = read_table(root, file, ["number", "coverage"], report)
     found = {}
     for line, number, coverage in table.rows("number", "coverage") if table else ():
-        try:
-            label, covered = int(number), float(coverage)
-        except ValueError:
+        label, covered = whole(number), _area(coverage)
+        if label is None or covered is None:
             report.error(file, line, f"number '{number}', coverage '{coverage}': no number")
             continue
         if label and label not in concepts:
@@ -155,13 +159,16 @@ def read_index(root: Path, categories: Sequence[str], report: Report) -> Index |
             report.error("index.csv", line, "the image's path is empty")
         if split not in ("train", "val"):
             report.error("index.csv", line, f"split '{split}' must be train or val")
-        first = first or (line, sizes)
-        if sizes != first[1] or not all(re.fullmatch(r"[1-9]\d{0,5}", size) for size in sizes):
-            stated = ",".join(first[1])
+        numbers = [whole(size) or 0 for size in sizes]
+        first = first or (sizes, numbers)
+        if numbers != first[1] or not all(0 < number < 1_000_000 for number in numbers):
+            stated = ",".join(first[0])
             report.error("index.csv", line, f"ih,iw,sh,sw '{','.join(sizes)}' must be numbers, {stated} in every row")
-    try:
-        ih, iw, sh, sw = (int(size) for size in first[1]) if first else (0, 0, 0, 0)
-    except ValueError:
+    ih, iw, sh, sw = first[1] if first else (0, 0, 0, 0)
+    if not ih * iw * sh * sw:
+        return None
+    if sh * sw > LARGEST_MAP:
+        report.error("index.csv", None, f"sh,sw {sh},{sw}: label maps have at most {LARGEST_MAP:,} pixels")
         return None
     cells = {category: tuple(table.columns[category]) for category in categories}
     images, splits = tuple(table.columns["image"]), tuple(table.columns["split"])
@@ -171,17 +178,30 @@ def read_index(root: Path, categories: Sequence[str], report: Report) -> Index |
 def items_of(cell: str) -> tuple[list[str], list[int]]:
     """The label maps (paths below images/) and the whole-image label numbers in a cell; 0 stands for no label."""
     items = [item.strip() for item in cell.split(";")] if ";" in cell else [cell]
-    numbers = [int(item) for item in items if is_number(item)]
-    return [item for item in items if item and not is_number(item)], [number for number in numbers if number]
+    numbers = [whole(item) for item in items]
+    paths = [item for item, number in zip(items, numbers, strict=True) if item and number is None]
+    return paths, [number for number in numbers if number]
 
 
-def is_number(item: str) -> bool:
-    """Whether an item of a cell is a label number; anything else is a path."""
-    return item.isdigit() and item.isascii() and len(item) < 10
+def whole(text: str) -> int | None:
+    """The whole number that a text is, None for any other text; an item of a cell that is none is a path.
+
+    6.0 is 6: pandas writes it so where a column has empty cells.
+    """
+    found = _WHOLE.fullmatch(text)
+    return int(found[1]) if found else None
+
+
+def _area(text: str) -> float | None:
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if 0 <= found < math.inf else None
 
 
 def has_zero(cell: str) -> bool:
-    return any(is_number(item) and int(item) == 0 for item in map(str.strip, cell.split(";")))
+    return any(whole(item.strip()) == 0 for item in cell.split(";"))
 
 
 def check_numbers(index: Index, concepts: pd.DataFrame, report: Report) -> None:

@@ -18,7 +18,7 @@ from n2vlib.errors import BadInput
 from n2vlib.paths import resolve
 from n2vlib.spaces.names import named, word
 
-_LONGEST_WORD, _MOST_DIMENSIONS = 1000, 100_000
+_LONGEST_WORD, _LONGEST_NUMBER, _MOST_DIMENSIONS = 1000, 50, 100_000  # bytes, bytes, numbers
 
 
 def vectors(concepts: pd.DataFrame, file: str | Path) -> pd.DataFrame:
@@ -32,9 +32,17 @@ def vectors(concepts: pd.DataFrame, file: str | Path) -> pd.DataFrame:
         raise BadInput(f"WORD2VEC: {file} is no file; name a file of vectors in word2vec's text or binary format")
     wanted = set(looked_for.values())
     with path.open("rb") as opened:
-        found = {name: vector for name, vector in _records(opened, str(file)) if name in wanted}
+        found = {name: _finite(name, vector, file) for name, vector in _records(opened, str(file)) if name in wanted}
+        if opened.read(100).strip():
+            raise BadInput(f"WORD2VEC: {file}: goes on after as many words as its first line says")
     rows = {number: found[name] for number, name in looked_for.items() if name in found}
     return unit(pd.DataFrame.from_dict(rows, orient="index"))
+
+
+def _finite(name: str, vector: NDArray[np.float32], file: str | Path) -> NDArray[np.float32]:
+    if not np.isfinite(vector).all():
+        raise BadInput(f"WORD2VEC: {file}: the vector of {name!r} is not finite; mend it, or take the word out")
+    return vector
 
 
 def _records(file: BinaryIO, name: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
@@ -46,27 +54,35 @@ def _records(file: BinaryIO, name: str) -> Iterator[tuple[str, NDArray[np.float3
     if count < 0 or not 0 < size <= _MOST_DIMENSIONS:
         raise BadInput(f"WORD2VEC: {name}: {count} words of {size} dimensions cannot be")
     start = file.tell()
-    text = _is_text(file.readline(), size)
+    text = _is_text(file.readline(_longest(size)), size)
     file.seek(start)
     yield from (_text if text else _binary)(file, count, size, name)
 
 
+def _longest(size: int) -> int:
+    """Bytes of a line of text, at most: a longer one has no end."""
+    return _LONGEST_WORD + _LONGEST_NUMBER * size
+
+
 def _is_text(line: bytes, size: int) -> bool:
-    parts = line.split()
+    numbers = line.split(maxsplit=size + 1)[1 : size + 1]
     try:
-        [float(part) for part in parts[1:]]
+        return len([float(number) for number in numbers]) == size
     except ValueError:
         return False
-    return len(parts) == size + 1
 
 
 def _text(file: BinaryIO, count: int, size: int, name: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
     for row in range(count):
-        parts = file.readline().rstrip().split(b" ")
+        line = file.readline(_longest(size))
+        if len(line) == _longest(size):
+            raise BadInput(f"WORD2VEC: {name}, line {row + 2}: is longer than a word and {size} numbers can be")
+        parts = line.rstrip().split(b" ")
         if len(parts) != size + 1:
             raise BadInput(f"WORD2VEC: {name}, line {row + 2}: {len(parts) - 1} numbers, the first line says {size}")
         try:
-            vector = np.array(parts[1:]).astype(np.float32)
+            with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused where it is wanted
+                vector = np.array(parts[1:]).astype(np.float32)
         except ValueError:
             raise BadInput(f"WORD2VEC: {name}, line {row + 2}: something is no number") from None
         yield parts[0].decode("utf-8", "replace"), vector

@@ -17,6 +17,7 @@ from n2vlib.errors import BadInput
 from n2vlib.paths import resolve
 from n2vlib.spaces.drawn import indicators
 from n2vlib.spaces.names import named, word
+from n2vlib.userfiles import plain
 
 INSTALL = 'pip install "n2vlib[words]"'
 # The released notebook replaced the first sense of these by hand, given there by position in its list of concepts;
@@ -56,6 +57,9 @@ def open_wordnet(folder: str | Path) -> Reader:
             f"WORDNET: {folder} holds no WordNet (data.noun, index.noun ...); get one with"
             " `python -m nltk.downloader -d FOLDER wordnet`, unpack it, and name FOLDER/corpora/wordnet"
         )
+    for path in found.iterdir():  # nltk would wait for a pipe
+        if not path.is_dir():
+            plain(path, f"WORDNET: {folder}: {path.name}")
     try:
         nltk, data = import_module("nltk.corpus.reader.wordnet"), import_module("nltk.data")
     except ImportError:
