@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from n2vlib import tables
 from n2vlib.activations import Layer
+from n2vlib.cells import original
 from n2vlib.errors import BadInput
 from n2vlib.look import categories
 from n2vlib.methods import dissection
@@ -195,7 +196,7 @@ def _lines(path: str | Path) -> Iterator[tuple[int, dict[str, str]]]:
                     told = f"{len(cells)} fields, the header has {len(header)}"
                     raise BadInput(f"{path}, line {reader.line_num}: {told}")
                 empty = False
-                yield reader.line_num, dict(zip(header, cells, strict=True))
+                yield reader.line_num, dict(zip(header, map(original, cells), strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{path}: cannot be read as UTF-8 CSV: {error}") from None
     if empty:
