@@ -9,6 +9,7 @@ from typing import Any
 import filelock
 import numpy as np
 
+from n2vlib.output import writing_into
 from n2vlib.paths import data_root
 from n2vlib.pool import in_processes
 from n2vlib.progress import bar
@@ -39,9 +40,8 @@ def drawn(n_images: int, seed: int) -> Drawn:
     from n2vlib.world import CONCEPTS
 
     root = data_root()
-    root.mkdir(parents=True, exist_ok=True)
     base = root / f"zoo-{n_images}-seed{seed}-{world_digest()[:8]}"
-    with filelock.FileLock(f"{base}.lock"):
+    with writing_into(root, "N2V_DATA"), filelock.FileLock(f"{base}.lock"):
         if not base.with_suffix(".npy").exists():
             _draw_to(base, n_images, seed)
     images = np.load(base.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
