@@ -1,7 +1,7 @@
 """The commands: `python -m n2vlib book`, `test`, `run`, `layers`, `report`, `probe`, `zoo`, `pairs`, `lab`."""
 
+import errno
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +10,7 @@ import typer
 import yaml
 
 from n2vlib.errors import BadInput
+from n2vlib.output import file_to_write
 from n2vlib.paths import ROOT, resolve
 
 app = typer.Typer(
@@ -40,6 +41,8 @@ def book(
     setting = _setting(params, out, kernel)
     _stop_on(pairs.disagreements())
     wanted = [runner.find_chapter(name) for name in names or []] or runner.chapters()
+    for chapter in wanted:
+        file_to_write(setting.executed(chapter))
     failures = runner.run(wanted, setting, jobs)
     if failures:
         _stop_on([f"{len(failures)} of {len(wanted)} chapters failed; the site is not built"])
@@ -77,8 +80,10 @@ def run(
     from n2vlib.making import book as runner
 
     given = dict(_name_and_value(text) for text in parameter or [])
+    setting, found = _setting(params, out, kernel), runner.find_chapter(chapter)
+    file_to_write(setting.executed(found))
     try:
-        done = runner.run_one(runner.find_chapter(chapter), [("-p", given)], _setting(params, out, kernel))
+        done = runner.run_one(found, [("-p", given)], setting)
     except runner.ChapterFailed as error:
         _stop_on([f"FAILED {error}"])
     else:
@@ -117,7 +122,7 @@ def layers(
     """Name, shape, stride and receptive field of every layer of a network."""
     from n2vlib.networks import load_network
 
-    loaded = load_network(network, weights=weights, preprocessing=_yaml("--preprocessing", preprocessing))
+    loaded = load_network(network, weights=weights, preprocessing=_yaml("--preprocessing ", preprocessing))
     print(loaded.layers().to_string(index=False))
 
 
@@ -132,16 +137,24 @@ def report(
     epochs: Annotated[int, typer.Option(help="Passes over the training images, where weights are learned")] = 30,
     seed: Annotated[int, typer.Option(help="Of everything drawn at random")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    out: Annotated[Path | None, typer.Option(help="The page [default: build/report/NETWORK-LAYER.html]")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The page [default: build/report/NETWORK-LAYER.html, with letters for a network not of the zoo]"
+        ),
+    ] = None,
 ) -> None:
     """Write one page that works offline: every filter of a layer, and the concepts it serves."""
     from n2vlib import load_network, load_probe
     from n2vlib import report as pages
+    from n2vlib.parameters import check_value
 
-    loaded = load_network(network, weights, _yaml("--preprocessing", preprocessing), seed)
-    name = re.sub(r"[^\w.-]+", "-", f"{network.rpartition(':')[2]}-{layer}")
     options = {"tau": tau, "epochs": epochs, "seed": seed, "device": device}
-    print(pages.write(out or f"build/report/{name}.html", loaded, layer, load_probe(probe), **options))
+    for name, value in options.items():
+        check_value(name.upper(), value, type(value))
+    loaded = load_network(network, weights, _yaml("--preprocessing ", preprocessing), seed)
+    file = file_to_write(out or Path("build/report") / pages.file_name(loaded, layer))
+    print(pages.write(file, loaded, layer, load_probe(probe), **options))
 
 
 @probe_app.command("check")
@@ -161,8 +174,8 @@ def probe_check(path: Annotated[str, typer.Argument(help="Folder of a probe set 
 @probe_app.command("draw")
 def probe_draw(
     path: Annotated[str, typer.Argument(help="Folder to write")],
-    images: Annotated[int, typer.Option(min=1)] = 4000,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    images: Annotated[int, typer.Option(min=1, max=9_999_999)] = 4000,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
 ) -> None:
     """Draw a probe set of our own scenes, in Broden's format."""
     from n2vlib.world import draw
@@ -196,21 +209,26 @@ def _setting(params: Path, out: Path | None, kernel: str | None) -> Any:
     from n2vlib.making.book import Setting
 
     file = resolve(params)
-    return Setting(file, resolve(out or f"build/{file.stem}"), kernel)
+    folder = resolve(out or f"build/{file.stem}")
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"--out {out}: is no folder; name one for the executed chapters")
+    return Setting(file, folder, kernel)
 
 
-def _yaml(option: str, text: str | None) -> Any:
+def _yaml(name: str, text: str | None) -> Any:
+    """The value of an option, written as `name` and this text."""
     try:
         return yaml.safe_load(text or "null")
-    except yaml.YAMLError as error:
-        raise BadInput(f"{option} {text}: is no YAML ({str(error).splitlines()[0]})") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        why = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise BadInput(f"{name}{text}: is no YAML ({why}); a text may need quotes: '\"text\"'") from None
 
 
 def _name_and_value(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise BadInput(f"-p {text}: write NAME=VALUE")
-    return name, yaml.safe_load(value)
+    return name, _yaml(f"-p {name}=", value)
 
 
 def _stop_on(lines: list[str]) -> None:
@@ -220,11 +238,16 @@ def _stop_on(lines: list[str]) -> None:
 
 
 def main() -> None:
-    """Run a command; bad input is one line and exit code 2."""
+    """Run a command; bad input, and a file that cannot be read or written, is one line and exit code 2."""
     # Chapters and tests run side by side: a thread that waits must sleep, or it keeps a core from one that works.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except BadInput as error:
         print(error, file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        hint = "; N2V_STORE and N2V_DATA choose other folders" if error.errno == errno.ENOSPC else ""
+        print(f"{where}{error.strerror or error}{hint}", file=sys.stderr)
         sys.exit(2)

@@ -51,7 +51,7 @@ RULES: dict[str, Any] = {
     "PREPROCESSING": dict[Literal["size", "mean", "std", "range", "interpolation"], Any] | None,
     "LAYERS": Annotated[Names, BeforeValidator(_distinct)],
     "TAU": Annotated[float, Field(gt=0, lt=1)],
-    "EPOCHS": Positive,
+    "EPOCHS": Annotated[int, Field(ge=1, le=1_000_000)],
     "SEED": Annotated[int, Field(ge=0, lt=2**32)],
     "DEVICE": Literal["auto", "cpu", "cuda"],
     "STORE": str | None,

@@ -2,15 +2,28 @@
 run a chapter from three different folders."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
+
+from n2vlib.errors import BadInput
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 ROOT = _CHECKOUT if (_CHECKOUT / "pyproject.toml").exists() else Path.cwd()
 
 
 def resolve(text: str | Path) -> Path:
-    """A path written by the user: `~` and `$VARIABLES` expanded, relative to the repository root."""
-    return (ROOT / os.path.expandvars(Path(text).expanduser())).resolve()
+    """A path written by the user: `~` and `$VARIABLES` expanded, relative to the repository root.
+
+    Raises BadInput for a text that cannot be one: too long, with a NUL, a home of nobody, links in a circle.
+    """
+    try:
+        path = (ROOT / os.path.expandvars(Path(text).expanduser())).resolve()
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.stat()
+    except (OSError, RuntimeError, ValueError) as error:
+        shown = f"{str(text)[:60]}..." if len(str(text)) > 60 else str(text)
+        raise BadInput(f"{shown!r}: cannot be a path ({getattr(error, 'strerror', None) or error})") from None
+    return path
 
 
 def store_root(store: str | None = None) -> Path:

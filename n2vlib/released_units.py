@@ -10,7 +10,6 @@ that we write; a label from a file is text, and nothing else is done with it.
 """
 
 import math
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +17,12 @@ from pathlib import Path
 import pandas as pd
 
 from n2vlib.activations import Layer
+from n2vlib.cells import as_csv, original
 from n2vlib.conventions import convention as named
 from n2vlib.errors import BadInput, near
 from n2vlib.look import categories
 from n2vlib.methods import dissection
+from n2vlib.output import file_to_write, write_file
 from n2vlib.paths import resolve
 from n2vlib.probe import ProbeSet
 from n2vlib.userfiles import csv_rows
@@ -88,15 +89,14 @@ def counts(units: pd.DataFrame, cut: float = 0.04) -> pd.DataFrame:
 
 def write(path: str | Path, layer: Layer, probe: ProbeSet, convention: str = "netdissect") -> None:
     """Our result for a layer as such a file, best score first. The file appears whole or not at all."""
+    file_to_write(path)
+    write_file(path, text(layer, probe, convention))
+
+
+def text(layer: Layer, probe: ProbeSet, convention: str = "netdissect") -> str:
+    """What `write` writes. Names that a spreadsheet would take for formulas are made harmless, and read back."""
     table = _table(layer, probe, convention)
-    file = resolve(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        table.to_csv(part, index=False, encoding="utf-8", lineterminator="\n")
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    return as_csv([list(table), *table.itertuples(index=False)])
 
 
 def _table(layer: Layer, probe: ProbeSet, convention: str) -> pd.DataFrame:
@@ -135,7 +135,7 @@ def _lines(name: str | Path) -> Iterator[tuple[int, dict[str, str], list[str]]]:
         if len(cells) != len(header):
             raise BadInput(f"{name}, line {line}: {len(cells)} cells, the header has {len(header)}")
         empty = False
-        yield line, dict(zip(header, cells, strict=True)), found
+        yield line, dict(zip(header, map(original, cells), strict=True)), found
     if empty:
         raise BadInput(f"{name}: there is no unit in it, only a header")
 

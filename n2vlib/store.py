@@ -24,6 +24,7 @@ import filelock
 import numpy as np
 import torch
 
+from n2vlib.output import writing_into
 from n2vlib.paths import store_root
 from n2vlib.progress import bar
 from n2vlib.sealed import intact, seal, set_aside, sync
@@ -66,8 +67,7 @@ class Store:
         named = [{"kind": kind, "inputs": each, "sources": sources} for each in inputs]
         what = {self.root / kind / digest(each)[:24]: json.loads(json.dumps(each)) for each in named}
         folders = [self.root / kind / digest(each)[:24] for each in named]
-        (self.root / kind).mkdir(parents=True, exist_ok=True)
-        with ExitStack() as locks:
+        with writing_into(self.root / kind, "N2V_STORE"), ExitStack() as locks:
             # Locks are taken in one order by every run, so that two runs cannot wait for each other.
             for folder in sorted(folder for folder in what if not intact(folder, what[folder])):
                 locks.enter_context(filelock.FileLock(f"{folder}.lock"))

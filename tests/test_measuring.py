@@ -108,6 +108,16 @@ def test_a_layer_read_for_a_larger_tau_serves_every_smaller_one(tmp_path):
         layers["1"].at(0.3)
 
 
+def test_a_layer_under_two_of_its_names_is_read_once_and_answered_by_both(tmp_path):
+    probe, named = probe_in(tmp_path), network()
+    named.aliases = {"conv2": "3"}
+    store = Store(str(tmp_path / "store"))
+    layers = read_layers(named, ["conv2", "1", "3"], probe, tau=TAU, device="cpu", store=store)
+    assert [layer.name for layer in layers.values()] == ["conv2", "1", "3"]
+    assert layers["conv2"].folder == layers["3"].folder != layers["1"].folder
+    np.testing.assert_allclose(layers["conv2"].thresholds, oracles.thresholds(activations(probe, "3"), TAU), rtol=1e-5)
+
+
 def test_the_released_level_is_994_of_999(tmp_path):
     probe, layers = measure(tmp_path, tau=0.005, level="released")
     dense = activations(probe, "1")

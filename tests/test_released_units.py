@@ -1,5 +1,8 @@
 """Per-unit files of Network Dissection's releases. The originals are not here: every file is made by the test."""
 
+import csv
+from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import pandas as pd
@@ -109,6 +112,20 @@ def test_the_order_of_columns_does_not_matter_and_categories_may_be_missing(worl
     assert others and fewer.loc[others].equals(expected.loc[others])
 
 
+def test_names_like_formulas_are_written_harmless_and_come_back(world, tmp_path):
+    probe, layers = world
+    plain = probe.concepts["name"].tolist()
+    hostile = [begin + name for begin, name in zip(cycle(["=", "+", "-", "@", "'", "'=", "\t", "\r", ""]), plain)]
+    renamed = replace(probe, concepts=probe.concepts.assign(name=hostile))
+    for name, each in (("plain.csv", probe), ("hostile.csv", renamed)):
+        released.write(tmp_path / name, layers["3"], each)
+    wanted, found = released.read(tmp_path / "plain.csv"), released.read(tmp_path / "hostile.csv")
+    told = dict(zip(plain, hostile, strict=True))
+    pd.testing.assert_frame_equal(found, wanted.assign(**{c: wanted[c].map(told) for c in ("label", "best_label")}))
+    with (tmp_path / "hostile.csv").open(newline="") as file:
+        assert not [cell for row in csv.reader(file) for cell in row if cell[:1] in set("=+-@\t\r")]
+
+
 def test_rounded_numbers_are_read(tmp_path):
     table = planted().round(4)
     assert released.counts(released.read(saved(table, tmp_path)))["detectors"].iloc[-1] == 3
@@ -180,12 +197,13 @@ def test_a_label_is_text_whatever_it_looks_like(tmp_path):
 def test_a_file_that_cannot_be_finished_leaves_nothing(world, tmp_path, monkeypatch):
     probe, layers = world
     (tmp_path / "units.csv").write_text("before")
+    released.text(layers["3"], probe)  # measured now: the store writes too
 
     def full(*_: object) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(BadInput, match="units.csv: .*disk full"):
         released.write(tmp_path / "units.csv", layers["3"], probe)
     assert names_in(tmp_path) == ["units.csv"] and (tmp_path / "units.csv").read_text() == "before"
 

@@ -301,7 +301,7 @@ def test_what_fails_half_way_leaves_no_file(made, tmp_path, monkeypatch):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(BadInput, match="page.html: .*No space"):
         report.write(
             tmp_path / "page.html", network(), LAYER, made[0].probe, tau=TAU, epochs=3, device="cpu", store=made[2]
         )

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from n2vlib import tables
 from n2vlib.activations import Layer
+from n2vlib.cells import original
 from n2vlib.errors import BadInput
 from n2vlib.look import categories
 from n2vlib.methods import dissection
@@ -195,6 +196,6 @@ def _lines(path: str | Path) -> Iterator[tuple[int, dict[str, str]]]:
         if len(cells) != len(header):
             raise BadInput(f"{path}, line {line}: {len(cells)} fields, the header has {len(header)}")
         empty = False
-        yield line, dict(zip(header, cells, strict=True))
+        yield line, dict(zip(header, map(original, cells), strict=True))
     if empty:
         raise BadInput(f"{path}: it has a header and no answers; save it again after rating")

@@ -6,6 +6,7 @@ followed) with the data files beside them, the kernel, and the versions of torch
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from n2vlib.errors import BadInput
 from n2vlib.paths import ROOT, resolve
 from n2vlib.sources import imported_modules, sources_digest, sources_of
 from n2vlib.store import digest
@@ -56,8 +58,10 @@ def _files_named_in(parameters: Mapping[str, Any]) -> list[Path]:
     """The files that parameters name: `file`, `file.py:function`, or the tables of a probe set's folder."""
     found: list[Path] = []
     for text in _texts(parameters):
-        for path in {resolve(text.partition("[::")[0]), resolve(text.rpartition(":")[0] or text)}:
-            found += [path] if path.is_file() else sorted(path.glob("*.csv")) if path.is_dir() else []
+        for name in {text.partition("[::")[0], text.rpartition(":")[0] or text}:
+            with suppress(BadInput):  # a text that cannot be a path, a long expression say
+                path = resolve(name)
+                found += [path] if path.is_file() else sorted(path.glob("*.csv")) if path.is_dir() else []
     return found
 
 

@@ -9,6 +9,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from n2vlib.errors import BadInput
+from n2vlib.output import writing_into
 from n2vlib.paths import data_root
 from n2vlib.planted.plan import VIEWS, Plan
 from n2vlib.probe import ProbeSet, load_probe
@@ -37,8 +38,7 @@ def spell(source: ProbeSet, plan: Plan, seed: int = 0) -> ProbeSet:
     made_by = [source.fingerprint, plan.concepts.index.tolist(), seed]
     folder = data_root() / f"planted-{digest([*made_by, sources_digest(['n2vlib.planted.photographs'])])[:12]}"
     if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
+        with writing_into(folder.parent, "N2V_DATA"), FileLock(f"{folder}.lock"):
             if not folder.exists():
                 splits = {_name(i): str(source.split[i]) for i in range(len(source))}
                 names = plan.concepts["name"].to_dict()

@@ -19,6 +19,7 @@ from filelock import FileLock
 from numpy.typing import ArrayLike, NDArray
 
 from n2vlib.errors import BadInput, near
+from n2vlib.output import writing_into
 from n2vlib.paths import data_root, resolve
 from n2vlib.probe.files import check_files, fingerprint, named_files
 from n2vlib.probe.labels import IMAGES_AT_ONCE, Cells, LabelMaps, label_maps
@@ -175,8 +176,7 @@ def _world(n_images: int) -> Path:
     """The folder of the drawn world, drawn if it is not there yet; its name tells the sources that drew it."""
     folder = data_root() / f"world-{n_images}-{sources_digest(['n2vlib.world'])[:8]}"
     if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
+        with writing_into(folder.parent, "N2V_DATA"), FileLock(f"{folder}.lock"):
             if not folder.exists():
                 _draw(folder, n_images)
     return folder

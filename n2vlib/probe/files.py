@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from n2vlib.output import writing_into
 from n2vlib.paths import data_root
 from n2vlib.probe.layout import LARGEST_LABEL
 from n2vlib.probe.problems import Report
@@ -127,10 +128,10 @@ def fingerprint(root: Path, tables: Iterable[str], files: dict[str, os.stat_resu
     if known := _remembered(memo):
         return known
     found = _hash_files(root, names)
-    memo.parent.mkdir(parents=True, exist_ok=True)
-    partial = memo.with_name(f"{memo.stem}.{uuid4().hex[:8]}.partial")
-    partial.write_text(f"{found} {_proof(memo, found)}", encoding="ascii")
-    partial.replace(memo)
+    with writing_into(memo.parent, "N2V_DATA"):
+        partial = memo.with_name(f"{memo.stem}.{uuid4().hex[:8]}.partial")
+        partial.write_text(f"{found} {_proof(memo, found)}", encoding="ascii")
+        partial.replace(memo)
     return found
 
 

@@ -15,6 +15,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from n2vlib.errors import BadInput
+from n2vlib.output import writing_into
 from n2vlib.paths import data_root
 from n2vlib.probe.layout import LARGEST_LABEL, MOST_LABELS
 from n2vlib.probe.pictures import read_map
@@ -86,8 +87,7 @@ def label_maps(fingerprint: str, cells: Cells) -> LabelMaps:
     """The label maps of a probe set: from the cache, or decoded into it. Two processes at once decode once."""
     folder, what = data_root() / "labels" / f"{fingerprint[:16]}-{FORMAT}", {"labels of": fingerprint}
     if not intact(folder, what):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
+        with writing_into(folder.parent, "N2V_DATA"), FileLock(folder.with_suffix(".lock")):
             if not intact(folder, what):
                 _make(folder, cells, what)
     arrays = {field.name: _load(folder / f"{field.name}.npy") for field in fields(LabelMaps)}

@@ -4,14 +4,13 @@
 
 It shows what Figure 4 of Network Dissection (TPAMI) shows: fifteen images with the highlighted patches of one filter,
 and a label to accept or not. The page knows what is asked, and not which labels are right. `analysis.rating` deals the
-questions and reads the file that the page saves. page.html, page.css and page.js are put into one file here.
+questions and reads the file that the page saves. page.html, page.css, ../cells.js and page.js become one file here.
 """
 
 import base64
 import hashlib
 import io
 import json
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,9 +21,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from n2vlib import gallery
+from n2vlib import cells, gallery
 from n2vlib.errors import BadInput
-from n2vlib.paths import resolve
+from n2vlib.output import file_to_write, write_file
 from n2vlib.tables import need
 
 SIDE = 240  # pixels of a picture's longer side, at most
@@ -45,18 +44,11 @@ def write(
     patches     for each question its images, uint8 (height, width, 3), and the filter's masks in them, bool (h, w)
     """
     need(questions, _ASKED)
+    file_to_write(path)
     pictures = [[_webp(*each) for each in zip(*both, strict=True)] for both in patches]
     if len(pictures) != len(questions) or not pictures:
         raise BadInput(f"rating page: patches for {len(pictures)} of {len(questions)} questions; give them for each")
-    file = resolve(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        part.write_text(_page(questions, pictures), encoding="utf-8")
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
-    return file
+    return write_file(path, _page(questions, pictures))
 
 
 def _page(questions: pd.DataFrame, pictures: list[list[str]]) -> str:
@@ -67,6 +59,7 @@ def _page(questions: pd.DataFrame, pictures: list[list[str]]) -> str:
         {**each, "word": word(each["label"]), "pictures": mine} for each, mine in zip(asked, pictures, strict=True)
     ]
     style, script = ((_HERE / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    script = cells.script() + script
     parts = {
         "style": style, "style_hash": _hash(style), "script": script, "script_hash": _hash(script),
         "data": _json({"digest": digest, "questions": shown}),

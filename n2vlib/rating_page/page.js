@@ -1,4 +1,3 @@
-"use strict";
 const deck = JSON.parse(document.getElementById("data").textContent);
 const ASKED = ["network", "layer", "filter", "label", "category"];
 const COLUMNS = [...ASKED, "rater", "answer"];
@@ -50,13 +49,11 @@ function keep() {
 
 // --- the file of answers
 
-const quoted = (text) => (/[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-
 function asCsv() {
   const rows = deck.questions.flatMap((question, i) =>
-    answers[i] ? [[...ASKED.map((column) => String(question[column])), rater, answers[i]]] : [],
+    answers[i] ? [[...ASKED.map((column) => question[column]), rater, answers[i]]] : [],
   );
-  return [COLUMNS, ...rows].map((row) => row.map(quoted).join(",") + "\n").join("");
+  return csv([COLUMNS, ...rows]);
 }
 
 function save() {
@@ -94,7 +91,7 @@ function load(text) {
   const given = deck.questions.map(() => "");
   let who = "";
   rows.forEach((row, number) => {
-    const cell = (column) => row[header.indexOf(column)];
+    const cell = (column) => original(row[header.indexOf(column)]);
     const wrong = (what) => {
       throw new Error(`row ${number + 2}: ${what}`);
     };

@@ -8,6 +8,6 @@ pictures    small pictures, each once, and masks as paths
 page        values, pictures and our script in one file
 """
 
-from n2vlib.report.page import write
+from n2vlib.report.page import file_name, write
 
-__all__ = ["write"]
+__all__ = ["file_name", "write"]

@@ -2,8 +2,6 @@
 
 import base64
 import re
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -33,7 +31,7 @@ def contents(measured: Measured) -> dict:
         "users": {task: users(found, measured.places) for task, found in measured.learned.items()},
         "near": {task: near(found, measured.places) for task, found in measured.learned.items()},
         "deciles": deciles,
-        "units": units_csv(measured),
+        "units": released_units.text(measured.layer, measured.probe),
         "images": sorted(shown),
     }
 
@@ -138,14 +136,6 @@ def slugs(names: list[str], numbers: list[int]) -> list[str]:
             word = f"{word}-{number}".strip("-")
         found[word] = number
     return list(found)
-
-
-def units_csv(measured: Measured) -> str:
-    """The filters in the format of the released per-unit files, which the page offers for download."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "units.csv"
-        released_units.write(file, measured.layer, measured.probe)
-        return file.read_text(encoding="utf-8")
 
 
 def _categories(present: list[str]) -> list[list[str]]:

@@ -1,4 +1,3 @@
-"use strict";
 // Values become text or attributes of elements made here; nothing is ever read as markup.
 
 const DATA = JSON.parse(document.getElementById("told").textContent);
@@ -62,15 +61,6 @@ function filterLink(k) {
   const c = FILTERS.concept[k],
     name = el("span", { class: "muted" }, nameOf(k) ?? "no concept");
   return el("a", { class: "named", href: `#filter-${k}` }, dot(c === null ? "" : CONCEPTS.category[c]), `${k} `, name);
-}
-
-/** Rows of values as comma separated text; a cell with a comma, a quote or a line break is quoted. */
-function csv(rows) {
-  const cell = (value) => {
-    const text = value === null || value === undefined ? "" : String(value);
-    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return rows.map((row) => row.map(cell).join(",") + "\n").join("");
 }
 
 /** A button that saves text as a file. */

@@ -3,15 +3,16 @@
 import base64
 import hashlib
 import json
-import os
+import re
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from n2vlib import cells
 from n2vlib.activations import Layer, read_layers
-from n2vlib.errors import BadInput
 from n2vlib.networks import Network
+from n2vlib.output import file_to_write, write_file
 from n2vlib.parameters import check_value
 from n2vlib.paths import resolve
 from n2vlib.probe import ProbeSet
@@ -19,7 +20,8 @@ from n2vlib.report.about import about
 from n2vlib.report.contents import contents
 from n2vlib.report.measured import measure
 from n2vlib.report.pictures import thumbnails
-from n2vlib.store import Store
+from n2vlib.store import Store, digest
+from n2vlib.zoo import shipped
 
 MODULES = ["n2vlib.report.contents", "n2vlib.report.pictures"]
 SCRIPTS = ("dom.js", "pictures.js", "charts.js", "lists.js", "details.js", "main.js")
@@ -47,17 +49,22 @@ def write(
     """
     for name, value in {"TAU": tau, "EPOCHS": epochs, "SEED": seed, "DEVICE": device}.items():
         check_value(name, value, type(value))
-    file = _writable(out)
+    file_to_write(out)
     read = read_layers(network, [layer], probe, tau=tau, device=device, store=store)[layer]
     text = html(about(network, read, probe, epochs, seed), *_stored(read, probe, epochs, seed))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8", newline="\n")
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
-    return file
+    return write_file(out, text)
+
+
+def file_name(network: Network, layer: str) -> str:
+    """What a report is called: NETWORK-LAYER.html, with six letters behind a network that is not of the zoo.
+
+    They stand for its file and its fingerprint: functions of one name in two files, or one network with two sets of
+    weights, have two reports.
+    """
+    where, _, name = network.name.rpartition(":")
+    told = [str(resolve(where)) if where.endswith(".py") else where, network.fingerprint]
+    own = "" if network.name in shipped.names() else f"-{digest(told)[:6]}"
+    return re.sub(r"[^\w.-]+", "-", f"{name}{own}-{layer}.html")
 
 
 def html(made_by: dict, told: dict, pictures: dict[str, str]) -> str:
@@ -65,7 +72,7 @@ def html(made_by: dict, told: dict, pictures: dict[str, str]) -> str:
 
     made_by   `about`      told   `contents`      pictures   {image: WebP in base64}
     """
-    style, script = _asset("report.css"), "".join(map(_asset, SCRIPTS))
+    style, script = _asset("report.css"), "".join([cells.script(), *map(_asset, SCRIPTS)])
     return Template(_asset("report.html")).substitute(
         title=escape(f"{made_by['layer']} of {made_by['network']}"),
         policy=f"default-src 'none'; img-src blob: data:; script-src {_hash(script)}; style-src {_hash(style)}",
@@ -91,16 +98,6 @@ def _stored(layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> tuple[dict
 def encoded(pictures: dict[int, bytes]) -> dict[str, str]:
     """The pictures as JSON can hold them."""
     return {str(image): base64.b64encode(data).decode() for image, data in pictures.items()}
-
-
-def _writable(out: str | Path) -> Path:
-    file = resolve(out)
-    if file.is_dir():
-        raise BadInput(f"{out}: is a folder; name the file to write, for instance {out}/report.html")
-    there = next(folder for folder in file.parents if folder.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise BadInput(f"{out}: nothing can be written into {there}; name another file")
-    return file
 
 
 def _json(value: object) -> str:

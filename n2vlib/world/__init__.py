@@ -4,17 +4,15 @@ Scene `index` of `seed` depends on these two numbers alone. Its label maps are t
 pixels agree to within one grey level.
 """
 
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
 import numpy as np
 
+from n2vlib.pool import in_processes
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.progress import bar
 from n2vlib.world.canvas import GRID, Canvas
@@ -109,11 +107,8 @@ def draw(path: Path | str, n_images: int = 4000, seed: int = 0) -> None:
     Raises BadInput if `path` already holds files.
     """
     names = {number: name for number, name, _ in CONCEPTS}
-    with ExitStack() as stack:
-        scenes = map(partial(_labelled, seed), range(n_images))
-        if n_images >= _WORTH_PROCESSES:
-            pool = stack.enter_context(ProcessPoolExecutor(mp_context=get_context("spawn")))
-            scenes = pool.map(partial(_labelled, seed), range(n_images), chunksize=50)
+    workers = None if n_images >= _WORTH_PROCESSES else 1
+    with in_processes(partial(_labelled, seed), range(n_images), workers, chunk=50) as scenes:
         write(path, bar(scenes, "drawing the world", n_images), names)
 
 

@@ -1,16 +1,17 @@
 """Training images for the zoo: drawn scenes with what is in them, one array in one file."""
 
-import os
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import filelock
 import numpy as np
 
+from n2vlib.output import writing_into
 from n2vlib.paths import data_root
+from n2vlib.pool import in_processes
 from n2vlib.progress import bar
 from n2vlib.sources import sources_digest
 
@@ -39,9 +40,8 @@ def drawn(n_images: int, seed: int) -> Drawn:
     from n2vlib.world import CONCEPTS
 
     root = data_root()
-    root.mkdir(parents=True, exist_ok=True)
     base = root / f"zoo-{n_images}-seed{seed}-{world_digest()[:8]}"
-    with filelock.FileLock(f"{base}.lock"):
+    with writing_into(root, "N2V_DATA"), filelock.FileLock(f"{base}.lock"):
         if not base.with_suffix(".npy").exists():
             _draw_to(base, n_images, seed)
     images = np.load(base.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
@@ -73,25 +73,23 @@ def _draw_to(base: Path, n_images: int, seed: int) -> None:
     starts = range(0, n_images, _CHUNK)
     part = base.with_suffix(".part")
     images = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(n_images, 112, 112, 3))
-    chunks = []
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        jobs = [pool.submit(_draw_chunk, seed, start, min(start + _CHUNK, n_images)) for start in starts]
-        for start, job in bar(zip(starts, jobs, strict=True), "drawing training images", len(jobs)):
-            chunk = job.result()
+    labels = []
+    with in_processes(partial(_draw_chunk, seed, n_images), starts) as chunks:
+        for start, chunk in zip(starts, bar(chunks, "drawing training images", len(starts)), strict=True):
             images[start : start + len(chunk.images)] = chunk.images
-            chunks.append((chunk.scene, chunk.objects))
+            labels.append((chunk.scene, chunk.objects))
     images.flush()
-    scene, objects = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+    scene, objects = (np.concatenate(parts) for parts in zip(*labels, strict=True))
     with base.with_suffix(".labels").open("wb") as file:
         np.savez_compressed(file, scene=scene, objects=objects)
     base.with_suffix(".labels").replace(base.with_suffix(".npz"))
     part.replace(base.with_suffix(".npy"))
 
 
-def _draw_chunk(seed: int, start: int, stop: int) -> Drawn:
+def _draw_chunk(seed: int, n_images: int, start: int) -> Drawn:
     from n2vlib.world import CONCEPTS, scene
 
-    return gather((scene(seed, index) for index in range(start, stop)), CONCEPTS)
+    return gather((scene(seed, index) for index in range(start, min(start + _CHUNK, n_images))), CONCEPTS)
 
 
 def _names(concepts: list[tuple[int, str, str]]) -> tuple[list[str], list[str]]:

@@ -1,5 +1,7 @@
 """The rating page with the network off: answered by keys, saved as CSV, read by the library, gone on with."""
 
+import csv
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,6 +66,27 @@ def test_answers_given_by_keys_are_saved_and_read_by_the_library(width, address,
     assert found["answer"].tolist() == ["yes", "no", "no", "yes"]
     assert found["label"].tolist() == questions["label"].tolist()
     assert opened.wrong == []
+
+
+def test_texts_like_formulas_are_saved_harmless_and_read_back_here_and_there(questions, offline, tmp_path):
+    asked = pd.concat([questions] * 4, ignore_index=True).assign(filter=range(16), network="=net()")
+    asked["label"] = [*"=+-@'\t＝", "'=1", "''", "-1", "+1", "@SUM(A1)", "a=1", "'a", '=",', "=a\r\nb"]
+    blank = (np.zeros((15, 16, 16, 3), np.uint8), np.zeros((15, 16, 16), bool))
+    address = rating_page.write(tmp_path / "page.html", asked, [blank] * 16).as_uri()
+    page, other = offline("laptop").page, offline("phone").page
+    start(page, address, "-Ann")
+    press(page, " ".join("y" * 15))
+    file = save(page, tmp_path)
+    found = rating.read(file, asked)
+    pd.testing.assert_frame_equal(found[asked.columns], asked.iloc[:15])
+    assert set(found["rater"]) == {"-Ann"}
+    with file.open(encoding="utf-8", newline="") as text:
+        assert not [cell for row in csv.reader(text) for cell in row if cell[:1] in ("=", "+", "-", "@", "\t", "＝")]
+    other.goto(address)
+    other.set_input_files("#file", file)
+    other.wait_for_selector("#ask:not([hidden])")
+    press(other, "n")
+    assert rating.read(save(other, tmp_path), asked)["label"].tolist() == asked["label"].tolist()
 
 
 def test_the_page_knows_where_a_rater_was_and_keeps_raters_apart(address, offline):

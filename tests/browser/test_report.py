@@ -8,12 +8,24 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import n2vlib
+from n2vlib import cells
 from n2vlib.report import contents, page, pictures
 from n2vlib.report.about import about
 from n2vlib.report.measured import measure
 from n2vlib.world import draw
 
 HOSTILE = '"></script><img src=x onerror="window.hacked=1">'
+TEXTS = [
+    *"=+-@＝＋－＠\t\r\n'",
+    *(f"'{letter}a" for letter in "=+-@'\r"),
+    "a=1",
+    "'a",
+    " a",
+    'a,"b"',
+    "a\r\nb",
+    "",
+    "grass",
+]
 OVERFLOW = "() => document.documentElement.scrollWidth - innerWidth"
 LOADED = "n => [...document.images].filter(i => i.complete && i.naturalWidth > 0).length >= n"
 
@@ -225,6 +237,14 @@ def test_the_table_and_the_downloads_hold_the_same_numbers(at, report):
     assert len(told) == 1 + len(concepts["name"]) and told[0].startswith("number,name,category")
     quoted = HOSTILE.replace('"', '""')
     assert any(f'"{quoted}"' in line for line in told)
+
+
+def test_what_a_spreadsheet_would_take_for_a_formula_is_made_harmless_as_in_python(at):
+    page = at()
+    rows = [[text, -0.5, -3, None] for text in TEXTS]
+    assert page.evaluate("rows => csv(rows)", rows) == cells.as_csv(rows)
+    written = [cells.harmless(text) for text in TEXTS]
+    assert page.evaluate("cells => cells.map(original)", written + ["'tis", "''a"]) == [*TEXTS, "'tis", "'a"]
 
 
 def test_the_keyboard_is_enough(at, report):

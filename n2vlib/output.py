@@ -1,0 +1,77 @@
+"""Writing where people asked to: a file appears whole or not at all, and what cannot be written is said in one line."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from n2vlib.errors import BadInput
+from n2vlib.paths import resolve
+
+_FULL = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_REFUSED = {errno.EACCES, errno.EPERM}
+
+
+def file_to_write(out: str | Path) -> Path:
+    """The file of that name, relative to the repository root, which need not be there yet.
+
+    Raises BadInput for a folder, a pipe or a device (a rename would replace it), and where nothing can be written.
+    """
+    file = resolve(out)
+    if file.is_dir():
+        raise BadInput(f"{out}: is a folder; name the file to write, for instance {Path(out) / 'report.html'}")
+    if file.exists() and not file.is_file():
+        raise BadInput(f"{out}: is a pipe or a device, no file; name another file")
+    there = next(folder for folder in file.parents if folder.exists())
+    if why := refused(there):
+        raise BadInput(f"{out}: nothing can be written into {there} ({why}); name another file")
+    return file
+
+
+def refused(folder: Path) -> str:
+    """Why no file can be made in a folder, found by making one; "" where it can."""
+    try:
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def write_file(out: str | Path, text: str) -> Path:
+    """Write a text, in UTF-8 with its line ends as they are, to `file_to_write(out)`; returns where it lies."""
+    file = file_to_write(out)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_text(text, encoding="utf-8", newline="")
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise BadInput(f"{out}: cannot be written ({error.strerror or error}); name another file") from None
+    return file
+
+
+@contextmanager
+def writing_into(folder: Path, variable: str) -> Iterator[None]:
+    """Make a folder of ours, and write into it within the block.
+
+    Raises BadInput that names the folder, and the variable that chooses it, where it is read-only or full.
+    """
+    made = False
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        made = True
+        yield
+    except OSError as error:
+        if made and error.errno not in _FULL and not (error.errno in _REFUSED and _lies_in(folder, error.filename)):
+            raise
+        hint = f"make room there, or let {variable} name another folder"
+        raise BadInput(f"{folder}: nothing can be written there ({error.strerror or error}); {hint}") from error
+
+
+def _lies_in(folder: Path, name: object) -> bool:
+    return isinstance(name, str | Path) and Path(name).absolute().is_relative_to(folder)

@@ -1,0 +1,76 @@
+"""Map over worker processes that never run the user's script and never outlive the process that started them."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext, SpawnProcess
+from threading import Lock, Thread
+from types import ModuleType
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+_main_is_hidden = Lock()
+
+
+class _Worker(SpawnProcess):
+    """A spawned process imports the `__main__` of its parent first: a script without a guard would run again."""
+
+    def start(self) -> None:
+        with _main_is_hidden:
+            main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+            try:
+                super().start()
+            finally:
+                sys.modules["__main__"] = main
+
+
+class _Workers(SpawnContext):
+    Process = _Worker
+
+
+@contextmanager
+def in_processes(
+    function: Callable[[T], R], items: Sequence[T], workers: int | None = None, chunk: int = 1
+) -> Generator[Iterator[R]]:
+    """`with in_processes(function, items) as results:` function(item) of each item, in order.
+
+    function   a function of an importable module, not of the user's script
+    workers    at most so many processes, as many as there are cores where None; with one, all is computed here
+    chunk      items sent to a worker at a time
+
+    An exception in the block, that of a function or an interrupt, ends the workers at once. When this process dies,
+    however it dies, they end by themselves within two seconds.
+    """
+    workers = min(workers or os.cpu_count() or 1, -(-len(items) // chunk))
+    if workers < 2:
+        yield map(function, items)
+        return
+    context = _Workers()
+    theirs, ours = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, context, _live_with_parent, (theirs,))
+    try:
+        yield pool.map(function, items, chunksize=chunk)
+        pool.shutdown(cancel_futures=True)
+    finally:
+        ours.close()  # which ends the workers that still run
+        pool.shutdown(cancel_futures=True)
+        theirs.close()
+
+
+def _live_with_parent(parent: Connection) -> None:
+    """Ctrl-C reaches all processes of a terminal: the parent answers it, and ends its workers."""
+    signal.signal(signal.SIGINT, lambda *_: None)
+    Thread(target=_end_with, args=(parent, os.getppid()), daemon=True).start()
+
+
+def _end_with(parent: Connection, number: int) -> None:
+    """Exit when the pipe's other end is closed, or, as a fork may hold it open, when there is another parent."""
+    with suppress(OSError):  # Windows says so where the pipe is broken
+        while not parent.poll(1) and os.getppid() == number:
+            pass
+    os._exit(1)

@@ -1,0 +1,113 @@
+"""Worker processes: no second run of the user's script, no life after their parent's, no word of their own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from n2vlib import load_probe, world
+
+ROOT = Path(__file__).parent.parent
+NO_GUARD = """import time
+from n2vlib.pool import in_processes
+from slow import work
+print("run")
+with in_processes(abs, range(-20, 0), 2, chunk=3) as results:
+    print(list(results) == [*range(20, 0, -1)])
+try:
+    with in_processes(time.sleep, [-1, 1000, 1000], 2) as results:
+        print(*results)
+except ValueError as error:
+    print(error)
+"""
+ENDLESS = """from n2vlib.pool import in_processes
+from slow import work
+with in_processes(work, ["."] * 9, 2) as results:
+    print(*results)
+"""
+SLOW = """import os, time
+from pathlib import Path
+def work(folder):
+    Path(folder, f"{os.getpid()}.pid").touch()
+    time.sleep(100)
+"""
+
+
+@pytest.fixture
+def light(tmp_path: Path) -> Path:
+    """A folder with pool.py in a package without torch, whose workers start at once."""
+    (tmp_path / "n2vlib").mkdir()
+    (tmp_path / "n2vlib" / "__init__.py").touch()
+    shutil.copy(ROOT / "n2vlib" / "pool.py", tmp_path / "n2vlib")
+    (tmp_path / "slow.py").write_text(SLOW)
+    return tmp_path
+
+
+def start(script: str, folder: Path, path: Path, *, stdin: bool = False) -> "subprocess.Popen[str]":
+    """A script without a main guard, as a file or through standard input, in a process group of its own."""
+    file = folder / "script.py"
+    file.write_text(script)
+    with file.open() as text:
+        return subprocess.Popen(
+            [sys.executable, *([] if stdin else [str(file)])],
+            stdin=text if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(path), "N2V_DATA": str(folder), "N2V_PROGRESS": "0"},
+            cwd=folder,
+            start_new_session=True,
+        )
+
+
+def said(running: "subprocess.Popen[str]", seconds: float) -> str:
+    """All it says until its end and its workers', which hold its output open."""
+    try:
+        return running.communicate(timeout=seconds)[0]
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.communicate()
+
+
+def until(condition: Callable[[], bool], seconds: float) -> None:
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+def test_the_world_is_drawn_from_a_script_without_a_main_guard(tmp_path, monkeypatch):
+    script = "import n2vlib, n2vlib.world as w; w._WORTH_PROCESSES = 1; print(len(n2vlib.load_probe('world-60')))"
+    assert said(start(script, tmp_path, ROOT), 200) == "60\n"
+    monkeypatch.setenv("N2V_DATA", str(tmp_path))
+    probe = load_probe("world-60")  # the one drawn above: the last scene is of the second worker's chunk
+    assert np.array_equal(probe.image(probe.images.index("world/0_000059.png")), world.scene(0, 59).image)
+
+
+@pytest.mark.parametrize("stdin", [False, True])
+def test_a_script_runs_once_with_results_in_order_and_an_error_ends_the_other_workers(light, stdin):
+    assert said(start(NO_GUARD, light, light, stdin=stdin), 60) == "run\nTrue\nsleep length must be non-negative\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_end_without_a_word_when_their_parent_is_killed_or_interrupted(light, sent):
+    running = start(ENDLESS, light, light)
+    until(lambda: len(list(light.glob("*.pid"))) == 2, 60)
+    if sent == signal.SIGINT:
+        os.killpg(running.pid, sent)  # as Ctrl-C in a terminal does
+    else:
+        running.send_signal(sent)
+    told = said(running, 5)  # which waits for the workers too
+    if sent == signal.SIGINT:
+        assert told.count("Traceback") == 1 and told.endswith("KeyboardInterrupt\n"), told
+    else:
+        assert "Traceback" not in told, told
