@@ -24,21 +24,22 @@ from n2vlib.errors import BadInput, near, said
 
 
 class Seen(NamedTuple):
-    """What one whole pass tells of a module: how often it is called, and the axes of what it puts out at last."""
+    """What one whole pass tells of a module: how often it is called, and what it puts out for an image at last."""
 
-    calls: int
-    axes: Axes | None  # None where the output is no tensor of four axes
+    calls: int = 0
+    shape: tuple[int, ...] | None = None  # None where the output is no tensor
+    axes: Axes | None = None  # None where it has not four
 
 
 _HINT = "it must take one batch of images and nothing else; check size in PREPROCESSING"
 # What torch says -> what to do.
 _HINTS = {
     r"to have \d+ channels?, but got \d+": "give mean and std in PREPROCESSING one number for each channel it takes",
-    "not implemented for '(Half|BFloat16)'": "this device cannot compute it in half precision; return network.float()",
+    "Half|BFloat16": "this device cannot compute it in half precision; let your function return network.float()",
 }
 
-# Learned once per network and set of names, from a whole pass over one image.
-_seen_of: WeakKeyDictionary[nn.Module, dict[tuple[str, ...], dict[str, Seen]]] = WeakKeyDictionary()
+# Learned once per network, set of names and size of images, from a whole pass over one image.
+_seen_of: WeakKeyDictionary[nn.Module, dict[tuple, dict[str, Seen]]] = WeakKeyDictionary()
 
 
 class _Stop(BaseException):
@@ -52,17 +53,22 @@ def run_layers(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[
     names    dotted module names; "" is the network itself
     images   float32, (image, channel, height, width), preprocessed
     Outputs (image, filter) of fully connected modules are read as 1 x 1 grids, those with other axes last, such as
-    (image, h, w, filter), are turned (`axes`). The pass stops at the deepest module. The first call for a network looks
-    at a whole pass over one image; the number of calls must not depend on what the images show. Raises BadInput for an
-    unknown name, a module the pass does not call, another output, or whatever the network raises.
+    (image, h, w, filter), are turned (`axes`). The pass stops at the deepest module. The first call for a network and a
+    size of images looks at a whole pass over one image; the number of calls, and the grids, must not depend on what the
+    images show. Raises BadInput for an unknown name, a module the pass does not call, another output, a grid that
+    changes, or whatever the network raises.
     """
-    key = tuple(dict.fromkeys(names))
-    known = _seen_of.setdefault(module, {})
+    wanted = tuple(dict.fromkeys(names))
+    known, key = _seen_of.setdefault(module, {}), (wanted, images.shape[1:])
     if key not in known:
-        known[key] = learn(module, key, images[:1])
-    with passing(images), record(module, key, {name: seen.calls for name, seen in known[key].items()}) as outputs:
+        known[key] = learn(module, wanted, images[:1])
+    seen = known[key]
+    with passing(images), record(module, wanted, {name: seen[name].calls for name in wanted}) as outputs:
         module(images)
-    return {name: _as_grid(outputs.get(name), name, len(images), known[key][name].axes) for name in names}
+    for name in wanted:
+        if name not in outputs:
+            raise BadInput(f"layer {name}: the network calls it for some images only; choose another module")
+    return {name: _as_grid(outputs[name], name, len(images), seen[name]) for name in names}
 
 
 @contextmanager
@@ -87,7 +93,7 @@ def passing(images: Tensor) -> Iterator[None]:
 def record(module: nn.Module, names: Sequence[str], calls: dict[str, int] | None = None) -> Iterator[dict[str, object]]:
     """A `with` block in which a pass through `module` fills {name: output}; the last call of a module wins.
 
-    calls   how often the pass calls each module (`count_calls`): with it the pass stops after the last of those calls,
+    calls   how often the pass calls each module (`learn`): with it the pass stops after the last of those calls,
             and leaves the block at once; without it the pass runs to its end
     """
     seen: dict[str, object] = {}
@@ -118,12 +124,13 @@ def learn(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, 
     A network may fail behind the modules asked for (a classifier made for another image size): that is no obstacle.
     Raises BadInput where a module is never called, or where the pass fails before all of them were.
     """
-    found = {name: Seen(0, None) for name in names}
+    found = dict.fromkeys(names, Seen())
 
     def hook_for(name: str):
         def hook(_module: nn.Module, _args: object, output: object) -> None:
+            shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else None
             axes = axes_of(output) if isinstance(output, Tensor) and output.ndim == 4 else None
-            found[name] = Seen(found[name].calls + 1, axes)
+            found[name] = Seen(found[name].calls + 1, shape, axes)
 
         return hook
 
@@ -147,6 +154,8 @@ def _submodule(module: nn.Module, name: str) -> nn.Module:
     modules = dict(module.named_modules(remove_duplicate=False))
     if name not in modules:
         raise BadInput(f"layer {name}: the network has no such module; {near(name, list(modules)[1:])}")
+    if isinstance(modules[name], torch.jit.ScriptModule):
+        raise BadInput(f"layer {name}: what is scripted or traced cannot be read; use the module it was made of")
     return modules[name]
 
 
@@ -160,18 +169,23 @@ def _copy(output: object) -> object:
     return output.clone() if isinstance(output, Tensor) else output
 
 
-def _as_grid(output: object, name: str, n_images: int, axes: Axes | None) -> Tensor:
+def _as_grid(output: object, name: str, n_images: int, seen: Seen) -> Tensor:
     """`output` as float32 (image, filter, h, w), or BadInput."""
     shape = tuple(output.shape) if isinstance(output, Tensor) else None
     if not isinstance(output, Tensor) or shape is None or len(shape) not in (2, 4) or shape[0] != n_images:
         what = f"of shape {shape}" if shape is not None else f"a {type(output).__name__}"
         raise BadInput(f"layer {name}: its output is {what}, not (image, filter, h, w); choose another module")
+    if shape[1:] != seen.shape:
+        what = (
+            f"{' x '.join(map(str, shape[1:]))} for some images and {' x '.join(map(str, seen.shape or ()))} for others"
+        )
+        raise BadInput(f"layer {name}: it puts out {what}; choose a layer whose grid does not change between batches")
     if output.is_complex():
         raise BadInput(f"layer {name}: its output is complex; choose a module that puts out real numbers")
     plain = output.dequantize() if output.is_quantized else output.float()
     if len(shape) == 2:
         return plain[:, :, None, None]
-    order = axes.order if axes else None
+    order = seen.axes.order if seen.axes else None
     if order is None:
         what = f"which axes of its output {shape} are height and width cannot be told"
         raise BadInput(f"layer {name}: {what}; choose another module, such as a convolution beside it")

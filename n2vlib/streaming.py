@@ -65,7 +65,8 @@ class _Pass:
 
     def add(self, activations: torch.Tensor) -> None:
         """Take in a batch, float, (image, filter, h, w)."""
-        self._start(tuple(activations.shape[1:]), None)
+        if self.tail is None:
+            self._start(tuple(activations.shape[1:]), None)
         dense = activations.float().contiguous()  # channels last would make the reductions slow
         pooled, highest = (reduced.cpu().numpy() for reduced in (dense.mean((2, 3)), dense.flatten(2).amax(2)))
         if not np.isfinite(pooled).all():
@@ -107,15 +108,6 @@ class _Pass:
         if self.tail is None:
             self.grid = (shape[1], shape[2])
             self.tail = Tail(shape[0], n_above(self.tau, self.n_images * shape[1] * shape[2], self.level), bounds)
-        known = (len(self.tail.bounds), *self.grid)
-        if shape != known:
-            for path in self.folder.glob("shard-*"):
-                path.unlink()
-            what = " and ".join(" x ".join(map(str, each)) for each in (known, shape))
-            raise BadInput(
-                f"layer {self.module}: its (filters, h, w) are {what}, depending on the images of a batch; "
-                "choose a layer of one grid, or make the network's pass depend on each image alone"
-            )
 
 
 def _joined(parts: list[tuple]) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.float32]]:

@@ -230,8 +230,8 @@ def test_filters_of_a_turned_layer_are_taken_away_as_a_hook_by_hand_does_it():
         Rest(network.module, name, x)
 
     class Straight(nn.Sequential):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self[2](self[1](self[0](x).permute(0, 2, 3, 1))).mean((1, 2))
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            return self[2](self[1](self[0](input).permute(0, 2, 3, 1))).mean((1, 2))
 
     net = Straight(nn.Conv2d(3, 8, 4, 4), nn.LayerNorm(8), nn.Linear(8, 5)).eval()
     activations, rest = run_layers(net, ["1"], x)["1"], Rest(net, "1", x)
