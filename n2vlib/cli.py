@@ -124,6 +124,8 @@ def layers(
 
     loaded = load_network(network, weights=weights, preprocessing=_yaml("--preprocessing ", preprocessing))
     print(loaded.layers().to_string(index=False))
+    if loaded.turned:
+        print(f"turned to (filters, h, w), which they do not put out in this order: {', '.join(loaded.turned)}")
 
 
 @app.command()

@@ -1,5 +1,8 @@
 """The one error a user of the book can mend: bad input, said in one line."""
 
+import traceback
+from pathlib import Path
+
 
 class BadInput(ValueError):
     """Something the user gave is wrong: the message names the file, row or parameter and says what to do."""
@@ -15,3 +18,13 @@ def near(wanted: str, known: list[str]) -> str:
 
     close = get_close_matches(wanted, known[:2000], n=4, cutoff=0.4) or known[:8]  # more would take minutes
     return f"near matches: {', '.join(close)}" if close else "nothing is known under any name"
+
+
+def said(failure: Exception) -> str:
+    """What the user's code raised, in one line: kind, message, and where in a file that is not torch's or ours."""
+    lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
+    what = f"{type(failure).__name__}: {lines[0][:200]}" if lines else type(failure).__name__
+    frames = [Path(frame.filename) for frame in traceback.extract_tb(failure.__traceback__)]
+    numbers = [frame.lineno for frame in traceback.extract_tb(failure.__traceback__)]
+    theirs = [i for i, path in enumerate(frames) if not {"torch", "n2vlib"} & {*path.parts}]
+    return f"{what}; {frames[theirs[-1]].name}, line {numbers[theirs[-1]]}" if theirs else what

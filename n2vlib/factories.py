@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from n2vlib.errors import BadInput, near
+from n2vlib.errors import BadInput, near, said
 from n2vlib.paths import resolve
 from n2vlib.preprocessing import Preprocessing
 from n2vlib.weights import fill, fitting, read_weights
@@ -80,7 +80,10 @@ def from_function(network: str | nn.Module | Callable, weights: str | None, seed
         function = _function(network) if isinstance(network, str) else network
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            made = function()
+            try:
+                made = function()
+            except Exception as failure:  # it is the user's code
+                raise BadInput(f"NETWORK {name}: called without arguments, it fails ({said(failure)})") from failure
     module, preprocessing = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(module, nn.Module):
         what = type(made).__name__

@@ -11,16 +11,21 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+from torch.optim.swa_utils import AveragedModel
 
 from n2vlib import factories
+from n2vlib.axes import STANDS, Axes, axes_of, following
 from n2vlib.errors import BadInput, near
 from n2vlib.fingerprint import code, fingerprint
 from n2vlib.preprocessing import Preprocessing, as_preprocessing
 from n2vlib.receptive import Windows, walk, windows_of
+from n2vlib.record import passing
 from n2vlib.zoo import shipped
 from n2vlib.zoo.twins import random_state
 
@@ -65,6 +70,7 @@ ALIASES: dict[str, list[dict[str, str]]] = {
     "SmallResNetCaptions": [{f"conv{i + 1}_x": f"layer{i}" for i in range(1, 4)}],
     "SqueezeNet": [_FIRE_1_0, _FIRE_1_1],
 }
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
 _BEFORE_RELU = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
 
 
@@ -89,7 +95,8 @@ class Network:
     code: str = ""
 
     def __post_init__(self) -> None:
-        self.module.eval().requires_grad_(False)
+        self.module = _readable(self.module, self.name).eval().requires_grad_(False)
+        _shown_in_its_type(self.module)
         self.aliases = self.aliases or aliases_of(self.module)
         self.fingerprint = self.fingerprint or fingerprint(self.module)
         self.code = self.code or code(self.module)
@@ -116,26 +123,48 @@ class Network:
 
     def windows(self, name: str) -> Windows | None:
         """Where the layer's cells look: offset, size, step along (height, width); None where the walk lost track."""
-        return self._grids.get(self.layer(name), (None, None))[1]
+        return self._grids[self.layer(name)].windows if self.layer(name) in self._grids else None
+
+    @property
+    def turned(self) -> list[str]:
+        """The layers that put out (image, h, w, filter), or the like, and are read as (image, filter, h, w)."""
+        return [name for name, grid in self._grids.items() if grid.turned]
 
     def layers(self) -> pd.DataFrame:
-        """One row per module that puts out (image, filter, h, w), in the order of the forward pass.
+        """One row per module that puts out (image, filter, h, w), turned if need be, in the order of the forward pass.
 
         Columns: name, alias, module (its class), shape (filters, h, w) at the network's input size, and, in pixels of
         that input, stride and receptive_field (of the longer axis; missing where a cell sees the whole image or the
-        walk lost track; it can be larger than the image).
+        walk lost track; it can be larger than the image). Raises BadInput where no module puts out such a grid.
         """
+        if not self._grids:
+            what = "none of its modules is seen to put out (image, filter, h, w)"
+            raise BadInput(f"{self.name}: {what}; one that puts out (image, filter) is asked for by its name")
         kinds = {name: type(module).__name__ for name, module in self.module.named_modules()}
         alias_of = {dotted: alias for alias, dotted in self.aliases.items()}
         rows = [
-            {"name": name, "alias": alias_of.get(name, ""), "module": kinds[name], "shape": shape, **_pixels(windows)}
-            for name, (shape, windows) in self._grids.items()
+            {
+                "name": name,
+                "alias": alias_of.get(name, ""),
+                "module": kinds[name],
+                "shape": grid.shape,
+                **_pixels(grid.windows),
+            }
+            for name, grid in self._grids.items()
         ]
         return pd.DataFrame(rows).astype({"stride": "Int64", "receptive_field": "Int64"})
 
     @cached_property
-    def _grids(self) -> dict[str, tuple[tuple[int, int, int], Windows | None]]:
-        return _shapes_and_windows(self)
+    def _grids(self) -> "dict[str, _Grid]":
+        return _grids_of(self)
+
+
+class _Grid(NamedTuple):
+    """What a layer puts out for one image."""
+
+    shape: tuple[int, int, int]  # (filter, h, w)
+    windows: Windows | None
+    turned: bool
 
 
 def load_network(
@@ -186,31 +215,68 @@ def aliases_of(module: nn.Module) -> dict[str, str]:
     return {}
 
 
-def _shapes_and_windows(network: Network) -> dict[str, tuple[tuple[int, int, int], Windows | None]]:
-    """{dotted name: ((filters, h, w), windows)} of the modules whose output is a grid, in the order they finish."""
-    found: dict[str, tuple[tuple[int, int, int], Windows | None]] = {}
+def _grids_of(network: Network) -> dict[str, _Grid]:
+    """{dotted name: grid} of the modules whose output is one, in the order they finish."""
+    found: dict[str, tuple[torch.Size, Windows | None, Axes]] = {}
 
     def hook_for(name: str):
         def hook(_module: nn.Module, _args: object, output: object) -> None:
             if isinstance(output, Tensor) and output.ndim == 4:
-                found[name] = ((output.shape[1], output.shape[2], output.shape[3]), windows_of(output))
+                found[name] = output.shape, windows_of(output), axes_of(output)
 
         return hook
 
-    handles = [part.register_forward_hook(hook_for(name)) for name, part in network.module.named_modules() if name]
+    parts = {name: part for name, part in network.module.named_modules() if name}
+    plain = {name: part for name, part in parts.items() if not isinstance(part, torch.jit.ScriptModule)}
+    handles = [part.register_forward_hook(hook_for(name)) for name, part in plain.items()]
     device = next((p.device for p in network.module.parameters()), torch.device("cpu"))
-    image = torch.zeros(1, 3, *network.preprocessing.size, device=device)
+    image = torch.zeros(1, network.preprocessing.channels, *network.preprocessing.size, device=device)
     try:
-        with torch.inference_mode(), walk(image):
+        with passing(image), walk(image), following(image):
             network.module(image)
-    except RuntimeError as failure:
+    except BadInput:
         if not found:
-            size = network.preprocessing.size
-            raise BadInput(f"{network.name}: its pass over an input of {size} fails ({failure})") from failure
+            raise
     finally:
         for handle in handles:
             handle.remove()
-    return found
+    grids = {}
+    for name, (shape, windows, axes) in found.items():
+        if order := axes.order:
+            filters, height, width = (shape[at] for at in order[1:])
+            grids[name] = _Grid((filters, height, width), windows if order == STANDS else None, order != STANDS)
+    return grids
+
+
+def _readable(module: nn.Module, name: str) -> nn.Module:
+    """The module without what torch.compile, DataParallel or averaging wrap round it or its parts; BadInput for one
+    that no hook can read."""
+    if isinstance(module, torch.jit.ScriptModule):
+        raise BadInput(f"NETWORK {name}: a scripted or traced network cannot be read; give the module it was made of")
+    wrapped = module._modules.get("_orig_mod") or (module.module if isinstance(module, _WRAPPERS) else None)
+    if wrapped is not None:
+        return _readable(wrapped, name)
+    for own, part in module._modules.items():
+        if part is not None and not isinstance(part, torch.jit.ScriptModule):
+            module._modules[own] = _readable(part, name)
+    lazy = [own for own, value in module.named_parameters(recurse=False) if is_lazy(value)]
+    if lazy:
+        what = f"{type(module).__name__} has no {lazy[0]} yet"
+        raise BadInput(f"NETWORK {name}: {what}; show the network one image in your function before it returns it")
+    return module
+
+
+def _shown_in_its_type(module: nn.Module) -> None:
+    """Let a network in half or double precision be shown what others are shown."""
+    kind = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    if kind != torch.float32 and _in_its_type not in module._forward_pre_hooks.values():
+        module.register_forward_pre_hook(_in_its_type)
+
+
+def _in_its_type(module: nn.Module, given: tuple) -> tuple:
+    kind = next(p.dtype for p in module.parameters() if p.is_floating_point())
+    floats = (isinstance(value, Tensor) and value.is_floating_point() for value in given)
+    return tuple(value.to(kind) if is_float else value for value, is_float in zip(given, floats, strict=True))
 
 
 def _pixels(windows: Windows | None) -> dict[str, int | None]:

@@ -9,17 +9,37 @@ so a ReLU that works in place further on cannot change it. A module that is call
 at its last call, and the pass stops only when every module asked for has been called for the last time.
 """
 
+import re
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from n2vlib.errors import BadInput, near
+from n2vlib.axes import STANDS, Axes, axes_of, following
+from n2vlib.errors import BadInput, near, said
 
-# How often one pass calls each module: learned once per network and set of names, from a whole pass over one image.
-_calls_of: WeakKeyDictionary[nn.Module, dict[tuple[str, ...], dict[str, int]]] = WeakKeyDictionary()
+
+class Seen(NamedTuple):
+    """What one whole pass tells of a module: how often it is called, and what it puts out for an image at last."""
+
+    calls: int = 0
+    shape: tuple[int, ...] | None = None  # None where the output is no tensor
+    axes: Axes | None = None  # None where it has not four
+
+
+_HINT = "it must take one batch of images and nothing else; check size in PREPROCESSING"
+# What torch says -> what to do.
+_HINTS = {
+    r"to have \d+ channels?, but got \d+": "give mean and std in PREPROCESSING one number for each channel it takes",
+    "Half|BFloat16": "this device cannot compute it in half precision; let your function return network.float()",
+}
+
+# Learned once per network, set of names and size of images, from a whole pass over one image.
+_seen_of: WeakKeyDictionary[nn.Module, dict[tuple, dict[str, Seen]]] = WeakKeyDictionary()
 
 
 class _Stop(BaseException):
@@ -31,25 +51,49 @@ def run_layers(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[
 
     module   in eval mode, on the device of `images`
     names    dotted module names; "" is the network itself
-    images   float32, (image, 3, height, width), preprocessed
-    Outputs (image, filter) of fully connected modules are read as 1 x 1 grids. The pass stops at the deepest module.
-    The first call for a network counts calls in a whole pass over one image; the number of calls must not depend on
-    what the images show. Raises BadInput for an unknown name, a module the pass does not call, or another output.
+    images   float32, (image, channel, height, width), preprocessed
+    Outputs (image, filter) of fully connected modules are read as 1 x 1 grids, those with other axes last, such as
+    (image, h, w, filter), are turned (`axes`). The pass stops at the deepest module. The first call for a network and a
+    size of images looks at a whole pass over one image; the number of calls, and the grids, must not depend on what the
+    images show. Raises BadInput for an unknown name, a module the pass does not call, another output, a grid that
+    changes, or whatever the network raises.
     """
-    key = tuple(dict.fromkeys(names))
-    known = _calls_of.setdefault(module, {})
+    wanted = tuple(dict.fromkeys(names))
+    known, key = _seen_of.setdefault(module, {}), (wanted, images.shape[1:])
     if key not in known:
-        known[key] = count_calls(module, key, images[:1])
-    with torch.inference_mode(), record(module, key, known[key]) as seen:
+        known[key] = learn(module, wanted, images[:1])
+    seen = known[key]
+    with passing(images), record(module, wanted, {name: seen[name].calls for name in wanted}) as outputs:
         module(images)
-    return {name: _as_grid(seen[name], name, len(images)) for name in names}
+    for name in wanted:
+        if name not in outputs:
+            raise BadInput(f"layer {name}: the network calls it for some images only; choose another module")
+    return {name: _as_grid(outputs[name], name, len(images), seen[name]) for name in names}
+
+
+@contextmanager
+def passing(images: Tensor) -> Iterator[None]:
+    """A `with` block for a pass in inference mode; what the network raises is one line of BadInput.
+
+    Compiled code runs as it was written: hooks that come after its compilation would not be called.
+    """
+    compiled = "torch._dynamo" in sys.modules
+    try:
+        with torch.inference_mode(), torch.compiler.set_stance("force_eager") if compiled else nullcontext():
+            yield
+    except BadInput:
+        raise
+    except Exception as failure:  # it is the user's code
+        shape = "x".join(map(str, images.shape[1:]))
+        hint = next((hint for sign, hint in _HINTS.items() if re.search(sign, str(failure))), _HINT)
+        raise BadInput(f"network: its pass over an input of {shape} fails ({said(failure)}); {hint}") from failure
 
 
 @contextmanager
 def record(module: nn.Module, names: Sequence[str], calls: dict[str, int] | None = None) -> Iterator[dict[str, object]]:
     """A `with` block in which a pass through `module` fills {name: output}; the last call of a module wins.
 
-    calls   how often the pass calls each module (`count_calls`): with it the pass stops after the last of those calls,
+    calls   how often the pass calls each module (`learn`): with it the pass stops after the last of those calls,
             and leaves the block at once; without it the pass runs to its end
     """
     seen: dict[str, object] = {}
@@ -74,41 +118,44 @@ def record(module: nn.Module, names: Sequence[str], calls: dict[str, int] | None
             handle.remove()
 
 
-def count_calls(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, int]:
-    """How often one whole pass over `images` calls each module of `names`.
+def learn(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, Seen]:
+    """How often one whole pass over an image calls each module of `names`, and the axes of what it puts out.
 
     A network may fail behind the modules asked for (a classifier made for another image size): that is no obstacle.
     Raises BadInput where a module is never called, or where the pass fails before all of them were.
     """
-    calls = dict.fromkeys(names, 0)
+    found = dict.fromkeys(names, Seen())
 
     def hook_for(name: str):
-        def hook(_module: nn.Module, _args: object, _output: object) -> None:
-            calls[name] += 1
+        def hook(_module: nn.Module, _args: object, output: object) -> None:
+            shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else None
+            axes = axes_of(output) if isinstance(output, Tensor) and output.ndim == 4 else None
+            found[name] = Seen(found[name].calls + 1, shape, axes)
 
         return hook
 
     handles = [_submodule(module, name).register_forward_hook(hook_for(name)) for name in names]
     try:
-        with torch.inference_mode():
+        with passing(images), following(images):
             module(images)
-    except (RuntimeError, ValueError, TypeError, AssertionError) as failure:
-        if not all(calls.values()):
-            shape = "x".join(map(str, images.shape[1:]))
-            raise BadInput(f"network: its pass over an input of {shape} fails ({failure}); check size") from failure
+    except BadInput:
+        if not all(seen.calls for seen in found.values()):
+            raise
     finally:
         for handle in handles:
             handle.remove()
-    for name, count in calls.items():
-        if not count:
+    for name, seen in found.items():
+        if not seen.calls:
             raise BadInput(f"layer {name}: a pass through the network does not call it; choose another module")
-    return calls
+    return found
 
 
 def _submodule(module: nn.Module, name: str) -> nn.Module:
     modules = dict(module.named_modules(remove_duplicate=False))
     if name not in modules:
         raise BadInput(f"layer {name}: the network has no such module; {near(name, list(modules)[1:])}")
+    if isinstance(modules[name], torch.jit.ScriptModule):
+        raise BadInput(f"layer {name}: what is scripted or traced cannot be read; use the module it was made of")
     return modules[name]
 
 
@@ -122,10 +169,35 @@ def _copy(output: object) -> object:
     return output.clone() if isinstance(output, Tensor) else output
 
 
-def _as_grid(output: object, name: str, n_images: int) -> Tensor:
+def _as_grid(output: object, name: str, n_images: int, seen: Seen) -> Tensor:
     """`output` as float32 (image, filter, h, w), or BadInput."""
     shape = tuple(output.shape) if isinstance(output, Tensor) else None
     if not isinstance(output, Tensor) or shape is None or len(shape) not in (2, 4) or shape[0] != n_images:
         what = f"of shape {shape}" if shape is not None else f"a {type(output).__name__}"
         raise BadInput(f"layer {name}: its output is {what}, not (image, filter, h, w); choose another module")
-    return output.float() if len(shape) == 4 else output.float()[:, :, None, None]
+    if shape[1:] != seen.shape:
+        what = (
+            f"{' x '.join(map(str, shape[1:]))} for some images and {' x '.join(map(str, seen.shape or ()))} for others"
+        )
+        raise BadInput(f"layer {name}: it puts out {what}; choose a layer whose grid does not change between batches")
+    if output.is_complex():
+        raise BadInput(f"layer {name}: its output is complex; choose a module that puts out real numbers")
+    plain = output.dequantize() if output.is_quantized else output.float()
+    if len(shape) == 2:
+        return plain[:, :, None, None]
+    order = seen.axes.order if seen.axes else None
+    if order is None:
+        what = f"which axes of its output {shape} are height and width cannot be told"
+        raise BadInput(f"layer {name}: {what}; choose another module, such as a convolution beside it")
+    return plain if order == STANDS else plain.permute(order)
+
+
+def as_put_out(activations: Tensor, axes: Axes | None, like: Tensor) -> Tensor:
+    """Activations (image, filter, h, w) as their module puts them out.
+
+    like   a tensor of the shape and type of its output, but for the number of images
+    """
+    order = axes.order if axes else None
+    if order is None:
+        return activations.reshape(len(activations), *like.shape[1:]).to(like.dtype)
+    return activations.permute([order.index(at) for at in range(4)]).to(like.dtype)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from n2vlib.errors import BadInput
-from n2vlib.record import count_calls, run_layers
+from n2vlib.record import as_put_out, learn, passing, run_layers
 
 # What two ways to the same scores may differ by: of what half of the filters at zero change, and of the largest score.
 _OF_THE_CHANGE, _ROUNDING = 1e-3, 1e-5
@@ -26,7 +26,7 @@ class Rest:
     """A network from one of its layers on.
 
     module   in eval mode      name   dotted name of the layer; where a pass calls it several times, its last call
-    images   float32, (image, 3, height, width), preprocessed: a few, on which the way is checked
+    images   float32, (image, channel, height, width), preprocessed: a few, on which the way is checked
     Raises BadInput where a path leads round the layer, or where the network puts out no scores.
     """
 
@@ -75,25 +75,24 @@ class _Behind:
 
     def __init__(self, module: nn.Module, name: str, images: Tensor):
         self.module, self.layer, self.size = module, module.get_submodule(name), images.shape[1:]
-        self.calls = count_calls(module, (name,), images[:1])[name]
-        shapes, self.shape = _finished_before(module, self.layer, self.calls, images)
-        self.before = {part: images.new_zeros(1, *shape) for part, shape in shapes.items()}
+        self.seen = learn(module, (name,), images[:1])[name]
+        self.before, self.like = _finished_before(module, self.layer, self.seen.calls, images)
 
     def __call__(self, activations: Tensor, images: Tensor | None = None) -> Tensor:
         """Scores; a whole pass where images are given, which only differs in what the module puts out at last."""
         shown = activations.new_zeros(1).expand(len(activations), *self.size) if images is None else images
-        with torch.inference_mode(), self._replaced(activations, self.before if images is None else {}):
+        with passing(shown), self._replaced(activations, self.before if images is None else {}):
             return scores(self.module(shown))
 
     @contextmanager
     def _replaced(self, activations: Tensor, before: dict[nn.Module, Tensor]) -> Iterator[None]:
         """The layer puts out the activations; modules before it put out zeros of one image, which nobody looks at."""
-        compute, left = self.layer.forward, self.calls
+        compute, left = self.layer.forward, self.seen.calls
 
         def put_out(*given: object, **named: object) -> Tensor:
             nonlocal left
             left -= 1
-            return compute(*given, **named) if left else activations.reshape(len(activations), *self.shape)
+            return compute(*given, **named) if left else as_put_out(activations, self.seen.axes, self.like)
 
         own = "forward" in vars(self.layer)
         self.layer.forward = put_out
@@ -125,7 +124,7 @@ class _Behind:
         }
         handles = [part.register_forward_pre_hook(hook_for(name)) for name, part in plain.items()]
         try:
-            with torch.inference_mode():
+            with passing(images):
                 self.module(images)
         finally:
             for handle in handles:
@@ -143,10 +142,10 @@ def scores(output: object) -> Tensor:
 
 def _finished_before(
     module: nn.Module, layer: nn.Module, calls: int, images: Tensor
-) -> tuple[dict[nn.Module, torch.Size], torch.Size]:
-    """Modules whose every call ends before the layer's last begins, with the shape of their output for an image; that
-    of the layer's."""
-    shapes: dict[nn.Module, torch.Size] = {}
+) -> tuple[dict[nn.Module, Tensor], Tensor]:
+    """Modules whose every call ends before the layer's last begins, with zeros like their outputs for one image; and
+    none like the layer's."""
+    likes: dict[nn.Module, Tensor] = {}
     needed, left = set(), calls
 
     def starts(part: nn.Module, _args: object) -> None:
@@ -156,22 +155,23 @@ def _finished_before(
             needed.add(part)
 
     def ends(part: nn.Module, _args: object, output: object) -> None:
-        shape = output.shape if isinstance(output, Tensor) else torch.Size([0])
-        if not left or shape[0] != len(images) or shapes.get(part, shape[1:]) != shape[1:]:
+        batch = output if isinstance(output, Tensor) and output.shape[:1] == images.shape[:1] else None
+        like = images.new_empty(0) if batch is None else batch.new_empty(0, *batch.shape[1:])
+        if not left or batch is None or likes.get(part, like).shape != like.shape:
             needed.add(part)
-        shapes[part] = shape[1:]
+        likes[part] = like
 
-    parts = list(module.modules())
+    parts = [part for part in module.modules() if not isinstance(part, torch.jit.ScriptModule)]
     handles = [part.register_forward_pre_hook(starts) for part in parts]
     handles += [part.register_forward_hook(ends) for part in parts]
     try:
-        with torch.inference_mode():
+        with passing(images):
             module(images)
     finally:
         for handle in handles:
             handle.remove()
-    before = {part: shape for part, shape in shapes.items() if part not in needed and "forward" not in vars(part)}
-    return before, shapes[layer]
+    before = {part: like for part, like in likes.items() if part not in needed and "forward" not in vars(part)}
+    return {part: like.new_zeros(1, *like.shape[1:]) for part, like in before.items()}, likes[layer]
 
 
 def _zeroed(activations: Tensor, filters: Sequence[int]) -> Tensor:
@@ -190,5 +190,5 @@ def _agrees(answer: Callable[[], Tensor], expected: Tensor, within: float) -> bo
     """Whether an answer can be had and is the expected one."""
     try:
         return bool((answer() - expected).abs().max() <= within)
-    except RuntimeError:  # maps of different sizes met
+    except (BadInput, RuntimeError):  # maps of different sizes met
         return False

@@ -14,14 +14,17 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
 from torchvision.models import get_model, squeezenet1_1
 
+from n2vlib import cli
 from n2vlib.errors import BadInput
 from n2vlib.fingerprint import fingerprint
 from n2vlib.networks import Network, aliases_of, load_network
 from n2vlib.preprocessing import Preprocessing, as_preprocessing
 from n2vlib.receptive import Window
 from n2vlib.record import run_layers
+from n2vlib.rest import Rest
 
 PREPROCESSING = {"size": 32, "mean": 0.5, "std": 0.25}
 CODE = """
@@ -295,6 +298,123 @@ def test_a_fingerprint_changes_with_what_the_forward_pass_does(tmp_path: Path):
         (tmp_path / f"{name}.py").write_text(code.format(name))
         found.add(load_network(f"{tmp_path}/{name}.py:build", preprocessing=PREPROCESSING).fingerprint)
     assert len(found) == 2
+
+
+# -- networks that cannot be read as they are
+
+
+class TwoInputs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return self.conv(x) + y
+
+
+class OneSize(TwoInputs):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        assert x.shape[-1] == 224, f"it takes 224 pixels, not {x.shape[-1]}"
+        return self.conv(x)
+
+
+class TakesADict(TwoInputs):
+    def forward(self, batch: dict) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return self.conv(batch["image"])
+
+
+def plain() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+UNREADABLE = {
+    "two inputs": (TwoInputs, "TypeError: .* missing 1 required positional argument: 'y'.* take one batch"),
+    "one size": (OneSize, r"3x32x32 fails \(AssertionError: it takes 224 pixels, not 32; test_networks.py, line"),
+    "a dict": (TakesADict, "IndexError"),
+    "lazy": (lambda: nn.Sequential(nn.LazyConv2d(8, 3)), "LazyConv2d has no weight yet; show the network one image"),
+    "lazy statistics": (lambda: nn.Sequential(nn.LazyBatchNorm2d()), "LazyBatchNorm2d has no"),
+    "scripted": (lambda: torch.jit.script(plain()), "scripted or traced .* give the module it was made of"),
+    "traced": (lambda: torch.jit.trace(plain(), torch.zeros(1, 3, 32, 32)), "scripted or traced"),
+    "a part scripted": (lambda: nn.Sequential(torch.jit.script(plain())), "none of its modules is seen to put out"),
+    "no grid": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(3072, 5)), "none of its modules is seen to put out"),
+    "needs an argument": (lambda name: plain(), "without arguments, it fails .TypeError: .*'name'"),
+    "grey": (lambda: nn.Sequential(nn.Conv2d(1, 8, 3)), "to have 1 channels, but got 3.*one number for each channel"),
+    "half": (lambda: nn.Sequential(nn.Conv2d(3, 8, 3), Spectra()).half(), "half precision; let your function return"),
+}  # fmt: skip
+
+
+class Spectra(nn.Module):
+    """What the CPU computes in single precision only."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.linalg.svdvals(x)[..., None]
+
+
+@pytest.mark.filterwarnings("ignore")  # torch calls scripts deprecated
+@pytest.mark.parametrize(("make", "message"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_network_that_cannot_be_read_is_one_line_that_says_what_to_do(make, message: str):
+    with pytest.raises(BadInput, match=message) as raised:
+        network = load_network(make, preprocessing=PREPROCESSING)
+        network.layers()
+        run_layers(network.module, [""], torch.zeros(1, 3, 32, 32))
+    assert "\n" not in str(raised.value)
+
+
+def test_the_command_says_it_in_one_line_with_exit_code_two(tmp_path: Path, monkeypatch, capsys):
+    (tmp_path / "odd.py").write_text("from torch import nn\ndef lazy():\n    return nn.LazyConv2d(3, 2), None\n")
+    given = ["n2v", "layers", f"{tmp_path}/odd.py:lazy", "--preprocessing", "{size: 9, mean: 0, std: 1}"]
+    monkeypatch.setattr(sys, "argv", given)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2 and said.count("\n") == 1 and "LazyConv2d" in said
+
+
+@pytest.mark.filterwarnings("ignore")  # torch warns of itself while it compiles
+def test_what_is_compiled_or_made_parallel_is_read_as_what_it_was_made_of():
+    """Their own names for modules, `_orig_mod.` and `module.`, are gone at every depth."""
+    x, whole = torch.randn(2, 3, 32, 32), load_network(plain(), preprocessing=PREPROCESSING)
+    expected = run_layers(whole.module, ["0", "2"], x)
+    in_place, method, part = plain(), plain(), plain()
+    in_place.compile(backend="eager")
+    method.forward = torch.compile(method.forward, backend="eager")
+    part[2] = nn.DataParallel(torch.compile(part[2], backend="eager"))  # pyright: ignore[reportArgumentType]
+    compiled = torch.compile(plain(), backend="eager")
+    made: list[nn.Module] = [compiled, in_place, method, part]  # pyright: ignore[reportAssignmentType]
+    for module in (*made, nn.DataParallel(plain()), AveragedModel(plain())):
+        module.eval()(x)  # compiled code is kept from now on, without hooks
+        network = load_network(module, preprocessing=PREPROCESSING)
+        assert list(network.layers()["name"]) == ["0", "1", "2", "3"]
+        seen = run_layers(network.module, ["0", "2"], x)
+        assert all(torch.equal(seen[name], expected[name]) for name in expected)
+        for told in Rest(network.module, "1", x).without(seen["0"].relu(), [[]]):
+            torch.testing.assert_close(told, whole.module(x))
+    assert load_network(compiled, preprocessing=PREPROCESSING).fingerprint == whole.fingerprint
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_networks_in_other_precisions_are_shown_images_of_theirs_and_read_in_ours(kind: torch.dtype):
+    x, by_hand = torch.randn(2, 3, 32, 32), plain().to(kind)
+    network = load_network(plain().to(kind), preprocessing=PREPROCESSING)
+    seen = run_layers(network.module, ["1", ""], x)
+    with torch.inference_mode():
+        assert torch.equal(seen["1"], by_hand[:2](x.to(kind)).float())
+        assert torch.equal(seen[""][..., 0, 0], by_hand(x.to(kind)).float())
+        assert all(maps.dtype == torch.float32 for maps in seen.values())
+        (told,) = Rest(network.module, "1", x).without(seen["1"], [[2]])
+        maps = by_hand[:2](x.to(kind))
+        maps[:, 2] = 0
+        torch.testing.assert_close(told, by_hand[2:](maps).float(), atol=2e-2, rtol=0)
+    assert list(network.layers()["name"]) == ["0", "1", "2", "3"]
+    again = load_network(network.module, preprocessing=PREPROCESSING)
+    assert again.fingerprint == network.fingerprint and len(network.module._forward_pre_hooks) == 1
+
+
+def test_a_network_for_grey_pictures_is_shown_one_channel():
+    shown = Preprocessing((32, 32), (0.5,), (0.25,))  # pyright: ignore[reportArgumentType]
+    network = Network("grey", nn.Sequential(nn.Conv2d(1, 8, 3)), shown, "random")
+    assert network.layers()["shape"].tolist() == [(8, 30, 30)]
 
 
 # -- receptive fields

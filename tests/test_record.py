@@ -6,7 +6,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from n2vlib.errors import BadInput
-from n2vlib.record import count_calls, record, run_layers
+from n2vlib.record import learn, record, run_layers
+from n2vlib.rest import Rest
 
 
 def images(n: int = 2, side: int = 8) -> torch.Tensor:
@@ -77,7 +78,7 @@ def test_a_module_called_twice_is_recorded_at_its_last_call():
         once = F.relu(F.conv2d(x, net.conv.weight, net.conv.bias, padding=1))
         assert torch.equal(seen["relu"], once)
         assert torch.equal(seen["conv"], F.conv2d(once, net.conv.weight, net.conv.bias, padding=1))
-    assert count_calls(net, ["conv", "relu"], x) == {"conv": 2, "relu": 1}
+    assert {n: s.calls for n, s in learn(net, ["conv", "relu"], x).items()} == {"conv": 2, "relu": 1}
     runs = net.after.runs
     run_layers(net, ["conv"], x)
     run_layers(net, ["conv"], x)
@@ -149,6 +150,116 @@ def test_what_cannot_be_read_as_filters_on_a_grid_is_one_clear_error():
         run_layers(net, ["unused"], images())
     with pytest.raises(BadInput, match="near matches: tokens"):
         run_layers(net, ["token"], images())
+
+
+def test_a_grid_that_changes_between_batches_is_refused_with_both_sizes():
+    class Cut(nn.Module):
+        """As many rows as the first pixel says."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, :, : 6 + int(x[0, 0, 0, 0] > 0)]
+
+    net = nn.Sequential(nn.Identity(), Cut()).eval()
+    x = torch.ones(2, 3, 8, 8)
+    assert run_layers(net, ["1"], x)["1"].shape == (2, 3, 7, 8)
+    with pytest.raises(BadInput, match="layer 1: it puts out 3 x 6 x 8 for some images and 3 x 7 x 8 for others"):
+        run_layers(net, ["1"], -x)
+    assert run_layers(net, ["1"], torch.ones(2, 3, 9, 9))["1"].shape == (2, 3, 7, 9)  # another size is another grid
+
+
+def test_a_module_that_only_some_images_reach_is_refused():
+    class Exits(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.deep = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.deep(x) if x.mean() > 0 else x
+
+    net = Exits().eval()
+    run_layers(net, ["deep"], torch.ones(1, 3, 8, 8))
+    with pytest.raises(BadInput, match="layer deep: the network calls it for some images only"):
+        run_layers(net, ["deep"], -torch.ones(1, 3, 8, 8))
+
+
+class Dressed(nn.Module):
+    """What goes on around the convolution is in dicts, tuples and numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.parts, self.loss = nn.Conv2d(3, 4, 3), Parts(), Loss()
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        parts = self.parts(self.conv(x))
+        return {"scores": parts["both"][0].mean((2, 3)), "loss": self.loss(x)}
+
+
+class Parts(nn.Module):
+    def forward(self, x: torch.Tensor) -> dict[str, tuple[torch.Tensor, int]]:
+        return {"both": (x, 3)}
+
+
+class Loss(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean()
+
+
+def test_outputs_around_a_layer_may_be_anything():
+    net, x = Dressed().eval(), images()
+    with torch.inference_mode():
+        assert torch.equal(run_layers(net, ["conv"], x)["conv"], net.conv(x))
+    for name, what in (("parts", "a dict"), ("", "a dict"), ("loss", r"of shape \(\)")):
+        with pytest.raises(BadInput, match=f"its output is {what}"):
+            run_layers(net, [name], x)
+    with pytest.raises(BadInput, match="its output is a dict, not scores"):
+        Rest(net, "conv", x)
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize")  # deprecated, and still in use
+def test_complex_outputs_are_refused_and_quantised_ones_are_read():
+    class Spectrum(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.fft.rfft2(x)
+
+    with pytest.raises(BadInput, match="layer 0: its output is complex"):
+        run_layers(nn.Sequential(Spectrum()), ["0"], images())
+
+    class Quantised(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.quantize_per_tensor(x, 0.25, 0, torch.qint8)
+
+    quantised = run_layers(nn.Sequential(Quantised()), ["0"], images())["0"]
+    assert torch.equal(quantised, (images() / 0.25).round().clamp(-128, 127) * 0.25)
+
+
+@pytest.mark.parametrize(
+    "failure", [KeyError("image"), AssertionError(), AttributeError("two\nlines"), IndexError("a")]
+)
+def test_whatever_a_network_raises_is_one_line_that_names_kind_and_place(failure: Exception):
+    class Raises(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise failure
+
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), Raises()).eval()
+    kind = type(failure).__name__
+    with pytest.raises(
+        BadInput, match=rf"^network: its pass over .* 3x8x8 fails \({kind}.*; test_record.py, line \d+\); .*$"
+    ):
+        run_layers(net, ["1"], images())
+    with pytest.raises(BadInput, match=f"fails .{kind}"):
+        Rest(net, "0", images())
+    assert run_layers(net, ["0"], images())["0"].shape == (2, 4, 6, 6)  # it raises behind that layer
+
+
+def test_an_interrupt_is_no_bad_input_and_hooks_are_gone_after_it():
+    class Interrupted(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise KeyboardInterrupt
+
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        run_layers(net, ["1"], images())
+    assert not any(part._forward_hooks for part in net.modules())
 
 
 def test_half_precision_activations_come_back_as_float32():
