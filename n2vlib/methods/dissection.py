@@ -46,13 +46,17 @@ def align(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netd
 
 
 def filters(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netdissect") -> pd.DataFrame:
-    """The best concept of every filter: columns network, layer, filter, concept, name, category, dissection_iou."""
+    """The best concept of every filter: columns network, layer, filter, concept, name, category, dissection_iou.
+
+    A filter that overlaps with nothing has none: concept 0, which no concept has, name and category "".
+    """
     concepts, iou = _asked(layer, probe, named(convention))
-    best = concepts.iloc[iou.argmax(1)]
+    best, some = concepts.iloc[iou.argmax(1)], iou.max(1) > 0
     return pd.DataFrame(
         {
             "network": layer.network, "layer": layer.name, "filter": np.arange(layer.n_filters),
-            "concept": best.index, "name": best["name"].to_numpy(), "category": best["category"].to_numpy(),
+            "concept": np.where(some, best.index, 0), "name": best["name"].where(some, "").to_numpy(),
+            "category": best["category"].where(some, "").to_numpy(),
             "dissection_iou": iou.max(1),
         }
     )  # fmt: skip

@@ -43,7 +43,9 @@ def _cells(layer: Layer) -> str:
     known = layer.windows or ()
     further = " directly, and by a gate or norm what lies around" if any(window.further for window in known) else ""
     field = f", each sees {_by(window.size for window in known)} pixels of the input{further}" if known else ""
-    return f"{layer.n_filters} filters of {_by(layer.grid)} cells{field}"
+    dead, tied = ((layer.state == kind).sum() for kind in ("dead", "tied"))
+    silent = f"; {dead} filters never fire, {tied} at fewer places than tau (ties)" if dead + tied else ""
+    return f"{layer.n_filters} filters of {_by(layer.grid)} cells{field}{silent}"
 
 
 def _outlines() -> str:
