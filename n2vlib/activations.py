@@ -108,6 +108,30 @@ class Layer:
         filters = self.fired[1] // np.uint32(self.grid[0] * self.grid[1])
         return np.bincount(filters, minlength=self.n_filters) / self.n_places
 
+    @cached_property
+    def state(self) -> NDArray[np.str_]:
+        """Of every filter, (filter,): "dead" (it fires nowhere), "tied" (at fewer places than tau of them, because more
+        share the value T_k: the zero of a ReLU, or a ceiling), or "" where it fires as tau says."""
+        filters = self.fired[1] // np.uint32(self.grid[0] * self.grid[1])
+        n_fired = np.bincount(filters, minlength=self.n_filters)
+        short = n_fired < n_above(self.tau, self.n_places, self.level)
+        return np.where(n_fired == 0, "dead", np.where(short, "tied", ""))
+
+    @property
+    def silence(self) -> str:
+        """How many filters are dead or tied, in words; "" where none is."""
+        dead, tied = (int((self.state == kind).sum()) for kind in ("dead", "tied"))
+        if not dead + tied:
+            return ""
+        return f"{self.name}: of {self.n_filters} filters {dead} never fire, {tied} at fewer places than tau (ties)"
+
+    def __post_init__(self) -> None:
+        if not n_above(self.tau, self.n_places, self.level):
+            raise BadInput(
+                f"layer {self.name}: tau = {self.tau} of its {self.n_places} places is less than one, so no filter can "
+                f"fire; take tau of at least {1 / self.n_places:.2g}, more images, or a layer with a larger grid"
+            )
+
     @property
     def n_places(self) -> int:
         return self.n_images * self.grid[0] * self.grid[1]

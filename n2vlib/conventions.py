@@ -1,7 +1,9 @@
 """How Network Dissection decides what a filter covers: the paper's way, and those of two later releases.
 
-netdissect        the paper (TPAMI 2.2) and its first release
-netdissect-lite   the PyTorch version
+netdissect        the paper (TPAMI 2.2): masks are sets of pixels. Its first release counts a pixel once for each label
+                  map that shows the concept, which differs only where maps overlap
+netdissect-lite   the PyTorch version, count for count. It drops images that have nothing but what is left out, so its
+                  T_k is ours only where every image has a label of another category (in Broden all have colors)
 dissect           the library of the authors' later work; its labels came from a segmentation network, ours do not
 """
 
@@ -21,7 +23,11 @@ class Convention:
                  (HALF_PIXEL), or on the centres with zeros around the grid (ZERO_PADDED)
     counts       a filter's area counts towards a concept on images that hold a concept of the same category
                  (IN_IMAGE), where its mask covers one (UNDER_MASK), or on all (EVERYWHERE)
-    left_out     categories whose concepts are not asked for
+    left_out     categories that are not read: a concept that belongs to another one too counts there, with what the
+                 other one's maps show; its primary category is that of the rest where it covers most
+    each_map     a pixel counts once for each label map that shows the concept, and a label of the whole image once for
+                 each time it is listed. The number 0 in place of such a label is a concept without a name, of the last
+                 category: it has a say in which images count
     upsampled    T_k is taken of the upsampled activations
     tau          the release's own default
     """
@@ -31,6 +37,7 @@ class Convention:
     counts: int
     tau: float = 0.005
     left_out: tuple[str, ...] = ()
+    each_map: bool = False
     upsampled: bool = False
 
 
@@ -38,7 +45,7 @@ CONVENTIONS = {
     each.name: each
     for each in (
         Convention("netdissect", ANCHORED, IN_IMAGE),
-        Convention("netdissect-lite", HALF_PIXEL, UNDER_MASK, left_out=("material",)),
+        Convention("netdissect-lite", HALF_PIXEL, UNDER_MASK, left_out=("material",), each_map=True),
         Convention("dissect", ZERO_PADDED, EVERYWHERE, tau=0.01, upsampled=True),
     )
 }

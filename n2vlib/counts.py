@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.activations import Layer
@@ -13,6 +14,7 @@ from n2vlib.iou import Taps, anchored, iou_of_counts, taps, zero_padded
 from n2vlib.kernels import tally, tally_torch
 from n2vlib.kernels.upsampled import upsampled_thresholds
 from n2vlib.probe import ProbeSet
+from n2vlib.probe.labels import LabelMaps
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
 from n2vlib.tail import n_above
 
@@ -55,23 +57,37 @@ def set_counts(layer: Layer, probe: ProbeSet, images: NDArray[np.int64], align_c
 
 def dissection_counts(layer: Layer, probe: ProbeSet, way: Convention) -> Counts:
     """Counts behind the dissection IoU (Network Dissection 2): upsampling, then threshold, over all images."""
-    images, pairs = np.arange(len(probe.images)), concept_positions(probe)
+    labels, category = _read_as(probe, way)
+    images, pairs = np.arange(len(probe.images)), np.searchsorted(labels.concepts, labels.pair_concept)
     down, across = (_as_float(_plain(each)) for each in dissection_taps(layer, probe, way))
-    category = np.array([probe.categories.index(name) for name in probe.concepts["category"]])
     thresholds = dissection_thresholds(layer, probe, way)
-    n_concepts, n_parts = _sizes(probe)
     kernel = tally_torch.dissection_counts if layer.device == "cuda" else tally.dissection_counts
     intersection, area = kernel(
-        images, layer.entries, thresholds, layer.grid, _labels(probe, pairs), down, across,
-        category, len(probe.categories), n_concepts, n_parts, way.counts,
+        images, layer.entries, thresholds, layer.grid, _arrays(labels, pairs), down, across,
+        category, len(probe.categories), len(category), numba.get_num_threads(), way.counts,
     )  # fmt: skip
-    return Counts(intersection, area[:, category], _annotated(probe, images, pairs))
+    annotated = np.rint(np.bincount(pairs, labels.pair_area, minlength=len(category))).astype(np.int64)
+    named = labels.concepts > 0
+    return Counts(intersection[:, named], area[:, category[named]], annotated[named])
+
+
+def dissection_concepts(probe: ProbeSet, way: Convention) -> pd.DataFrame:
+    """The rows of probe.concepts that are asked for; `category` is the primary one of those that are not left out."""
+    found = probe.primary([name for name in probe.categories if name not in way.left_out])
+    return probe.concepts.assign(category=found)[found != ""]
+
+
+def _read_as(probe: ProbeSet, way: Convention) -> tuple[LabelMaps, NDArray[np.int64]]:
+    """The label maps that count, and of each of their concepts the position of its category."""
+    kept = [name for name in probe.categories if name not in way.left_out]
+    labels = probe.labels_as(kept, way.each_map)
+    category = probe.primary(kept).reindex(labels.concepts, fill_value="").replace("", kept[-1])
+    return labels, np.array([probe.categories.index(name) for name in category])
 
 
 def dissection_taps(layer: Layer, probe: ProbeSet, way: Convention) -> tuple[Taps, Taps]:
-    """Of the height and of the width; a layer whose windows are unknown, or see everything, is laid out evenly."""
-    known = layer.windows if layer.windows and max(w.size for w in layer.windows) < float("inf") else (None, None)
-    both = []
+    """Of the height and of the width; a layer whose cells have no known place is laid out evenly."""
+    known, both = layer.windows or (None, None), []
     for cells, pixels, size, window in zip(layer.grid, probe.label_size, layer.input_size, known, strict=True):
         if way.upsampling == ZERO_PADDED:
             both.append(zero_padded(cells, pixels, size, window))
@@ -114,7 +130,10 @@ def pair_counts(
 
 
 def _labels(probe: ProbeSet, pairs: NDArray[np.int64]) -> tuple:
-    labels = probe.labels
+    return _arrays(probe.labels, pairs)
+
+
+def _arrays(labels: LabelMaps, pairs: NDArray[np.int64]) -> tuple:
     return np.asarray(labels.maps), labels.map_ptr, labels.pair_ptr, pairs, labels.pair_local
 
 

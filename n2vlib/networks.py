@@ -134,8 +134,9 @@ class Network:
         """One row per module that puts out (image, filter, h, w), turned if need be, in the order of the forward pass.
 
         Columns: name, alias, module (its class), shape (filters, h, w) at the network's input size, and, in pixels of
-        that input, stride and receptive_field (of the longer axis; missing where a cell sees the whole image or the
-        walk lost track; it can be larger than the image). Raises BadInput where no module puts out such a grid.
+        that input, stride and receptive_field (of the longer axis; both missing where the walk lost track, the field
+        also where a cell sees the whole image, as behind squeeze and excitation; it can be larger than the image).
+        Raises BadInput where no module puts out such a grid.
         """
         if not self._grids:
             what = "none of its modules is seen to put out (image, filter, h, w)"
@@ -280,7 +281,8 @@ def _in_its_type(module: nn.Module, given: tuple) -> tuple:
 
 
 def _pixels(windows: Windows | None) -> dict[str, int | None]:
-    """Stride and receptive field of the longer axis, in input pixels."""
-    if windows is None or max(w.size for w in windows) == float("inf"):
+    """Stride and receptive field of the longer axis, in input pixels; no field where a cell sees further."""
+    if windows is None:
         return {"stride": None, "receptive_field": None}
-    return {"stride": int(max(w.step for w in windows)), "receptive_field": int(max(w.size for w in windows))}
+    field = None if any(w.further for w in windows) else int(max(w.size for w in windows))
+    return {"stride": int(max(w.step for w in windows)), "receptive_field": field}

@@ -2,13 +2,15 @@
 
 Composition (Network Dissection's field maps): a window (offset o2, size s2, step t2) on a layer whose own windows are
 (o1, s1, t1) is (o1 + o2*t1, s1 + (s2 - 1)*t1, t1*t2) on the input; a convolution or pooling is (-padding, kernel,
-stride). Paths that meet (residuals, concatenation) look at the hull of their windows. The walk follows the functions
-a network calls, not its modules, so networks written with torch.nn.functional are covered too.
+stride). Paths that meet (residuals, concatenation) look at the hull of their windows. A gate (squeeze and excitation,
+any branch that pools the grid and acts on all of its cells) lets a cell see further, and leaves it where it lies. The
+walk follows the functions a network calls, not its modules, so networks written with torch.nn.functional are covered
+too.
 """
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import torch
@@ -22,33 +24,37 @@ _MARK = "_n2v_windows"
 class Window:
     """Cell j of one axis looks at input pixels offset + j*step up to (not including) offset + j*step + size.
 
-    offset may be negative and the window larger than the image (padding); size is infinite for a cell that sees
-    everything. Values are those of the architecture: how far a cell could look, whatever its weights.
+    offset may be negative and the window larger than the image (padding). Values are those of the architecture: how far
+    a cell could look, whatever its weights.
+    further   a cell also sees what lies outside, by a gate or a norm over the grid: as a rule the whole image. The
+              window is then that of the direct path, which says where the cell lies
     """
 
     offset: float = 0
     size: float = 1
     step: float = 1
+    further: bool = False
 
     def then(self, offset: float, size: float, step: float) -> "Window":
         """The window on the input of a window (offset, size, step) on this layer."""
-        return Window(self.offset + offset * self.step, self.size + (size - 1) * self.step, self.step * step)
+        size = self.size + (size - 1) * self.step
+        return Window(self.offset + offset * self.step, size, self.step * step, self.further)
 
     def hull(self, other: "Window") -> "Window":
-        """The window that covers both; both are of the same grid."""
-        if math.inf in (self.size, other.size):
-            return Window(-math.inf, math.inf, max(self.step, other.step))
+        """The window that covers both; both are of the same grid, so of the same step."""
         offset = min(self.offset, other.offset)
         size = max(self.offset + self.size, other.offset + other.size) - offset
-        return Window(offset, size, max(self.step, other.step))
+        return Window(offset, size, self.step, self.further or other.further)
 
 
 Windows = tuple[Window, Window]  # of the height and of the width
-EVERYWHERE = (Window(-math.inf, math.inf, 1), Window(-math.inf, math.inf, 1))
 
 
 def windows_of(output: object) -> Windows | None:
-    """Windows of a tensor made inside `walk`: (along the height, along the width); None where the walk lost track."""
+    """Windows of a tensor made inside `walk`: (along the height, along the width).
+
+    None where its cells have no place that the walk knows: it lost track, or they hold values of the whole grid.
+    """
     return getattr(output, _MARK, None)
 
 
@@ -81,61 +87,76 @@ def _name(func: Callable) -> str:
 
 def _after(name: str, args: tuple, kwargs: dict, before: list, shape: tuple[int, ...]) -> Windows | None:
     """Windows of an output of that shape of the function `name`, from [(shape, windows)] of what went in."""
-    if any(marks is None for _, marks in before):
+    if name in _SHAPED_LIKE:
+        before = before[:1]
+    came, marks = before[0]
+    if name in _SLIDING or name in _ADAPTIVE or name == "pad":
+        slid = _slid(name, args, kwargs, came, shape)
+        windows = None if marks is None or slid is None else _slide(marks, *slid)
+        further = len(before) > 1  # the kernel too is computed from the image
+    else:
+        here = [marks for shape_before, marks in before if shape_before[-2:] == shape[-2:] and marks is not None]
+        along = _along_the_grid(name, args, kwargs, len(came))
+        gone = (
+            name in _REARRANGING or name in _REDUCING and along or _moves_the_grid(name, args, kwargs, came, len(shape))
+        )
+        windows = None if gone or len(shape) < 3 else _meet(here)
+        # What else went in was pooled and is spread over the grid (a gate), or this very function does both.
+        further = len(here) < len(before) or name in _NORMS or name in _ALONG and along
+    if windows is None or not further:
+        return windows
+    return replace(windows[0], further=True), replace(windows[1], further=True)
+
+
+def _meet(paths: list[Windows]) -> Windows | None:
+    """The hull of the windows of paths that meet on one grid; None where there are none, or the steps contradict."""
+    if len({(height.step, width.step) for height, width in paths}) != 1:
         return None
+    heights, widths = zip(*paths, strict=True)
+    return reduce(Window.hull, heights), reduce(Window.hull, widths)
+
+
+def _slid(name: str, args: tuple, kwargs: dict, before: tuple[int, ...], shape: tuple[int, ...]) -> tuple | None:
+    """(kernel, stride, padding, dilation) of a function that slides a window over the grid; None where it has none."""
     if name in _SLIDING:
-        return _slide(before[0][1], *_SLIDING[name](args, kwargs))
+        return _SLIDING[name](args, kwargs)
     if name == "pad":
         left, _right, top, _bottom = (*_argument(args, kwargs, 1, "pad"), 0, 0)[:4]
-        return _slide(before[0][1], (1, 1), (1, 1), (top, left), (1, 1))
-    if name in _ADAPTIVE:
-        return _evenly(before[0][0], before[0][1], shape)
-    kept: list[Windows] = [marks for before_shape, marks in before if before_shape[-2:] == shape[-2:]]
-    if (
-        len(shape) < 4
-        or name in _MIXING
-        or _along_the_grid(name, args, kwargs, len(shape))
-        or (shape[-2:] == (1, 1) and not kept)
-    ):
-        return EVERYWHERE
-    if not kept or name in _REARRANGING or _moves_the_grid(name, args, len(shape)):
-        return None
-    # What was spread from one cell over the grid (squeeze and excitation) lets every cell see what that cell saw.
-    height, width = kept[0]
-    for other_height, other_width in [marks for _, marks in before if marks is not kept[0]]:
-        height, width = height.hull(other_height), width.hull(other_width)
-    return height, width
-
-
-def _evenly(before: tuple[int, ...], marks: Windows, shape: tuple[int, ...]) -> Windows:
-    """Windows behind adaptive pooling: those of a plain pooling if it divides the grid, else the whole image."""
+        return (1, 1), (1, 1), (top, left), (1, 1)
+    # Adaptive pooling is a plain one if it divides the grid.
     cells = tuple(whole // part for whole, part in zip(before[-2:], shape[-2:], strict=True))
-    if not all(cells):
-        return EVERYWHERE
     even = all(cell * part == whole for cell, part, whole in zip(cells, shape[-2:], before[-2:], strict=True))
-    return _slide(marks, cells, cells, (0, 0), (1, 1)) if even else EVERYWHERE
+    return (cells, cells, (0, 0), (1, 1)) if even else None
 
 
-def _moves_the_grid(name: str, args: tuple, n_axes: int) -> bool:
+def _moves_the_grid(name: str, args: tuple, kwargs: dict, before: tuple[int, ...], n_axes: int) -> bool:
     """Whether permute or transpose puts other axes in the place of height and width, or an index other cells."""
     if name == "permute":
         order = args[1] if len(args) == 2 else args[1:]
         return [axis % n_axes for axis in order][-2:] != [n_axes - 2, n_axes - 1]
     if name == "__getitem__":
-        index = args[1] if isinstance(args[1], tuple) else (args[1],)
-        # Behind an ellipsis, or the first two axes, a slice that keeps the size is the whole axis; a list is not.
-        open_end = [at for at, part in enumerate(index) if part is Ellipsis]
-        behind = index[open_end[0] + 1 if open_end else 2 :]
-        return any(part is not None and not isinstance(part, slice) for part in behind)
-    return name in _TRANSPOSING and any(axis % n_axes >= n_axes - 2 for axis in args[1:])
+        return _chooses_cells(args[1] if isinstance(args[1], tuple) else (args[1],), len(before))
+    return name in _TRANSPOSING and any(axis % n_axes >= n_axes - 2 for axis in (*args[1:], *kwargs.values()))
+
+
+def _chooses_cells(index: tuple, n_axes: int) -> bool:
+    """Whether an index does more along the last two axes than to slice; a slice that keeps the size is all of it."""
+    ellipsis = next((at for at, part in enumerate(index) if part is Ellipsis), len(index))
+    n_behind = sum(part is not None for part in index[ellipsis + 1 :])
+    front = [part for part in index[:ellipsis] if part is not None]
+    parts = [*front, *[slice(None)] * (n_axes - len(front) - n_behind), *index[ellipsis + 1 :]]
+    parts = [part for part in parts if part is not None]
+    return any(not isinstance(part, slice) for part in parts[n_axes - 2 :])
 
 
 def _along_the_grid(name: str, args: tuple, kwargs: dict, n_axes: int) -> bool:
-    """Whether a function that works along one axis (softmax) works along the height or the width."""
-    if name not in _ALONG:
+    """Whether a function that works along some axes (softmax, mean) works along the height or the width."""
+    axes = _argument(args, kwargs, 1, "dim")
+    if name not in _ALONG | _REDUCING or isinstance(axes, Tensor):  # the larger of two tensors
         return False
-    axis = _argument(args, kwargs, 1, "dim")
-    return axis is None or axis % n_axes >= n_axes - 2
+    return axes is None or any(
+        axis % n_axes >= n_axes - 2 for axis in (axes if isinstance(axes, list | tuple) else (axes,))
+    )
 
 
 def _slide(marks: Windows, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> Windows:
@@ -176,15 +197,20 @@ _SLIDING = {
 }
 _ADAPTIVE = {"adaptive_avg_pool2d", "adaptive_max_pool2d", "_adaptive_avg_pool2d", "_adaptive_max_pool2d"}
 _ADAPTIVE |= {"adaptive_max_pool2d_with_indices"}
-# Functions whose every output cell depends on the whole grid although the grid keeps its size.
-_MIXING = {"instance_norm", "group_norm", "layer_norm", "matmul", "bmm", "einsum", "scaled_dot_product_attention"}
-# Functions that can keep the grid's size and yet move what its cells look at: the walk does not follow them.
+# Of the second argument they take the shape alone.
+_SHAPED_LIKE = {"expand_as", "view_as", "reshape_as"}
+# Functions whose every output cell lies where it did and depends on the whole grid.
+_NORMS = {"instance_norm", "group_norm", "layer_norm"}
+# Functions that can keep the grid's size and yet move or mix its cells: the walk does not follow them.
 _REARRANGING = {"conv_transpose2d", "interpolate", "upsample", "roll", "flip", "fliplr", "flipud", "rot90", "T", "mT"}
 _REARRANGING |= {"pixel_shuffle", "pixel_unshuffle", "grid_sample", "deform_conv2d", "movedim", "moveaxis"}
 _REARRANGING |= {"index_select", "gather", "take_along_dim", "sort", "H", "mH"}
+_REARRANGING |= {"matmul", "bmm", "einsum", "scaled_dot_product_attention"}
 _TRANSPOSING = {"transpose", "swapaxes", "swapdims"}
 # Functions along one axis: every cell of the axis depends on the others.
 _ALONG = {"softmax", "log_softmax", "softmin", "cumsum", "cumprod"}
+# Functions that take axes away: where they are those of the grid, what is left has no place on it.
+_REDUCING = {"mean", "sum", "amax", "amin", "max", "min", "prod", "std", "var", "norm", "logsumexp", "median", "select"}
 
 
 def _argument(args: tuple, kwargs: dict, at: int, name: str, default: Any = None) -> Any:

@@ -19,6 +19,7 @@ import pandas as pd
 from n2vlib.activations import Layer
 from n2vlib.cells import as_csv, original
 from n2vlib.conventions import convention as named
+from n2vlib.counts import dissection_concepts
 from n2vlib.errors import BadInput, near
 from n2vlib.look import categories
 from n2vlib.methods import dissection
@@ -104,14 +105,14 @@ def _table(layer: Layer, probe: ProbeSet, convention: str) -> pd.DataFrame:
     found = dissection.count(layer, probe, convention=convention)
     best = dissection.filters(layer, probe, convention=convention)
     names, iou = probe.concepts["name"].to_numpy(), found.iou
+    category_of = dissection_concepts(probe, named(convention))["category"].reindex(probe.concepts.index)
     table: dict[str, object] = {
         "unit": best["filter"] + 1, "category": best["category"], "label": best["name"],
         "score": best["dissection_iou"],
     }  # fmt: skip
-    left_out, every = named(convention).left_out, range(layer.n_filters)
-    present = set(probe.concepts["category"]) - set(left_out)
+    every, present = range(layer.n_filters), set(category_of.dropna())
     for category in [*(c for c in ORDER if c in present), *sorted(present - set(ORDER))]:
-        places = (probe.concepts["category"] == category).to_numpy().nonzero()[0]
+        places = (category_of == category).to_numpy().nonzero()[0]
         at = places[iou[:, places].argmax(1)]
         table |= {
             f"{category}-label": names[at],

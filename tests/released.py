@@ -1,4 +1,4 @@
-"""What the released Net2Vec program computes, as slow loops over images, filters and concepts.
+"""What the released Net2Vec program, and NetDissect-Lite, compute, as slow loops over images, filters and concepts.
 
 The independent side of tests/test_released.py: it imports nothing of n2vlib, reads a Broden folder by itself, and keeps
 every rule of the released program, also those that the library leaves on purpose. It is written from a description of
@@ -87,6 +87,59 @@ def _layers(root: Path, cell: str, size: tuple[int, int]) -> NDArray[np.int64]:
                 pixels = np.asarray(file).astype(np.int64)
             layers.append(pixels[..., 0] + 256 * pixels[..., 1])
     return np.array(layers)
+
+
+# --- dissection by NetDissect-Lite
+
+
+def dissect(root: Path, masks: NDArray[np.bool_], without: Sequence[str] = ("material",)) -> dict[str, NDArray]:
+    """The tallies of NetDissect-Lite, unit by unit and image by image.
+
+    masks     (image, unit, sh, sw), in the order of the index
+    without   categories that are not read: neither their column of the index nor their table of labels
+    A label's primary category is the one where it covers most, the last on a tie (so of label 0, and of a label of
+    categories that are not read). Pixels are counted over all maps, so several times where maps repeat each other; a
+    label of the whole image counts all pixels of it, label 0 among them. A unit's pixels count for a category if the
+    mask covers a label of it.
+    Returns   intersect, activation and iou (unit, label), truth (label,), primary (label,), categories
+    """
+    with (root / "category.csv").open(newline="", encoding="utf-8") as file:
+        categories = [row["name"] for row in csv.DictReader(file) if row["name"] not in without]
+    with (root / "label.csv").open(newline="", encoding="utf-8") as file:
+        n_labels = 1 + max(int(row["number"]) for row in csv.DictReader(file))
+    coverage = np.zeros((n_labels, len(categories)))
+    for c, category in enumerate(categories):
+        with (root / f"c_{category}.csv").open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                coverage[int(row["number"]), c] = float(row["coverage"])
+    primary = np.array([max(range(len(categories)), key=lambda c: (row[c], c)) for row in coverage])
+    both, truth = np.zeros((masks.shape[1], n_labels), np.int64), np.zeros(n_labels, np.int64)
+    area = np.zeros((masks.shape[1], len(categories)), np.int64)
+    with (root / "index.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row, mask in zip(rows, masks, strict=True):
+        items = [item for category in categories for item in row[category].split(";") if item]
+        scalars = [int(item) for item in items if item.isdecimal()]
+        maps = [_layers(root, item, mask.shape[1:])[0] for item in items if not item.isdecimal()]
+        for label in scalars:
+            truth[label] += mask[0].size
+        for pixels in maps:
+            for label in pixels[pixels > 0]:
+                truth[label] += 1
+        for k in range(len(mask)):
+            met = set()
+            for label in scalars:
+                both[k, label] += mask[k].sum()
+                met.add(primary[label])
+            for pixels in maps:
+                for label in pixels[mask[k] & (pixels > 0)]:
+                    both[k, label] += 1
+                    met.add(primary[label])
+            for c in met if mask[k].any() else ():
+                area[k, c] += mask[k].sum()
+    iou = both / (area[:, primary] + truth - both + 1e-10)
+    tallies = {"intersect": both, "activation": area[:, primary], "iou": iou, "truth": truth}
+    return {**tallies, "primary": primary, "categories": np.array(categories)}
 
 
 # --- thresholds and masks (3.1.1)

@@ -9,7 +9,9 @@ from n2vlib import counts
 from n2vlib.activations import read_layers
 from n2vlib.errors import BadInput
 from n2vlib.kernels import tally, tally_torch
-from n2vlib.methods import single_filter
+from n2vlib.methods import dissection, single_filter
+from n2vlib.probe.occurrences import judged
+from n2vlib.probe.reader import items_of
 from n2vlib.store import Store
 
 
@@ -161,3 +163,36 @@ def test_activations_that_are_not_finite_are_refused_and_leave_no_entry(tmp_path
     with pytest.raises(BadInput, match="layer 1: activations are not finite"):
         read_layers(broken, ["1"], probe_in(tmp_path), tau=TAU, device="cpu", store=store)
     assert not list(store.root.glob("activations/*/record.json"))
+
+
+def test_filters_that_are_dead_or_tied_are_counted_and_a_tau_at_which_none_can_fire_is_an_error(tmp_path):
+    probe, layers = measure(tmp_path)
+    layer = layers["3"]
+    above = [(activations(probe, "3")[:, k] > layer.thresholds[k]).sum() for k in range(layer.n_filters)]
+    wanted = int(layer.tau * layer.n_places)
+    assert layer.state.tolist() == ["dead" if n == 0 else "tied" if n < wanted else "" for n in above]
+    assert layer.state[0] == "dead" and layer.silence.startswith("3: of 6 filters 1 never fire")
+    with pytest.raises(BadInput, match="less than one, so no filter can fire; take tau of at least 0.0016"):
+        layer.at(0.001)
+    named = dissection.filters(layer, probe)
+    assert named.loc[0, ["concept", "name", "category", "dissection_iou"]].tolist() == [0, "", "", 0]
+    assert (named["concept"].isin(probe.concepts.index) == (named["dissection_iou"] > 0)).all()
+
+
+def test_a_ceiling_that_more_than_tau_of_places_reach_leaves_a_filter_dead(tmp_path):
+    probe, ceiling = probe_in(tmp_path), 0.2
+    layer = read_layers(network(ceiling), ["1"], probe, tau=TAU, device="cpu", store=Store(str(tmp_path / "s")))["1"]
+    capped = (np.minimum(activations(probe, "1"), ceiling) == np.float32(ceiling)).sum((0, 2, 3))
+    at_the_top = capped > int(TAU * layer.n_places)
+    assert at_the_top.any() and (layer.state[at_the_top] == "dead").all()
+
+
+def test_absence_is_known_only_where_the_category_is_annotated(world):
+    probe, _ = world
+    wood, fur, field = (probe.concept(name) for name in ("wood", "fur", "field-s"))
+    material, part = (
+        [any(items_of(row[probe.categories.index(c)])) for row in probe.cells] for c in ("material", "part")
+    )
+    assert judged(probe, wood).tolist() == material and 0 < sum(material) < len(probe)
+    assert judged(probe, fur).tolist() == [a or b for a, b in zip(material, part, strict=True)]
+    assert judged(probe, field).all()

@@ -1,14 +1,16 @@
 """Facts about networks: names, preprocessing, receptive fields, fingerprints, and what is refused."""
 
-import math
 import os
 import pickle
+import random
 import sys
 import urllib.error
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import reach
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -502,8 +504,99 @@ def test_windows_are_the_pixels_that_gradients_reach(make: type[nn.Module]):
             assert (reached.start, reached.stop) == (max(start, 0), min(start + windows[axis].size, size[axis]))
 
 
-def test_a_cell_that_sees_the_whole_image_has_no_finite_window_and_lost_tracks_are_said():
-    class Squeeze(nn.Module):
+class Gate(nn.Module):
+    """Something computed from a pooled branch acts on every cell."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self.kind, self.deep, self.wide = kind, nn.Conv2d(4, 4, 1), nn.Conv2d(2, 1, 7, padding=3)
+        self.shared, self.across = nn.Linear(4, 4), nn.Conv1d(1, 1, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return getattr(self, self.kind.replace(" ", "_"))(x)
+
+    def squeeze_and_excitation(self, x):
+        return x * self.deep(F.adaptive_avg_pool2d(x, 1)).sigmoid()
+
+    def mean_of_the_grid(self, x):
+        return x * x.mean((2, 3), keepdim=True).sigmoid()
+
+    def global_maximum(self, x):
+        return x + F.adaptive_max_pool2d(x, (1, 1))
+
+    def fully_connected(self, x):
+        return x * self.shared(x.mean((2, 3)))[:, :, None, None].sigmoid()
+
+    def maximum_of_flat(self, x):
+        return x.mul(x.flatten(2).amax(2).view(1, 4, 1, 1).sigmoid())
+
+    def channels_then_places(self, x):  # CBAM
+        pooled = F.adaptive_avg_pool2d(x, 1), x.amax((2, 3), keepdim=True)
+        x = x * sum(self.deep(each) for each in pooled).sigmoid()
+        return x * self.wide(torch.cat([x.mean(1, keepdim=True), x.max(1, keepdim=True)[0]], 1)).sigmoid()
+
+    def efficient_channel_attention(self, x):
+        squeezed = F.adaptive_avg_pool2d(x, 1).squeeze(-1).transpose(-1, -2)
+        return x * self.across(squeezed).transpose(-1, -2).unsqueeze(-1).sigmoid().expand_as(x)
+
+    def rows_and_columns(self, x):  # coordinate attention
+        return x * x.mean(3, keepdim=True).sigmoid() * x.mean(2, keepdim=True).sigmoid()
+
+    def pooled_and_enlarged(self, x):  # DeepLab
+        pooled = self.deep(F.adaptive_avg_pool2d(x, 1))
+        return torch.cat([x, F.interpolate(pooled, x.shape[-2:], mode="bilinear")], 1)[:, 2:6]
+
+    def pooled_and_repeated(self, x):
+        return x - F.avg_pool2d(x, x.shape[-2:]).expand(-1, -1, *x.shape[2:])
+
+    def pyramid(self, x):
+        return torch.stack([x, F.interpolate(F.adaptive_avg_pool2d(x, 2), x.shape[-2:])]).sum(0)
+
+    def two_gates(self, x):
+        return self.global_maximum(self.squeeze_and_excitation(x))
+
+    def norm_over_the_grid(self, x):
+        return F.group_norm(x, 2)
+
+    def without_a_gate(self, x):
+        return x
+
+
+GATES = [name.replace("_", " ") for name in vars(Gate) if name.islower() and not name.startswith(("_", "forward"))]
+
+
+def behind(kind: str) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), Gate(kind), nn.Conv2d(4, 6, 3, 2, 1), nn.ReLU())
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_a_gate_widens_what_a_cell_sees_and_leaves_it_where_it_lies(kind: str):
+    torch.manual_seed(0)
+    network = load_network(behind(kind), preprocessing={"size": 64, "mean": 0, "std": 1})
+    size = {"channels then places": 19}.get(kind, 7)  # CBAM's 7 x 7 convolution is a path of its own
+    further = kind != "without a gate"
+    assert network.windows("2") == (Window((1 - size) // 2, size, 4, further),) * 2
+    row = network.layers().set_index("name").loc["2"]
+    assert row["stride"] == 4 and (row["receptive_field"] is pd.NA) == further
+
+
+@pytest.mark.parametrize("kind", [kind for kind in GATES if kind not in ("norm over the grid", "without a gate")])
+def test_gradients_reach_everything_through_a_gate_and_a_window_beside_it(kind: str):
+    """By torch's own gradients, with the weights as they are: all of the image, and most where the window lies."""
+    torch.manual_seed(0)
+    network = load_network(behind(kind), preprocessing={"size": 64, "mean": 0, "std": 1})
+    window = (network.windows("2") or (Window(),))[0]
+    image = torch.rand(1, 3, 64, 64, requires_grad=True)
+    network.module[:3](image)[0, :, 8, 8].sum().backward()
+    slope = image.grad[0].abs().sum((0, 1))  # pyright: ignore[reportOptionalSubscript]
+    inside = slice(int(window.offset + 8 * window.step), int(window.offset + 8 * window.step + window.size))
+    assert slope[inside].min() > 0 and slope[inside].sum() > slope.sum() * window.size / 64
+    if kind not in ("global maximum", "maximum of flat", "pyramid"):  # a maximum has one place
+        assert (slope > 0).all()
+
+
+def test_lost_tracks_are_said():
+    class Moved(nn.Module):
         def __init__(self):
             super().__init__()
             self.conv, self.excited, self.moved = nn.Conv2d(3, 4, 3, 2), nn.Identity(), nn.Identity()
@@ -513,10 +606,26 @@ def test_a_cell_that_sees_the_whole_image_has_no_finite_window_and_lost_tracks_a
             x = self.excited(x * x.mean((2, 3), keepdim=True).sigmoid())
             return self.moved(F.interpolate(self.conv(x[:, :3]), scale_factor=2))
 
-    network = load_network(Squeeze(), preprocessing={"size": 30, "mean": 0, "std": 1})
-    assert network.windows("excited") == (Window(-math.inf, math.inf, 2),) * 2
+    network = load_network(Moved(), preprocessing={"size": 30, "mean": 0, "std": 1})
+    assert network.windows("excited") == (Window(0, 3, 2, further=True),) * 2
     assert network.windows("moved") is None
     assert network.layers().set_index("name")["receptive_field"].isna().tolist() == [True, True, True]
+
+
+GATED = ["mobilenet_v3_small", "efficientnet_b0", "regnet_y_400mf"]
+OTHERS = ["resnet18", "squeezenet1_1", "mnasnet0_5", "shufflenet_v2_x0_5", "vgg11", "mobilenet_v2"]
+OTHERS += ["resnext50_32x4d", "regnet_x_400mf", "alexnet", "mobilenet_v3_large", "efficientnet_b1"]
+
+
+@pytest.mark.parametrize("name", GATED + random.Random(11).sample(OTHERS, 3))
+def test_strides_and_receptive_fields_of_torchvision_are_those_of_gradients(name: str):
+    """Some layers of six networks; benchmarks/receptive_fields.py compares every layer of all of them."""
+    module = get_model(name, weights=None) if name.startswith("regnet") else without_values(name).module
+    size = (768, 32)
+    layers = Network(name, module, Preprocessing(size, (0, 0, 0), (1, 1, 1)), "none", fingerprint="none")._grids
+    chosen = random.Random(name).sample(list(layers), 8)
+    cells, differing = reach.differences(module, {each: layers[each] for each in chosen}, size)
+    assert cells >= 8 and not differing
 
 
 class Then(nn.Module):
@@ -551,7 +660,7 @@ KEEPS = {
     ("what", "windows"),
     [
         *((what, None) for what in MOVES.values()),
-        *((what, (Window(-math.inf, math.inf, 1),) * 2) for what in MIXES.values()),
+        *((what, (Window(-1, 3, 1, further=True),) * 2) for what in MIXES.values()),
         *((what, (Window(-1, 3, 1),) * 2) for what in KEEPS.values()),
     ],
     ids=[*MOVES, *MIXES, *KEEPS],

@@ -241,7 +241,7 @@ gallery.stack(*(deciles(two[-1], method) for method in ("single filter", "combin
 # %%
 import numpy as np
 
-from n2vlib.probe.occurrences import presence
+from n2vlib.probe.occurrences import judged, presence
 
 validation, holds = np.flatnonzero(probe.split == "val"), presence(probe)
 methods = {"single filter": alone[layer.name], "combination": together[layer.name]}
@@ -253,9 +253,9 @@ def strongest(concept, method):
     """The five strongest images, with masks; the annotation only where there is one."""
     images = maximal.strongest(strength[method][concept], 5)
     truth = [probe.annotated(concept, i) if holds.loc[i, concept] else None for i in images]
-    captions = [
-        f"rank {n} · {'' if holds.loc[i, concept] else 'not there, '}image {i}" for n, i in enumerate(images, 1)
-    ]
+    missing = {True: "not there, ", False: "not annotated, "}  # without labels of its category nobody knows
+    known = {i: "" if holds.loc[i, concept] else missing[bool(judged(probe, concept)[i])] for i in images}
+    captions = [f"rank {n} · {known[i]}image {i}" for n, i in enumerate(images, 1)]
     masks = individual.masks(methods[method], layer, probe, concept, images)
     name = probe.concepts.loc[concept, "name"]
     return gallery.show(

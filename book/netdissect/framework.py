@@ -107,8 +107,10 @@ print(f"Here there are {len(probe.concepts)}, in {len(probe):,} images.")
 # %%
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, floor=0.04, device=DEVICE, store=n2vlib.Store(STORE))
+print("\n".join(each.silence for each in layers.values() if each.silence))
 seen = {name: each.windows[1] for name, each in layers.items() if each.windows}
-rows = [(name, w.offset + w.size // 2, w.step, w.size) for name, w in seen.items()]
+field = {name: None if w.further else w.size for name, w in seen.items()}  # behind a gate: the whole image
+rows = [(name, w.offset + w.size // 2, w.step, field[name]) for name, w in seen.items()]
 columns = ["layer", "centre of the first cell", "step", "receptive field"]
 charts.table(pd.DataFrame(rows, columns=columns), "Along the width", digits=0)
 
@@ -131,10 +133,11 @@ outputs[layer.module][0, :, *middle].sum().backward()
 reached = np.nonzero(image.grad[0].abs().sum(0).numpy())
 
 # %%
-for name, hit, window, cell in zip(("rows", "columns"), reached, layer.windows, middle, strict=True):
+for name, hit, window, cell in zip(("rows", "columns"), reached, layer.windows or (), middle, strict=False):
     first, last = window.offset + cell * window.step, window.offset + cell * window.step + window.size - 1
-    assert first <= hit.min() and hit.max() <= last
-    print(f"{name}: {hit.min()} to {hit.max()} change the cell; its window is {first:.0f} to {last:.0f}")
+    assert window.further or (first <= hit.min() and hit.max() <= last)
+    gate = " beside a gate, which lets it see further" if window.further else ""
+    print(f"{name}: {hit.min()} to {hit.max()} change the cell; its window is {first:.0f} to {last:.0f}{gate}")
 
 # %% [markdown]
 # The gradient can reach less than the window (a ReLU that is off passes nothing on, padding is no pixel), never more.
@@ -164,7 +167,10 @@ activation = run_layers(network.module.cpu(), [layer.module], pixels)[layer.modu
 
 def places(axis):
     """Of the cells along one axis, in pixels of the label map."""
-    window, ratio = layer.windows[axis], round(layer.input_size[axis] / probe.label_size[axis])
+    ratio = round(layer.input_size[axis] / probe.label_size[axis])
+    if not layer.windows:  # unknown: laid out evenly
+        return (np.arange(layer.grid[axis]) + 0.5) * probe.label_size[axis] / layer.grid[axis] - 0.5
+    window = layer.windows[axis]
     return (window.size // 2 + window.offset) // ratio + window.step / ratio * np.arange(layer.grid[axis])
 
 

@@ -37,14 +37,15 @@ _LABEL = ["concept", "label", "category"]
 
 
 def named(layers: Mapping[str, Layer], probe: ProbeSet) -> pd.DataFrame:
-    """One question for every filter that fires in fifteen images or more: does its own label describe them?
+    """One question for every filter with a label that fires in fifteen images or more: does that describe them?
 
     Layers keep their order and go by their names, which must differ.
     """
     tables_of = []
     for layer in layers.values():
         enough = (layer.highest > layer.thresholds).sum(axis=0) >= PATCHES
-        tables_of.append(dissection.filters(layer, probe).loc[enough].rename(columns={"name": "label"}))
+        found = dissection.filters(layer, probe)
+        tables_of.append(found.loc[enough & (found["concept"] > 0)].rename(columns={"name": "label"}))
     return pd.concat(tables_of, ignore_index=True).assign(asked=OWN)
 
 

@@ -75,7 +75,8 @@ def _add(found, i, filters, masks, labels) -> torch.Tensor:
     maps, map_ptr, pair_ptr, pair_concept, pair_local = labels
     mine = torch.as_tensor(np.array(maps[map_ptr[i] : map_ptr[i + 1]]), device=found.device)
     local = torch.as_tensor(np.array(pair_local[pair_ptr[i] : pair_ptr[i + 1]]), device=found.device)
-    annotated = (mine[None] == local[:, None, None]).any(1) | (local == 0)[:, None]
+    # Where it is, as often as maps show it there; all over once for a label of the whole image.
+    annotated = torch.where((local == 0)[:, None], 1, (mine[None] == local[:, None, None]).sum(1))
     annotated = annotated.expand(len(local), masks.shape[1] * masks.shape[2])
     # float32 holds every integer below 2^24: exact for any label map.
     overlap = masks.flatten(1).float() @ annotated.float().T

@@ -27,8 +27,7 @@ def align(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netd
     `filters` turns the table round: one row for each filter.
     """
     way = named(convention)
-    asked = ~probe.concepts["category"].isin(way.left_out).to_numpy()
-    concepts, iou = probe.concepts.loc[asked], count(layer, probe, convention=convention).iou[:, asked]
+    concepts, iou = _asked(layer, probe, way)
     best = iou.argmax(0)
     weights = np.zeros((iou.shape[1], layer.n_filters), np.float32)
     weights[np.arange(len(best)), best] = 1
@@ -47,17 +46,26 @@ def align(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netd
 
 
 def filters(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netdissect") -> pd.DataFrame:
-    """The best concept of every filter: columns network, layer, filter, concept, name, category, dissection_iou."""
-    asked = ~probe.concepts["category"].isin(named(convention).left_out).to_numpy()
-    concepts, iou = probe.concepts.loc[asked], count(layer, probe, convention=convention).iou[:, asked]
-    best = concepts.iloc[iou.argmax(1)]
+    """The best concept of every filter: columns network, layer, filter, concept, name, category, dissection_iou.
+
+    A filter that overlaps with nothing has none: concept 0, which no concept has, name and category "".
+    """
+    concepts, iou = _asked(layer, probe, named(convention))
+    best, some = concepts.iloc[iou.argmax(1)], iou.max(1) > 0
     return pd.DataFrame(
         {
             "network": layer.network, "layer": layer.name, "filter": np.arange(layer.n_filters),
-            "concept": best.index, "name": best["name"].to_numpy(), "category": best["category"].to_numpy(),
+            "concept": np.where(some, best.index, 0), "name": best["name"].where(some, "").to_numpy(),
+            "category": best["category"].where(some, "").to_numpy(),
             "dissection_iou": iou.max(1),
         }
     )  # fmt: skip
+
+
+def _asked(layer: Layer, probe: ProbeSet, way: Convention) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+    """The concepts that the convention asks for, and the IoU of every filter with each of them."""
+    concepts = counts.dissection_concepts(probe, way)
+    return concepts, count(layer, probe, convention=way).iou[:, probe.concepts.index.isin(concepts.index)]
 
 
 def dissection_iou(

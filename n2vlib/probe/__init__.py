@@ -25,7 +25,15 @@ from n2vlib.probe.files import check_files, fingerprint, named_files
 from n2vlib.probe.labels import IMAGES_AT_ONCE, Cells, LabelMaps, label_maps
 from n2vlib.probe.pictures import read_image
 from n2vlib.probe.problems import raising
-from n2vlib.probe.reader import check_numbers, no_folder, read_categories, read_concepts, read_index, segmentable
+from n2vlib.probe.reader import (
+    check_numbers,
+    no_folder,
+    primary,
+    read_categories,
+    read_concepts,
+    read_index,
+    segmentable,
+)
 from n2vlib.probe.threads import ahead
 from n2vlib.sources import sources_digest
 
@@ -42,8 +50,9 @@ class ProbeSet:
     image_size   (ih, iw); label_size (sh, sw), the size of every label map
     categories   in the order of category.csv
     concepts     one row a concept, index "number" (ascending; 0, unlabelled, is not in it). Columns name, category (the
-                 primary one: where it covers most), categories (tuple), frequency (images) and coverage (images' worth
-                 of pixels) as label.csv states them, segmentable (the primary category has pixel maps in this set)
+                 primary one: where it covers most), categories (tuple) and coverages (tuple: images' worth of pixels in
+                 each), frequency (images) and coverage (all of it) as label.csv states them, segmentable (the primary
+                 category has pixel maps in this set)
     fingerprint  sha256 of the tables and every file they name
     """
 
@@ -73,6 +82,25 @@ class ProbeSet:
         """All label maps, decoded on first use and then kept on disk."""
         numbers = self.concepts.index.to_numpy(np.int32)
         return label_maps(self.fingerprint, Cells(self.root, self.cells, self.label_size, numbers))
+
+    def primary(self, categories: Sequence[str]) -> pd.Series:
+        """Of some categories the one where each concept covers most; "" for a concept that is in none of them."""
+        pairs = zip(self.concepts["categories"], self.concepts["coverages"], strict=True)
+        found = [primary(dict(zip(*pair, strict=True)), categories) for pair in pairs]
+        return pd.Series(found, index=self.concepts.index, dtype=object)
+
+    def labels_as(self, categories: Sequence[str], each_map: bool) -> LabelMaps:
+        """The labels as a release reads them: of some categories only, and as often as maps show them.
+
+        each_map   what two maps show is there twice, and label 0 of a whole image is a concept (see labels.Cells)
+        """
+        if not each_map and tuple(categories) == self.categories:
+            return self.labels
+        columns = [self.categories.index(category) for category in categories]
+        numbers = np.concatenate([[0] * each_map, self.concepts.index.to_numpy()]).astype(np.int32)
+        own = sha256(f"{self.fingerprint} {list(categories)} {each_map}".encode()).hexdigest()
+        cells = tuple(tuple(row[column] for column in columns) for row in self.cells)
+        return label_maps(own, Cells(self.root, cells, self.label_size, numbers, each_map))
 
     def image(self, i: int) -> NDArray[np.uint8]:
         """Image i as it is stored: uint8, (ih, iw, 3)."""

@@ -19,7 +19,7 @@ from n2vlib.output import writing_into
 from n2vlib.paths import data_root
 from n2vlib.probe.layout import LARGEST_LABEL, MOST_LABELS
 from n2vlib.probe.pictures import read_map
-from n2vlib.probe.reader import items_of
+from n2vlib.probe.reader import has_zero, items_of
 from n2vlib.probe.threads import in_order
 from n2vlib.sealed import intact, seal, set_aside, sync
 
@@ -75,12 +75,18 @@ class LabelMaps:
 
 @dataclass(frozen=True)
 class Cells:
-    """What to decode: the folder, per image the cells of index.csv, the maps' size, the known label numbers."""
+    """What to decode: the folder, per image the cells of index.csv, the maps' size, the known label numbers.
+
+    each_map   keep every map as it is drawn, so that counting over maps counts a pixel once for each of them. A label
+               of the whole image that is listed twice, or is in a map too, becomes a full map each time. 0 in place of
+               such a label is number 0, of the whole image
+    """
 
     root: Path
     cells: Sequence[tuple[str, ...]]
     size: tuple[int, int]
     concepts: NDArray[np.int32]
+    each_map: bool = False
 
 
 def label_maps(fingerprint: str, cells: Cells) -> LabelMaps:
@@ -175,21 +181,25 @@ def _tables(images: Sequence[_Image], concepts: NDArray[np.int32]) -> dict[str, 
 
 def _decode_image(row: Sequence[str], cells: Cells, known: NDArray[np.bool_]) -> _Image:
     """row   the image's cells, one a category"""
-    items = [items_of(cell) for cell in row if cell]
-    whole = np.unique(np.array([number for _, numbers in items for number in numbers], dtype=np.int32))
-    paths = dict.fromkeys(path for names, _ in items for path in names)
+    items, n_pixels = [items_of(cell) for cell in row if cell], cells.size[0] * cells.size[1]
+    listed = [number for _, numbers in items for number in numbers]
+    paths = [path for names, _ in items for path in names]
+    paths = paths if cells.each_map else list(dict.fromkeys(paths))
     layers = [_read_layer(cells.root / "images" / path, cells.size, known) for path in paths]
+    if cells.each_map:
+        shown = [*listed, *(number for _, present in layers for number in present.tolist())]
+        several = [number for number in listed if shown.count(number) > 1]
+        layers += [(np.full(n_pixels, number), np.array([number])) for number in several]
+        listed = [number for number in listed if number not in several] + [0] * any(map(has_zero, row))
+    whole = np.unique(np.array(listed, dtype=np.int32))
     shown = {number for _, present in layers for number in present.tolist()}
     # A label of the whole image counts as whole, also where a map has it.
     numbers = np.array(sorted(shown - {0} - set(whole.tolist())), dtype=np.int32)
     if len(numbers) > MOST_LABELS:
-        raise BadInput(
-            f"images/{next(iter(paths))}: {len(numbers)} labels in one image; at most {MOST_LABELS} are possible"
-        )
+        raise BadInput(f"images/{paths[0]}: {len(numbers)} labels in one image; at most {MOST_LABELS} are possible")
     table = np.zeros(LARGEST_LABEL + 1, dtype=np.uint8)
     table[numbers] = np.arange(1, len(numbers) + 1)
-    n_pixels = cells.size[0] * cells.size[1]
-    maps = _distinct([table.take(layer) for layer, _ in layers], n_pixels)
+    maps = _stacked([table.take(layer) for layer, _ in layers], n_pixels, cells.each_map)
     concept = np.concatenate([numbers, whole])
     local = np.concatenate([np.arange(1, len(numbers) + 1), np.zeros(len(whole))]).astype(np.uint8)
     area = np.concatenate([_areas(maps, len(numbers)), np.full(len(whole), maps.shape[1])]).astype(np.int32)
@@ -208,11 +218,11 @@ def _read_layer(
     return layer, present
 
 
-def _distinct(maps: list[NDArray[np.uint8]], n_pixels: int) -> NDArray[np.uint8]:
-    """The maps, each label cleared where an earlier map has it too, without empty ones: uint8 (map, n_pixels)."""
+def _stacked(maps: list[NDArray[np.uint8]], n_pixels: int, each_map: bool) -> NDArray[np.uint8]:
+    """The maps without empty ones, uint8 (map, n_pixels); a label is cleared where an earlier map has it, or stays."""
     kept: list[NDArray[np.uint8]] = []
     for layer in maps:
-        for earlier in kept:
+        for earlier in () if each_map else kept:
             layer = np.where(layer == earlier, np.uint8(0), layer)
         if layer.any():
             kept.append(layer)
@@ -220,5 +230,5 @@ def _distinct(maps: list[NDArray[np.uint8]], n_pixels: int) -> NDArray[np.uint8]
 
 
 def _areas(maps: NDArray[np.uint8], n_labels: int) -> NDArray[np.int64]:
-    """Pixels that show each local label, 1 to n_labels: int64 (label,). No pixel has a label twice."""
+    """Pixels that show each local label, 1 to n_labels, over all maps: int64 (label,)."""
     return np.bincount(maps.ravel(), minlength=n_labels + 1)[1:]

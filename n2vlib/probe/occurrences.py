@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.probe import ProbeSet
+from n2vlib.probe.reader import items_of
 
 
 def positions(probe: ProbeSet, split: str) -> NDArray[np.int64]:
@@ -28,3 +29,9 @@ def presence(probe: ProbeSet, split: str = "all") -> pd.DataFrame:
     held[image_of_pair(probe), concept_positions(probe)] = True
     chosen = positions(probe, split)
     return pd.DataFrame(held[chosen], index=chosen, columns=probe.concepts.index)
+
+
+def judged(probe: ProbeSet, concept: int) -> NDArray[np.bool_]:
+    """Which images have labels of a category of the concept, (image,): only there its absence is known."""
+    columns = [probe.categories.index(name) for name in probe.concepts.loc[concept, "categories"]]
+    return np.array([any(any(items_of(row[column])) for column in columns) for row in probe.cells])

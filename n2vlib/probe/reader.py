@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,8 +89,8 @@ def read_categories(root: Path, report: Report) -> tuple[str, ...]:
 def read_concepts(root: Path, categories: Sequence[str], report: Report) -> pd.DataFrame:
     """label.csv and the c_<category>.csv, one row a concept, sorted by number (0, unlabelled, is no concept).
 
-    Columns name, category (primary), categories (tuple), frequency (images), coverage (images' worth of pixels), line.
-    The primary category is the one where the concept covers most, the last one in order if several do.
+    Columns name, category (primary), categories (tuple), coverages (tuple: images' worth of pixels in each of these),
+    frequency (images), coverage (images' worth of pixels), line.
     """
     columns = ["number", "name", "category", "frequency", "coverage"]
     table = read_table(root, "label.csv", columns, report)
@@ -113,7 +113,7 @@ def read_concepts(root: Path, categories: Sequence[str], report: Report) -> pd.D
             report.error("label.csv", line, f"category '{unknown}' is not in category.csv")
         concepts[label] = {"name": name, "categories": named, "frequency": images, "coverage": covered, "line": line}
     _add_categories(concepts, {c: _coverages(root, c, concepts, report) for c in categories}, report)
-    columns = ["name", "category", "categories", "frequency", "coverage", "line"]
+    columns = ["name", "category", "categories", "coverages", "frequency", "coverage", "line"]
     return pd.DataFrame.from_dict(dict(sorted(concepts.items())), "index", columns=columns).rename_axis("number")
 
 
@@ -140,9 +140,18 @@ def _add_categories(concepts: dict[int, dict], coverages: dict[str, dict[int, fl
         concept["categories"] = tuple(dict.fromkeys(named + listed))
         if coverages and not concept["categories"]:
             report.error("label.csv", concept["line"], f"'{concept['name']}' ({label}) belongs to no category")
-        # max() keeps the first of equals; reversed, that is the last category.
-        ordered = [category for category in reversed(coverages) if category in concept["categories"]]
-        concept["category"] = max(ordered, key=lambda c: coverages[c].get(label, 0.0), default="")
+        concept["coverages"] = tuple(coverages[category].get(label, 0.0) for category in concept["categories"])
+        concept["category"] = primary(dict(zip(concept["categories"], concept["coverages"], strict=True)), [*coverages])
+
+
+def primary(covers: Mapping[str, float], categories: Sequence[str]) -> str:
+    """Of some categories the one where a concept covers most, the last in order if several do; "" where it is in none.
+
+    covers   {category: images' worth of pixels} of the concept
+    """
+    # max() keeps the first of equals; reversed, that is the last category.
+    ordered = [category for category in reversed(categories) if category in covers]
+    return max(ordered, key=lambda category: covers[category], default="")
 
 
 def read_index(root: Path, categories: Sequence[str], report: Report) -> Index | None:

@@ -40,9 +40,12 @@ def _input(shown: Preprocessing) -> str:
 
 
 def _cells(layer: Layer) -> str:
-    known = layer.windows if layer.windows and max(window.size for window in layer.windows) < float("inf") else ()
-    field = f", each sees {_by(window.size for window in known)} pixels of the input" if known else ""
-    return f"{layer.n_filters} filters of {_by(layer.grid)} cells{field}"
+    known = layer.windows or ()
+    further = " directly, and by a gate or norm what lies around" if any(window.further for window in known) else ""
+    field = f", each sees {_by(window.size for window in known)} pixels of the input{further}" if known else ""
+    dead, tied = ((layer.state == kind).sum() for kind in ("dead", "tied"))
+    silent = f"; {dead} filters never fire, {tied} at fewer places than tau (ties)" if dead + tied else ""
+    return f"{layer.n_filters} filters of {_by(layer.grid)} cells{field}{silent}"
 
 
 def _outlines() -> str:

@@ -29,7 +29,7 @@ def top(measured: Measured) -> list[list[list]]:
         image, value = image[value > layer.thresholds[k]], value[value > layer.thresholds[k]]
         maps = activation_maps(layer, k, image)
         masks = dissection.mask(layer, measured.probe, maps, k, convention=CONVENTION)
-        shows = measured.holds[image, measured.named_place[k]]
+        shows = measured.holds[image, measured.named_place[k]] & bool(measured.named["concept"].iloc[k])
         rows = zip(image.tolist(), short(value), map(path, masks), shows.tolist(), strict=True)
         found.append([list(row) for row in rows])
     return found
