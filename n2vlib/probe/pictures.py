@@ -102,7 +102,8 @@ def _opened(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
 
 def _raw(file: Image.Image) -> str:
     """How a PNG that is not yet decoded stores its pixels, by Pillow's names: 'RGB', 'RGB;16B', 'L;4'; "" for JPEG."""
-    return str(file.tile[0][3]) if file.format == "PNG" and file.tile else ""
+    tiles = getattr(file, "tile", None)
+    return str(tiles[0][3]) if file.format == "PNG" and tiles else ""
 
 
 def _orientation(file: Image.Image) -> int:
@@ -133,7 +134,7 @@ def _ambiguous(file: Image.Image) -> str:
     with blue, or that starts as VOC's does, was written for indices.
     """
     colors = np.array(file.getpalette("RGB"), np.int64).reshape(-1, 3) @ [1, 1 << 8, 1 << 16]
-    used = sorted(index for _, index in file.getcolors() or ())  # type: ignore[misc]
+    used = np.unique(np.asarray(file))
     if used[-1] >= len(colors):
         return "lacks colors that are used"
     if (colors[used] == used).all():
