@@ -40,7 +40,7 @@ def image_and_doubt(path: Path, size: tuple[int, int]) -> tuple[NDArray[np.uint8
     """`read_image`, and what the file leaves open: how it is turned, which colors it stands for; "" for nothing."""
     with _opened(path, ("JPEG", "PNG")) as file:
         orientation, stored = _orientation(file), (file.height, file.width)
-        shown = stored[::-1] if orientation >= 5 else stored
+        shown = (file.width, file.height) if orientation >= 5 else stored
         if size not in (stored, shown):
             raise _other_size(path, shown, size)
         upright = ImageOps.exif_transpose(file) if orientation > 1 and size == shown else file
