@@ -61,10 +61,6 @@ class Preprocessing:
         x = _resized((pixels if self.channels == 3 else _luma(pixels)).permute(0, 3, 1, 2).float(), self)
         return (x * (self.range / 255) - _per_channel(self.mean, x)) / _per_channel(self.std, x)
 
-    @property
-    def channels(self) -> int:
-        return len(self.mean)
-
     def record(self) -> dict:
         """The same as JSON values, for keys of stored results and for provenance; bilinear goes without saying."""
         given = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
