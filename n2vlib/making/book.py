@@ -248,9 +248,11 @@ def _declared(chapter: str, root: Path) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def _without_traces(notebook: NotebookNode) -> NotebookNode:
-    """Times and paths of this machine taken out: executed copies can be downloaded from the site."""
+    """Times, paths and random names taken out: copies can be downloaded, and are the same when executed again."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "injected-parameters"
         for trace in ("papermill", "execution"):
             cell.metadata.pop(trace, None)
     return notebook
