@@ -33,7 +33,7 @@ def network() -> Network:
     """Six filters on 14 x 14 and eight on 7 x 7."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(3, 6, 8, 8), nn.ReLU(), nn.Conv2d(6, 8, 3, 2, 1), nn.ReLU())
-    return Network("random", module, Preprocessing((112, 112), (0.5,) * 3, (0.25,) * 3, 1), "random")
+    return Network("random", module, Preprocessing((112, 112), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 1), "random")
 
 
 def measure(root: Path) -> Results:
