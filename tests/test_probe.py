@@ -17,6 +17,7 @@ import pytest
 from handmade import NAMES, NUMBERS, PIXEL_CATEGORIES, HandMade, build
 from PIL import Image
 
+import n2vlib.world
 from n2vlib.errors import BadInput
 from n2vlib.probe import ProbeSet, labels, load_probe
 from n2vlib.probe.broden import Labelled, write
@@ -518,12 +519,14 @@ def test_the_world_is_drawn_once_and_kept_by_number_and_sources(monkeypatch, dat
 
 
 def test_a_drawing_that_fails_is_not_taken_for_a_world(monkeypatch, data):
-    def draw(path, n_images, seed=0, progress=True):
-        path.mkdir()
-        (path / "index.csv").write_text("image")
-        raise KeyboardInterrupt
+    draw = n2vlib.world.scene
 
-    monkeypatch.setattr("n2vlib.world.draw", draw)
+    def interrupted(seed, index):
+        if index == 5:
+            raise KeyboardInterrupt
+        return draw(seed, index)
+
+    monkeypatch.setattr("n2vlib.world.scene", interrupted)
     with pytest.raises(KeyboardInterrupt):
         load_probe("world-12")
     assert [path for path in data.iterdir() if path.is_dir()] == []

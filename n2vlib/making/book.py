@@ -1,15 +1,15 @@
 """Execute chapters with papermill: checked parameters in, executed copies out, and only what has changed.
 
-What an executed copy depends on is its key (chapter_key.py); the copy keeps it, and with another key it is stale.
+What an executed copy depends on is its key (chapter_key.py). The copy keeps it, and a digest of its own content: with
+another key it is stale, and damaged in any way it is stale too.
 """
 
+import json
 import os
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,12 @@ from nbformat import NotebookNode
 
 from n2vlib.errors import BadInput, near
 from n2vlib.making.chapter_key import chapter_key
+from n2vlib.making.child import TiedKernels
 from n2vlib.parameters import check_name, check_value, declared_in, differing
+from n2vlib.partial import beside, sweep
 from n2vlib.paths import ROOT
+from n2vlib.pool import in_processes
+from n2vlib.store import digest
 from n2vlib.userfiles import yaml_mapping
 
 Given = list[tuple[str, Mapping[str, Any]]]  # (who gave them, values by name); later ones win
@@ -102,47 +106,73 @@ def parameters_of(chapter: str, given: Given, root: Path = ROOT) -> dict[str, An
 
 def is_current(chapter: str, setting: Setting) -> bool:
     """Is the executed copy what executing the chapter now would give?"""
-    executed = setting.executed(chapter)
-    if not executed.exists():
+    kept = _kept_key(setting.executed(chapter))
+    if kept is None:
         return False
     parameters = parameters_of(chapter, setting.given(chapter), setting.root)
-    return nbformat.read(executed, as_version=4).metadata.get("n2v") == {"key": _key(chapter, parameters, setting)}
+    return kept == _key(chapter, parameters, setting)
+
+
+def _kept_key(executed: Path) -> str | None:
+    """The key in an executed copy; None where there is no copy, or it is not as it was written."""
+    try:
+        notebook = json.loads(executed.read_bytes())
+        made = notebook["metadata"].pop("n2v")
+        return made["key"] if made["content"] == digest(notebook) else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def execute(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> Path:
     """Execute one chapter; its copy appears under its name only when every cell has run and none wrote to stderr.
 
-    Raises ChapterFailed; the failed copy is left beside, as <chapter>.part.ipynb.
+    Raises ChapterFailed; the failed copy is left beside, as <chapter>.part.ipynb, and an older copy taken away.
     """
+    key, executed = _key(chapter, parameters, setting), setting.executed(chapter)
+    failed = executed.with_suffix(".part.ipynb")
+    with beside(executed) as part:
+        try:
+            _execute(chapter, parameters, setting, part)
+            _finish(chapter, part, key)
+        except ChapterFailed:
+            executed.unlink(missing_ok=True)
+            if part.exists():
+                part.replace(failed)
+            raise
+        failed.unlink(missing_ok=True)
+        part.replace(executed)
+    return executed
+
+
+def _execute(chapter: str, parameters: Mapping[str, Any], setting: Setting, out: Path) -> None:
     import papermill
 
-    key, executed = _key(chapter, parameters, setting), setting.executed(chapter)
-    part = executed.with_suffix(".part.ipynb")
-    executed.parent.mkdir(parents=True, exist_ok=True)
-    executed.unlink(missing_ok=True)
     os.environ["N2V_PROGRESS"] = "0"
     try:
         papermill.execute_notebook(
             str(setting.root / f"{chapter}.ipynb"),
-            str(part),
+            str(out),
             parameters=dict(parameters),
             kernel_name=setting.kernel,
             progress_bar=False,
             cwd=str((setting.root / chapter).parent),
             extra_arguments=["--log-level=CRITICAL"],  # what a kernel says of itself is no part of the book
+            kernel_manager_class=TiedKernels,
         )
     except papermill.PapermillExecutionError as error:
         said = " ".join(f"{error.ename}: {error.evalue}".split())
         raise ChapterFailed(f"{chapter}: cell [{error.exec_count}] `{_first_line(error.source)}`: {said}") from None
     except Exception as error:  # no such kernel, a kernel that died: whatever it was, the other chapters still run
         raise ChapterFailed(f"{chapter}: {type(error).__name__}: {' '.join(str(error).split())}") from None
-    notebook = _without_traces(nbformat.read(part, as_version=4))
-    notebook.metadata["n2v"] = {"key": key}
-    nbformat.write(notebook, part)
+
+
+def _finish(chapter: str, executed: Path, key: str) -> None:
+    """Write what made an executed copy, and what it holds, into it. Raises ChapterFailed if a cell wrote to stderr."""
+    notebook = _without_traces(nbformat.read(executed, as_version=4))
+    notebook.metadata["n2v"] = {"key": key, "content": digest(json.loads(nbformat.writes(notebook)))}
+    nbformat.write(notebook, executed)
     if complaint := wrote_to_stderr(notebook):
         raise ChapterFailed(f"{chapter}: {complaint}")
-    part.replace(executed)
-    return executed
 
 
 def run(names: Iterable[str], setting: Setting, jobs: int = 1) -> list[str]:
@@ -150,17 +180,16 @@ def run(names: Iterable[str], setting: Setting, jobs: int = 1) -> list[str]:
 
     Chapters that need the same measurement at once wait for each other: the store makes it once.
     """
+    _sweep(setting)
     one, changed = partial(_run, setting=setting), []
     for chapter in names:
         if _says_current(chapter, setting):
             print(f"{chapter:<45} unchanged", flush=True)
         else:
             changed.append(chapter)
-    if jobs == 1 or len(changed) < 2:
-        return [said for said in map(one, changed) if said]
     # Processes: nbclient leaves the event loops of threads open.
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        return [said for said in pool.map(one, changed) if said]
+    with in_processes(one, changed, jobs) as results:
+        return [said for said in results if said]
 
 
 def _says_current(chapter: str, setting: Setting) -> bool:
@@ -186,7 +215,13 @@ def _run(chapter: str, setting: Setting) -> str:
 
 def run_one(chapter: str, given: Given, setting: Setting) -> Path:
     """Execute one chapter on the setting's parameters and on those given beside them."""
+    _sweep(setting)
     return execute(chapter, parameters_of(chapter, [*setting.given(chapter), *given], setting.root), setting)
+
+
+def _sweep(setting: Setting) -> None:
+    """Delete what runs that died have left among the executed copies and beside the site."""
+    sweep(setting.out, *(setting.executed(chapter).parent for chapter in chapters(setting.root)))
 
 
 def wrote_to_stderr(notebook: NotebookNode) -> str:
@@ -213,9 +248,11 @@ def _declared(chapter: str, root: Path) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def _without_traces(notebook: NotebookNode) -> NotebookNode:
-    """Times and paths of this machine taken out: executed copies can be downloaded from the site."""
+    """Times, paths and random names taken out: copies can be downloaded, and are the same when executed again."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "injected-parameters"
         for trace in ("papermill", "execution"):
             cell.metadata.pop(trace, None)
     return notebook

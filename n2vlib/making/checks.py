@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from n2vlib.errors import BadInput, near
+from n2vlib.making.child import tied
 from n2vlib.paths import ROOT
 
 BUILD = ROOT / "build" / "ci"
@@ -42,7 +43,9 @@ def browser() -> str | None:
 def _python(*arguments: str, **environment: str) -> bool:
     command = [sys.executable, "-m", *arguments]
     print("$", "python", *command[1:], flush=True)
-    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, stdin=subprocess.DEVNULL).returncode == 0
+    return (
+        subprocess.run(tied(command), cwd=ROOT, env=os.environ | environment, stdin=subprocess.DEVNULL).returncode == 0
+    )
 
 
 def _pairs() -> str:

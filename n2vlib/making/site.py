@@ -10,15 +10,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
+from filelock import FileLock
 
 from n2vlib.errors import BadInput
 from n2vlib.making.book import Setting, pages
+from n2vlib.making.child import tied
+from n2vlib.partial import beside
 from n2vlib.sources import sources_digest
 from n2vlib.store import digest
 
@@ -33,29 +35,48 @@ class SiteFailed(Exception):
 def build(setting: Setting) -> Path:
     """Build <out>/site from the executed chapters of a setting; returns its first page.
 
-    Nothing is done where neither the pages nor the programs that build them have changed. Otherwise the whole site is
-    built: Sphinx keeps stale references and forgets the warnings of pages that it does not read again.
+    Nothing is done where neither the pages nor the programs that build them have changed and every file of the site is
+    as it was built: <out>/site.json has their digests. Otherwise the whole site is built, and takes the place of the
+    old one at once: Sphinx keeps stale references and forgets the warnings of pages that it does not read again.
     """
-    site, record, work = setting.out / "site", setting.out / "site.sha256", setting.out / "sphinx"
-    stage = _stage(setting)
-    key = digest(
-        [_digest_of(stage), [version(name) for name in BUILDERS], sources_digest(["n2vlib.making.chart_mime"])]
-    )
-    if site.exists() and record.exists() and record.read_text() == key:
-        return site / "index.html"
-    for old in (site, work):
-        shutil.rmtree(old, ignore_errors=True)
+    site, record = setting.out / "site", setting.out / "site.json"
+    with FileLock(setting.out / ".site.lock"), beside(site) as made:
+        stage = made.with_name("stage")
+        _stage(setting, stage)
+        builders = [version(name) for name in BUILDERS]
+        key = digest([_digests(stage), builders, sources_digest(["n2vlib.making.chart_mime"])])
+        if not _is_current(site, record, key):
+            _sphinx(stage, made)
+            record.write_text(json.dumps({"key": key, "files": _digests(made)}, indent=1), encoding="utf-8")
+            if site.exists():
+                site.rename(made.with_name("old"))
+            made.rename(site)
+    return site / "index.html"
+
+
+def _is_current(site: Path, record: Path, key: str) -> bool:
+    try:
+        built = json.loads(record.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return built == {"key": key, "files": _digests(site)}
+
+
+def _sphinx(stage: Path, site: Path) -> None:
+    """Build the staged pages as the folder `site`. Raises SiteFailed where anything is said."""
+    work = site.with_name("sphinx")
     run = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage)]
     options = ["--path-output", str(work), "-W", "-n", "--keep-going", "-q"]
     done = subprocess.run(
-        [*run, *options], capture_output=True, text=True, stdin=subprocess.DEVNULL, env=os.environ | {"NO_COLOR": "1"}
+        tied([*run, *options]),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=os.environ | {"NO_COLOR": "1"},
     )
     if done.returncode:
         raise SiteFailed(f"the site build warned or failed:\n{_complaints(done.stderr)}")
-    (work / "_build" / "html").replace(site)
-    shutil.rmtree(work)
-    record.write_text(key)
-    return site / "index.html"
+    (work / "_build" / "html").rename(site)
 
 
 def _complaints(stderr: str) -> str:
@@ -64,10 +85,9 @@ def _complaints(stderr: str) -> str:
     return "\n".join(warnings or lines[-30:])
 
 
-def _stage(setting: Setting) -> Path:
-    """<out>/stage: the pages, executed, under the paths of _toc.yml, and everything they load."""
-    root, stage = setting.root, setting.out / "stage"
-    shutil.rmtree(stage, ignore_errors=True)
+def _stage(setting: Setting, stage: Path) -> None:
+    """Put into the folder `stage` the pages, executed, under the paths of _toc.yml, and everything they load."""
+    root = setting.root
     hidden = shutil.ignore_patterns("__pycache__")
     for folder in ("book/_static", "book/_ext"):
         shutil.copytree(root / folder, stage / folder, ignore=hidden)
@@ -77,7 +97,6 @@ def _stage(setting: Setting) -> Path:
         _stage_page(page, setting, stage)
     _vega(stage / "book/_static")
     _mathjax(stage / "book/_static/mathjax")
-    return stage
 
 
 def _stage_page(page: str, setting: Setting, stage: Path) -> None:
@@ -126,11 +145,7 @@ def _licences(needed: str, prefixes: tuple[str, ...]) -> str:
     return "\n\n".join(f"{name}\n\n{text}" for name, text in sorted(texts.items()) if text)
 
 
-def _digest_of(folder: Path) -> str:
-    return digest([(path.relative_to(folder).as_posix(), content) for path, content in _contents(folder)])
-
-
-def _contents(folder: Path) -> Iterator[tuple[Path, str]]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            yield path, sha256(path.read_bytes()).hexdigest()
+def _digests(folder: Path) -> dict[str, str]:
+    """Path below the folder -> sha256 of its content, of every file."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest() for path in files}

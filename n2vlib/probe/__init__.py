@@ -5,7 +5,6 @@
 
 import importlib
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from n2vlib.errors import BadInput, near
 from n2vlib.output import writing_into
+from n2vlib.partial import sweep
 from n2vlib.paths import data_root, resolve
 from n2vlib.probe.files import check_files, fingerprint, named_files
 from n2vlib.probe.labels import IMAGES_AT_ONCE, Cells, LabelMaps, label_maps
@@ -202,21 +202,12 @@ def _load(root: Path, name: str) -> ProbeSet:
 
 def _world(n_images: int) -> Path:
     """The folder of the drawn world, drawn if it is not there yet; its name tells the sources that drew it."""
+    sweep(data_root())  # of runs that died while they drew
     folder = data_root() / f"world-{n_images}-{sources_digest(['n2vlib.world'])[:8]}"
     if not folder.exists():
         with writing_into(folder.parent, "N2V_DATA"), FileLock(f"{folder}.lock"):
             if not folder.exists():
-                _draw(folder, n_images)
+                # Imported by name, so that measurements, keyed by the code this module imports, do not depend on the
+                # drawing's: they depend on what is drawn, through the fingerprint.
+                importlib.import_module("n2vlib.world").draw(folder, n_images)
     return folder
-
-
-def _draw(folder: Path, n_images: int) -> None:
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed; the caller holds the lock
-    try:
-        # Imported by name, so that measurements, keyed by the code this module imports, do not depend on the drawing's:
-        # they depend on what is drawn, through the fingerprint.
-        importlib.import_module("n2vlib.world").draw(partial, n_images)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

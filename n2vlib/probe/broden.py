@@ -1,18 +1,17 @@
 """Write a probe set as a Broden folder; `layout` has the rules of the format, `reader` reads it."""
 
 import csv
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from n2vlib.errors import BadInput
+from n2vlib.partial import beside
 from n2vlib.probe.layout import (
     CATEGORY_ORDER,
     INDEX_COLUMNS,
@@ -60,10 +59,8 @@ def write(
     Rows are in Broden's order (`place_of`). Raises BadInput for a scene that does not fit, or if `root` holds files.
     """
     root = Path(root)
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise BadInput(f"{root}: already there; delete it or choose another folder")
-    partial = root.with_name(f".{root.name}.{uuid4().hex[:8]}.partial")
-    try:
+    _refuse_filled(root)
+    with beside(root) as partial:
         (partial / "images").mkdir(parents=True)
         written = _Written(partial, names, split, jpeg_quality)
         for scene in scenes:
@@ -73,11 +70,15 @@ def write(
         if renumber:
             written.renumber()
         written.write_tables()
+        _refuse_filled(root)  # by another run meanwhile
         if root.exists():
             root.rmdir()  # empty; a rename onto a folder is an error on Windows
         partial.rename(root)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _refuse_filled(root: Path) -> None:
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise BadInput(f"{root}: already there; delete it or choose another folder")
 
 
 class _Written:

@@ -14,8 +14,7 @@ from n2vlib.claims import coverage
 from n2vlib.making.book import pages
 
 SCREENSHOTS = os.environ.get("N2V_SCREENSHOTS")
-STAGE = BUILT / "stage"
-PAGES = [*(pages(STAGE) if STAGE.exists() else []), "index", "search", "genindex"]
+PAGES = [*(pages() if (BUILT / "site").exists() else []), "index", "search", "genindex"]
 
 SCROLL = """async () => {
   for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {

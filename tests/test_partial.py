@@ -1,0 +1,155 @@
+"""Results appear whole: what dead runs left is deleted, what living ones make is not; damaged results are made anew."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_book import tiny_book
+
+from n2vlib.making import book
+from n2vlib.making import site as builder
+from n2vlib.making.child import tied
+from n2vlib.partial import beside, sweep
+
+HOLDS = """import sys, time
+from pathlib import Path
+from n2vlib.partial import beside
+with beside(Path(sys.argv[1])) as made:
+    made.write_text("half")
+    print("ready", flush=True)
+    time.sleep(60)"""
+STARTS = """import subprocess, sys
+from n2vlib.making.child import tied
+child = subprocess.Popen(tied([sys.executable, "-c", sys.argv[1]]))
+print(child.pid, flush=True)
+child.wait()"""
+
+
+def test_a_partial_folder_stays_while_its_run_lives_and_goes_when_that_is_dead(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", HOLDS, str(tmp_path / "set")], stdout=subprocess.PIPE) as maker:
+        assert maker.stdout and maker.stdout.readline() == b"ready\n"
+        (partial,) = tmp_path.glob(".set.*.partial")
+        sweep(tmp_path)
+        assert (partial / "set").read_text() == "half"
+        maker.kill()
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_our_own_partial_folders_are_swept(tmp_path):
+    (tmp_path / ".other.partial").mkdir()
+    (tmp_path / ".other.partial" / "kept").touch()
+    with beside(tmp_path / "a"):
+        assert len(list(tmp_path.glob(".a.*.partial"))) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [".other.partial"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux ends children; elsewhere they watch for themselves")
+def test_a_child_ends_with_a_killed_parent_also_while_it_keeps_pythons_lock(tmp_path):
+    busy = f"open({str(tmp_path / 'on')!r}, 'w'); sum(range(10**11))"
+    with subprocess.Popen([sys.executable, "-c", STARTS, busy], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        while not (tmp_path / "on").exists():
+            time.sleep(0.05)
+        parent.kill()
+        parent.stdout.close()  # the child holds its other end
+    end = time.monotonic() + 5
+    while _lives(child) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not _lives(child)
+
+
+def _lives(process: int) -> bool:
+    stat = Path(f"/proc/{process}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_tied_command_is_run_as_it_is():
+    assert subprocess.run(tied([sys.executable, "-c", "print(6 * 7)"]), capture_output=True).stdout == b"42\n"
+
+
+DAMAGES = {
+    "truncated": lambda text: text[: len(text) // 2],
+    "empty": lambda text: "",
+    "no notebook": lambda text: "[]",
+    "other format": lambda text: text.replace('"nbformat": 4', '"nbformat": 3'),
+    "no metadata": lambda text: json.dumps(json.loads(text) | {"metadata": {}}),
+    "another output": lambda text: text.replace("tau 0.01", "tau 0.02"),
+    "digest gone": lambda text: text.replace('"content"', '"contents"'),
+}
+
+
+def test_an_executed_copy_damaged_in_any_way_is_stale(tmp_path):
+    setting = tiny_book(tmp_path, one="print('tau', TAU)")
+    assert book.run(["book/one"], setting) == []
+    copy = setting.executed("book/one")
+    whole = copy.read_text(encoding="utf-8")
+    assert book.is_current("book/one", setting) and list(copy.parent.iterdir()) == [copy]
+    for what, damage in DAMAGES.items():
+        assert damage(whole) != whole, what
+        copy.write_text(damage(whole), encoding="utf-8")
+        assert not book.is_current("book/one", setting), what
+    copy.write_bytes(b"\xff" + whole.encode())
+    assert book.run(["book/one"], setting) == [] and copy.read_text(encoding="utf-8") == whole
+
+
+@pytest.fixture
+def small_site(tmp_path, monkeypatch):
+    """A site whose pages are staged by hand, and how often it has been built."""
+    built = []
+
+    def sphinx(stage, site):
+        built.append(site)
+        shutil.copytree(stage, site)
+
+    def stage(setting, folder):
+        (folder / "deep").mkdir(parents=True)
+        for i in range(9):
+            (folder / "deep" / f"{i}.html").write_text(f"page {i}")
+        (folder / "index.html").write_text((tmp_path / "text").read_text())
+
+    monkeypatch.setattr(builder, "_stage", stage)
+    monkeypatch.setattr(builder, "_sphinx", sphinx)
+    (tmp_path / "text").write_text("A")
+    return book.Setting(tmp_path / "params.yml", tmp_path / "out", root=tmp_path), built
+
+
+def test_a_site_of_which_a_file_is_missing_changed_or_added_is_built_anew(small_site):
+    setting, built = small_site
+    site = builder.build(setting).parent
+    assert builder.build(setting).parent == site and len(built) == 1
+    for number, damage in enumerate([
+        lambda: (site / "deep/3.html").unlink(),
+        lambda: (site / "deep/3.html").write_text("page 4"),
+        lambda: (site / "deep/10.html").touch(),
+        lambda: (site / "deep").rename(site / "deeper"),
+        lambda: shutil.rmtree(site),
+        lambda: (setting.out / "site.json").write_text("{"),
+        lambda: (setting.out / "site.json").unlink(),
+    ]):  # fmt: skip
+        damage()
+        builder.build(setting)
+        assert len(built) == number + 2
+        assert len(list(site.rglob("*.html"))) == 10 and (site / "deep/3.html").read_text() == "page 3"
+    assert sorted(path.name for path in setting.out.iterdir()) == [".site.lock", "site", "site.json"]
+
+
+def test_a_site_that_cannot_be_built_leaves_the_old_one_whole(small_site, tmp_path, monkeypatch):
+    setting, _ = small_site
+    first = builder.build(setting)
+
+    def fails(stage, site):
+        raise builder.SiteFailed("a warning")
+
+    monkeypatch.setattr(builder, "_sphinx", fails)
+    (tmp_path / "text").write_text("B")
+    with pytest.raises(builder.SiteFailed):
+        builder.build(setting)
+    assert first.read_text() == "A" and not list(setting.out.glob(".*.partial"))
+    (tmp_path / "text").write_text("A")
+    assert builder.build(setting) == first  # it is current again, and nothing was built
