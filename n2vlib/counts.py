@@ -74,7 +74,7 @@ def dissection_counts(layer: Layer, probe: ProbeSet, way: Convention) -> Counts:
 def dissection_concepts(probe: ProbeSet, way: Convention) -> pd.DataFrame:
     """The rows of probe.concepts that are asked for; `category` is the primary one of those that are not left out."""
     found = probe.primary([name for name in probe.categories if name not in way.left_out])
-    return probe.concepts.assign(category=found)[found != ""]
+    return probe.concepts.assign(category=found).loc[found != ""]
 
 
 def _read_as(probe: ProbeSet, way: Convention) -> tuple[LabelMaps, NDArray[np.int64]]:

@@ -175,3 +175,14 @@ def test_every_parameter_file_gives_the_whole_common_block_and_no_store(file):
     values = book.read_parameters(file)
     assert set(COMMON) <= set(values)
     assert values["STORE"] is None
+
+
+def test_a_network_file_counts_with_the_files_beside_it_that_it_imports(tmp_path):
+    (tmp_path / "net.py").write_text("import torch\nfrom blocks.gates import Gate\n")
+    (tmp_path / "blocks").mkdir()
+    (tmp_path / "blocks" / "gates.py").write_text("import scale\n")
+    (tmp_path / "scale.py").write_text("SCALE = 1\n")
+    (tmp_path / "other.py").write_text("def (\n")
+    files = chapter_key._files_named_in({"NETWORK": f"{tmp_path / 'net.py'}:build"})
+    assert {file.name for file in files} == {"net.py", "gates.py", "scale.py"}
+    assert chapter_key._files_named_in({"NETWORK": f"{tmp_path / 'other.py'}:build"}) == [tmp_path / "other.py"]

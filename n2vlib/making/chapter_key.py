@@ -4,6 +4,7 @@ Its text, its parameters and the files they name, every module of ours that it i
 followed) with the data files beside them, the kernel, and the versions of torch, numpy and altair.
 """
 
+import ast
 import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -55,14 +56,39 @@ def _texts(value: Any) -> Iterable[str]:
 
 
 def _files_named_in(parameters: Mapping[str, Any]) -> list[Path]:
-    """The files that parameters name: `file`, `file.py:function`, or the tables of a probe set's folder."""
+    """The files that parameters name, Python files with those beside them that they import, and probe sets' tables."""
     found: list[Path] = []
     for text in _texts(parameters):
         for name in {text.partition("[::")[0], text.rpartition(":")[0] or text}:
             with suppress(BadInput):  # a text that cannot be a path, a long expression say
                 path = resolve(name)
-                found += [path] if path.is_file() else sorted(path.glob("*.csv")) if path.is_dir() else []
+                found += _with_imports(path) if path.is_file() else sorted(path.glob("*.csv")) if path.is_dir() else []
     return found
+
+
+def _with_imports(file: Path) -> list[Path]:
+    """A file; with a Python file those beside it that it imports, imports followed."""
+    waiting, seen = [file], set()
+    while waiting:
+        one = waiting.pop()
+        if one not in seen:
+            seen.add(one)
+            for name in _imported(one, one.stat().st_mtime_ns) if one.suffix == ".py" else ():
+                module, package = file.parent / f"{name}.py", file.parent / name
+                waiting += [module] if module.is_file() else sorted(package.rglob("*.py"))
+    return sorted(seen)
+
+
+@cache
+def _imported(file: Path, mtime: int) -> set[str]:
+    """The first names of all modules that a Python file imports; none of one that is no Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(file.read_bytes())))
+    except (SyntaxError, ValueError):
+        return set()
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for name in names if name}
 
 
 def _digest_of(files: Iterable[Path]) -> str:
