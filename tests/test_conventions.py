@@ -1,6 +1,7 @@
 """Network Dissection as its three releases compute it, against slow ports of each: thresholds, counts, IoU, labels."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import oracles
@@ -14,7 +15,7 @@ from n2vlib.activations import read_layers
 from n2vlib.conventions import CONVENTIONS, EVERYWHERE, HALF_PIXEL, IN_IMAGE, UNDER_MASK, Convention
 from n2vlib.errors import BadInput
 from n2vlib.iou import anchored
-from n2vlib.kernels import tally_torch
+from n2vlib.kernels import tally, tally_torch
 from n2vlib.methods import dissection
 from n2vlib.networks import load_network
 from n2vlib.probe import load_probe
@@ -91,16 +92,17 @@ def two_categories(tmp_path_factory):
 
 
 @pytest.mark.parametrize("without", [("material",), (), ("part", "color")], ids=str)
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_lite_is_the_release_count_for_count(two_categories, without, device, monkeypatch):
+@pytest.mark.parametrize("kernel", ["numba", "torch"])
+def test_lite_is_the_release_count_for_count(two_categories, without, kernel, monkeypatch):
     """Enlarging 8 and 4 cells to 16 pixels is exact in float64, so masks do not depend on rounding."""
     probe, layers = two_categories
-    monkeypatch.setattr(tally_torch, "_device", lambda device: torch.device("cpu"))
-    way = replace(CONVENTIONS["netdissect-lite"], name=f"lite on {device}", left_out=without)
+    if kernel == "torch":
+        monkeypatch.setattr(tally, "dissection_counts", partial(tally_torch.dissection_counts, device="cpu"))
+    way = replace(CONVENTIONS["netdissect-lite"], name=f"lite by {kernel}", left_out=without)
     for name, layer in layers.items():
         maps = oracles.upsample(activations(probe, name), probe.label_size, align_corners=False)
         theirs = released.dissect(probe.root, maps > layer.thresholds[:, None, None].astype(float), without)
-        ours = dissection.count(replace(layer, device=device), probe, convention=way)
+        ours = dissection.count(layer, probe, convention=way)
         numbers = probe.concepts.index
         np.testing.assert_array_equal(ours.intersection, theirs["intersect"][:, numbers])
         np.testing.assert_array_equal(ours.predicted, theirs["activation"][:, numbers])
