@@ -414,9 +414,13 @@ def test_networks_in_other_precisions_are_shown_images_of_theirs_and_read_in_our
 
 
 def test_a_network_for_grey_pictures_is_shown_one_channel():
-    shown = Preprocessing((32, 32), (0.5,), (0.25,))  # pyright: ignore[reportArgumentType]
-    network = Network("grey", nn.Sequential(nn.Conv2d(1, 8, 3)), shown, "random")
+    module = nn.Sequential(nn.Conv2d(1, 8, 3))
+    network = load_network(module, preprocessing={"size": 32, "mean": [0.5], "std": [0.25]})
     assert network.layers()["shape"].tolist() == [(8, 30, 30)]
+    grey = np.full((1, 32, 32, 3), 51, np.uint8)  # 0.2, or -1.2 when it is shown
+    with torch.inference_mode():
+        seen = run_layers(network.module, ["0"], network.preprocessing(grey))["0"]
+        torch.testing.assert_close(seen, module(torch.full((1, 1, 32, 32), -1.2)))
 
 
 # -- receptive fields
