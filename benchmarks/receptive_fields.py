@@ -58,7 +58,7 @@ def on(module: nn.Module, name: str, size: tuple[int, int]) -> Network:
 
 def long_enough(module: nn.Module, name: str, across: int) -> int:
     """Pixels of a strip on which the windows of two cells in the middle lie inside, at every layer."""
-    placed = [(shape, each) for shape, each in on(module, name, (512, across))._grids.values() if each]
+    placed = [(shape, each) for shape, each, _ in on(module, name, (512, across))._grids.values() if each]
     step = max((each[0].step for shape, each in placed if shape[1] > 1), default=1)
     size = max((each[0].size for shape, each in placed if shape[1] > 1), default=1)
     return 32 * ceil((size + 4 * step) / 32)
@@ -78,7 +78,7 @@ def compare(name: str) -> tuple[Found, list[str]]:
         layers = on(module, name, size)._grids
         more, differing = differences(module, layers, size)
         cells, wrong = cells + more, wrong + [f"{name}.{each}" for each in differing]
-    followed = [windows for _, windows in layers.values() if windows]
+    followed = [windows for _, windows, _ in layers.values() if windows]
     gated = sum(windows[0].further for windows in followed)
     shown = " x ".join(map(str, sizes[0]))
     return Found(name, shown, len(layers), len(followed), gated, cells, len(wrong)), wrong
