@@ -106,8 +106,8 @@ class Reach:
 def differences(net: nn.Module, layers: dict, size: tuple[int, int]) -> tuple[int, list[str]]:
     """Cells compared, and what differs from the gradients: along the longer axis of `size`, two cells in the middle.
 
-    layers   {name: ((filters, h, w), windows, turned)}; those without windows are passed over, and so is a layer that puts out
-             what one before it did (a norm, an activation), where it says the same of it
+    layers   {name: ((filters, h, w), windows, turned)}; those without windows are passed over, and so is a layer that
+             puts out what one before it did (a norm, an activation), where it says the same of it
     The direct path of a cell (what was pooled to one cell cut off) must see its window, and all of the image where the
     window says that the cell sees further. The second cell tells the stride.
     """
