@@ -125,14 +125,14 @@ def _after(func: Callable, args: tuple, kwargs: dict, given: list[tuple], shape:
 
 
 def _axis(label: str, size: int) -> Axis:
-    return (Part(label, size, 1, size),)
+    return () if size == 1 and label.startswith("?") else (Part(label, size, 1, size),)
 
 
 _numbers = itertools.count()
 
 
 def _unknown(shape: tuple[int, ...]) -> tuple[Axis, ...]:
-    return tuple(_axis(f"?{next(_numbers)}", size) if size > 1 else () for size in shape)
+    return tuple(_axis(f"?{next(_numbers)}", size) for size in shape)
 
 
 def _is_unknown(axis: Axis) -> bool:
