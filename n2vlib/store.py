@@ -88,7 +88,7 @@ class Store:
 
 def made_with(device: str) -> dict[str, str]:
     """What measures here: versions of what computes, and the device (cpu or cuda) with its name."""
-    kind = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
+    kind = torch.cuda.get_device_name() if device == "cuda" and torch.cuda.is_available() else platform.machine()
     versions = {package: version(package) for package in COMPUTING}
     return {"python": platform.python_version(), **versions, "device": f"{device} ({kind})"}
 

@@ -35,8 +35,8 @@ EDITS = {
         ("SCALE = 1.0", "SCALE = 3.0"),
     ),
     "helper in a file beside it": (
-        "0", PLAIN + PASS.format(out="__import__('beside').act(s.c(x))") + "import beside\n"
-        "def build(): return nn.Sequential(C())\n", ("import beside", "import beside; beside.act = torch.tanh"),
+        "0", PLAIN + PASS.format(out="__import__('a_helper_beside').act(s.c(x))") + "import a_helper_beside\n"
+        "def build(): return nn.Sequential(C())\n", ("import a_helper_beside", "import a_helper_beside; a_helper_beside.act = torch.tanh"),
     ),
     "lambda": (
         "1", TOP + "class Apply(nn.Module):\n    def __init__(s, f): super().__init__(); s.f = f\n"
@@ -92,9 +92,9 @@ def thresholds(network, layer: str, probe, store: Path, preprocessing=PRE):
 def test_an_edited_network_is_measured_again_and_an_unedited_one_is_not(what, probe, tmp_path, monkeypatch):
     layer, source, (old, new) = EDITS[what]
     assert old in source
-    (tmp_path / "beside.py").write_text("import torch\nact = torch.sigmoid\n")
+    (tmp_path / "a_helper_beside.py").write_text("import torch\nact = torch.sigmoid\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(__import__("sys").modules, "beside", raising=False)
+    monkeypatch.delitem(__import__("sys").modules, "a_helper_beside", raising=False)
     file = tmp_path / "net.py"
     file.write_text(source)
     before = thresholds(f"{file}:build", layer, probe, tmp_path / "store")
@@ -107,7 +107,7 @@ def test_an_edited_network_is_measured_again_and_an_unedited_one_is_not(what, pr
     assert not np.allclose(before, after)
     np.testing.assert_array_equal(after, fresh)
     file.write_text(source)  # taken back: both are kept, and neither answers for the other
-    monkeypatch.delitem(__import__("sys").modules, "beside", raising=False)
+    monkeypatch.delitem(__import__("sys").modules, "a_helper_beside", raising=False)
     np.testing.assert_array_equal(thresholds(f"{file}:build", layer, probe, tmp_path / "store"), before)
 
 
