@@ -36,7 +36,8 @@ EDITS = {
     ),
     "helper in a file beside it": (
         "0", PLAIN + PASS.format(out="__import__('a_helper_beside').act(s.c(x))") + "import a_helper_beside\n"
-        "def build(): return nn.Sequential(C())\n", ("import a_helper_beside", "import a_helper_beside; a_helper_beside.act = torch.tanh"),
+        "def build(): return nn.Sequential(C())\n",
+        ("import a_helper_beside", "import a_helper_beside; a_helper_beside.act = torch.tanh"),
     ),
     "lambda": (
         "1", TOP + "class Apply(nn.Module):\n    def __init__(s, f): super().__init__(); s.f = f\n"
