@@ -20,6 +20,7 @@ from pathlib import Path
 import bench
 import numba
 import numpy
+import results
 import torch
 from bench import Bench
 from generate import folder
@@ -55,7 +56,7 @@ def main() -> int:
     text = report(rows, grown, setting, options.cores, (before, after))
     print("\n" + text)
     if not options.quick:
-        (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
+        results.write("", text)
     return 0 if all(row.met and row.agrees for row in rows) and grown < MOST_MEMORY else 1
 
 
