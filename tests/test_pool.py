@@ -106,7 +106,7 @@ def test_workers_end_without_a_word_when_their_parent_is_killed_or_interrupted(l
         os.killpg(running.pid, sent)  # as Ctrl-C in a terminal does
     else:
         running.send_signal(sent)
-    told = said(running, 5)  # which waits for the workers too
+    told = said(running, 60)  # which waits for the workers too; they would sleep longer
     if sent == signal.SIGINT:
         assert told.count("Traceback") == 1 and told.endswith("KeyboardInterrupt\n"), told
     else:
