@@ -156,7 +156,7 @@ def damages(part: Part, number: int, rng: random.Random) -> list[Damage]:
             others = [o for o in (files if len(files) > 1 or not units else units.pop()) if o != path]
             other = rng.choice(others) if others else None
         if how == "swap two folders":
-            peers = [at for at in units if at[0].parent != path.parent and at[0].parent.parent == path.parent.parent]
+            peers = [at for at in units if at[0].parent != path.parent]
             if peers:
                 units.remove(peers[0])
                 path, other = path.parent, peers[0][0].parent
