@@ -174,17 +174,8 @@ def read_layers(
         raise BadInput(f"level = {level!r}: say 'exact' or 'released'")
     store, floor, device = store or Store(), floor or tau, choose_device(device)
     modules = {name: network.layer(name) for name in layers}
-    known = {
-        module: {
-            "weights": network.fingerprint,
-            "code": network.code,
-            "preprocessing": network.preprocessing.record(),
-            "module": module,
-            "probe": probe.fingerprint,
-        }
-        for module in modules.values()
-    }
-    outputs = behaviours(network, known, probe, known, device, store)
+    known = {module: _known(network, module, probe) for module in modules.values()}
+    outputs = behaviours(network, known, probe, device, store)
     of_floor = {"floor": str(effective_tau(floor, level))}
     inputs = [{**known[module], "outputs": outputs[module], **of_floor} for module in modules.values()]
 
@@ -204,6 +195,17 @@ def read_layers(
             n_images, tau, floor, level, fingerprint, folder, store, device,
         )  # fmt: skip
     return found
+
+
+def _known(network: "Network", module: str, probe: ProbeSet) -> dict:
+    """What a layer's outputs depend on, as far as it can be read."""
+    return {
+        "weights": network.fingerprint,
+        "code": network.code,
+        "preprocessing": network.preprocessing.record(),
+        "module": module,
+        "probe": probe.fingerprint,
+    }
 
 
 def effective_tau(tau: float, level: str) -> Fraction:

@@ -5,8 +5,6 @@ So the outputs are kept, and compared whenever measurements are asked for. Compa
 by device, number of threads and version.
 """
 
-from collections.abc import Iterable
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,16 +28,16 @@ TOLERANCE, ROUNDING = 1e-3, 1e-6  # of a filter's largest output, of the layer's
 
 
 def behaviours(
-    network: "Network", modules: Iterable[str], probe: ProbeSet, inputs: dict[str, dict], device: str, store: Store
+    network: "Network", inputs: dict[str, dict], probe: ProbeSet, device: str, store: Store
 ) -> dict[str, str]:
     """What tells the layers' outputs from all others that were kept for the same inputs: {module: sha256}.
 
     inputs   {module: what its outputs are known to depend on (weights, preprocessing, probe set)}
     Raises BadInput where the outputs are not finite, or for one image differ from pass to pass.
     """
-    names, images = list(modules), fixed_images(probe)
-    now = _outputs(network, names, images, device)
-    return {name: _known(network, name, images, now[name], inputs[name], device, store) for name in names}
+    images = fixed_images(probe)
+    now = _outputs(network, list(inputs), images, device)
+    return {name: _known(network, name, images, now[name], inputs[name], device, store) for name in inputs}
 
 
 def fixed_images(probe: ProbeSet) -> NDArray[np.uint8]:
@@ -68,11 +66,12 @@ def _known(
         _check_repeats(network, name, images, now, device)
         save_arrays(folder, outputs=now)
 
-    for variant in count():
+    variant = 0
+    while True:
         folder = store.entry("outputs", {**inputs, "variant": variant}, MODULES, make, device)
         if close(load_array(folder, "outputs"), now):
             return read_record(folder)["files"]["outputs.npy"]
-    raise AssertionError("never here: the entry made last is this one")
+        variant += 1
 
 
 def _check_repeats(network: "Network", name: str, images: NDArray, now: NDArray[np.float32], device: str) -> None:

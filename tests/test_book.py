@@ -13,6 +13,7 @@ from n2vlib.errors import BadInput
 from n2vlib.making import book, chapter_key
 from n2vlib.parameters import COMMON
 from n2vlib.paths import ROOT
+from n2vlib.userfiles import yaml_mapping
 
 SETTINGS = sorted((ROOT / "params").glob("*.yml"))
 
@@ -172,7 +173,7 @@ def test_every_parameter_file_fits_every_chapter(chapter, file):
 
 @pytest.mark.parametrize("file", SETTINGS, ids=lambda file: file.stem)
 def test_every_parameter_file_gives_the_whole_common_block_and_no_store(file):
-    values = book.read_parameters(file)
+    values = yaml_mapping(file)
     assert set(COMMON) <= set(values)
     assert values["STORE"] is None
 

@@ -6,7 +6,6 @@ import pytest
 from n2vlib import factories
 from n2vlib.activations import read_layers
 from n2vlib.errors import BadInput
-from n2vlib.making.book import read_parameters
 from n2vlib.methods import segmentation, single_filter
 from n2vlib.networks import load_network
 from n2vlib.parameters import RULES, check_value
@@ -14,6 +13,7 @@ from n2vlib.paths import ROOT
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.store import Store
+from n2vlib.userfiles import yaml_mapping
 
 FILES = sorted((ROOT / "params").glob("broden-*.yml"))
 NAMES = {1: "red-c", 2: "blue-c", 3: "dog", 4: "cat", 5: "street-s", 6: "field-s"}
@@ -52,7 +52,7 @@ def broden(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_the_setting_reads_broden_at_the_networks_own_size_and_measures_the_papers_layers(file, broden):
-    values = read_parameters(file)
+    values = yaml_mapping(file)
     probe = load_probe(values["PROBE"])
     network = load_network(values["NETWORK"], values["WEIGHTS"], values["PREPROCESSING"], values["SEED"])
     side, label_side, shapes = GEOMETRY[file.stem]
@@ -72,12 +72,12 @@ def test_the_setting_reads_broden_at_the_networks_own_size_and_measures_the_pape
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_the_values_keep_the_rules(file):
-    for name, value in read_parameters(file).items():
+    for name, value in yaml_mapping(file).items():
         check_value(name, value, RULES[name])
 
 
 def test_without_the_folder_the_error_names_the_variable_to_set(monkeypatch):
     monkeypatch.delenv("N2V_BRODEN", raising=False)
     with pytest.raises(BadInput, match=r"N2V_BRODEN") as caught:
-        load_probe(read_parameters(FILES[0])["PROBE"])
+        load_probe(yaml_mapping(FILES[0])["PROBE"])
     assert "\n" not in str(caught.value)

@@ -12,10 +12,10 @@ from patience import within
 from n2vlib import released_units, userfiles
 from n2vlib.analysis import rating
 from n2vlib.errors import BadInput
-from n2vlib.making.book import read_parameters
 from n2vlib.probe import load_probe
 from n2vlib.probe.check import check
 from n2vlib.spaces import word2vec, wordnet
+from n2vlib.userfiles import yaml_mapping
 
 CONCEPTS = pd.DataFrame({"name": ["dog"]}, index=[1])
 
@@ -30,7 +30,7 @@ READERS = {
     "ratings": lambda path: rating.read(
         path, pd.DataFrame(columns=["network", "layer", "filter", "label", "category"])
     ),
-    "parameters": read_parameters,
+    "parameters": yaml_mapping,
     "vectors": lambda path: word2vec.vectors(CONCEPTS, path),
     "WordNet": lambda path: wordnet.open_wordnet(path.parent),
 }
@@ -105,15 +105,15 @@ YAML = {
 def test_a_file_of_parameters_that_cannot_be_is_one_line(tmp_path, content, says):
     (tmp_path / "p.yml").write_bytes(content)
     with within(60), pytest.raises(BadInput, match=re.escape(says)) as error:
-        read_parameters(tmp_path / "p.yml")
+        yaml_mapping(tmp_path / "p.yml")
     assert str(tmp_path / "p.yml") in str(error.value) and "\n" not in str(error.value)
 
 
 def test_a_good_file_of_parameters_is_read(tmp_path):
     (tmp_path / "p.yml").write_text("\ufeffA: &a {size: 3}\nB: [*a, é]\n", encoding="utf-8")
-    assert read_parameters(tmp_path / "p.yml") == {"A": {"size": 3}, "B": [{"size": 3}, "é"]}
+    assert yaml_mapping(tmp_path / "p.yml") == {"A": {"size": 3}, "B": [{"size": 3}, "é"]}
     (tmp_path / "p.yml").write_text("")
-    assert read_parameters(tmp_path / "p.yml") == {}
+    assert yaml_mapping(tmp_path / "p.yml") == {}
 
 
 @pytest.mark.parametrize("start", [b"2 3\ndog 1 2 3 ", b"2 3\ndog 1 2 3\ncat 4 5 6 ", b"1 3\n"])

@@ -53,7 +53,7 @@ class Setting:
         """The parameter files of one chapter, read."""
         own = self.params.with_suffix("") / f"{Path(chapter).name}.yml"
         files = [self.params, *([own] if own.exists() else [])]
-        return [(_short(file, self.root), read_parameters(file)) for file in files]
+        return [(_short(file, self.root), yaml_mapping(file)) for file in files]
 
     def executed(self, chapter: str) -> Path:
         return self.out / f"{chapter}.ipynb"
@@ -82,11 +82,6 @@ def find_chapter(name: str, root: Path = ROOT) -> str:
     if not found:
         raise BadInput(f"{name}: _toc.yml has no such chapter; {near(wanted, known)}")
     return found[0]
-
-
-def read_parameters(file: Path) -> dict[str, Any]:
-    """The mapping in a YAML file of parameters."""
-    return yaml_mapping(file)
 
 
 def parameters_of(chapter: str, given: Given, root: Path = ROOT) -> dict[str, Any]:
