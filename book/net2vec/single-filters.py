@@ -162,7 +162,7 @@ realised = pd.concat(
 )
 short = realised.query("realised < 0.9 * @TAU")
 print(f"{len(short)} of {len(realised)} filters fire clearly less often than at {TAU:.2%} of all places;")
-print("\n".join(each.silence for each in layers.values() if each.silence))
+print("\n".join(each.silence for each in layers.values() if each.silence) or "No filter is dead or tied.")
 print(f"the least often of all at {realised['realised'].min():.3%}, the most often at {realised['realised'].max():.3%}")
 
 # %% [markdown]

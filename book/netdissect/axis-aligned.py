@@ -78,7 +78,7 @@ probe = n2vlib.load_probe(PROBE)
 network, name = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED), LAYERS[-1]
 options = {"tau": TAU, "device": DEVICE, "store": n2vlib.Store(STORE)}
 plain = n2vlib.read_layers(network, [name], probe, **options)[name]
-print(plain.silence)
+print(plain.silence or "No filter is dead or tied.")
 turns = [rotation.random_rotation(plain.n_filters, SEED + i) for i in range(ROTATIONS)]
 steps = sorted({*ALPHAS, 1.0} - {0.0})
 matrices = {f"rotation {i}, alpha {step:g}": rotation.power(turns[i], step) for i in range(ROTATIONS) for step in steps}

@@ -107,7 +107,7 @@ print(f"Here there are {len(probe.concepts)}, in {len(probe):,} images.")
 # %%
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, floor=0.04, device=DEVICE, store=n2vlib.Store(STORE))
-print("\n".join(each.silence for each in layers.values() if each.silence))
+print("\n".join(each.silence for each in layers.values() if each.silence) or "No filter is dead or tied.")
 seen = {name: each.windows[1] for name, each in layers.items() if each.windows}
 field = {name: None if w.further else w.size for name, w in seen.items()}  # behind a gate: the whole image
 rows = [(name, w.offset + w.size // 2, w.step, field[name]) for name, w in seen.items()]
