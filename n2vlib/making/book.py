@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 
 from n2vlib.errors import BadInput, near
 from n2vlib.making.chapter_key import chapter_key
-from n2vlib.making.child import TiedKernels
+from n2vlib.making.kernels import CHOICE, TIED, WARM
 from n2vlib.parameters import check_name, check_value, declared_in, differing
 from n2vlib.partial import beside, sweep
 from n2vlib.paths import ROOT
@@ -152,7 +152,6 @@ def _execute(chapter: str, parameters: Mapping[str, Any], setting: Setting, out:
             progress_bar=False,
             cwd=str((setting.root / chapter).parent),
             extra_arguments=["--log-level=CRITICAL"],  # what a kernel says of itself is no part of the book
-            kernel_manager_class=TiedKernels,
         )
     except papermill.PapermillExecutionError as error:
         said = " ".join(f"{error.ename}: {error.evalue}".split())
@@ -182,6 +181,7 @@ def run(names: Iterable[str], setting: Setting, jobs: int = 1) -> list[str]:
             print(f"{chapter:<45} unchanged", flush=True)
         else:
             changed.append(chapter)
+    os.environ[CHOICE] = WARM if len(changed) > jobs else TIED
     # Processes: nbclient leaves the event loops of threads open.
     with in_processes(one, changed, jobs) as results:
         return [said for said in results if said]
@@ -211,6 +211,7 @@ def _run(chapter: str, setting: Setting) -> str:
 def run_one(chapter: str, given: Given, setting: Setting) -> Path:
     """Execute one chapter on the setting's parameters and on those given beside them."""
     _sweep(setting)
+    os.environ[CHOICE] = TIED
     return execute(chapter, parameters_of(chapter, [*setting.given(chapter), *given], setting.root), setting)
 
 

@@ -1,0 +1,172 @@
+"""Kernels that end with the process that started them, and start within milliseconds where several are started.
+
+Provisioners, which `jupyter_client` finds by their names in JUPYTER_DEFAULT_PROVISIONER_NAME: papermill and nbval start
+kernels by name as ever. n2v-warm forks them from a process that has imported what chapters import, and no more; kernels
+of another environment are programs of their own, and so are all of them on systems other than Linux.
+"""
+
+import atexit
+import gc
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from select import select
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning import LocalProvisioner
+
+from n2vlib.making.child import end_with, tied
+
+CHOICE = "JUPYTER_DEFAULT_PROVISIONER_NAME"
+TIED, WARM = "n2v-tied", "n2v-warm"
+_IMPORTED = (
+    "n2vlib", "n2vlib.charts", "n2vlib.claims", "n2vlib.gallery", "n2vlib.look", "n2vlib.tables", "n2vlib.methods",
+    "n2vlib.analysis.uncertainty", "n2vlib.zoo", "altair", "ipykernel.ipkernel", "scipy.stats", "torchvision",
+)  # fmt: skip
+_OF_ONE_SESSION = ("JPY_PARENT_PID", "JPY_SESSION_NAME", "PYTEST_CURRENT_TEST")
+
+
+class TiedProvisioner(LocalProvisioner):
+    """Starts kernels that end with this process.
+
+    ipykernel's own watch for its parent waits while a cell keeps Python's lock, and misses a parent that ends before
+    the watch begins, unless process 1 takes the kernel over.
+    """
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        return await super().launch_kernel(tied(cmd), **kwargs)
+
+
+class WarmProvisioner(TiedProvisioner):
+    """Starts them as forks of a process that is made with the first, for this environment."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        if not _is_ours(cmd):
+            return await super().launch_kernel(cmd, **kwargs)
+        environment = {**os.environ, **(kwargs.get("env") or {})}
+        self.cwd = Path(kwargs.get("cwd") or Path.cwd()).resolve()
+        arguments = cmd[cmd.index("ipykernel_launcher") + 1 :]
+        self.process = _source(environment).fork(arguments, environment, self.cwd)
+        self.pid = self.pgid = self.process.pid
+        return self.connection_info
+
+
+def _is_ours(cmd: list[str]) -> bool:
+    return sys.platform == "linux" and cmd[0] == sys.executable and "ipykernel_launcher" in cmd
+
+
+class _Kernel:
+    """A forked kernel, with what a provisioner asks of a Popen. It is no child of ours: its exit code is not known."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int):
+        self.pid, self._handle = pid, _handle(pid)
+
+    def poll(self) -> int | None:
+        if self._handle is not None and select([self._handle], [], [], 0)[0]:
+            os.close(self._handle)
+            self._handle = None
+        return None if self._handle is not None else 1
+
+    def wait(self) -> int | None:
+        if self._handle is not None:
+            select([self._handle], [], [])
+        return self.poll()
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+def _handle(pid: int) -> int | None:
+    """What can be read from when the process has ended; None where it has."""
+    with suppress(ProcessLookupError):
+        return os.pidfd_open(pid)
+
+
+class _Source:
+    """The process that kernels are forked from. It ends with the thread that made it, and the kernels with it."""
+
+    def __init__(self, environment: Mapping[str, str]):
+        ours, theirs = socket.socketpair()
+        program = f"from n2vlib.making.kernels import serve; serve({theirs.fileno()})"
+        self.process = subprocess.Popen(
+            tied([sys.executable, "-c", program]),
+            # OpenBLAS starts its threads while numpy is imported.
+            env={"OPENBLAS_NUM_THREADS": "1", **environment},
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+        theirs.close()
+        with ours:
+            self._ours = ours.makefile("rwb")
+
+    def fork(self, arguments: list[str], environment: Mapping[str, str], cwd: Path) -> _Kernel:
+        wanted = {"arguments": arguments, "environment": dict(environment), "cwd": str(cwd)}
+        self._ours.write(json.dumps(wanted).encode() + b"\n")
+        self._ours.flush()
+        if not (answer := self._ours.readline()):
+            raise RuntimeError("the process that kernels start from has ended")
+        return _Kernel(int(answer))
+
+    def end(self) -> None:
+        self._ours.close()
+        self.process.wait()
+
+
+_sources: dict[str, _Source] = {}
+
+
+def _source(environment: Mapping[str, str]) -> _Source:
+    """The one for this environment, as modules may read it while they are imported; a new one where it has ended."""
+    key = json.dumps({name: value for name, value in sorted(environment.items()) if name not in _OF_ONE_SESSION})
+    if key not in _sources or _sources[key].process.poll() is not None:
+        _sources[key] = _Source(environment)
+        atexit.register(_sources[key].end)
+    return _sources[key]
+
+
+def serve(channel: int) -> None:
+    """Import, then fork a kernel for each request that comes in; in the forked process, be the kernel until it ends."""
+    for name in _IMPORTED:
+        import_module(name)
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        sys.exit("an import has started a thread, and a process with threads must not be forked")
+    gc.freeze()  # else the first collection in a kernel copies every page
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system forgets ended kernels
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the first one answers it
+    with socket.socket(fileno=channel) as connection, connection.makefile("rwb") as requests:
+        while request := requests.readline():
+            source = os.getpid()
+            if (pid := os.fork()) == 0:
+                end_with(source)
+                break
+            requests.write(b"%d\n" % pid)
+            requests.flush()
+    if request:
+        _be_kernel(**json.loads(request))
+
+
+def _be_kernel(arguments: list[str], environment: dict[str, str], cwd: str) -> None:
+    """What `python -m ipykernel_launcher` does, in a process that shares nothing with the kernels before it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.setsid()
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment | {"JPY_PARENT_PID": str(os.getppid())})
+    import numpy
+    from ipykernel import kernelapp
+
+    numpy.random.seed()  # Python's own generator takes a new seed by itself
+    sys.argv, sys.path = ["ipykernel_launcher", *arguments], [place for place in sys.path if place]
+    kernelapp.launch_new_instance()
