@@ -9,7 +9,7 @@ networks are resampled by the same draws of images: ratios and differences are r
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import product
 from typing import Any
 
@@ -60,6 +60,23 @@ class Measured:
     def scores(self) -> pd.DataFrame:
         """The scores of all four, one below the other."""
         return pd.concat([found.scores for found in self.alignments], ignore_index=True)
+
+    @cached_property
+    def wide(self) -> dict[str, pd.DataFrame]:
+        """By task, the validation scores of the concepts that both methods have a number for: `tables.side_by_side`."""
+        scores = self.scores
+        return {task: tables.side_by_side(scores, self.layer.name, task) for task in TASKS}
+
+    def resampled(self, probe: ProbeSet, draws: int, seed: int) -> pd.DataFrame:
+        """`uncertainty.resample` of all four, made once: every category is asked about the same draws."""
+        key = probe.fingerprint, draws, seed
+        if key not in self._draws:
+            self._draws[key] = uncertainty.resample(self.alignments, probe, draws=draws, seed=seed)
+        return self._draws[key]
+
+    @cached_property
+    def _draws(self) -> dict[tuple[str, int, int], pd.DataFrame]:
+        return {}
 
     @property
     def grid(self) -> str:
@@ -144,7 +161,7 @@ def means(
     rows, drawn = [], {}
     shared = {task: concepts(measured, task, category) for task in TASKS}
     for one in measured:
-        resampled = uncertainty.resample(one.alignments, probe, draws=draws, seed=seed)
+        resampled = one.resampled(probe, draws, seed)
         for task, method in product(TASKS, _METHODS):
             values = _values(one, task, category).loc[shared[task], method]
             again = tables.draws_of(resampled, one.layer.name, task, method)[shared[task]].mean(axis=1)
@@ -159,7 +176,7 @@ def means(
 
 def _values(one: Measured, task: str, category: str | None) -> pd.DataFrame:
     """(concept, method): validation scores of the concepts that both methods have a number for."""
-    wide = tables.side_by_side(one.scores, one.layer.name, task)
+    wide = one.wide[task]
     wide = wide if category is None else wide[wide["category"] == category]
     return wide.set_index("concept").loc[:, list(_METHODS)]
 

@@ -118,13 +118,14 @@ def _races(layer: Layer, probe: ProbeSet, seed: int, draws: int) -> tuple[pd.Ser
     """
     parts = _grouped_counts(layer, probe)
     chosen = np.flatnonzero(probe.concepts["segmentable"].to_numpy() & (parts[2].sum(0) > 0))
-    parts = [part[..., chosen].astype(np.float64) for part in parts]
-    best = iou_of_counts(*(part.sum(0) for part in parts)).argmax(0)
+    best = iou_of_counts(*(part[..., chosen].sum(0) for part in parts)).argmax(0)
     winners, values = np.full((draws, len(chosen)), -1), np.full((draws, len(chosen)), np.nan)
-    for draw, times in enumerate(np.random.default_rng(seed).multinomial(GROUPS, np.full(GROUPS, 1 / GROUPS), draws)):
-        again = [np.tensordot(times, part, 1) for part in parts]
-        held, iou = again[2] > 0, iou_of_counts(*again)  # a rare concept can be missing from a draw
-        winners[draw, held], values[draw, held] = iou.argmax(0)[held], iou[best, np.arange(len(best))][held]
+    times = np.random.default_rng(seed).multinomial(GROUPS, np.full(GROUPS, 1 / GROUPS), draws).astype(np.float64)
+    for at, concept in enumerate(chosen):
+        intersection, predicted, annotated = (times @ part[..., concept] for part in parts)  # whole numbers, exact
+        iou, held = iou_of_counts(intersection, predicted, annotated[:, None]), annotated > 0
+        # A rare concept can be missing from a draw.
+        winners[held, at], values[held, at] = iou.argmax(1)[held], iou[held, best[at]]
     concepts = probe.concepts.index[chosen]
     return pd.Series(best, concepts), pd.DataFrame(winners, columns=concepts), values
 

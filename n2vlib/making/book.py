@@ -150,6 +150,7 @@ def _execute(chapter: str, parameters: Mapping[str, Any], setting: Setting, out:
             parameters=dict(parameters),
             kernel_name=setting.kernel,
             progress_bar=False,
+            request_save_on_cell_execute=False,  # a copy that is not finished is thrown away
             cwd=str((setting.root / chapter).parent),
             extra_arguments=["--log-level=CRITICAL"],  # what a kernel says of itself is no part of the book
         )

@@ -24,6 +24,7 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 
 from n2vlib.making.child import end_with, tied
+from n2vlib.sources import sources_digest
 
 CHOICE = "JUPYTER_DEFAULT_PROVISIONER_NAME"
 TIED, WARM = "n2v-tied", "n2v-warm"
@@ -31,7 +32,7 @@ _IMPORTED = (
     "n2vlib", "n2vlib.charts", "n2vlib.claims", "n2vlib.gallery", "n2vlib.look", "n2vlib.tables", "n2vlib.methods",
     "n2vlib.analysis.uncertainty", "n2vlib.zoo", "altair", "ipykernel.ipkernel", "scipy.stats", "torchvision",
 )  # fmt: skip
-_OF_ONE_SESSION = ("JPY_PARENT_PID", "JPY_SESSION_NAME", "PYTEST_CURRENT_TEST")
+_NOT_FOR_IMPORTS = ("JPY_", "N2V_", "PYTEST_CURRENT_TEST")  # variables that no module reads while it is imported
 
 
 class TiedProvisioner(LocalProvisioner):
@@ -109,6 +110,7 @@ class _Source:
         theirs.close()
         with ours:
             self._ours = ours.makefile("rwb")
+        atexit.register(self.close)
 
     def fork(self, arguments: list[str], environment: Mapping[str, str], cwd: Path) -> _Kernel:
         wanted = {"arguments": arguments, "environment": dict(environment), "cwd": str(cwd)}
@@ -118,7 +120,7 @@ class _Source:
             raise RuntimeError("the process that kernels start from has ended")
         return _Kernel(int(answer))
 
-    def end(self) -> None:
+    def close(self) -> None:
         self._ours.close()
         self.process.wait()
 
@@ -127,11 +129,10 @@ _sources: dict[str, _Source] = {}
 
 
 def _source(environment: Mapping[str, str]) -> _Source:
-    """The one for this environment, as modules may read it while they are imported; a new one where it has ended."""
-    key = json.dumps({name: value for name, value in sorted(environment.items()) if name not in _OF_ONE_SESSION})
+    """The one for this environment, which modules may read while they are imported; a new one where it has ended."""
+    key = json.dumps({n: value for n, value in sorted(environment.items()) if not n.startswith(_NOT_FOR_IMPORTS)})
     if key not in _sources or _sources[key].process.poll() is not None:
         _sources[key] = _Source(environment)
-        atexit.register(_sources[key].end)
     return _sources[key]
 
 
@@ -139,6 +140,7 @@ def serve(channel: int) -> None:
     """Import, then fork a kernel for each request that comes in; in the forked process, be the kernel until it ends."""
     for name in _IMPORTED:
         import_module(name)
+    sources_digest([*_IMPORTED])  # what it has read of our sources is kept, file by file
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         sys.exit("an import has started a thread, and a process with threads must not be forked")
     gc.freeze()  # else the first collection in a kernel copies every page

