@@ -1,13 +1,13 @@
 """Writing where people asked to: a file appears whole or not at all, and what cannot be written is said in one line."""
 
 import errno
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from n2vlib.errors import BadInput
+from n2vlib.partial import beside
 from n2vlib.paths import resolve
 
 _FULL = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -42,14 +42,10 @@ def refused(folder: Path) -> str:
 def write_file(out: str | Path, text: str) -> Path:
     """Write a text, in UTF-8 with its line ends as they are, to `file_to_write(out)`; returns where it lies."""
     file = file_to_write(out)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with beside(file) as part:
             part.write_text(text, encoding="utf-8", newline="")
             part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         raise BadInput(f"{out}: cannot be written ({error.strerror or error}); name another file") from None
     return file

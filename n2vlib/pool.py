@@ -8,25 +8,32 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
+from pathlib import Path
 from threading import Lock, Thread
 from types import ModuleType
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+TIED = str(Path(__file__).with_name("tied.py"))
 _main_is_hidden = Lock()
 
 
 class _Worker(SpawnProcess):
-    """A spawned process imports the `__main__` of its parent first: a script without a guard would run again."""
+    """A spawned process runs the main script of its parent first, which without a guard would run again.
+
+    Here that script is tied.py: on Linux the worker ends with the thread that starts it, also while it still imports.
+    """
 
     def start(self) -> None:
         with _main_is_hidden:
-            main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+            main, words = sys.modules["__main__"], sys.argv
+            sys.modules["__main__"], sys.argv = ModuleType("__main__"), [TIED, str(os.getpid())]
+            sys.modules["__main__"].__file__ = TIED
             try:
                 super().start()
             finally:
-                sys.modules["__main__"] = main
+                sys.modules["__main__"], sys.argv = main, words
 
 
 class _Workers(SpawnContext):
@@ -44,7 +51,7 @@ def in_processes(
     chunk      items sent to a worker at a time
 
     An exception in the block, that of a function or an interrupt, ends the workers at once. When this process dies,
-    however it dies, they end by themselves within two seconds.
+    however it dies, they end with it (Linux), or by themselves within two seconds after their imports.
     """
     workers = min(workers or os.cpu_count() or 1, -(-len(items) // chunk))
     if workers < 2:

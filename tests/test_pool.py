@@ -45,7 +45,8 @@ def light(tmp_path: Path) -> Path:
     """A folder with pool.py in a package without torch, whose workers start at once."""
     (tmp_path / "n2vlib").mkdir()
     (tmp_path / "n2vlib" / "__init__.py").touch()
-    shutil.copy(ROOT / "n2vlib" / "pool.py", tmp_path / "n2vlib")
+    for name in ("pool.py", "tied.py"):
+        shutil.copy(ROOT / "n2vlib" / name, tmp_path / "n2vlib")
     (tmp_path / "slow.py").write_text(SLOW)
     return tmp_path
 
@@ -111,3 +112,13 @@ def test_workers_end_without_a_word_when_their_parent_is_killed_or_interrupted(l
         assert told.count("Traceback") == 1 and told.endswith("KeyboardInterrupt\n"), told
     else:
         assert "Traceback" not in told, told
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux ends workers; elsewhere they watch once they are there")
+def test_workers_that_still_import_end_with_a_killed_parent(light):
+    slow = "import sys\nif '--multiprocessing-fork' in sys.orig_argv:\n    from slow import work\n    work('.')"
+    (light / "n2vlib" / "__init__.py").write_text(slow)
+    running = start(ENDLESS, light, light)
+    until(lambda: len(list(light.glob("*.pid"))) == 2, 60)
+    running.kill()
+    assert "Traceback" not in said(running, 60)  # which waits for the workers; their import lasts longer

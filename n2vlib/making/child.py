@@ -3,11 +3,7 @@
 import os
 import sys
 
-# 1: PR_SET_PDEATHSIG, which a program keeps that takes the process over; 9: SIGKILL. Then: is the parent still there?
-_TIED = """import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 9)
-if os.getppid() == int(sys.argv[1]):
-    os.execvp(sys.argv[2], sys.argv[2:])"""
+from n2vlib.pool import TIED
 
 
 def tied(command: list[str]) -> list[str]:
@@ -17,7 +13,7 @@ def tied(command: list[str]) -> list[str]:
     """
     if sys.platform != "linux":
         return command
-    return [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *command]
+    return [sys.executable, "-I", "-S", TIED, str(os.getpid()), *command]
 
 
 def end_with(parent: int) -> None:

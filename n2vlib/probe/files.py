@@ -7,9 +7,9 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from n2vlib.output import writing_into
+from n2vlib.partial import beside, sweep
 from n2vlib.paths import data_root
 from n2vlib.probe.layout import LARGEST_LABEL
 from n2vlib.probe.problems import Report
@@ -125,11 +125,11 @@ def fingerprint(root: Path, tables: Iterable[str], files: dict[str, os.stat_resu
         one = stats[name]
         state.update(f"\0{name}\0{one.st_size} {one.st_mtime_ns} {one.st_ctime_ns} {one.st_ino}".encode())
     memo = data_root() / "fingerprints" / f"{state.hexdigest()[:32]}.txt"
+    sweep(memo.parent)  # of runs that died while they wrote one
     if known := _remembered(memo):
         return known
     found = _hash_files(root, names)
-    with writing_into(memo.parent, "N2V_DATA"):
-        partial = memo.with_name(f"{memo.stem}.{uuid4().hex[:8]}.partial")
+    with writing_into(memo.parent, "N2V_DATA"), beside(memo) as partial:
         partial.write_text(f"{found} {_proof(memo, found)}", encoding="ascii")
         partial.replace(memo)
     return found
