@@ -6,6 +6,10 @@ Everything lies in one folder: data (probe set, label cache, memos), store, page
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import tempfile
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,7 +18,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from n2vlib import load_probe, report
+from n2vlib import load_probe, report, world
 from n2vlib.activations import read_layers
 from n2vlib.analysis import uncertainty
 from n2vlib.making import book
@@ -26,6 +30,7 @@ from n2vlib.preprocessing import Preprocessing
 from n2vlib.store import Store
 
 IMAGES, CHAPTERS = 32, ("one", "two", "three")
+LONGEST = 900  # seconds that a forked child may take
 Results = dict[str, str]  # name -> sha256 of the content
 
 
@@ -38,7 +43,7 @@ def network() -> Network:
 
 def measure(root: Path) -> Results:
     """Every kind of entry that the store keeps, asked for in one run; its tables and one page."""
-    os.environ |= {"N2V_DATA": str(root / "data"), "N2V_PROGRESS": "0"}
+    _in(root)
     probe, store, made = load_probe(f"world-{IMAGES}"), Store(str(root / "store")), network()
     layers = read_layers(made, ["1", "3"], probe, tau=0.05, device="cpu", store=store)
     tables: dict[str, pd.DataFrame] = {}
@@ -54,6 +59,17 @@ def measure(root: Path) -> Results:
     results = {name: _sha256(table.to_csv().encode()) for name, table in tables.items()}
     page = report.write(root / "page.html", made, "3", probe, tau=0.05, epochs=2, device="cpu", store=store)
     return results | {"page": _sha256(page.read_bytes())}
+
+
+def draw(root: Path, worth_processes: int = 500) -> Results:
+    """The files of a drawn world; two processes draw it where that is said to be worth it."""
+    _in(root)
+    world._WORTH_PROCESSES = worth_processes
+    return contents(load_probe("world-60").root)
+
+
+def _in(root: Path) -> None:
+    os.environ |= {"N2V_DATA": str(root / "data"), "N2V_PROGRESS": "0"}
 
 
 def make_book(root: Path) -> book.Setting:
@@ -91,8 +107,13 @@ def execute(setting: book.Setting, jobs: int = 1) -> Results:
 
 def build(setting: book.Setting) -> Results:
     """The pages of the book's site, built where it is not current."""
-    site = builder.build(setting).parent
-    return {path.relative_to(site).as_posix(): _sha256(path.read_bytes()) for path in site.rglob("*") if path.is_file()}
+    return contents(builder.build(setting).parent)
+
+
+def contents(folder: Path) -> Results:
+    """Every file below a folder."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: _sha256(path.read_bytes()) for name, path in found.items()}
 
 
 def without_sphinx() -> None:
@@ -101,11 +122,19 @@ def without_sphinx() -> None:
     builder._sphinx = lambda stage, site: shutil.copytree(stage, site) and None
 
 
+def compile_kernels() -> None:
+    """Measure once in another process: a fork of one whose threads compile can hang."""
+    code = (
+        "import small, sys, tempfile; from pathlib import Path; small.measure(Path(tempfile.mkdtemp(dir=sys.argv[1])))"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-c", code, folder], cwd=Path(__file__).parent, check=True)
+
+
 def in_a_fork(function, *arguments) -> Results | None:
     """function(*arguments) in a process that has imported everything and computed nothing; None where it failed."""
     ours, theirs = os.pipe()
-    if (child := os.fork()) == 0:
-        run_and_end(function, *arguments, answer=theirs)
+    child = start(function, *arguments, answer=theirs)
     os.close(theirs)
     with os.fdopen(ours) as answers:
         text = answers.read()
@@ -113,8 +142,11 @@ def in_a_fork(function, *arguments) -> Results | None:
     return json.loads(text) if text else None
 
 
-def run_and_end(function, *arguments, answer: int | None = None) -> None:
-    """In a forked child: run, write the results into the pipe, and never come back."""
+def start(function, *arguments, answer: int | None = None) -> int:
+    """Fork a child that runs function(*arguments), writes the results into the pipe, and ends; its number."""
+    if child := os.fork():
+        return child
+    signal.alarm(LONGEST)
     silence = os.open(os.devnull, os.O_RDWR)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
