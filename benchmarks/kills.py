@@ -49,11 +49,11 @@ def parts(root: Path) -> list[Part]:
         (root / name).mkdir()
     setting = small.make_book(root)
     return [
-        Part("measuring", 0.4, root / "measured", lambda: small.measure(root / "measured")),
-        Part("drawing the world", 0.2, root / "drawn", lambda: small.draw(root / "drawn")),
-        Part("drawing by two processes", 0.1, root / "drawn by two", lambda: small.draw(root / "drawn by two", 1)),
+        Part("measuring", 0.3, root / "measured", lambda: small.measure(root / "measured")),
+        Part("drawing the world", 0.25, root / "drawn", lambda: small.draw(root / "drawn")),
+        Part("drawing by two processes", 0.05, root / "drawn by two", lambda: small.draw(root / "drawn by two", 1)),
         Part("executing two chapters at a time", 0.1, root / "book", lambda: small.execute(setting, 2)),
-        Part("building the site", 0.2, root / "book", lambda: small.build(setting)),
+        Part("building the site", 0.3, root / "book", lambda: small.build(setting)),
     ]
 
 
