@@ -167,9 +167,12 @@ def campaign(root: Path, number: int, seed: int) -> list[tuple[str, str]]:
     rng, done = random.Random(seed), []
     small.without_sphinx()
     for part in parts(root):
-        if part.name == "building the site":
+        last = part.name == "building the site"
+        if not (left := number - len(done) if last else int(part.share * number)):
+            continue
+        if last:
             prepare_site(part)
-        trial, left = Trial(part, root / "kept"), max(1, round(part.share * number))
+        trial = Trial(part, root / "kept")
         print(f"{part.name}: {trial.seconds:.1f} s without a kill", flush=True)
         while left:
             moments = [rng.uniform(0, trial.seconds) for _ in range(min(left, rng.randint(1, MOST)))]

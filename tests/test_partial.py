@@ -1,6 +1,7 @@
 """Results appear whole: what dead runs left is deleted, what living ones make is not; damaged results are made anew."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from tiny_book import tiny_book
 from n2vlib.making import book
 from n2vlib.making import site as builder
 from n2vlib.making.child import tied
+from n2vlib.output import write_file
 from n2vlib.partial import beside, sweep
+from n2vlib.probe.files import fingerprint
 
 HOLDS = """import sys, time
 from pathlib import Path
@@ -22,6 +25,15 @@ with beside(Path(sys.argv[1])) as made:
     made.write_text("half")
     print("ready", flush=True)
     time.sleep(60)"""
+DIES = """import os, sys
+from pathlib import Path
+from n2vlib.output import write_file
+from n2vlib.probe.files import fingerprint
+Path.replace = lambda *_: os._exit(0)
+for function, *arguments in [(write_file, "page.html", "half"), (fingerprint, "", ["index.csv"], {})]:
+    if os.fork() == 0:
+        function(Path(sys.argv[1], arguments[0]), *arguments[1:])
+    os.wait()"""
 STARTS = """import subprocess, sys
 from n2vlib.making.child import tied
 child = subprocess.Popen(tied([sys.executable, "-c", sys.argv[1]]))
@@ -46,6 +58,19 @@ def test_only_our_own_partial_folders_are_swept(tmp_path):
     with beside(tmp_path / "a"):
         assert len(list(tmp_path.glob(".a.*.partial"))) == 1
     assert [path.name for path in tmp_path.iterdir()] == [".other.partial"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_page_and_a_memo_that_were_half_written_at_a_kill_leave_nothing_after_the_next_start(tmp_path, monkeypatch):
+    (tmp_path / "index.csv").touch()
+    monkeypatch.setenv("N2V_DATA", str(tmp_path / "data"))
+    subprocess.run([sys.executable, "-c", DIES, str(tmp_path)], check=True)
+    memos = tmp_path / "data/fingerprints"
+    assert len(list(tmp_path.glob(".page.html.*"))) == len(list(memos.iterdir())) == 1
+    write_file(tmp_path / "page.html", "whole")
+    fingerprint(tmp_path, ["index.csv"], {})
+    assert {path.name for path in tmp_path.iterdir()} == {"page.html", "index.csv", "data"}
+    assert [path.suffix for path in memos.iterdir()] == [".txt"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux ends children; elsewhere they watch for themselves")
