@@ -82,9 +82,11 @@ def rewrite(path: Path, _: Path, rng: random.Random) -> None:
         np.save(path, flat.reshape(array.shape), allow_pickle=False)
         return
     text = path.read_bytes()
-    places = [i for i, byte in enumerate(text) if chr(byte).isdigit()] or [0]
-    at = rng.choice(places)
-    path.write_bytes(text[:at] + str((int(text[at : at + 1] or b"0", 16) + 1) % 10).encode() + text[at + 1 :])
+    digits = [i for i, byte in enumerate(text) if byte in b"0123456789"]
+    if not digits:
+        return flip(path, path, rng)
+    at = rng.choice(digits)
+    path.write_bytes(text[:at] + b"%d" % ((int(text[at : at + 1]) + 1) % 10) + text[at + 1 :])
 
 
 HOW: dict[str, Callable] = {
@@ -217,6 +219,7 @@ def campaign(root: Path, number: int, seed: int) -> list[tuple[str, Damage, str]
                         f"{part.name}: {damage.how} {damage.path.relative_to(root)} {damage.seed}: {said}", flush=True
                     )
         trial.restore()
+        print(f"{part.name}: {sum(name == part.name for name, _, _ in done):,} damages", flush=True)
     return done
 
 
