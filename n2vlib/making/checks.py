@@ -10,6 +10,7 @@ from pathlib import Path
 
 from n2vlib.errors import BadInput, near
 from n2vlib.making.child import tied
+from n2vlib.making.kernels import CHOICE, WARM
 from n2vlib.paths import ROOT
 
 BUILD = ROOT / "build" / "ci"
@@ -81,9 +82,8 @@ def _nbval() -> str:
     # Two notebooks at a time, each as a whole in one process.
     options = ["-q", "-n", "2", "--dist", "loadfile", "--nbval", "--nbval-current-env"]
     options += ["--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
-    same = _python(
-        "pytest", *options, "-o", "filterwarnings=default", *notebooks, N2V_STORE=str(SECOND), N2V_PROGRESS="0"
-    )
+    environment = {"N2V_STORE": str(SECOND), "N2V_PROGRESS": "0", CHOICE: WARM}
+    same = _python("pytest", *options, "-o", "filterwarnings=default", *notebooks, **environment)
     if not (entries := _entries(SECOND)) or entries != _entries(FIRST):
         return f"{FAILED}: nbval's run computed {len(entries)} of the {len(_entries(FIRST))} stored measurements"
     return PASSED if same else FAILED
