@@ -42,7 +42,7 @@ KINDS = [
     ("probe set", r"\bprobe/"),
     ("charts and pictures", r"charts/|gallery.py|look.py|html_table.py|cells.py|/altair/|/vl_convert|/PIL/"),
     ("site", r"making/site.py"),
-    ("keys and digests", r"chapter_key.py|sources.py|sealed.py|fingerprint.py|provenance.py"),
+    ("keys and digests", r"chapter_key.py|sources.py|sealed.py|fingerprint.py|made_by.py"),
 ]
 REST, UNSEEN = "the rest", "not sampled"
 FLOOR = r"(reading|learning|streaming|activations).*(/torch/nn/modules/|/PIL/)|kernels/(training|combination|sampling)"

@@ -8,15 +8,18 @@
 Data flows one way: probe -> network layer -> activations -> thresholds -> methods -> tables -> charts -> chapters.
 """
 
-from n2vlib.activations import Layer, read_layers
-from n2vlib.alignment import Alignment
-from n2vlib.errors import BadInput
-from n2vlib.networks import Network, load_network
-from n2vlib.parameters import check_parameters
-from n2vlib.probe import ProbeSet, load_probe
-from n2vlib.probe.needs import need
-from n2vlib.provenance import provenance
-from n2vlib.store import Store
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from n2vlib.activations import Layer, read_layers
+    from n2vlib.alignment import Alignment
+    from n2vlib.errors import BadInput
+    from n2vlib.made_by import provenance
+    from n2vlib.networks import Network, load_network
+    from n2vlib.parameters import check_parameters
+    from n2vlib.probe import ProbeSet, load_probe
+    from n2vlib.probe.needs import need
+    from n2vlib.store import Store
 
 __version__ = "0.1.0"
 
@@ -34,3 +37,12 @@ __all__ = [
     "provenance",
     "read_layers",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The names above, imported with the first that is asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from n2vlib import api
+
+    return getattr(api, name)

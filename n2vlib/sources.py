@@ -6,14 +6,13 @@ messages of errors. Comments and layout are not in a tree.
 
 import ast
 import hashlib
-import importlib.util
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 _PACKAGE = "n2vlib"
 _IGNORED = {"annotation", "returns", "type_comment", "type_ignores", "type_params", "kind", "ctx"}
-_SAID = {ast.Raise: {"cause"}, ast.Assert: {"msg"}}  # and what an error is called with
+_SAID = {ast.Raise: _IGNORED | {"cause"}, ast.Assert: _IGNORED | {"msg"}}  # and what an error is called with
 
 
 def sources_digest(modules: list[str]) -> str:
@@ -48,7 +47,7 @@ def _code(node: object) -> str:
         return f"[{','.join(_code(part) for part in node if not _is_prose(part))}]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    said = _IGNORED | _SAID.get(type(node), set())
+    said = _SAID.get(type(node), _IGNORED)
     fields = [(name, value) for name, value in ast.iter_fields(node) if name not in said and value not in (None, [])]
     if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
         fields = [("exc", node.exc.func)]
@@ -82,22 +81,21 @@ def _imports_in(tree: ast.Module, package: str) -> list[str]:
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:
     """A node and all below it; what only a type checker reads computes nothing."""
-    yield node
-    typing_only = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-    for child in () if typing_only else ast.iter_child_nodes(node):
-        yield from _executed(child)
+    waiting = [node]
+    while waiting:
+        yield (one := waiting.pop())
+        if not (isinstance(one, ast.If) and isinstance(one.test, ast.Name) and one.test.id == "TYPE_CHECKING"):
+            waiting += ast.iter_child_nodes(one)
 
 
 @cache
 def module_file(name: str) -> Path | None:
-    """Source file of a module of ours, None where there is no such module."""
-    if name.split(".")[0] != _PACKAGE:
+    """Source file of a module of ours, None where there is no such module. Nothing is imported to find it."""
+    package, *below = name.split(".")
+    if package != _PACKAGE:
         return None
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return None
-    return Path(spec.origin) if spec and spec.origin else None
+    place = Path(__file__).parent.joinpath(*below)
+    return next((file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()), None)
 
 
 @cache

@@ -22,7 +22,6 @@ from zipfile import BadZipFile
 
 import filelock
 import numpy as np
-import torch
 
 from n2vlib.output import writing_into
 from n2vlib.paths import store_root
@@ -88,9 +87,17 @@ class Store:
 
 def made_with(device: str) -> dict[str, str]:
     """What measures here: versions of what computes, and the device (cpu or cuda) with its name."""
-    kind = torch.cuda.get_device_name() if device == "cuda" and torch.cuda.is_available() else platform.machine()
     versions = {package: version(package) for package in COMPUTING}
-    return {"python": platform.python_version(), **versions, "device": f"{device} ({kind})"}
+    return {"python": platform.python_version(), **versions, "device": f"{device} ({_machine(device)})"}
+
+
+def _machine(device: str) -> str:
+    if device == "cuda":
+        import torch  # the runner of chapters needs this module, and no torch
+
+        if torch.cuda.is_available():
+            return torch.cuda.get_device_name()
+    return platform.machine()
 
 
 def _working_folder(folder: Path) -> Path:

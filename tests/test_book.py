@@ -11,11 +11,19 @@ from tiny_book import CHECK, tiny_book, write_chapter
 
 from n2vlib.errors import BadInput
 from n2vlib.making import book, chapter_key
+from n2vlib.making.kernels import CHOICE, TIED
 from n2vlib.parameters import COMMON
 from n2vlib.paths import ROOT
 from n2vlib.userfiles import yaml_mapping
 
 SETTINGS = sorted((ROOT / "params").glob("*.yml"))
+
+
+@pytest.fixture(autouse=True)
+def cold(monkeypatch):
+    """Kernels start cold: these chapters need nothing of what test_kernels.py has imported beforehand."""
+    monkeypatch.setattr(book, "WARM", TIED)
+    monkeypatch.delenv(CHOICE, raising=False)
 
 
 def texts(path: Path) -> str:
@@ -143,6 +151,11 @@ def test_the_command_line_says_bad_input_in_one_line(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"NO_COLOR": "1"})
     assert done.returncode == 2
     assert done.stderr.startswith("no-such-chapter: ") and len(done.stderr.splitlines()) == 1
+
+
+def test_commands_and_the_runner_start_without_torch():
+    asked = "import sys, n2vlib.cli, n2vlib.making.book; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked]).returncode == 0
 
 
 @pytest.mark.parametrize("page", book.pages())

@@ -1,6 +1,7 @@
 """Charts of section 4.1: rings and filled points lie where the tables say, and the same table gives the same chart."""
 
 import json
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,10 @@ def concepts() -> pd.DataFrame:
     )  # fmt: skip
 
 
+CHARTS = ["by_size", "by_size, one layer", "by_rule", "every_layer", "concepts_in_plane"]
+
+
+@cache
 def every_chart() -> dict[str, charts.Chart]:
     plane = charts.concepts_in_plane(
         concepts(), "training", "gain", "t", ("images", "gain"), (True, False), {"x": [10], "y": [0]}
@@ -54,18 +59,15 @@ def every_chart() -> dict[str, charts.Chart]:
     }
 
 
-CHARTS = every_chart()
-
-
 def rows_of(name: str, column: str) -> pd.DataFrame:
     """The data of a chart that have this column."""
-    found = [rows for rows in CHARTS[name].to_dict()["datasets"].values() if column in rows[0]]
+    found = [rows for rows in every_chart()[name].to_dict()["datasets"].values() if column in rows[0]]
     return pd.DataFrame(found[0])
 
 
 @pytest.mark.parametrize("name", CHARTS)
 def test_a_chart_is_drawn_says_what_it_shows_and_is_the_same_every_time(name, capfd):
-    chart = CHARTS[name]
+    chart = every_chart()[name]
     shown = chart._repr_mimebundle_()
     shown = shown[0] if isinstance(shown, tuple) else shown
     assert set(shown) == {look.MIME, "image/png", "text/plain"} and capfd.readouterr() == ("", "")
@@ -93,7 +95,7 @@ def test_a_concept_without_training_images_has_no_place_on_a_logarithmic_axis():
 
 
 def test_every_layer_has_a_small_chart_with_all_its_concepts():
-    spec = CHARTS["every_layer"].to_dict()
+    spec = every_chart()["every_layer"].to_dict()
     assert spec["facet"]["sort"] == ["a", "b"]
     assert len(rows_of("every_layer", "name")) == len(concepts())
 
@@ -101,3 +103,7 @@ def test_every_layer_has_a_small_chart_with_all_its_concepts():
 def test_a_missing_column_is_one_line():
     with pytest.raises(BadInput, match="no column 'n_filters'"):
         charts.by_size(means().drop(columns="n_filters"), "t")
+
+
+def test_every_chart_is_looked_at():
+    assert list(every_chart()) == CHARTS

@@ -1,5 +1,6 @@
 """The store: one key for everything that made a result, entries whole or absent, one maker at a time."""
 
+import inspect
 import json
 import multiprocessing
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import n2vlib
 from n2vlib.activations import MODULES
 from n2vlib.sources import code_of, imported_modules, sources_digest, sources_of
 from n2vlib.store import Store, in_chunks, load_array, save_arrays
@@ -155,6 +157,11 @@ def test_prose_annotations_and_layout_are_no_code(old, new):
 )
 def test_whatever_can_change_a_number_is_code(old, new):
     assert old in CODE and code_of(CODE.replace(old, new)) != code_of(CODE)
+
+
+def test_what_needs_the_package_depends_on_the_modules_of_all_its_names():
+    found = sources_of(["n2vlib"])
+    assert {Path(inspect.getfile(getattr(n2vlib, name))) for name in n2vlib.__all__} <= set(found)
 
 
 def test_the_digest_of_sources_follows_an_edit_of_code_in_a_file(tmp_path, monkeypatch):

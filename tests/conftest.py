@@ -1,0 +1,31 @@
+"""What all tests share."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from filelock import FileLock
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.dispatcher import Dispatcher
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernels_compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where tests run in several processes, one compiles a kernel, and the others wait and read what numba has kept."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    locks = tmp_path_factory.getbasetemp().parent
+    compiled = Dispatcher.compile
+
+    def one_at_a_time(self: Any, signature: Any) -> Any:
+        name = f"{self.py_func.__module__}.{self.py_func.__qualname__}"
+        if not name.startswith("n2vlib.kernels"):
+            return compiled(self, signature)
+        with global_compiler_lock, FileLock(locks / f"{name}.lock", is_singleton=True):
+            return compiled(self, signature)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Dispatcher, "compile", one_at_a_time)
+        yield
