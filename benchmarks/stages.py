@@ -60,12 +60,13 @@ def threshold_stage(bench: Bench) -> list[Row]:
         return sketch.quantile(994 / 999)
 
     def exact() -> NDArray[np.float32]:
-        tail = Tail(layer.n_filters, n_above(TAU, layer.n_places))
+        tail = Tail(layer.n_filters, n_above(TAU, layer.n_places), cells=layer.grid[0] * layer.grid[1])
+        kept = []
         for start in range(0, len(activations), BATCH):
             batch = activations[start : start + BATCH]
-            _, code, value = sparse.extract(batch, batch.max((2, 3)), tail.bounds)
-            tail.add(code // np.uint32(layer.grid[0] * layer.grid[1]), value)
-        return tail.settle()
+            kept.append(sparse.extract(batch, batch.max((2, 3)), tail.bounds)[1:])
+            tail.add(*kept[-1])
+        return tail.settle(lambda: kept)
 
     theirs, theirs_took = timed(sketched)
     ours, ours_took = timed_often(exact, bench.repeats)

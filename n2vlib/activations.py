@@ -90,17 +90,14 @@ class Layer:
         if self.tau == self.floor:
             return bounds
         _, code, value = self.entries
-        tail = Tail(self.n_filters, n_above(self.tau, self.n_places, self.level), bounds)
-        tail.add(code // np.uint32(self.grid[0] * self.grid[1]), value)
-        return tail.settle()
+        tail = Tail(self.n_filters, n_above(self.tau, self.n_places, self.level), bounds, self.grid[0] * self.grid[1])
+        tail.add(code, value)
+        return tail.settle(lambda: [(code, value)])
 
     @cached_property
     def fired(self) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
         """Where A_k > T_k: pointers int64, (image + 1,) and codes uint32 (filter * h * w + row * w + column)."""
-        pointers, code, value = self.entries
-        above = value > self.thresholds[code // np.uint32(self.grid[0] * self.grid[1])]
-        pointers, code, _ = sparse.select(pointers, code, value, above)
-        return pointers, code
+        return sparse.above(*self.entries, self.thresholds, self.grid[0] * self.grid[1])
 
     @cached_property
     def realised(self) -> NDArray[np.float64]:

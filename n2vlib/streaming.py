@@ -1,5 +1,7 @@
-"""One pass over the images: what several layers of a network put out, kept sparse, shard by shard."""
+"""One pass over the images: what several layers of a network put out, kept sparse, batch by batch."""
 
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from n2vlib.errors import BadInput
 from n2vlib.kernels import sparse
+from n2vlib.npy import growing
 from n2vlib.probe import ProbeSet
 from n2vlib.progress import bar
 from n2vlib.record import run_layers
@@ -18,99 +21,93 @@ from n2vlib.tail import Tail, n_above
 if TYPE_CHECKING:
     from n2vlib.networks import Network
 
-SHARD = 128  # images; what an interrupted run can lose
-BATCH = {"cpu": 16, "cuda": 128}  # small batches are the fastest on a CPU
+BATCH = {"cpu": 16, "cuda": 128}  # images; small batches are the fastest on a CPU. An interrupted run can lose one
+ARRAYS = {"code": np.uint32, "value": np.float32}  # one an entry
+MEANS = ("pooled", "highest")  # float32, (image, filter)
 
 
 def stream(network: "Network", probe: ProbeSet, wanted: dict[str, Path], tau: float, level: str, device: str) -> None:
-    """One pass over the images for all wanted modules; each writes to its own folder, shard by shard."""
-    n_images = len(probe.images)
-    passes = {module: _Pass(module, folder, n_images, tau, level) for module, folder in wanted.items()}
-    n_shards = -(-n_images // SHARD)
+    """One pass over the images for all wanted modules; each writes to its own folder, batch by batch."""
+    n_images, size = len(probe.images), BATCH[device]
+    passes = [_Pass(module, folder, n_images, tau, level) for module, folder in wanted.items()]
+    batches = [range(start, min(start + size, n_images)) for start in range(0, n_images, size)]
+    todo = {batch: [layer for layer in passes if not layer.resume(batch)] for batch in batches}
+    todo = {batch: layers for batch, layers in todo.items() if layers}
+    images = probe.batches(size, [i for batch in todo for i in batch])
     network.module.to(device)
-    layers = ", ".join(wanted)
-    for shard in bar(range(n_shards), f"reading {network.name} {layers}, {SHARD} images at a time", n_shards):
-        todo = {module: layer for module, layer in passes.items() if not layer.resume(shard)}
-        if not todo:
-            continue
-        positions = range(shard * SHARD, min((shard + 1) * SHARD, n_images))
-        for images in probe.batches(BATCH[device], positions):
-            ready = network.preprocessing(images).to(device, memory_format=torch.channels_last)
-            for module, activations in run_layers(network.module, list(todo), ready).items():
-                todo[module].add(activations)
-        for layer in todo.values():
-            layer.finish_shard(shard)
-    for layer in passes.values():
-        layer.finish(n_shards)
+    what = f"reading {network.name} {', '.join(wanted)}, {size} images at a time"
+    for batch, layers in bar(todo.items(), what, len(todo)):
+        ready = network.preprocessing(next(images)).to(device, memory_format=torch.channels_last)
+        outputs = run_layers(network.module, [layer.module for layer in layers], ready)
+        for layer in layers:
+            layer.add(batch, outputs.pop(layer.module))
+    for layer in passes:
+        layer.finish(batches)
 
 
 class _Pass:
-    """One layer while it is streamed: its tail, and the entries of the shard in work."""
+    """One layer while it is streamed: its tail; what it kept of each batch lies in a part of its own."""
 
     def __init__(self, module: str, folder: Path, n_images: int, tau: float, level: str):
         self.module, self.folder, self.n_images, self.tau, self.level = module, folder, n_images, tau, level
         self.tail: Tail | None = None
         self.grid = (0, 0)
-        self.batches: list[tuple] = []
 
-    def resume(self, shard: int) -> bool:
-        """Take in a finished shard of an earlier run; False where there is none."""
-        kept = read_part(self.folder / f"shard-{shard}.npz")
+    def resume(self, batch: range) -> bool:
+        """Take in a finished batch of an earlier run; False where there is none."""
+        kept = read_part(self._part(batch))
         if kept is None:
             return False
-        self._start(tuple(int(n) for n in kept["shape"]), kept["bounds"])
-        self._tail.bounds = np.maximum(self._tail.bounds, kept["bounds"])
-        self._tail.add(kept["code"] // np.uint32(self.grid[0] * self.grid[1]), kept["value"])
+        tail = self._started(tuple(int(n) for n in kept["shape"]))
+        tail.rise(kept["bounds"])
+        tail.add(kept["code"], kept["value"])
         return True
 
-    def add(self, activations: torch.Tensor) -> None:
+    def add(self, batch: range, activations: torch.Tensor) -> None:
         """Take in a batch, float, (image, filter, h, w)."""
-        if self.tail is None:
-            self._start(tuple(activations.shape[1:]), None)
+        tail = self._started(tuple(activations.shape[1:]))
         dense = activations.float().contiguous()  # channels last would make the reductions slow
         pooled, highest = (reduced.cpu().numpy() for reduced in (dense.mean((2, 3)), dense.flatten(2).amax(2)))
         if not np.isfinite(pooled).all():
             raise BadInput(f"layer {self.module}: activations are not finite; check the weights and PREPROCESSING")
-        entries = sparse.extract(dense.cpu().numpy(), highest, self._tail.bounds)
-        self._tail.add(entries[1] // np.uint32(self.grid[0] * self.grid[1]), entries[2])
-        self.batches.append((*entries, pooled, highest))
-
-    def finish_shard(self, shard: int) -> None:
-        bounds = self._tail.bounds
-        pointers, code, value = sparse.prune(*_joined([batch[:3] for batch in self.batches]), bounds, self.grid)
-        pooled, highest = (np.concatenate([batch[i] for batch in self.batches]) for i in (3, 4))
+        pointers, code, value = sparse.extract(dense.cpu().numpy(), highest, tail.bounds)
+        tail.add(code, value)
         arrays = {"pointers": pointers, "code": code, "value": value, "pooled": pooled, "highest": highest}
-        arrays |= {"bounds": bounds, "shape": np.array([len(bounds), *self.grid])}
-        save_part(self.folder / f"shard-{shard}.npz", arrays)
-        self.batches = []
+        arrays |= {"bounds": tail.bounds, "shape": np.array([len(tail.bounds), *self.grid])}
+        save_part(self._part(batch), arrays)
 
-    def finish(self, n_shards: int) -> None:
-        bounds, parts, pooled, highest = self._tail.settle(), [], [], []
-        shards = [self.folder / f"shard-{shard}.npz" for shard in range(n_shards)]
-        for path in shards:
-            kept = read_part(path) or {}
-            parts.append(sparse.prune(kept["pointers"], kept["code"], kept["value"], bounds, self.grid))
-            pooled.append(kept["pooled"])
-            highest.append(kept["highest"])
-        pointers, code, value = _joined(parts)
-        save_arrays(self.folder, pointers=pointers, code=code, value=value, bounds=bounds)
-        save_arrays(self.folder, pooled=np.concatenate(pooled), highest=np.concatenate(highest))
-        save_arrays(self.folder, shape=np.array([len(bounds), *self.grid]))
-        for path in shards:
+    def finish(self, batches: list[range]) -> None:
+        """Find the thresholds, and write what is near a value above them; parts are read one at a time."""
+        assert self.tail is not None
+        parts = [self._part(batch) for batch in batches]
+        bounds = self.tail.settle(lambda: (_entries(path) for path in parts))
+        n_filters, pointers = len(bounds), [np.zeros(1, np.int64)]
+        with ExitStack() as files:
+            write = {name: files.enter_context(growing(self.folder / f"{name}.npy", ARRAYS[name])) for name in ARRAYS}
+            rows = partial(growing, dtype=np.float32, row=(n_filters,))
+            write |= {name: files.enter_context(rows(self.folder / f"{name}.npy")) for name in MEANS}
+            for path in parts:
+                kept = read_part(path) or {}
+                own, *entries = sparse.prune(kept["pointers"], kept["code"], kept["value"], bounds, self.grid)
+                for name, part in zip(write, (*entries, kept["pooled"], kept["highest"]), strict=True):
+                    write[name](part)
+                pointers.append(pointers[-1][-1] + own[1:])
+        save_arrays(self.folder, pointers=np.concatenate(pointers), bounds=bounds)
+        save_arrays(self.folder, shape=np.array([n_filters, *self.grid]))
+        for path in self.folder.glob("batch-*.npz"):
             path.unlink()
 
-    @property
-    def _tail(self) -> Tail:
-        assert self.tail is not None
-        return self.tail
+    def _part(self, batch: range) -> Path:
+        return self.folder / f"batch-{batch.start}-{batch.stop}.npz"
 
-    def _start(self, shape: tuple[int, ...], bounds: NDArray[np.float32] | None) -> None:
+    def _started(self, shape: tuple[int, ...]) -> Tail:
         if self.tail is None:
             self.grid = (shape[1], shape[2])
-            self.tail = Tail(shape[0], n_above(self.tau, self.n_images * shape[1] * shape[2], self.level), bounds)
+            above = n_above(self.tau, self.n_images * shape[1] * shape[2], self.level)
+            self.tail = Tail(shape[0], above, cells=shape[1] * shape[2])
+        return self.tail
 
 
-def _joined(parts: list[tuple]) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.float32]]:
-    """Consecutive groups of images as one: pointers, codes, values."""
-    lengths = np.concatenate([[0], *(np.diff(part[0]) for part in parts)])
-    return lengths.cumsum(), np.concatenate([part[1] for part in parts]), np.concatenate([part[2] for part in parts])
+def _entries(path: Path) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+    kept = read_part(path) or {}
+    return kept["code"], kept["value"]

@@ -1,10 +1,13 @@
-"""The threshold T_k, exactly, in one pass: only values that can still be among the largest are remembered."""
+"""The threshold T_k, exactly, in one pass: values are counted and never sorted, and none is held in memory."""
 
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
+
+from n2vlib.kernels import digits
 
 
 def n_above(tau: float, n_values: int, level: str = "exact") -> int:
@@ -23,40 +26,46 @@ class Tail:
     """Per filter, the order statistic T_k: the (floor(tau M) + 1)-th largest of its M values.
 
     That is the j-th smallest with j = ceil((1 - tau) M) (Net2Vec 3.1.1: P(a_k > T_k) = tau): without ties exactly
-    floor(tau M) values lie strictly above it. `bounds` is T_k of what has been seen so far and only rises, so a value
-    at or below it can be forgotten at once: M is known beforehand, and no second pass is ever needed.
+    floor(tau M) values lie strictly above it. `bounds` is at most 0.8% below T_k of what has been seen so far and only
+    rises, so a value at or below it need not be kept: M is known beforehand, and no second pass over the images is ever
+    needed. The kept values are read twice more in the end, for the rest of T_k's bits.
     """
 
-    def __init__(self, n_filters: int, n_above: int, bounds: NDArray[np.float32] | None = None):
-        """n_above   floor(tau M)     bounds   float32, (filter,): where an interrupted pass had come to"""
-        self.n_above = n_above
-        self.bounds = np.full(n_filters, -np.inf, np.float32) if bounds is None else bounds.copy()
-        self._filters: list[NDArray] = [np.empty(0, np.int64)]
-        self._values: list[NDArray[np.float32]] = [np.empty(0, np.float32)]
-        self._waiting = 0
+    def __init__(self, n_filters: int, n_above: int, bounds: NDArray[np.float32] | None = None, cells: int = 1):
+        """n_above   floor(tau M)     bounds   float32, (filter,): where an interrupted pass had come to
+        cells     what a value's code is divided by to give its filter"""
+        self.n_above, self.cells = n_above, np.uint32(cells)
+        self.bounds = np.full(n_filters, -np.inf, np.float32)
+        self._top, self._over = np.full(n_filters, -1, np.int64), np.zeros(n_filters, np.int64)
+        # A layer meets few exponents, and memory that is never touched takes no room.
+        self._counts = np.zeros((512, n_filters, 128), np.uint32)
+        if bounds is not None:
+            self.rise(bounds)
 
-    def add(self, filters: NDArray, values: NDArray[np.float32]) -> bool:
-        """Take in values of filters, both (value,). True where the bounds may have risen."""
-        above = values > self.bounds[filters]
-        self._filters.append(filters[above])
-        self._values.append(values[above])
-        self._waiting += int(above.sum())
-        if self._waiting < len(self.bounds) * (self.n_above + 1) / 2:
-            return False
-        self.settle()
-        return True
+    def rise(self, bounds: NDArray[np.float32]) -> None:
+        """Take in the bounds an earlier pass had come to, before the values that it kept."""
+        least = np.where(bounds > -np.inf, digits.keys(bounds) >> 16, -1)
+        digits.rise(self._counts, self._top, self._over, least, self.n_above)
+        found = np.where(self._top < 0, -np.inf, digits.number(self._top << 16))
+        self.bounds = np.maximum(np.maximum(self.bounds, bounds), found).astype(np.float32)
 
-    def settle(self) -> NDArray[np.float32]:
-        """Raise the bounds to T_k of everything seen; returns them, (filter,)."""
-        filters, values = np.concatenate(self._filters), np.concatenate(self._values)
-        # Of 16-bit numbers numpy makes a radix sort, ten times as fast.
-        order = np.argsort(filters.astype(np.uint16) if len(self.bounds) < 2**16 else filters, kind="stable")
-        filters, values = filters[order], values[order]
-        starts = np.searchsorted(filters, np.arange(len(self.bounds) + 1))
-        for k, (a, b) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
-            if b - a > self.n_above:
-                rank = b - a - self.n_above - 1
-                self.bounds[k] = max(self.bounds[k], np.partition(values[a:b], rank)[rank])
-        above = values > self.bounds[filters]
-        self._filters, self._values, self._waiting = [filters[above]], [values[above]], 0
-        return self.bounds
+    def add(self, code: NDArray[np.uint32], value: NDArray[np.float32]) -> None:
+        """Take in values, both (value,); the bounds may rise."""
+        digits.count_high(code, value.view(np.uint32), self.cells, self._counts, self._top, self._over)
+        self.rise(self.bounds)
+
+    def settle(self, kept: Callable[[], Iterable[tuple[NDArray, NDArray]]]) -> NDArray[np.float32]:
+        """T_k, float32, (filter,).
+
+        kept   gives, each time it is called, all (code, value) again, but for values at or below the bounds
+        """
+        prefix, rank = self._top, self.n_above - self._over
+        for shift in (8, 0):
+            counts = np.zeros((len(prefix), 256), np.int64)
+            for code, value in kept():
+                digits.count_low(code, value.view(np.uint32), self.cells, prefix, shift, counts)
+            above = counts[:, ::-1].cumsum(1)  # from the highest digit down
+            behind = (above <= rank[:, None]).sum(1).clip(max=255)  # digits that are too high
+            rank = rank - np.where(behind, above[np.arange(len(above)), behind - 1], 0)
+            prefix = prefix << 8 | 255 - behind
+        return np.maximum(self.bounds, np.where(self._top < 0, -np.inf, digits.number(prefix)))

@@ -132,7 +132,6 @@ def test_the_released_level_is_994_of_999(tmp_path):
 def test_an_interrupted_pass_resumes_and_ends_the_same(tmp_path, monkeypatch):
     from n2vlib import streaming as module
 
-    monkeypatch.setattr(module, "SHARD", 8)
     monkeypatch.setitem(module.BATCH, "cpu", 4)
     probe = probe_in(tmp_path)
     whole = read_layers(network(), ["1"], probe, tau=TAU, device="cpu", store=Store(str(tmp_path / "whole")))["1"]
@@ -140,7 +139,7 @@ def test_an_interrupted_pass_resumes_and_ends_the_same(tmp_path, monkeypatch):
 
     def failing(*arguments):
         calls.append(1)
-        if len(calls) == 6:  # in the third shard
+        if len(calls) == 6:
             raise KeyboardInterrupt
         return run(*arguments)
 
@@ -150,7 +149,7 @@ def test_an_interrupted_pass_resumes_and_ends_the_same(tmp_path, monkeypatch):
         read_layers(network(), ["1"], probe, tau=TAU, device="cpu", store=store)
     done = len(calls)
     resumed = read_layers(network(), ["1"], probe, tau=TAU, device="cpu", store=store)["1"]
-    assert len(calls) - done == 10 - 4  # two shards of two batches were kept
+    assert len(calls) - done == 10 - 5  # what five batches gave was kept
     np.testing.assert_array_equal(resumed.thresholds, whole.thresholds)
     for ours, theirs in zip(resumed.entries, whole.entries, strict=True):
         np.testing.assert_array_equal(ours, theirs)

@@ -6,18 +6,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from n2vlib.kernels import sparse
+from n2vlib.kernels import digits, sparse
 from n2vlib.tail import Tail, n_above
 
 
 def stream(activations: np.ndarray, tau: float, batch: int) -> np.ndarray:
     n_images, n_filters, height, width = activations.shape
     tail = Tail(n_filters, n_above(tau, n_images * height * width))
-    filters = np.broadcast_to(np.arange(n_filters)[None, :, None, None], activations.shape)
+    filters = np.broadcast_to(np.arange(n_filters, dtype=np.uint32)[None, :, None, None], activations.shape)
     for start in range(0, n_images, batch):
         part = slice(start, start + batch)
         tail.add(filters[part].ravel(), activations[part].ravel())
-    return tail.settle()
+        assert (tail.bounds <= oracles.thresholds(activations, tau)).all()  # nothing that matters is forgotten
+    return tail.settle(lambda: [kept(activations, tail.bounds)])
+
+
+def kept(activations: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All that a pass has on disk: filter and value of what is above the bounds."""
+    above = activations > bounds[:, None, None]
+    return np.nonzero(above)[1].astype(np.uint32), activations[above]
 
 
 @settings(max_examples=40, deadline=None)
@@ -48,18 +55,35 @@ def test_a_filter_tied_at_its_ceiling_fires_less_than_tau():
     assert threshold[0] == 6 and (activations > threshold).mean() < 0.005
 
 
-def test_an_interrupted_stream_goes_on_from_its_bounds():
-    rng = np.random.default_rng(1)
-    activations = rng.normal(size=(20, 2, 6, 6)).astype(np.float32)
-    filters = np.broadcast_to(np.arange(2)[None, :, None, None], activations.shape)
-    first = Tail(2, n_above(0.02, 20 * 36))
-    first.add(filters[:15].ravel(), activations[:15].ravel())
-    bounds = first.settle()
-    kept = activations[:15] > bounds[:, None, None]  # all that an interrupted run has on disk
-    second = Tail(2, n_above(0.02, 20 * 36), bounds)
-    second.add(filters[:15][kept], activations[:15][kept])
-    second.add(filters[15:].ravel(), activations[15:].ravel())
-    np.testing.assert_array_equal(second.settle(), oracles.thresholds(activations, 0.02))
+@pytest.mark.parametrize("ties", [False, True])
+def test_an_interrupted_stream_goes_on_from_its_bounds(ties):
+    activations = np.random.default_rng(1).normal(size=(20, 2, 6, 6)).astype(np.float32)
+    if ties:
+        activations = np.maximum(activations.round() - 2, 0)  # T_k is the zero that no bound lets through
+    first, parts = Tail(2, n_above(0.02, 20 * 36)), []
+    for start in range(0, 15, 5):
+        part = kept(activations[start : start + 5], first.bounds)
+        first.add(*part)
+        parts.append((first.bounds, part))
+    second = Tail(2, n_above(0.02, 20 * 36))
+    for bounds, part in parts:
+        second.rise(bounds)
+        second.add(*part)
+    np.testing.assert_array_equal(second.bounds, first.bounds)
+    last = kept(activations[15:], second.bounds)
+    second.add(*last)
+    found = second.settle(lambda: [*(part for _, part in parts), last])
+    np.testing.assert_array_equal(found, oracles.thresholds(activations, 0.02))
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-3, 1e30])
+def test_numbers_of_every_size_and_sign_keep_their_order(scale):
+    values = (np.random.default_rng(2).normal(size=2000) * scale).astype(np.float32)
+    ordered = np.sort(np.concatenate([values, [np.float32(0), np.float32(-0.0)]]))
+    keys = digits.keys(ordered)
+    np.testing.assert_array_equal(np.diff(keys) > 0, np.diff(ordered) > 0)
+    np.testing.assert_array_equal(digits.number(keys), ordered)
+    np.testing.assert_array_equal([digits.key(bits) for bits in ordered.view(np.uint32)], keys)
 
 
 @pytest.mark.parametrize(("tau", "values", "above"), [(0.005, 200, 1), (0.04, 75, 3), (0.29, 100, 29)])

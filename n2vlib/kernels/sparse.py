@@ -97,12 +97,27 @@ def prune(
     grid: tuple[int, int],
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.float32]]:
     """The entries that are still near a value above `bounds`, after the bounds have risen."""
-    return select(pointers, code, value, _survivors(pointers, code, value, bounds, *grid))
+    alive = _survivors(pointers, code, value, bounds, *grid)
+    return _pointers(pointers, alive), code[alive], value[alive]
 
 
-def select(
-    pointers: NDArray[np.int64], code: NDArray[np.uint32], value: NDArray[np.float32], chosen: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.float32]]:
-    """Only the chosen entries, with their pointers."""
-    before = np.concatenate([[0], np.cumsum(chosen)])
-    return before[pointers].astype(np.int64), code[chosen], value[chosen]
+@numba.njit(cache=True, nogil=True)
+def _above(code, value, bounds, cells):
+    alive = np.empty(len(code), np.bool_)
+    for e in range(len(code)):
+        alive[e] = value[e] > bounds[code[e] // cells]
+    return alive
+
+
+def above(
+    pointers: NDArray[np.int64], code: NDArray[np.uint32], value: NDArray[np.float32], bounds: NDArray, cells: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """Pointers and codes of the entries whose value is above their filter's bound."""
+    alive = _above(code, value, bounds, np.uint32(cells))
+    return _pointers(pointers, alive), code[alive]
+
+
+def _pointers(pointers: NDArray[np.int64], alive: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Pointers of what is left."""
+    kept = [np.count_nonzero(alive[a:b]) for a, b in zip(pointers[:-1], pointers[1:], strict=True)]
+    return np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from n2vlib.errors import BadInput
+from n2vlib.npy import growing
 from n2vlib.output import writing_into
 from n2vlib.paths import data_root
 from n2vlib.probe.layout import LARGEST_LABEL, MOST_LABELS
@@ -141,24 +141,13 @@ def _decode(path: Path, cells: Cells) -> dict[str, np.ndarray]:
     what = f"label maps, {IMAGES_AT_ONCE} images at a time"
     images: list[_Image] = []
     n_maps = [0]
-    with path.open("wb") as file:
-        _write_header(file, (0, cells.size[0] * cells.size[1]))
-        start = file.tell()
+    with growing(path, np.uint8, (cells.size[0] * cells.size[1],)) as append:
         for block in in_order(lambda block: [_decode_image(row, cells, known) for row in block], blocks, what):
             for image in block:
-                file.write(image.maps.tobytes())
+                append(image.maps)
                 n_maps.append(len(image.maps))
                 images.append(_Image(image.maps[:0], image.concept, image.local, image.area))
-        file.seek(0)
-        # numpy pads the header so that the first axis can grow: it keeps its length.
-        _write_header(file, (sum(n_maps), cells.size[0] * cells.size[1]))
-        if file.tell() != start:
-            raise RuntimeError("numpy wrote .npy headers of two lengths")
     return {"map_ptr": np.cumsum(n_maps, dtype=np.int64), **_tables(images, cells.concepts)}
-
-
-def _write_header(file, shape: tuple[int, int]) -> None:
-    npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
 def _tables(images: Sequence[_Image], concepts: NDArray[np.int32]) -> dict[str, np.ndarray]:

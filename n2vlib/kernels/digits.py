@@ -1,0 +1,62 @@
+"""Count the digits of many float32 numbers, in the order of the numbers: what `tail` finds order statistics with.
+
+A number's key is its bits, turned so that they ascend as the numbers do: 0 to 2^32 - 1. -0.0 counts as 0.0.
+"""
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+SIGN = 1 << 31
+
+
+@numba.njit(cache=True, nogil=True)
+def key(bits):
+    """The key of a number whose bits are given."""
+    plain = np.int64(bits)
+    if plain > SIGN:
+        return 2 * SIGN - 1 - plain
+    return plain if plain == SIGN else plain + SIGN
+
+
+def keys(numbers: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The keys of numbers."""
+    bits = (numbers + np.float32(0)).view(np.uint32).astype(np.int64)
+    return np.where(bits < SIGN, bits + SIGN, 2 * SIGN - 1 - bits)
+
+
+def number(keys: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The numbers of keys."""
+    return np.where(keys < SIGN, 2 * SIGN - 1 - keys, keys - SIGN).astype(np.uint32).view(np.float32)
+
+
+@numba.njit(cache=True, nogil=True)
+def count_high(code, bits, cells, counts, top, over):
+    """Count those keys whose high 16 bits are above their filter's top; the filter is code // cells.
+
+    counts   uint32, (512, filter, 128): by sign and exponent, filter, and the first 7 bits of the fraction
+    top      int64, (filter,): high bits of a key     over   int64, (filter,): how many keys are above it
+    """
+    for e in range(len(code)):
+        k, high = code[e] // cells, key(bits[e]) >> 16
+        if high > top[k]:
+            counts[high >> 7, k, high & 127] += 1
+            over[k] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def rise(counts, top, over, least, n_above):
+    """Raise each top to `least`, (filter,), and further while more than n_above keys are above it."""
+    for k in range(len(top)):
+        while top[k] < least[k] or over[k] > n_above:
+            top[k] += 1
+            over[k] -= counts[top[k] >> 7, k, top[k] & 127]
+
+
+@numba.njit(cache=True, nogil=True)
+def count_low(code, bits, cells, prefix, shift, counts):
+    """Count, into (filter, 256), the 8 bits above `shift` of keys whose bits before them are their filter's prefix."""
+    for e in range(len(code)):
+        k, shifted = code[e] // cells, key(bits[e]) >> shift
+        if shifted >> 8 == prefix[k]:
+            counts[k, shifted & 255] += 1

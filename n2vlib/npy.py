@@ -1,0 +1,31 @@
+"""Write a .npy file part by part."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import DTypeLike
+
+
+@contextmanager
+def growing(path: Path, dtype: DTypeLike, row: tuple[int, ...] = ()) -> Iterator[Callable[[np.ndarray], None]]:
+    """A `with` block that gives a function, which appends arrays (n, *row) to the array in the file `path`."""
+    described = {"descr": npy.dtype_to_descr(np.dtype(dtype)), "fortran_order": False}
+    n = 0
+    with path.open("wb") as file:
+
+        def append(part: np.ndarray) -> None:
+            nonlocal n
+            file.write(np.ascontiguousarray(part, dtype).data)
+            n += len(part)
+
+        npy.write_array_header_1_0(file, {**described, "shape": (0, *row)})
+        start = file.tell()
+        yield append
+        file.seek(0)
+        # numpy pads the header so that the first axis can grow: it keeps its length.
+        npy.write_array_header_1_0(file, {**described, "shape": (n, *row)})
+        if file.tell() != start:
+            raise RuntimeError("numpy wrote .npy headers of two lengths")
