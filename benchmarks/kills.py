@@ -179,7 +179,7 @@ def campaign(root: Path, number: int, seed: int) -> list[tuple[str, str]]:
             kills, said = trial.outcome(moments)
             left -= kills
             done += [(part.name, said)] * kills
-            if said != SAME:
+            if kills:
                 print(f"{part.name}: killed after {', '.join(f'{s:.3f}' for s in moments)} s: {said}", flush=True)
     return done
 

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from tiny_book import tiny_book
 
+from n2vlib.errors import BadInput
 from n2vlib.making import book
 from n2vlib.making import site as builder
 from n2vlib.making.child import tied
 from n2vlib.output import write_file
 from n2vlib.partial import beside, sweep
+from n2vlib.probe.broden import write
 from n2vlib.probe.files import fingerprint
 
 HOLDS = """import sys, time
@@ -58,6 +60,15 @@ def test_only_our_own_partial_folders_are_swept(tmp_path):
     with beside(tmp_path / "a"):
         assert len(list(tmp_path.glob(".a.*.partial"))) == 1
     assert [path.name for path in tmp_path.iterdir()] == [".other.partial"]
+
+
+def test_a_set_that_a_run_had_drawn_before_it_died_is_refused_and_the_partial_folder_goes(tmp_path):
+    for folder in ("set", ".set.01234567.partial"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "lock").touch()
+    with pytest.raises(BadInput, match="already there"):
+        write(tmp_path / "set", [], {})
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")

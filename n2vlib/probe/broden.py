@@ -59,8 +59,8 @@ def write(
     Rows are in Broden's order (`place_of`). Raises BadInput for a scene that does not fit, or if `root` holds files.
     """
     root = Path(root)
-    _refuse_filled(root)
     with beside(root) as partial:
+        _refuse_filled(root)
         (partial / "images").mkdir(parents=True)
         written = _Written(partial, names, split, jpeg_quality)
         for scene in scenes:
