@@ -92,7 +92,7 @@ class Layer:
         _, code, value = self.entries
         tail = Tail(self.n_filters, n_above(self.tau, self.n_places, self.level), bounds, self.grid[0] * self.grid[1])
         tail.add(code, value)
-        return tail.settle(lambda: [(code, value)])
+        return tail.settle([(code, value)])
 
     @cached_property
     def fired(self) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:

@@ -66,13 +66,12 @@ class _Pass:
     def add(self, batch: range, activations: torch.Tensor) -> None:
         """Take in a batch, float, (image, filter, h, w)."""
         tail = self._started(tuple(activations.shape[1:]))
-        dense = activations.float().contiguous()  # channels last would make the reductions slow
-        pooled, highest = (reduced.cpu().numpy() for reduced in (dense.mean((2, 3)), dense.flatten(2).amax(2)))
-        if not np.isfinite(pooled).all():
+        dense = activations.float().contiguous(memory_format=torch.channels_last).cpu().permute(0, 2, 3, 1)
+        found = sparse.extract(dense.contiguous().numpy(), tail.bounds)
+        if not np.isfinite(found.pooled).all():
             raise BadInput(f"layer {self.module}: activations are not finite; check the weights and PREPROCESSING")
-        pointers, code, value = sparse.extract(dense.cpu().numpy(), highest, tail.bounds)
-        tail.add(code, value)
-        arrays = {"pointers": pointers, "code": code, "value": value, "pooled": pooled, "highest": highest}
+        tail.add(found.code, found.value)
+        arrays = found._asdict()
         arrays |= {"bounds": tail.bounds, "shape": np.array([len(tail.bounds), *self.grid])}
         save_part(self._part(batch), arrays)
 
@@ -80,7 +79,7 @@ class _Pass:
         """Find the thresholds, and write what is near a value above them; parts are read one at a time."""
         assert self.tail is not None
         parts = [self._part(batch) for batch in batches]
-        bounds = self.tail.settle(lambda: (_entries(path) for path in parts))
+        bounds = self.tail.settle(_entries(path) for path in parts)
         n_filters, pointers = len(bounds), [np.zeros(1, np.int64)]
         with ExitStack() as files:
             write = {name: files.enter_context(growing(self.folder / f"{name}.npy", ARRAYS[name])) for name in ARRAYS}

@@ -1,6 +1,6 @@
 """The threshold T_k, exactly, in one pass: values are counted and never sorted, and none is held in memory."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from fractions import Fraction
 from math import ceil
 
@@ -26,9 +26,9 @@ class Tail:
     """Per filter, the order statistic T_k: the (floor(tau M) + 1)-th largest of its M values.
 
     That is the j-th smallest with j = ceil((1 - tau) M) (Net2Vec 3.1.1: P(a_k > T_k) = tau): without ties exactly
-    floor(tau M) values lie strictly above it. `bounds` is at most 0.8% below T_k of what has been seen so far and only
+    floor(tau M) values lie strictly above it. `bounds` is at most 0.4% below T_k of what has been seen so far and only
     rises, so a value at or below it need not be kept: M is known beforehand, and no second pass over the images is ever
-    needed. The kept values are read twice more in the end, for the rest of T_k's bits.
+    needed. The kept values are read once more in the end, for the rest of T_k's bits.
     """
 
     def __init__(self, n_filters: int, n_above: int, bounds: NDArray[np.float32] | None = None, cells: int = 1):
@@ -38,34 +38,33 @@ class Tail:
         self.bounds = np.full(n_filters, -np.inf, np.float32)
         self._top, self._over = np.full(n_filters, -1, np.int64), np.zeros(n_filters, np.int64)
         # A layer meets few exponents, and memory that is never touched takes no room.
-        self._counts = np.zeros((512, n_filters, 128), np.uint32)
+        self._counts = np.zeros((512, n_filters, 256), np.uint32)
         if bounds is not None:
             self.rise(bounds)
 
     def rise(self, bounds: NDArray[np.float32]) -> None:
         """Take in the bounds an earlier pass had come to, before the values that it kept."""
-        least = np.where(bounds > -np.inf, digits.keys(bounds) >> 16, -1)
+        least = np.where(bounds > -np.inf, digits.keys(bounds) >> digits.LOW, -1)
         digits.rise(self._counts, self._top, self._over, least, self.n_above)
-        found = np.where(self._top < 0, -np.inf, digits.number(self._top << 16))
-        self.bounds = np.maximum(np.maximum(self.bounds, bounds), found).astype(np.float32)
+        self.bounds = np.maximum(bounds, self._raised(self._top << digits.LOW))
 
     def add(self, code: NDArray[np.uint32], value: NDArray[np.float32]) -> None:
         """Take in values, both (value,); the bounds may rise."""
         digits.count_high(code, value.view(np.uint32), self.cells, self._counts, self._top, self._over)
         self.rise(self.bounds)
 
-    def settle(self, kept: Callable[[], Iterable[tuple[NDArray, NDArray]]]) -> NDArray[np.float32]:
+    def settle(self, kept: Iterable[tuple[NDArray[np.uint32], NDArray[np.float32]]]) -> NDArray[np.float32]:
         """T_k, float32, (filter,).
 
-        kept   gives, each time it is called, all (code, value) again, but for values at or below the bounds
+        kept   all (code, value) once more, but for values at or below the bounds
         """
-        prefix, rank = self._top, self.n_above - self._over
-        for shift in (8, 0):
-            counts = np.zeros((len(prefix), 256), np.int64)
-            for code, value in kept():
-                digits.count_low(code, value.view(np.uint32), self.cells, prefix, shift, counts)
-            above = counts[:, ::-1].cumsum(1)  # from the highest digit down
-            behind = (above <= rank[:, None]).sum(1).clip(max=255)  # digits that are too high
-            rank = rank - np.where(behind, above[np.arange(len(above)), behind - 1], 0)
-            prefix = prefix << 8 | 255 - behind
-        return np.maximum(self.bounds, np.where(self._top < 0, -np.inf, digits.number(prefix)))
+        counts = np.zeros((len(self._top), 1 << digits.LOW), np.uint32)
+        for code, value in kept:
+            digits.count_low(code, value.view(np.uint32), self.cells, self._top, counts)
+        low = digits.choose(counts, self.n_above - self._over)
+        # Where that finds too few, T_k is the bound itself, at which nothing was kept.
+        return self._raised(self._top << digits.LOW | low)
+
+    def _raised(self, keys: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The bounds, or the numbers of keys where these are higher."""
+        return np.maximum(self.bounds, np.where(self._top < 0, np.float32(-np.inf), digits.number(keys)))

@@ -18,7 +18,7 @@ def stream(activations: np.ndarray, tau: float, batch: int) -> np.ndarray:
         part = slice(start, start + batch)
         tail.add(filters[part].ravel(), activations[part].ravel())
         assert (tail.bounds <= oracles.thresholds(activations, tau)).all()  # nothing that matters is forgotten
-    return tail.settle(lambda: [kept(activations, tail.bounds)])
+    return tail.settle([kept(activations, tail.bounds)])
 
 
 def kept(activations: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +72,7 @@ def test_an_interrupted_stream_goes_on_from_its_bounds(ties):
     np.testing.assert_array_equal(second.bounds, first.bounds)
     last = kept(activations[15:], second.bounds)
     second.add(*last)
-    found = second.settle(lambda: [*(part for _, part in parts), last])
+    found = second.settle([*(part for _, part in parts), last])
     np.testing.assert_array_equal(found, oracles.thresholds(activations, 0.02))
 
 
@@ -98,12 +98,18 @@ def dense_neighbours(activations: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     return kept
 
 
+def extract(activations: np.ndarray, bounds: np.ndarray) -> sparse.Extracted:
+    return sparse.extract(np.ascontiguousarray(activations.transpose(0, 2, 3, 1)), bounds)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_every_corner_of_a_cell_that_can_fire_is_kept_and_nothing_else(seed):
     rng = np.random.default_rng(seed)
-    activations = rng.normal(size=(5, 4, 7, 6)).astype(np.float32)
-    bounds = rng.uniform(0.5, 2, 4).astype(np.float32)
-    pointers, code, value = sparse.extract(activations, activations.max((2, 3)), bounds)
+    activations = rng.normal(size=(5, 18, 7, 6)).astype(np.float32)
+    bounds = rng.uniform(0.5, 3, 18).astype(np.float32)
+    pointers, code, value, pooled, highest = extract(activations, bounds)
+    np.testing.assert_allclose(pooled, activations.mean((2, 3)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(highest, activations.max((2, 3)))
     expected = dense_neighbours(activations, bounds)
     np.testing.assert_array_equal(np.diff(pointers), expected.sum((1, 2, 3)))
     np.testing.assert_array_equal(value, activations[expected])
@@ -115,7 +121,6 @@ def test_pruning_equals_extracting_with_the_higher_bounds():
     rng = np.random.default_rng(5)
     activations = rng.normal(size=(6, 3, 8, 8)).astype(np.float32)
     low, high = np.full(3, 0.5, np.float32), np.array([1.0, 2.0, 9.0], np.float32)
-    highest = activations.max((2, 3))
-    pruned = sparse.prune(*sparse.extract(activations, highest, low), high, (8, 8))
-    for ours, expected in zip(pruned, sparse.extract(activations, highest, high), strict=True):
+    pruned = sparse.prune(*extract(activations, low)[:3], high, (8, 8))
+    for ours, expected in zip(pruned, extract(activations, high)[:3], strict=True):
         np.testing.assert_array_equal(ours, expected)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIGN = 1 << 31
+LOW = 15  # bits of a key that are counted last
 
 
 @numba.njit(cache=True, nogil=True)
@@ -32,15 +33,15 @@ def number(keys: NDArray[np.int64]) -> NDArray[np.float32]:
 
 @numba.njit(cache=True, nogil=True)
 def count_high(code, bits, cells, counts, top, over):
-    """Count those keys whose high 16 bits are above their filter's top; the filter is code // cells.
+    """Count those keys whose high 17 bits are above their filter's top; the filter is code // cells.
 
-    counts   uint32, (512, filter, 128): by sign and exponent, filter, and the first 7 bits of the fraction
+    counts   uint32, (512, filter, 256): by sign and exponent, filter, and the first 8 bits of the fraction
     top      int64, (filter,): high bits of a key     over   int64, (filter,): how many keys are above it
     """
     for e in range(len(code)):
-        k, high = code[e] // cells, key(bits[e]) >> 16
+        k, high = code[e] // cells, key(bits[e]) >> LOW
         if high > top[k]:
-            counts[high >> 7, k, high & 127] += 1
+            counts[high >> 8, k, high & 255] += 1
             over[k] += 1
 
 
@@ -50,13 +51,26 @@ def rise(counts, top, over, least, n_above):
     for k in range(len(top)):
         while top[k] < least[k] or over[k] > n_above:
             top[k] += 1
-            over[k] -= counts[top[k] >> 7, k, top[k] & 127]
+            over[k] -= counts[top[k] >> 8, k, top[k] & 255]
 
 
 @numba.njit(cache=True, nogil=True)
-def count_low(code, bits, cells, prefix, shift, counts):
-    """Count, into (filter, 256), the 8 bits above `shift` of keys whose bits before them are their filter's prefix."""
+def count_low(code, bits, cells, top, counts):
+    """Count the low 15 bits of those keys whose high bits are their filter's top, uint32, (filter, 2^15)."""
     for e in range(len(code)):
-        k, shifted = code[e] // cells, key(bits[e]) >> shift
-        if shifted >> 8 == prefix[k]:
-            counts[k, shifted & 255] += 1
+        k, its = code[e] // cells, key(bits[e])
+        if its >> LOW == top[k]:
+            counts[k, its & (1 << LOW) - 1] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def choose(counts, rank):
+    """Per filter the number that `rank` others are above, from its counts; 0 where there are not so many."""
+    found = np.zeros(len(counts), np.int64)
+    for k in range(len(counts)):
+        left, low = rank[k], counts.shape[1] - 1
+        while low > 0 and counts[k, low] <= left:
+            left -= counts[k, low]
+            low -= 1
+        found[k] = low
+    return found

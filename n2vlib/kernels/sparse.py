@@ -5,86 +5,123 @@ in its 3 x 3 neighbourhood exceeds the filter's bound: that is every corner of e
 exceed the threshold.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 
 @numba.njit(cache=True, nogil=True)
-def _near(values, height, width, bound, keep):
-    """Mark in `keep` the places whose 3 x 3 neighbourhood holds a value above `bound`; returns how many."""
-    keep[:] = False
-    for y in range(height):
-        for x in range(width):
-            if values[y * width + x] > bound:
-                for v in range(max(y - 1, 0), min(y + 2, height)):
-                    for u in range(max(x - 1, 0), min(x + 2, width)):
-                        keep[v * width + u] = True
-    return keep.sum()
+def _take(values, bounds, total, most, above):
+    """Of one place, all (filter,): add to the sums, raise the maxima, note what is above its bound."""
+    for k in range(values.size):
+        total[k] += values[k]
+        most[k] = max(most[k], values[k])
+        above[k] = values[k] > bounds[k]
+
+
+@numba.njit(cache=True, nogil=True)
+def _or(one, two, three, either):
+    for j in range(either.size):
+        either[j] = one[j] | two[j] | three[j]
+
+
+@numba.njit(cache=True, nogil=True)
+def _add(row, counts):
+    for k in range(counts.size):
+        counts[k] += row[k]
 
 
 @numba.njit(cache=True, nogil=True, parallel=True)
-def _count(activations, highest, bounds):
-    n_images, n_filters, height, width = activations.shape
-    counts = np.zeros((n_images, n_filters), np.int64)
-    for i in numba.prange(n_images):
-        keep = np.zeros(height * width, np.bool_)
-        for k in range(n_filters):
-            if highest[i, k] > bounds[k]:
-                counts[i, k] = _near(activations[i, k].ravel(), height, width, bounds[k], keep)
-    return counts
+def _mark(activations, bounds, keep, pooled, highest, counts):
+    """Fill all but the first two; `keep`, uint8, (image, h, w * filter), marks what has a value above its bound nearby.
 
-
-@numba.njit(cache=True, nogil=True, parallel=True)
-def _fill(activations, bounds, start, counts, code, value):
-    n_images, n_filters, height, width = activations.shape
-    cells = height * width
-    for i in numba.prange(n_images):
-        keep = np.zeros(cells, np.bool_)
-        at = start[i]
-        for k in range(n_filters):
-            if counts[i, k] == 0:
-                continue
-            values = activations[i, k].ravel()
-            _near(values, height, width, bounds[k], keep)
-            for place in range(cells):
-                if keep[place]:
-                    code[at] = k * cells + place
-                    value[at] = values[place]
-                    at += 1
-
-
-def extract(
-    activations: NDArray[np.float32], highest: NDArray[np.float32], bounds: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.float32]]:
-    """Sparse entries of a batch.
-
-    activations float32, (image, filter, h, w); highest, (image, filter), its spatial maxima; bounds, (filter,)
-    Returns     pointers int64, (image + 1,); codes uint32, (entry,); values float32, (entry,)
+    Filters are last, so that every inner loop is over numbers that lie side by side.
     """
-    counts = _count(activations, highest, bounds)
-    pointers = np.concatenate([[0], counts.sum(1).cumsum()]).astype(np.int64)
-    code, value = np.empty(pointers[-1], np.uint32), np.empty(pointers[-1], np.float32)
-    _fill(activations, bounds, pointers, counts, code, value)
-    return pointers, code, value
+    n_images, height, width, n = activations.shape
+    for i in numba.prange(n_images):
+        above = np.zeros((height + 2, (width + 2) * n), np.uint8)
+        wide = np.empty((height + 2, width * n), np.uint8)
+        total, most = np.zeros(n), np.full(n, np.float32(-np.inf))
+        for y in range(height):
+            for x in range(width):
+                _take(activations[i, y, x], bounds, total, most, above[y + 1, (x + 1) * n : (x + 2) * n])
+        for k in range(n):
+            pooled[i, k], highest[i, k] = total[k] / (height * width), most[k]
+        for y in range(height + 2):
+            _or(above[y, : width * n], above[y, n : (width + 1) * n], above[y, 2 * n :], wide[y])
+        for y in range(height):
+            _or(wide[y], wide[y + 1], wide[y + 2], keep[i, y])
+            for x in range(width):
+                _add(keep[i, y, x * n : (x + 1) * n], counts[i])
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _fill(activations, keep, start, code, value):
+    """start   int64, (image, filter): where the entries begin"""
+    n_images, height, width, n = activations.shape
+    for i in numba.prange(n_images):
+        at = start[i].copy()
+        for y in range(height):
+            for x in range(width):
+                values, kept = activations[i, y, x], keep[i, y, x * n : (x + 1) * n]
+                for k in range(n):
+                    if kept[k]:
+                        code[at[k]] = (k * height + y) * width + x
+                        value[at[k]] = values[k]
+                        at[k] += 1
+
+
+class Extracted(NamedTuple):
+    """What is kept of a batch.
+
+    pointers int64, (image + 1,); code uint32 and value float32, (entry,); pooled and highest, the spatial means and
+    maxima, float32, (image, filter)
+    """
+
+    pointers: NDArray[np.int64]
+    code: NDArray[np.uint32]
+    value: NDArray[np.float32]
+    pooled: NDArray[np.float32]
+    highest: NDArray[np.float32]
+
+
+def extract(activations: NDArray[np.float32], bounds: NDArray[np.float32]) -> Extracted:
+    """Sparse entries of a batch and its means and maxima.
+
+    activations   float32, (image, h, w, filter), in this order in memory; bounds, (filter,)
+    """
+    n_images, height, width, n_filters = activations.shape
+    keep = np.empty((n_images, height, width * n_filters), np.uint8)
+    pooled, highest = (np.empty((n_images, n_filters), np.float32) for _ in range(2))
+    counts = np.zeros((n_images, n_filters), np.int32)
+    _mark(activations, bounds, keep, pooled, highest, counts)
+    ends = counts.ravel().cumsum(dtype=np.int64)
+    pointers = np.concatenate([[0], ends[n_filters - 1 :: n_filters]])
+    code, value = np.empty(ends[-1], np.uint32), np.empty(ends[-1], np.float32)
+    _fill(activations, keep, ends.reshape(counts.shape) - counts, code, value)
+    return Extracted(pointers, code, value, pooled, highest)
 
 
 @numba.njit(cache=True, nogil=True)
 def _survivors(pointers, code, value, bounds, height, width):
     cells = height * width
     alive = np.zeros(len(code), np.bool_)
-    scratch, keep = np.empty(cells, np.float32), np.zeros(cells, np.bool_)
+    near = np.zeros((height, width), np.bool_)
     for i in range(len(pointers) - 1):
         start = pointers[i]
         while start < pointers[i + 1]:
-            k, stop = code[start] // cells, start
-            scratch[:] = -np.inf
-            while stop < pointers[i + 1] and code[stop] // cells == k:
-                scratch[code[stop] - k * cells] = value[stop]
+            k, stop = np.int64(code[start]) // cells, start
+            while stop < pointers[i + 1] and code[stop] < (k + 1) * cells:
+                if value[stop] > bounds[k]:
+                    y, x = divmod(np.int64(code[stop]) - k * cells, width)
+                    near[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = True
                 stop += 1
-            _near(scratch, height, width, bounds[k], keep)
-            for e in range(start, stop):
-                alive[e] = keep[code[e] - k * cells]
+            for e in range(start, stop):  # all that is near is among them: it was near a lower bound
+                y, x = divmod(np.int64(code[e]) - k * cells, width)
+                alive[e] = near[y, x]
+                near[y, x] = False
             start = stop
     return alive
 
