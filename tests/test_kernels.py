@@ -12,7 +12,7 @@ from patience import within
 from tiny_book import tiny_book
 
 from n2vlib.making import book
-from n2vlib.making.kernels import CHOICE, WARM
+from n2vlib.making.kernels import CHOICE, WARM, choose
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere kernels are programs of their own")
 TRACES = """
@@ -38,7 +38,8 @@ input()"""
 
 @pytest.fixture
 def warm(monkeypatch):
-    monkeypatch.setenv(CHOICE, WARM)
+    monkeypatch.setenv(CHOICE, "")  # and back again
+    choose(WARM)
 
 
 def said(client, code: str) -> str:

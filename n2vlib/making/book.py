@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 
 from n2vlib.errors import BadInput, near
 from n2vlib.making.chapter_key import chapter_key
-from n2vlib.making.kernels import CHOICE, TIED, WARM
+from n2vlib.making.kernels import TIED, WARM, choose
 from n2vlib.parameters import check_name, check_value, declared_in, differing
 from n2vlib.partial import beside, sweep
 from n2vlib.paths import ROOT
@@ -182,7 +182,7 @@ def run(names: Iterable[str], setting: Setting, jobs: int = 1) -> list[str]:
             print(f"{chapter:<45} unchanged", flush=True)
         else:
             changed.append(chapter)
-    os.environ[CHOICE] = WARM if len(changed) > jobs else TIED
+    choose(WARM if len(changed) > jobs else TIED)
     # Processes: nbclient leaves the event loops of threads open.
     with in_processes(one, changed, jobs) as results:
         return [said for said in results if said]
@@ -212,7 +212,7 @@ def _run(chapter: str, setting: Setting) -> str:
 def run_one(chapter: str, given: Given, setting: Setting) -> Path:
     """Execute one chapter on the setting's parameters and on those given beside them."""
     _sweep(setting)
-    os.environ[CHOICE] = TIED
+    choose(TIED)
     return execute(chapter, parameters_of(chapter, [*setting.given(chapter), *given], setting.root), setting)
 
 

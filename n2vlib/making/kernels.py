@@ -21,7 +21,7 @@ from select import select
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
-from jupyter_client.provisioning import LocalProvisioner
+from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
 from n2vlib.making.child import end_with, tied
 from n2vlib.sources import sources_digest
@@ -33,6 +33,12 @@ _IMPORTED = (
     "n2vlib.analysis.uncertainty", "n2vlib.zoo", "altair", "ipykernel.ipkernel", "scipy.stats", "torchvision",
 )  # fmt: skip
 _NOT_FOR_IMPORTS = ("JPY_", "N2V_", "PYTEST_CURRENT_TEST")  # variables that no module reads while it is imported
+
+
+def choose(name: str) -> None:
+    """From now on this process, and those it starts, start kernels by the provisioner of this name."""
+    os.environ[CHOICE] = name
+    KernelProvisionerFactory.instance().default_provisioner_name = name  # which reads the variable but once
 
 
 class TiedProvisioner(LocalProvisioner):
