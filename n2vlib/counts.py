@@ -49,8 +49,9 @@ def set_counts(layer: Layer, probe: ProbeSet, images: NDArray[np.int64], align_c
     pairs = concept_positions(probe)
     down, across = _taps(layer, probe, align_corners)
     kernel = tally_torch.set_counts if layer.device == "cuda" else tally.set_counts
+    chosen = np.ascontiguousarray(images)  # the kernel is compiled for the kind of array, too
     found = kernel(
-        images, *layer.fired, layer.grid, _labels(probe, pairs), down, across, layer.n_filters, *_sizes(probe)
+        chosen, *layer.fired, layer.grid, _labels(probe, pairs), down, across, layer.n_filters, *_sizes(probe)
     )
     return Counts(found[0], found[1], _annotated(probe, images, pairs))
 
@@ -60,7 +61,7 @@ def dissection_counts(layer: Layer, probe: ProbeSet, way: Convention) -> Counts:
     labels, category = _read_as(probe, way)
     images, pairs = np.arange(len(probe.images)), np.searchsorted(labels.concepts, labels.pair_concept)
     down, across = (_as_float(_plain(each)) for each in dissection_taps(layer, probe, way))
-    thresholds = dissection_thresholds(layer, probe, way)
+    thresholds = dissection_thresholds(layer, probe, way).astype(np.float64)
     kernel = tally_torch.dissection_counts if layer.device == "cuda" else tally.dissection_counts
     intersection, area = kernel(
         images, layer.entries, thresholds, layer.grid, _arrays(labels, pairs), down, across,
