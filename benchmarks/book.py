@@ -1,8 +1,8 @@
-"""What the book costs: processor and wall seconds of every process, by chapter and by what was done, for commits in turn.
+"""What the book costs: processor and wall seconds of every process, by chapter and by what was done, commit by commit.
 
     python benchmarks/book.py                      this commit against c633a93, about 50 minutes on two quiet cores;
                                                    writes its part of benchmarks/RESULTS.md
-    python benchmarks/book.py COMMIT ... --quick   these commits with params/ci.yml; prints the tables and writes nothing
+    python benchmarks/book.py COMMIT ... --quick   these commits with params/ci.yml; prints tables, writes nothing
 
 Each commit is cloned and run from an empty store, an empty data folder and uncompiled kernels. Seconds of a whole tree
 of processes come from the system; what they were spent on, from samples (sampled/sitecustomize.py), which see all but
