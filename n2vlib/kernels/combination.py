@@ -46,12 +46,13 @@ def target_of(layers, local, target):
 
 
 @numba.njit(cache=True, nogil=True)
-def _overlap(z, target):
-    """Pixels where z > 0, and those of them that are annotated."""
-    intersection, predicted = 0, 0
+def _overlap(z, level, target):
+    """Pixels where z > level that are annotated, and all of them."""
+    intersection, predicted = np.uint32(0), np.uint32(0)
     for p in range(len(z)):
-        predicted += z[p] > 0
-        intersection += (z[p] > 0) & (target[p] != 0)
+        above = np.uint32(z[p] > level)
+        predicted += above
+        intersection += above & target[p]
     return intersection, predicted
 
 
@@ -69,7 +70,7 @@ def count_combination(weights, images, local, fired, labels, down, across):
         _combine(weights, code, pointers[i], pointers[i + 1], cells, combined.ravel())
         _upsample(combined, down, across, broad, z)
         target_of(maps[map_ptr[i] : map_ptr[i + 1]], local[example], target)
-        intersection[example], predicted[example] = _overlap(z.ravel(), target)
+        intersection[example], predicted[example] = _overlap(z.ravel(), np.float32(0), target)
     return intersection, predicted
 
 
@@ -92,11 +93,6 @@ def count_at_levels(weights, levels, images, local, fired, labels, down, across)
         _combine(weights, code, pointers[i], pointers[i + 1], cells, combined.ravel())
         _upsample(combined, down, across, broad, z)
         target_of(maps[map_ptr[i] : map_ptr[i + 1]], local[example], target)
-        flat = z.ravel()
-        for p in range(len(flat)):
-            at = 0
-            while at < len(levels) and flat[p] > levels[at]:
-                predicted[example, at] += 1
-                intersection[example, at] += target[p] != 0
-                at += 1
+        for at in range(len(levels)):
+            intersection[example, at], predicted[example, at] = _overlap(z.ravel(), levels[at], target)
     return intersection, predicted
