@@ -10,11 +10,13 @@ from numpy.typing import DTypeLike
 
 
 @contextmanager
-def growing(path: Path, dtype: DTypeLike, row: tuple[int, ...] = ()) -> Iterator[Callable[[np.ndarray], None]]:
-    """A `with` block that gives a function, which appends arrays (n, *row) to the array in the file `path`."""
+def growing(
+    folder: Path, name: str, dtype: DTypeLike, row: tuple[int, ...] = ()
+) -> Iterator[Callable[[np.ndarray], object]]:
+    """A `with` block that gives a function, which appends arrays (n, *row) to the array in `<name>.npy`."""
     described = {"descr": npy.dtype_to_descr(np.dtype(dtype)), "fortran_order": False}
     n = 0
-    with path.open("wb") as file:
+    with (folder / f"{name}.npy").open("wb") as file:
 
         def append(part: np.ndarray) -> None:
             nonlocal n

@@ -59,7 +59,8 @@ class Preprocessing:
         if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[-1] != 3:
             raise BadInput(f"images: {pixels.dtype} {tuple(pixels.shape)}; expected uint8 (image, height, width, 3)")
         x = _resized((pixels if self.channels == 3 else _luma(pixels)).permute(0, 3, 1, 2).float(), self)
-        return (x * (self.range / 255) - _per_channel(self.mean, x)) / _per_channel(self.std, x)
+        # In place: memory that is new for each step costs more than the arithmetic.
+        return x.mul_(self.range / 255).sub_(_per_channel(self.mean, x)).div_(_per_channel(self.std, x))
 
     def record(self) -> dict:
         """The same as JSON values, for keys of stored results and for provenance; bilinear goes without saying."""

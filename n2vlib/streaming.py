@@ -1,7 +1,10 @@
-"""One pass over the images: what several layers of a network put out, kept sparse, batch by batch."""
+"""One pass over the images: what several layers of a network put out, kept sparse, shard by shard."""
 
+import zlib
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,49 +24,55 @@ from n2vlib.tail import Tail, n_above
 if TYPE_CHECKING:
     from n2vlib.networks import Network
 
-BATCH = {"cpu": 16, "cuda": 128}  # images; small batches are the fastest on a CPU. An interrupted run can lose one
-ARRAYS = {"code": np.uint32, "value": np.float32}  # one an entry
-MEANS = ("pooled", "highest")  # float32, (image, filter)
+SHARD = 128  # images; what an interrupted run can lose
+BATCH = {"cpu": 16, "cuda": 128}  # small batches are the fastest on a CPU
+Entries = tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.float32]]  # pointers, codes, values
 
 
 def stream(network: "Network", probe: ProbeSet, wanted: dict[str, Path], tau: float, level: str, device: str) -> None:
-    """One pass over the images for all wanted modules; each writes to its own folder, batch by batch."""
-    n_images, size = len(probe.images), BATCH[device]
+    """One pass over the images for all wanted modules; each writes to its own folder, shard by shard."""
+    n_images = len(probe.images)
     passes = [_Pass(module, folder, n_images, tau, level) for module, folder in wanted.items()]
-    batches = [range(start, min(start + size, n_images)) for start in range(0, n_images, size)]
-    todo = {batch: [layer for layer in passes if not layer.resume(batch)] for batch in batches}
-    todo = {batch: layers for batch, layers in todo.items() if layers}
-    images = probe.batches(size, [i for batch in todo for i in batch])
+    n_shards = -(-n_images // SHARD)
     network.module.to(device)
-    what = f"reading {network.name} {', '.join(wanted)}, {size} images at a time"
-    for batch, layers in bar(todo.items(), what, len(todo)):
-        ready = network.preprocessing(next(images)).to(device, memory_format=torch.channels_last)
-        outputs = run_layers(network.module, [layer.module for layer in layers], ready)
-        for layer in layers:
-            layer.add(batch, outputs.pop(layer.module))
+    layers = ", ".join(wanted)
+    for shard in bar(range(n_shards), f"reading {network.name} {layers}, {SHARD} images at a time", n_shards):
+        todo = [layer for layer in passes if not layer.resume(shard)]
+        if not todo:
+            continue
+        positions = range(shard * SHARD, min((shard + 1) * SHARD, n_images))
+        for images in probe.batches(BATCH[device], positions):
+            ready = network.preprocessing(images).to(device, memory_format=torch.channels_last)
+            outputs = run_layers(network.module, [layer.module for layer in todo], ready)
+            for layer in todo:
+                layer.add(outputs.pop(layer.module))
+        for layer in todo:
+            layer.finish_shard(shard)
     for layer in passes:
-        layer.finish(batches)
+        layer.finish(n_shards)
 
 
 class _Pass:
-    """One layer while it is streamed: its tail; what it kept of each batch lies in a part of its own."""
+    """One layer while it is streamed: its tail, and the shard in work, whose entries go to disk batch by batch."""
 
     def __init__(self, module: str, folder: Path, n_images: int, tau: float, level: str):
         self.module, self.folder, self.n_images, self.tau, self.level = module, folder, n_images, tau, level
         self.tail: Tail | None = None
         self.grid = (0, 0)
+        self.batches: list[dict[str, NDArray]] = []
 
-    def resume(self, batch: range) -> bool:
-        """Take in a finished batch of an earlier run; False where there is none."""
-        kept = read_part(self._part(batch))
-        if kept is None:
+    def resume(self, shard: int) -> bool:
+        """Take in a finished shard of an earlier run; False where there is none."""
+        kept = read_part(self._part(shard))
+        if kept is None or _crc(self._part(shard)) != kept["crc"]:
             return False
         tail = self._started(tuple(int(n) for n in kept["shape"]))
         tail.rise(kept["bounds"])
-        tail.add(kept["code"], kept["value"])
+        for _, code, value in _entries(self._part(shard), kept):
+            tail.add(code, value)
         return True
 
-    def add(self, batch: range, activations: torch.Tensor) -> None:
+    def add(self, activations: torch.Tensor) -> None:
         """Take in a batch, float, (image, filter, h, w)."""
         tail = self._started(tuple(activations.shape[1:]))
         dense = activations.float().contiguous(memory_format=torch.channels_last).cpu().permute(0, 2, 3, 1)
@@ -71,33 +80,49 @@ class _Pass:
         if not np.isfinite(found.pooled).all():
             raise BadInput(f"layer {self.module}: activations are not finite; check the weights and PREPROCESSING")
         tail.add(found.code, found.value)
-        arrays = found._asdict()
-        arrays |= {"bounds": tail.bounds, "shape": np.array([len(tail.bounds), *self.grid])}
-        save_part(self._part(batch), arrays)
+        with (self.folder / "shard.part").open("ab" if self.batches else "wb") as file:
+            file.write(found.code.data)
+            file.write(found.value.data)
+        counts, n_images = np.diff(found.pointers), np.array([len(found.pooled)])
+        self.batches.append({"counts": counts, "batch": n_images, "pooled": found.pooled, "highest": found.highest})
 
-    def finish(self, batches: list[range]) -> None:
-        """Find the thresholds, and write what is near a value above them; parts are read one at a time."""
+    def finish_shard(self, shard: int) -> None:
         assert self.tail is not None
-        parts = [self._part(batch) for batch in batches]
-        bounds = self.tail.settle(_entries(path) for path in parts)
-        n_filters, pointers = len(bounds), [np.zeros(1, np.int64)]
-        with ExitStack() as files:
-            write = {name: files.enter_context(growing(self.folder / f"{name}.npy", ARRAYS[name])) for name in ARRAYS}
-            rows = partial(growing, dtype=np.float32, row=(n_filters,))
-            write |= {name: files.enter_context(rows(self.folder / f"{name}.npy")) for name in MEANS}
-            for path in parts:
-                kept = read_part(path) or {}
-                own, *entries = sparse.prune(kept["pointers"], kept["code"], kept["value"], bounds, self.grid)
-                for name, part in zip(write, (*entries, kept["pooled"], kept["highest"]), strict=True):
-                    write[name](part)
-                pointers.append(pointers[-1][-1] + own[1:])
-        save_arrays(self.folder, pointers=np.concatenate(pointers), bounds=bounds)
-        save_arrays(self.folder, shape=np.array([n_filters, *self.grid]))
-        for path in self.folder.glob("batch-*.npz"):
-            path.unlink()
+        part = self._part(shard)
+        (self.folder / "shard.part").replace(part.with_suffix(".raw"))
+        arrays = {name: np.concatenate([batch[name] for batch in self.batches]) for name in self.batches[0]}
+        arrays |= {"bounds": self.tail.bounds, "shape": np.array([len(self.tail.bounds), *self.grid])}
+        save_part(part, {**arrays, "crc": np.array(_crc(part))})
+        self.batches = []
 
-    def _part(self, batch: range) -> Path:
-        return self.folder / f"batch-{batch.start}-{batch.stop}.npz"
+    def finish(self, n_shards: int) -> None:
+        """Find the thresholds, and write what is near a value above them; entries are read a batch at a time."""
+        assert self.tail is not None
+        shards = [self._part(shard) for shard in range(n_shards)]
+        bounds = self.tail.settle(entries[1:] for entries in chain.from_iterable(map(_entries, shards)))
+        counts = [np.zeros(1, np.int64)]
+        array, row = partial(growing, self.folder), (len(bounds),)
+        with ExitStack() as files:
+            code, value = (files.enter_context(array(*each)) for each in (("code", np.uint32), ("value", np.float32)))
+            means = {name: files.enter_context(array(name, np.float32, row)) for name in ("pooled", "highest")}
+            for shard in shards:
+                kept = read_part(shard) or {}
+                for entries in _entries(shard, kept):
+                    pruned = sparse.prune(*entries, bounds, self.grid)
+                    counts.append(np.diff(pruned[0]))
+                    code(pruned[1])
+                    value(pruned[2])
+                for name, append in means.items():
+                    append(kept[name])
+        save_arrays(self.folder, pointers=np.concatenate(counts).cumsum(), bounds=bounds)
+        save_arrays(self.folder, shape=np.array([len(bounds), *self.grid]))
+        for shard in shards:
+            shard.unlink()
+            shard.with_suffix(".raw").unlink()
+
+    def _part(self, shard: int) -> Path:
+        """What is kept of a shard: its entries lie beside it, with the suffix .raw."""
+        return self.folder / f"shard-{shard}.npz"
 
     def _started(self, shape: tuple[int, ...]) -> Tail:
         if self.tail is None:
@@ -107,6 +132,25 @@ class _Pass:
         return self.tail
 
 
-def _entries(path: Path) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
-    kept = read_part(path) or {}
-    return kept["code"], kept["value"]
+def _entries(part: Path, kept: dict[str, NDArray] | None = None) -> Iterator[Entries]:
+    """The entries of a shard's batches: all codes of a batch, then all its values.
+
+    kept   what lies in `part`, where it has been read
+    """
+    kept = kept or read_part(part) or {}
+    with part.with_suffix(".raw").open("rb") as file:
+        for counts in np.split(kept["counts"], kept["batch"].cumsum()[:-1]):
+            pointers = np.concatenate([[0], counts.cumsum()])
+            yield pointers, np.fromfile(file, np.uint32, pointers[-1]), np.fromfile(file, np.float32, pointers[-1])
+
+
+def _crc(part: Path) -> int:
+    """Of a shard's entries; -1 where there are none."""
+    try:
+        with part.with_suffix(".raw").open("rb") as file:
+            found = 0
+            while block := file.read(1 << 20):
+                found = zlib.crc32(block, found)
+            return found
+    except OSError:
+        return -1

@@ -129,9 +129,11 @@ def test_the_released_level_is_994_of_999(tmp_path):
     np.testing.assert_allclose(layers["1"].thresholds, expected, rtol=1e-5)
 
 
-def test_an_interrupted_pass_resumes_and_ends_the_same(tmp_path, monkeypatch):
+@pytest.mark.parametrize("damaged", [False, True])
+def test_an_interrupted_pass_resumes_and_ends_the_same(tmp_path, monkeypatch, damaged):
     from n2vlib import streaming as module
 
+    monkeypatch.setattr(module, "SHARD", 8)
     monkeypatch.setitem(module.BATCH, "cpu", 4)
     probe = probe_in(tmp_path)
     whole = read_layers(network(), ["1"], probe, tau=TAU, device="cpu", store=Store(str(tmp_path / "whole")))["1"]
@@ -139,7 +141,7 @@ def test_an_interrupted_pass_resumes_and_ends_the_same(tmp_path, monkeypatch):
 
     def failing(*arguments):
         calls.append(1)
-        if len(calls) == 6:
+        if len(calls) == 6:  # in the third shard
             raise KeyboardInterrupt
         return run(*arguments)
 
@@ -148,9 +150,13 @@ def test_an_interrupted_pass_resumes_and_ends_the_same(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         read_layers(network(), ["1"], probe, tau=TAU, device="cpu", store=store)
     done = len(calls)
+    if damaged:
+        entries = next(store.root.glob("activations/*.work/shard-0.raw"))
+        entries.write_bytes(bytes([entries.read_bytes()[0] ^ 1]) + entries.read_bytes()[1:])
     resumed = read_layers(network(), ["1"], probe, tau=TAU, device="cpu", store=store)["1"]
-    assert len(calls) - done == 10 - 5  # what five batches gave was kept
+    assert len(calls) - done == (8 if damaged else 6)  # of ten; one shard or two were kept, of two batches each
     np.testing.assert_array_equal(resumed.thresholds, whole.thresholds)
+    assert not list(resumed.folder.glob("shard*"))
     for ours, theirs in zip(resumed.entries, whole.entries, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 

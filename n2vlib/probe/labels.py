@@ -111,7 +111,7 @@ def _make(folder: Path, cells: Cells, what: dict) -> None:
     shutil.rmtree(work, ignore_errors=True)  # of a run that was killed; we hold the lock
     work.mkdir()
     try:
-        arrays = _decode(work / "maps.npy", cells)
+        arrays = _decode(work, cells)
         for name, array in arrays.items():
             np.save(work / f"{name}.npy", array, allow_pickle=False)
         seal(work, what)
@@ -133,15 +133,15 @@ class _Image:
     area: NDArray[np.int32]
 
 
-def _decode(path: Path, cells: Cells) -> dict[str, np.ndarray]:
-    """Write the maps to `path` one after the other; return the other arrays of LabelMaps."""
+def _decode(folder: Path, cells: Cells) -> dict[str, np.ndarray]:
+    """Write the maps to the folder one after the other; return the other arrays of LabelMaps."""
     known = np.zeros(LARGEST_LABEL + 1, dtype=bool)
     known[0] = known[cells.concepts] = True
     blocks = [cells.cells[start : start + IMAGES_AT_ONCE] for start in range(0, len(cells.cells), IMAGES_AT_ONCE)]
     what = f"label maps, {IMAGES_AT_ONCE} images at a time"
     images: list[_Image] = []
     n_maps = [0]
-    with growing(path, np.uint8, (cells.size[0] * cells.size[1],)) as append:
+    with growing(folder, "maps", np.uint8, (cells.size[0] * cells.size[1],)) as append:
         for block in in_order(lambda block: [_decode_image(row, cells, known) for row in block], blocks, what):
             for image in block:
                 append(image.maps)
