@@ -282,13 +282,18 @@ def test_a_subset_has_the_same_concepts_and_its_own_fingerprint(world):
             probe.subset(bad)
 
 
-def test_batches_give_the_images_in_order(world):
+@pytest.mark.parametrize("most", [0, 2**30])
+def test_batches_give_the_images_in_order_decoded_now_or_before(world, monkeypatch, most):
+    monkeypatch.setattr("n2vlib.probe.MOST_PIXELS", most)
     probe = load_probe(world.root)
     found = np.concatenate([*probe.batches(5)])
     assert found.shape == (24, 48, 48, 3) and found.dtype == np.uint8
     assert all(np.array_equal(found[i], world.images[image]) for i, image in enumerate(probe.images))
     assert [len(batch) for batch in probe.batches(2, [9, 3, 5])] == [2, 1]
     assert np.array_equal(next(probe.batches(2, [9, 3, 5])), found[[9, 3]])
+    monkeypatch.setattr("n2vlib.probe.read_image", None)  # what was decoded before is not decoded again
+    if most:
+        assert np.array_equal(next(load_probe(world.root).batches(24)), found)
 
 
 def test_a_concept_is_found_by_name_or_number(copy, world):

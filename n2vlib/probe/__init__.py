@@ -4,8 +4,9 @@
 """
 
 import importlib
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -18,10 +19,12 @@ from filelock import FileLock
 from numpy.typing import ArrayLike, NDArray
 
 from n2vlib.errors import BadInput, near
+from n2vlib.npy import growing
 from n2vlib.output import writing_into
 from n2vlib.partial import sweep
 from n2vlib.paths import data_root, resolve
 from n2vlib.probe.files import check_files, fingerprint, named_files
+from n2vlib.probe.kept import kept
 from n2vlib.probe.labels import IMAGES_AT_ONCE, Cells, LabelMaps, label_maps
 from n2vlib.probe.pictures import read_image
 from n2vlib.probe.problems import raising
@@ -34,10 +37,12 @@ from n2vlib.probe.reader import (
     read_index,
     segmentable,
 )
-from n2vlib.probe.threads import ahead
+from n2vlib.probe.threads import ahead, in_order
 from n2vlib.sources import sources_digest
 
 WORLD_IMAGES = 4000
+MOST_PIXELS = 2**30  # bytes of decoded images that are kept on disk
+FORMAT = 1  # part of the name of their folder: raise it when images are decoded in another way
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +79,8 @@ class ProbeSet:
         return f"ProbeSet({self.name!r}, {len(self)} images, {len(self.concepts)} concepts, {self.fingerprint[:8]})"
 
     def __getstate__(self) -> dict:
-        # Without the memory map: whoever unpickles this opens it again.
-        return {name: value for name, value in self.__dict__.items() if name != "labels"}
+        # Without the memory maps: whoever unpickles this opens them again.
+        return {name: value for name, value in self.__dict__.items() if name not in ("labels", "pixels")}
 
     @cached_property
     def labels(self) -> LabelMaps:
@@ -107,17 +112,38 @@ class ProbeSet:
         return read_image(self.root / "images" / self.images[i], self.image_size)
 
     def batches(self, size: int, positions: Sequence[int] | None = None) -> Iterator[NDArray[np.uint8]]:
-        """Images uint8 (image, ih, iw, 3), at most `size` at a time, decoded ahead in other threads.
+        """Images uint8 (image, ih, iw, 3), at most `size` at a time; decoded before, or ahead in other threads.
 
         positions   the images wanted, in this order; all where None
         """
-        wanted = range(len(self)) if positions is None else positions
-        batches = [wanted[start : start + size] for start in range(0, len(wanted), size)]
+        wanted = np.arange(len(self)) if positions is None else np.asarray(positions)
+        batches = (wanted[start : start + size] for start in range(0, len(wanted), size))
+        if (pixels := self.pixels) is not None:
+            yield from (pixels[batch] for batch in batches)
+            return
         # A task is a few images, so that every core has one and few decoded images wait, whatever the batch's size.
         tasks = [[batch[at : at + IMAGES_AT_ONCE] for at in range(0, len(batch), IMAGES_AT_ONCE)] for batch in batches]
-        parts = ahead(lambda some: np.stack([self.image(int(i)) for i in some]), [*chain.from_iterable(tasks)])
+        parts = ahead(self._decoded, [*chain.from_iterable(tasks)])
         for batch in tasks:
             yield np.concatenate([next(parts) for _ in batch])
+
+    @cached_property
+    def pixels(self) -> NDArray[np.uint8] | None:
+        """All images, uint8 (image, ih, iw, 3), decoded on first use and then kept on disk, memory mapped; None where
+        they would take more than MOST_PIXELS bytes."""
+        if len(self) * math.prod(self.image_size) * 3 > MOST_PIXELS:
+            return None
+        folder = kept("images", f"{self.fingerprint[:16]}-{FORMAT}", {"images of": self.fingerprint}, self._decode_into)
+        return np.asarray(np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False))
+
+    def _decode_into(self, folder: Path) -> None:
+        blocks = [range(at, min(at + IMAGES_AT_ONCE, len(self))) for at in range(0, len(self), IMAGES_AT_ONCE)]
+        with growing(folder, "pixels", np.uint8, (*self.image_size, 3)) as append:
+            for part in in_order(self._decoded, blocks, f"decoding {self.name}, {IMAGES_AT_ONCE} images at a time"):
+                append(part)
+
+    def _decoded(self, positions: Iterable[int]) -> NDArray[np.uint8]:
+        return np.stack([self.image(int(i)) for i in positions])
 
     def annotated(self, concept: str | int | np.integer, i: int) -> NDArray[np.bool_]:
         """Where image i shows the concept: bool, (sh, sw). The union over the maps of all categories, or everywhere."""

@@ -4,24 +4,20 @@ An image shows few of the concepts, so its maps are kept as bytes: a local index
 same pass notes which image holds which concept and how many of its pixels, in both directions.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from n2vlib.errors import BadInput
 from n2vlib.npy import growing
-from n2vlib.output import writing_into
-from n2vlib.paths import data_root
+from n2vlib.probe.kept import kept
 from n2vlib.probe.layout import LARGEST_LABEL, MOST_LABELS
 from n2vlib.probe.pictures import read_map
 from n2vlib.probe.reader import has_zero, items_of
 from n2vlib.probe.threads import in_order
-from n2vlib.sealed import intact, seal, set_aside, sync
 
 FORMAT = 3  # part of the cache's folder name: raise it when what is written below changes
 IMAGES_AT_ONCE = 16  # decoded by one task of the thread pool
@@ -91,11 +87,8 @@ class Cells:
 
 def label_maps(fingerprint: str, cells: Cells) -> LabelMaps:
     """The label maps of a probe set: from the cache, or decoded into it. Two processes at once decode once."""
-    folder, what = data_root() / "labels" / f"{fingerprint[:16]}-{FORMAT}", {"labels of": fingerprint}
-    if not intact(folder, what):
-        with writing_into(folder.parent, "N2V_DATA"), FileLock(folder.with_suffix(".lock")):
-            if not intact(folder, what):
-                _make(folder, cells, what)
+    name = f"{fingerprint[:16]}-{FORMAT}"
+    folder = kept("labels", name, {"labels of": fingerprint}, lambda work: _decode(work, cells))
     arrays = {field.name: _load(folder / f"{field.name}.npy") for field in fields(LabelMaps)}
     return LabelMaps(**arrays)
 
@@ -104,23 +97,6 @@ def _load(path: Path) -> np.ndarray:
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     # Pointers are looked up one by one, which a memory map makes slow; only the maps are large.
     return array if path.stem == "maps" else np.array(array)
-
-
-def _make(folder: Path, cells: Cells, what: dict) -> None:
-    work = folder.with_suffix(".partial")
-    shutil.rmtree(work, ignore_errors=True)  # of a run that was killed; we hold the lock
-    work.mkdir()
-    try:
-        arrays = _decode(work, cells)
-        for name, array in arrays.items():
-            np.save(work / f"{name}.npy", array, allow_pickle=False)
-        seal(work, what)
-        if folder.exists():
-            set_aside(folder)
-        work.rename(folder)
-        sync(folder.parent)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 @dataclass
@@ -133,8 +109,8 @@ class _Image:
     area: NDArray[np.int32]
 
 
-def _decode(folder: Path, cells: Cells) -> dict[str, np.ndarray]:
-    """Write the maps to the folder one after the other; return the other arrays of LabelMaps."""
+def _decode(folder: Path, cells: Cells) -> None:
+    """Write the arrays of LabelMaps, the maps one after the other."""
     known = np.zeros(LARGEST_LABEL + 1, dtype=bool)
     known[0] = known[cells.concepts] = True
     blocks = [cells.cells[start : start + IMAGES_AT_ONCE] for start in range(0, len(cells.cells), IMAGES_AT_ONCE)]
@@ -147,7 +123,9 @@ def _decode(folder: Path, cells: Cells) -> dict[str, np.ndarray]:
                 append(image.maps)
                 n_maps.append(len(image.maps))
                 images.append(_Image(image.maps[:0], image.concept, image.local, image.area))
-    return {"map_ptr": np.cumsum(n_maps, dtype=np.int64), **_tables(images, cells.concepts)}
+    arrays = {"map_ptr": np.cumsum(n_maps, dtype=np.int64), **_tables(images, cells.concepts)}
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
 
 
 def _tables(images: Sequence[_Image], concepts: NDArray[np.int32]) -> dict[str, np.ndarray]:
