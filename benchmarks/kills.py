@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import results
@@ -31,6 +32,7 @@ import small
 SAME, OTHER, FAILS, PROCESS, FILES = "same bytes", "other bytes", "fails", "process left", "files left"
 ENDS = (SAME, OTHER, FAILS, PROCESS, FILES)
 PATIENCE = 5  # seconds in which what a killed process started must end
+NO_CONTENT = ("*.lock", "*/fingerprints/*.txt")
 MOST = 3  # kills before a run may end
 
 
@@ -112,7 +114,7 @@ def on_disk(folder: Path) -> small.Results:
     """Every file and folder below a folder; locks are no content, and memos are named after times of files."""
     folders = {path.relative_to(folder).as_posix(): "" for path in folder.rglob("*") if path.is_dir()}
     found = folders | small.contents(folder)
-    return {name: what for name, what in found.items() if not name.endswith(("lock", "txt"))}
+    return {name: what for name, what in found.items() if not any(fnmatch(name, other) for other in NO_CONTENT)}
 
 
 def killed(child: int, moment: float) -> bool:

@@ -27,7 +27,7 @@ def beside(target: Path) -> Iterator[Path]:
         yield folder / target.name
     finally:
         lock.release()
-        shutil.rmtree(folder, ignore_errors=True)
+        _delete(folder)
 
 
 def sweep(*folders: Path) -> None:
@@ -37,7 +37,7 @@ def sweep(*folders: Path) -> None:
             partial.rmdir()  # of a run that died before it took its lock; a living one makes another
         if (partial / _LOCK).is_file():
             with suppress(Timeout, OSError), FileLock(partial / _LOCK, timeout=0):
-                shutil.rmtree(partial, ignore_errors=True)
+                _delete(partial)
 
 
 def _own_folder(target: Path) -> tuple[Path, FileLock]:
@@ -51,3 +51,14 @@ def _own_folder(target: Path) -> tuple[Path, FileLock]:
             if (folder / _LOCK).exists():
                 return folder, lock
         lock.release()
+
+
+def _delete(folder: Path) -> None:
+    """The lock goes last: where this run dies meanwhile, the next one still sees that the folder is a dead run's."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != _LOCK:
+                path.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)

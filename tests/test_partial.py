@@ -36,6 +36,35 @@ for function, *arguments in [(write_file, "page.html", "half"), (fingerprint, ""
     if os.fork() == 0:
         function(Path(sys.argv[1], arguments[0]), *arguments[1:])
     os.wait()"""
+DELETES = """import os, sys
+from itertools import count
+from pathlib import Path
+from n2vlib.partial import beside, sweep
+
+def dying(function, ends):
+    def called(*arguments, **options):
+        if next(ends) == 0:
+            os._exit(1)
+        return function(*arguments, **options)
+    return called
+
+root = Path(sys.argv[1])
+for calls in range(99):
+    if (child := os.fork()) == 0:
+        with beside(root / "set") as made:
+            (made / "deep").mkdir(parents=True)
+            for name in "abcdz":
+                (made.parent / name).touch()
+                (made / "deep" / name).touch()
+            ends = count(calls, -1)
+            os.unlink, os.rmdir = dying(os.unlink, ends), dying(os.rmdir, ends)
+        os._exit(0)
+    ended = os.waitpid(child, 0)[1] == 0
+    before = len(list(root.iterdir()))
+    sweep(root)
+    print(calls, ended, before, len(list(root.iterdir())))
+    if ended:
+        break"""
 STARTS = """import subprocess, sys
 from n2vlib.making.child import tied
 child = subprocess.Popen(tied([sys.executable, "-c", sys.argv[1]]))
@@ -69,6 +98,15 @@ def test_a_set_that_a_run_had_drawn_before_it_died_is_refused_and_the_partial_fo
     with pytest.raises(BadInput, match="already there"):
         write(tmp_path / "set", [], {})
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_run_that_dies_while_it_deletes_its_partial_folder_leaves_one_that_is_swept(tmp_path):
+    """It dies at each of its deletions in turn."""
+    told = subprocess.run([sys.executable, "-c", DELETES, str(tmp_path)], capture_output=True, text=True, check=True)
+    *deaths, whole = [line.split() for line in told.stdout.splitlines()]
+    assert len(deaths) == 14 and whole[1:] == ["True", "0", "0"]  # 11 files with the lock, 3 folders
+    assert [death[1:] for death in deaths] == [["False", "1", "0"]] * 14
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
