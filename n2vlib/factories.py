@@ -14,8 +14,9 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -256,13 +257,20 @@ def _import(where: str, network: str) -> ModuleType:
         raise BadInput(f"NETWORK {network}: {failure}; install it, or write path/file.py:function") from failure
 
 
+class _Uncompiled(SourceFileLoader):
+    """Compiles the file each time: what Python keeps compiled it tells from an edited file by second and size only."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _run_file(path: Path, network: str) -> ModuleType:
     """The module of a Python file; files beside it can be imported from it."""
     if not path.is_file():
         raise BadInput(f"NETWORK {network}: no file {path}")
     name = f"n2v_network_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Uncompiled(name, str(path)))
+    if path.suffix != ".py" or spec is None or spec.loader is None:
         raise BadInput(f"NETWORK {network}: {path} is not a Python file")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.parent))

@@ -27,8 +27,10 @@ try:
 except ValueError as error:
     print(error)
 """
-ENDLESS = """from n2vlib.pool import in_processes
+ENDLESS = """import signal
+from n2vlib.pool import in_processes
 from slow import work
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
 with in_processes(work, ["."] * 9, 2) as results:
     print(*results)
 """
