@@ -10,6 +10,7 @@ from bench import BATCH, TAU, Bench, read
 from numpy.typing import NDArray
 from rows import Row, Seconds, timed, timed_in_turn, timed_often
 
+from n2vlib import probe
 from n2vlib.conventions import HALF_PIXEL, IN_IMAGE, Convention
 from n2vlib.kernels import sparse
 from n2vlib.methods import dissection, single_filter
@@ -21,6 +22,7 @@ from n2vlib.tail import Tail, n_above
 def probe_stage(bench: Bench) -> list[Row]:
     """Reading a layer, thresholds and storing included, against decode and forward pass and nothing else."""
     shown, layers = bench.network.preprocessing, bench.network.module.get_submodule("features")[:12]  # type: ignore[index]
+    probe.MOST_PIXELS = 0  # images are decoded each time, as on the other side
     (dense, bare), (layer, ours) = timed_in_turn(
         lambda: reference.bare_forward(bench.broden, layers, BATCH, shown.mean, shown.std),
         lambda: read(bench.network, bench.probe, bench.fresh_store()),

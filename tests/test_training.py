@@ -10,6 +10,7 @@ from measured import annotated, measure
 
 from n2vlib.alignment import largest_weights
 from n2vlib.errors import BadInput
+from n2vlib.kernels import training
 from n2vlib.methods import classification, segmentation
 from n2vlib.methods.segmentation import Options
 
@@ -59,6 +60,21 @@ def test_a_subset_learns_anew_with_the_filters_of_largest_weight_and_leaves_the_
         np.testing.assert_allclose(found.weights.loc[number], expected, atol=2e-6)
         assert not found.weights.loc[number][~kept].any()
     assert set(found.scores["n_filters"]) == {2}
+
+
+def test_of_chosen_filters_only_what_fired_in_the_concepts_images_is_kept():
+    fired = np.zeros((5, 3, 2, 2), np.bool_)  # image, filter, row, column
+    fired[[0, 1, 1, 1, 2, 3, 4], [0, 0, 1, 2, 2, 2, 2], [0, 1, 0, 1, 0, 1, 1], [0, 0, 1, 1, 0, 0, 1]] = True
+    image, code = np.nonzero(fired.reshape(5, 12))
+    pointers = np.searchsorted(image, np.arange(6))
+    chosen = np.array([True, False, True])
+    ends, kept = training.fired_of(chosen, np.array([1, 3]), pointers, code.astype(np.uint32), 4)
+    found = np.zeros((5, 12), np.bool_)
+    found[np.repeat(np.arange(5), np.diff(ends)), kept] = True
+    expected = fired & chosen[:, None, None]
+    expected[[0, 2, 4]] = False
+    np.testing.assert_array_equal(found.reshape(fired.shape), expected)
+    assert (ends[0], ends[-1], len(kept)) == (0, 3, 3)
 
 
 def test_of_equal_weights_the_lower_filters_are_kept():

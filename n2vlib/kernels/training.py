@@ -59,6 +59,26 @@ def _slope_of_log_loss(z, power, words, here, beside):
 
 
 @numba.njit(cache=True, nogil=True)
+def fired_of(chosen, images, pointers, code, cells):
+    """What the chosen filters fired in some images (ascending): pointers and codes; nothing in the other images.
+
+    chosen   bool, (filter,)     images   those of one concept: far fewer than all, whose entries are not looked at
+    """
+    ends, room = np.zeros_like(pointers), 1
+    for i in images:
+        room += pointers[i + 1] - pointers[i]
+    kept, n = np.empty(room, code.dtype), 0
+    for i in images:
+        for e in range(pointers[i], pointers[i + 1]):
+            kept[n] = code[e]  # the next entry takes its place unless it is of a chosen filter
+            n += chosen[code[e] // np.uint32(cells)]
+        ends[i + 1] = n
+    for i in range(1, len(ends)):
+        ends[i] = max(ends[i], ends[i - 1])
+    return ends, kept[:n]
+
+
+@numba.njit(cache=True, nogil=True)
 def _events(images, fired):
     """What fired in the examples: pointers (example + 1,), filters and cells, divided once for all epochs."""
     pointers, code, height, width = fired

@@ -152,8 +152,8 @@ class _Trainer:
         if self.chosen is not None:
             chosen = self.chosen[np.searchsorted(self.concepts, concept)]
             weights[~chosen] = 0
-            kept = chosen[code // np.uint32(np.prod(self.layer.grid))]
-            pointers, code = np.append(0, np.cumsum(kept))[pointers], code[kept]
+            images, cells = self._image[self.pairs_of(concept)], int(np.prod(self.layer.grid))
+            pointers, code = training.fired_of(chosen, images, pointers, code, cells)
         return pointers, code, *self.layer.grid
 
     def _taps(self) -> tuple[tuple, tuple]:
