@@ -11,6 +11,7 @@ from jupyter_client.manager import start_new_kernel
 from patience import within
 from tiny_book import tiny_book
 
+from n2vlib.errors import BadInput
 from n2vlib.making import book
 from n2vlib.making.kernels import CHOICE, WARM, choose
 
@@ -84,3 +85,8 @@ def test_a_kernel_that_dies_fails_its_chapter_and_the_next_one_runs(tmp_path):
         (failure,) = book.run(["book/one", "book/two"], setting)
     assert "book/one" in failure and "died" in failure
     assert setting.executed("book/two").exists()
+
+
+def test_an_environment_that_was_made_for_an_older_version_is_told_what_to_do():
+    with pytest.raises(BadInput, match="n2v-older.*pip install -e ."):
+        choose("n2v-older")

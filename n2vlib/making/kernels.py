@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from select import select
 from typing import Any
@@ -24,6 +25,7 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from n2vlib.errors import BadInput
 from n2vlib.making.child import end_with, tied
 from n2vlib.sources import sources_digest
 
@@ -38,6 +40,8 @@ _NOT_FOR_IMPORTS = ("JPY_", "N2V_", "PYTEST_CURRENT_TEST")  # variables that no 
 
 def choose(name: str) -> None:
     """From now on this process, and those it starts, start kernels by the provisioner of this name."""
+    if name not in entry_points(group=KernelProvisionerFactory.GROUP_NAME).names:
+        raise BadInput(f"this environment knows no {name} to start kernels by; run `pip install -e .` once more")
     os.environ[CHOICE] = name
     KernelProvisionerFactory.instance().default_provisioner_name = name  # which reads the variable but once
 
