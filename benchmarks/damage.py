@@ -240,7 +240,7 @@ def main() -> int:
     parser.add_argument("--number", type=int, help="how many damages (default 1,000)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    small.compile_kernels()
+    small.prepare()
     number = options.number or (50 if options.quick else 1000)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         done = campaign(Path(folder).resolve(), number, options.seed)

@@ -38,33 +38,42 @@ MOST = 3  # kills before a run may end
 
 @dataclass(frozen=True)
 class Part:
-    """What is killed: a function that runs it, the folder it writes into, and its share of all kills."""
+    """What is killed: its share of all kills, the folder it writes into, what runs it, and what is done before."""
 
     name: str
     share: float
     folder: Path
     run: Callable[[], small.Results]
+    before: Callable[[], object] = lambda: None
 
 
 def parts(root: Path) -> list[Part]:
     for name in ("measured", "drawn", "drawn by two"):
         (root / name).mkdir()
-    setting = small.make_book(root)
+    setting, pages = small.make_book(root), root / "book"
     return [
         Part("measuring", 0.3, root / "measured", lambda: small.measure(root / "measured")),
         Part("drawing the world", 0.25, root / "drawn", lambda: small.draw(root / "drawn")),
         Part("drawing by two processes", 0.05, root / "drawn by two", lambda: small.draw(root / "drawn by two", 1)),
-        Part("executing two chapters at a time", 0.1, root / "book", lambda: small.execute(setting, 2)),
-        Part("building the site", 0.3, root / "book", lambda: small.build(setting)),
+        Part("executing three chapters at a time", 0.1, pages, lambda: small.execute(setting, 3)),
+        Part(
+            "executing two, in forked kernels",
+            0.02,
+            pages,
+            lambda: small.execute(setting, 2),
+            lambda: shutil.rmtree(setting.out, ignore_errors=True),
+        ),
+        Part("building the site", 0.28, pages, lambda: small.build(setting), lambda: build_older_site(setting)),
     ]
 
 
-def prepare_site(part: Part) -> None:
-    """An older site, of another first page."""
-    index = part.folder / "book/index.md"
+def build_older_site(setting) -> None:
+    """Of another first page, and of executed chapters."""
+    index = setting.root / "book/index.md"
     text = index.read_text(encoding="utf-8")
     index.write_text("# An older book\n", encoding="utf-8")
-    small.in_a_fork(part.run)
+    small.in_a_fork(small.execute, setting)
+    small.in_a_fork(small.build, setting)
     index.write_text(text, encoding="utf-8")
 
 
@@ -168,12 +177,11 @@ def campaign(root: Path, number: int, seed: int) -> list[tuple[str, str]]:
     """Kill each part its share of `number` times: (part, how it ended), one a kill."""
     rng, done = random.Random(seed), []
     small.without_sphinx()
-    for part in parts(root):
-        last = part.name == "building the site"
-        if not (left := number - len(done) if last else int(part.share * number)):
+    *first, last = parts(root)
+    for part in [*first, last]:
+        if not (left := number - len(done) if part is last else int(part.share * number)):
             continue
-        if last:
-            prepare_site(part)
+        part.before()
         trial = Trial(part, root / "kept")
         print(f"{part.name}: {trial.seconds:.1f} s without a kill", flush=True)
         while left:
@@ -202,7 +210,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     adopt_orphans()
-    small.compile_kernels()
+    small.prepare()
     number = options.number or (10 if options.quick else 200)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         os.environ["JUPYTER_RUNTIME_DIR"] = f"{folder}/jupyter"  # where killed kernels leave their connection files

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import tempfile
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import torch
+from numba.core.registry import cpu_target
 from torch import nn
 
 from n2vlib import load_probe, report, world
@@ -27,6 +29,7 @@ from n2vlib.methods import classification, dissection, segmentation, single_filt
 from n2vlib.networks import Network
 from n2vlib.paths import ROOT
 from n2vlib.preprocessing import Preprocessing
+from n2vlib.sources import sources_digest
 from n2vlib.store import Store
 
 IMAGES, CHAPTERS = 32, ("one", "two", "three")
@@ -35,9 +38,9 @@ Results = dict[str, str]  # name -> sha256 of the content
 
 
 def network() -> Network:
-    """Six filters on 14 x 14 and eight on 7 x 7."""
+    """Six filters on 14 x 14 and four on 7 x 7."""
     torch.manual_seed(0)
-    module = nn.Sequential(nn.Conv2d(3, 6, 8, 8), nn.ReLU(), nn.Conv2d(6, 8, 3, 2, 1), nn.ReLU())
+    module = nn.Sequential(nn.Conv2d(3, 6, 8, 8), nn.ReLU(), nn.Conv2d(6, 4, 3, 2, 1), nn.ReLU())
     return Network("random", module, Preprocessing((112, 112), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 1), "random")
 
 
@@ -124,13 +127,22 @@ def without_sphinx() -> None:
     builder._sphinx = lambda stage, site: shutil.copytree(stage, site) and None
 
 
-def compile_kernels() -> None:
-    """Measure once in another process: a fork of one whose threads compile can hang."""
+def prepare() -> None:
+    """Before the first fork: what every child would read anew is read here, code and numba's types.
+
+    Kernels are compiled in another process: a fork of one whose threads compile can hang.
+    """
     code = (
         "import small, sys, tempfile; from pathlib import Path; small.measure(Path(tempfile.mkdtemp(dir=sys.argv[1])))"
     )
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-c", code, folder], cwd=Path(__file__).parent, check=True)
+    sources_digest(
+        ["n2vlib.report", "n2vlib.world", "n2vlib.methods", uncertainty.__name__, "n2vlib.making.chart_mime"]
+    )
+    for context in (cpu_target.typing_context, cpu_target.target_context):
+        context.refresh()  # type: ignore[attr-defined]
+    import_module("papermill")
 
 
 def in_a_fork(function, *arguments) -> Results | None:
