@@ -51,6 +51,14 @@ def test_executed_copies_hold_no_times_and_no_paths(tmp_path):
     assert str(tmp_path) not in text and "duration" not in text and "iopub" not in text
 
 
+def test_one_stream_is_one_output_however_slowly_it_was_written(tmp_path):
+    said = 'import sys, time\nprint("a", flush=True)\ntime.sleep(0.5)\nprint("b", flush=True)\ndisplay(1)\nprint("c")'
+    setting = tiny_book(tmp_path, one=said)
+    assert book.run(["book/one"], setting) == []
+    outputs = nbformat.read(setting.executed("book/one"), as_version=4).cells[-1].outputs
+    assert [o.get("text", o.output_type) for o in outputs] == ["a\nb\n", "display_data", "c\n"]
+
+
 def test_a_failure_is_one_line_with_chapter_cell_and_error_and_the_others_still_run(tmp_path):
     setting = tiny_book(tmp_path, one="raise KeyError('no\\nsuch filter')", two="print('two')")
     failures = book.run(["book/one", "book/two"], setting)

@@ -245,14 +245,27 @@ def _declared(chapter: str, root: Path) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def _without_traces(notebook: NotebookNode) -> NotebookNode:
-    """Times, paths and random names taken out: copies can be downloaded, and are the same when executed again."""
+    """Times, paths, random names and cuts of streams taken out: copies can be downloaded, and are the same when executed again."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = "injected-parameters"
         for trace in ("papermill", "execution"):
             cell.metadata.pop(trace, None)
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
     return notebook
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Outputs with neighbouring pieces of one stream put together: where a kernel cuts it depends on time."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        if joined and output.output_type == "stream" and output.get("name") == joined[-1].get("name"):
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _first_line(text: str) -> str:
