@@ -96,11 +96,10 @@ def whole_run(network: Network, probe: ProbeSet, store: Store, epochs: int = EPO
 
 
 def use_cores(cores: int) -> None:
-    """Both sides compute on this many cores: torch's and numba's threads, and where the system can, the process."""
-    import numba
+    """Both sides compute on this many cores: torch's threads and ours, and where the system can, the process."""
     import torch
 
     torch.set_num_threads(cores)
-    numba.set_num_threads(cores)
+    os.environ["OMP_NUM_THREADS"] = str(cores)
     if hasattr(os, "sched_setaffinity"):  # the library's own pools start a thread for each core of the machine
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])

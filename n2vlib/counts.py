@@ -1,8 +1,9 @@
 """Pixel counts of a layer's filters against a probe set's concepts, from whichever kernel fits the device."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-import numba
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -12,11 +13,12 @@ from n2vlib.conventions import ANCHORED, ZERO_PADDED, Convention
 from n2vlib.errors import BadInput
 from n2vlib.iou import Taps, anchored, iou_of_counts, taps, zero_padded
 from n2vlib.kernels import tally, tally_torch
-from n2vlib.kernels.upsampled import upsampled_thresholds
+from n2vlib.kernels.upsampled import upsampled_threshold
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.labels import LabelMaps
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
 from n2vlib.tail import n_above
+from n2vlib.threads import ahead, each_of, shares
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,9 @@ def set_counts(layer: Layer, probe: ProbeSet, images: NDArray[np.int64], align_c
     """
     pairs = concept_positions(probe)
     down, across = _taps(layer, probe, align_corners)
-    kernel = tally_torch.set_counts if layer.device == "cuda" else tally.set_counts
-    chosen = np.ascontiguousarray(images)  # the kernel is compiled for the kind of array, too
-    found = kernel(
-        chosen, *layer.fired, layer.grid, _labels(probe, pairs), down, across, layer.n_filters, *_sizes(probe)
-    )
+    kernel = _summed(tally.set_counts) if layer.device != "cuda" else tally_torch.set_counts
+    labels, sizes = _labels(probe, pairs), (layer.n_filters, len(probe.concepts))
+    found = kernel(images, *layer.fired, layer.grid, labels, down, across, *sizes)
     return Counts(found[0], found[1], _annotated(probe, images, pairs))
 
 
@@ -62,10 +62,10 @@ def dissection_counts(layer: Layer, probe: ProbeSet, way: Convention) -> Counts:
     images, pairs = np.arange(len(probe.images)), np.searchsorted(labels.concepts, labels.pair_concept)
     down, across = (_as_float(_plain(each)) for each in dissection_taps(layer, probe, way))
     thresholds = dissection_thresholds(layer, probe, way).astype(np.float64)
-    kernel = tally_torch.dissection_counts if layer.device == "cuda" else tally.dissection_counts
+    kernel = _summed(tally.dissection_counts) if layer.device != "cuda" else tally_torch.dissection_counts
     intersection, area = kernel(
         images, layer.entries, thresholds, layer.grid, _arrays(labels, pairs), down, across,
-        category, len(probe.categories), len(category), numba.get_num_threads(), way.counts,
+        category, len(probe.categories), len(category), way.counts,
     )  # fmt: skip
     annotated = np.rint(np.bincount(pairs, labels.pair_area, minlength=len(category))).astype(np.int64)
     named = labels.concepts > 0
@@ -106,7 +106,8 @@ def dissection_thresholds(layer: Layer, probe: ProbeSet, way: Convention) -> NDA
     down, across = (_as_float(_plain(each)) for each in dissection_taps(layer, probe, way))
     bounds = layer.at(layer.floor).thresholds
     rank = n_above(layer.tau, layer.n_images * int(np.prod(probe.label_size)), layer.level)
-    found = upsampled_thresholds(layer.entries, bounds, layer.grid, down, across, rank)
+    one = partial(upsampled_threshold, entries=layer.entries, grid=layer.grid, down=down, across=across, n_above=rank)
+    found = np.array([*ahead(lambda k: one(k, bound=float(bounds[k])), range(layer.n_filters))])
     missing = np.isnan(found)
     # A filter that is zero almost everywhere: its T_k is that zero.
     if (bounds[missing] != 0).any() or (bounds < 0).any():
@@ -125,9 +126,11 @@ def pair_counts(
     filter_of   int64, (concept,), -1 for none
     """
     down, across = _taps(layer, probe, align_corners)
-    return tally.pair_counts(
-        filter_of, *layer.fired, layer.grid, _labels(probe, concept_positions(probe)), down, across
-    )
+    labels, images = _labels(probe, concept_positions(probe)), np.arange(len(probe.images))
+    found = np.zeros((2, len(labels[-1])), np.int64)
+    shared = filter_of, *layer.fired, layer.grid, labels, down, across, *found
+    each_of(lambda of: tally.pair_counts(images[of], *shared), shares(len(images)))
+    return found[0], found[1]
 
 
 def _labels(probe: ProbeSet, pairs: NDArray[np.int64]) -> tuple:
@@ -152,8 +155,14 @@ def _as_float(taps: tuple) -> tuple:
     return i0, i1, w0.astype(np.float64), w1.astype(np.float64), den, first
 
 
-def _sizes(probe: ProbeSet) -> tuple[int, int]:
-    return len(probe.concepts), numba.get_num_threads()
+def _summed(kernel: Callable[..., tuple]) -> Callable[..., list[NDArray[np.int64]]]:
+    """The kernel over some images, which come first among its arguments: shared out among threads, and added up."""
+
+    def counts(images: NDArray[np.int64], *rest: object) -> list[NDArray[np.int64]]:
+        parts = each_of(lambda of: kernel(np.ascontiguousarray(images[of]), *rest), shares(len(images)))
+        return [np.sum(part, axis=0) for part in zip(*parts, strict=True)]
+
+    return counts
 
 
 def _annotated(probe: ProbeSet, images: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -9,7 +9,6 @@ next one. A damaged entry is said, set aside and made anew (sealed.py).
 
 import hashlib
 import json
-import os
 import platform
 import zlib
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ from n2vlib.paths import store_root
 from n2vlib.progress import bar
 from n2vlib.sealed import intact, seal, set_aside, sync
 from n2vlib.sources import sources_digest
+from n2vlib.threads import cores
 
 COMPUTING = ("n2vlib", "torch", "numpy", "numba")
 
@@ -127,17 +127,12 @@ def in_chunks(
     chunks = [items[start : start + size] for start in range(0, len(items), size)]
     paths = [work / f"chunk-{i}.npz" for i in range(len(chunks))]
     waiting = [(path, chunk) for path, chunk in zip(paths, chunks, strict=True) if read_part(path) is None]
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for path, chunk in bar(waiting, what, len(waiting)):
             save_part(path, _joined(list(pool.map(compute, chunk))))
     save_arrays(work, **_joined([read_part(path) or {} for path in paths]))
     for path in paths:
         path.unlink()
-
-
-def _cores() -> int | None:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

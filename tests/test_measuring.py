@@ -7,6 +7,7 @@ from measured import TAU, activations, annotated, measure, network, probe_in
 
 from n2vlib import counts
 from n2vlib.activations import read_layers
+from n2vlib.conventions import CONVENTIONS
 from n2vlib.errors import BadInput
 from n2vlib.kernels import tally, tally_torch
 from n2vlib.methods import dissection, single_filter
@@ -55,7 +56,7 @@ def test_counts_of_both_kernels_are_equal_to_the_pixel(world):
     probe, layers = world
     for layer in layers.values():
         images, pairs = np.arange(len(probe.images)), counts.concept_positions(probe)
-        labels, sizes = counts._labels(probe, pairs), (len(probe.concepts), 2)
+        labels, sizes = counts._labels(probe, pairs), (len(probe.concepts),)
         for align_corners in (True, False):
             taps = counts._taps(layer, probe, align_corners)
             arguments = (images, *layer.fired, layer.grid, labels, *taps, layer.n_filters, *sizes)
@@ -73,6 +74,23 @@ def test_counts_of_both_kernels_are_equal_to_the_pixel(world):
             theirs = tally_torch.dissection_counts(*arguments, counted, device="cpu")
             np.testing.assert_array_equal(ours[0], theirs[0])
             np.testing.assert_array_equal(ours[1], theirs[1])
+
+
+@pytest.mark.parametrize("threads", [2, 5, 99])
+def test_counts_do_not_depend_on_the_number_of_threads(world, threads, monkeypatch):
+    probe, layers = world
+    some, way, layer = np.arange(7), CONVENTIONS["netdissect"], layers["1"]
+    best = np.arange(len(probe.concepts)) % layer.n_filters
+
+    def all_of_them(number: int) -> list[np.ndarray]:
+        monkeypatch.setenv("OMP_NUM_THREADS", str(number))
+        found = counts.set_counts(layer, probe, some, True), counts.dissection_counts(layer, probe, way)
+        both = [array for each in found for array in (each.intersection, each.predicted)]
+        return [*both, *counts.pair_counts(layer, probe, best, True)]
+
+    for one, several in zip(all_of_them(1), all_of_them(threads), strict=True):
+        assert one.any()
+        np.testing.assert_array_equal(one, several)
 
 
 def test_the_best_filter_is_chosen_on_training_images_and_scored_on_both_splits(world):

@@ -15,8 +15,8 @@ from n2vlib.kernels.combination import count_at_levels
 from n2vlib.methods.segmentation import alphas
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
-from n2vlib.probe.threads import ahead
 from n2vlib.tables import side_by_side
+from n2vlib.threads import ahead
 
 
 def table(alone: Alignment, together: Alignment, probe: ProbeSet) -> pd.DataFrame:

@@ -11,6 +11,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from n2vlib.threads import each_of, shares
+
 
 @numba.njit(cache=True, nogil=True)
 def _take(values, bounds, total, most, above):
@@ -33,14 +35,14 @@ def _add(row, counts):
         counts[k] += row[k]
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _mark(activations, bounds, keep, pooled, highest, counts):
     """Fill all but the first two; `keep`, uint8, (image, h, w * filter), marks what has a value above its bound nearby.
 
     Filters are last, so that every inner loop is over numbers that lie side by side.
     """
     n_images, height, width, n = activations.shape
-    for i in numba.prange(n_images):
+    for i in range(n_images):
         above = np.zeros((height + 2, (width + 2) * n), np.uint8)
         wide = np.empty((height + 2, width * n), np.uint8)
         total, most = np.zeros(n), np.full(n, np.float32(-np.inf))
@@ -57,11 +59,11 @@ def _mark(activations, bounds, keep, pooled, highest, counts):
                 _add(keep[i, y, x * n : (x + 1) * n], counts[i])
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _fill(activations, keep, start, code, value):
     """start   int64, (image, filter): where the entries begin"""
     n_images, height, width, n = activations.shape
-    for i in numba.prange(n_images):
+    for i in range(n_images):
         at = start[i].copy()
         for y in range(height):
             for x in range(width):
@@ -96,11 +98,13 @@ def extract(activations: NDArray[np.float32], bounds: NDArray[np.float32]) -> Ex
     keep = np.empty((n_images, height, width * n_filters), np.uint8)
     pooled, highest = (np.empty((n_images, n_filters), np.float32) for _ in range(2))
     counts = np.zeros((n_images, n_filters), np.int32)
-    _mark(activations, bounds, keep, pooled, highest, counts)
+    images = shares(n_images)
+    each_of(lambda of: _mark(activations[of], bounds, keep[of], pooled[of], highest[of], counts[of]), images)
     ends = counts.ravel().cumsum(dtype=np.int64)
     pointers = np.concatenate([[0], ends[n_filters - 1 :: n_filters]])
     code, value = np.empty(ends[-1], np.uint32), np.empty(ends[-1], np.float32)
-    _fill(activations, keep, ends.reshape(counts.shape) - counts, code, value)
+    start = ends.reshape(counts.shape) - counts
+    each_of(lambda of: _fill(activations[of], keep[of], start[of], code, value), images)
     return Extracted(pointers, code, value, pooled, highest)
 
 

@@ -76,8 +76,8 @@ def _next_filter(code, start, stop, cells):
     return start
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)
-def set_counts(images, pointers, code, grid, labels, down, across, n_filters, n_concepts, n_parts):
+@numba.njit(cache=True, nogil=True)
+def set_counts(images, pointers, code, grid, labels, down, across, n_filters, n_concepts):
     """Per filter and concept, over the images that contain the concept: intersection and predicted area.
 
     images   int64, positions of the images of one split
@@ -86,34 +86,32 @@ def set_counts(images, pointers, code, grid, labels, down, across, n_filters, n_
     maps, map_ptr, pair_ptr, pair_concept, pair_local = labels
     height, width = grid
     cells = height * width
-    intersection = np.zeros((n_parts, n_filters, n_concepts), np.int64)
-    predicted = np.zeros((n_parts, n_filters, n_concepts), np.int64)
-    for part in numba.prange(n_parts):
-        bits, seen = np.zeros(cells, np.uint8), np.zeros(256, np.int64)
-        for at in range(part, len(images), n_parts):
-            i = images[at]
-            layers = maps[map_ptr[i] : map_ptr[i + 1]]
-            start, last = pointers[i], pointers[i + 1]
-            while start < last:
-                stop = _next_filter(code, start, last, cells)
-                k = code[start] // cells
-                for e in range(start, stop):
-                    bits[code[e] - k * cells] = 1
-                area = _mask_of_fired(bits, height, width, down, across, layers, seen)
-                for p in range(pair_ptr[i], pair_ptr[i + 1] if area else pair_ptr[i]):
-                    c = pair_concept[p]
-                    predicted[part, k, c] += area
-                    intersection[part, k, c] += area if pair_local[p] == 0 else seen[pair_local[p]]
-                    seen[pair_local[p]] = 0
-                for e in range(start, stop):
-                    bits[code[e] - k * cells] = 0
-                start = stop
-    return intersection.sum(0), predicted.sum(0)
+    intersection = np.zeros((n_filters, n_concepts), np.int64)
+    predicted = np.zeros((n_filters, n_concepts), np.int64)
+    bits, seen = np.zeros(cells, np.uint8), np.zeros(256, np.int64)
+    for i in images:
+        layers = maps[map_ptr[i] : map_ptr[i + 1]]
+        start, last = pointers[i], pointers[i + 1]
+        while start < last:
+            stop = _next_filter(code, start, last, cells)
+            k = code[start] // cells
+            for e in range(start, stop):
+                bits[code[e] - k * cells] = 1
+            area = _mask_of_fired(bits, height, width, down, across, layers, seen)
+            for p in range(pair_ptr[i], pair_ptr[i + 1] if area else pair_ptr[i]):
+                c = pair_concept[p]
+                predicted[k, c] += area
+                intersection[k, c] += area if pair_local[p] == 0 else seen[pair_local[p]]
+                seen[pair_local[p]] = 0
+            for e in range(start, stop):
+                bits[code[e] - k * cells] = 0
+            start = stop
+    return intersection, predicted
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def dissection_counts(
-    images, entries, thresholds, grid, labels, down, across, category, n_categories, n_concepts, n_parts, counted
+    images, entries, thresholds, grid, labels, down, across, category, n_categories, n_concepts, counted
 ):
     """Per filter: intersection with each concept, and predicted area over the images that count for a category.
 
@@ -125,51 +123,48 @@ def dissection_counts(
     maps, map_ptr, pair_ptr, pair_concept, pair_local = labels
     height, width = grid
     cells, n_filters = height * width, len(thresholds)
-    intersection = np.zeros((n_parts, n_filters, n_concepts), np.int64)
-    predicted = np.zeros((n_parts, n_filters, n_categories), np.int64)
-    for part in numba.prange(n_parts):
-        values, seen = np.full(cells, -np.inf, np.float32), np.zeros(256, np.int64)
-        present = np.zeros(n_categories, np.bool_)
-        for at in range(part, len(images), n_parts):
-            i = images[at]
-            layers = maps[map_ptr[i] : map_ptr[i + 1]]
-            present[:] = counted == 2
-            for p in range(pair_ptr[i], pair_ptr[i + 1] if counted == 0 else pair_ptr[i]):
-                present[category[pair_concept[p]]] = True
-            start, last = pointers[i], pointers[i + 1]
-            while start < last:
-                stop = _next_filter(code, start, last, cells)
-                k = code[start] // cells
-                for e in range(start, stop):
-                    values[code[e] - k * cells] = value[e]
-                area = _mask_of_values(values, height, width, thresholds[k], down, across, layers, seen)
-                if counted == 1:
-                    present[:] = False
-                for p in range(pair_ptr[i], pair_ptr[i + 1] if area else pair_ptr[i]):
-                    under = area if pair_local[p] == 0 else seen[pair_local[p]]
-                    intersection[part, k, pair_concept[p]] += under
-                    present[category[pair_concept[p]]] |= counted == 1 and under > 0
-                    seen[pair_local[p]] = 0
-                for c in range(n_categories):
-                    predicted[part, k, c] += area if present[c] else 0
-                for e in range(start, stop):
-                    values[code[e] - k * cells] = -np.inf
-                start = stop
-    return intersection.sum(0), predicted.sum(0)
+    intersection = np.zeros((n_filters, n_concepts), np.int64)
+    predicted = np.zeros((n_filters, n_categories), np.int64)
+    values, seen = np.full(cells, -np.inf, np.float32), np.zeros(256, np.int64)
+    present = np.zeros(n_categories, np.bool_)
+    for i in images:
+        layers = maps[map_ptr[i] : map_ptr[i + 1]]
+        present[:] = counted == 2
+        for p in range(pair_ptr[i], pair_ptr[i + 1] if counted == 0 else pair_ptr[i]):
+            present[category[pair_concept[p]]] = True
+        start, last = pointers[i], pointers[i + 1]
+        while start < last:
+            stop = _next_filter(code, start, last, cells)
+            k = code[start] // cells
+            for e in range(start, stop):
+                values[code[e] - k * cells] = value[e]
+            area = _mask_of_values(values, height, width, thresholds[k], down, across, layers, seen)
+            if counted == 1:
+                present[:] = False
+            for p in range(pair_ptr[i], pair_ptr[i + 1] if area else pair_ptr[i]):
+                under = area if pair_local[p] == 0 else seen[pair_local[p]]
+                intersection[k, pair_concept[p]] += under
+                present[category[pair_concept[p]]] |= counted == 1 and under > 0
+                seen[pair_local[p]] = 0
+            for c in range(n_categories):
+                predicted[k, c] += area if present[c] else 0
+            for e in range(start, stop):
+                values[code[e] - k * cells] = -np.inf
+            start = stop
+    return intersection, predicted
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)
-def pair_counts(filter_of, pointers, code, grid, labels, down, across):
-    """Per (image, concept) pair, for the one filter chosen for each concept: intersection and predicted area.
+@numba.njit(cache=True, nogil=True)
+def pair_counts(images, filter_of, pointers, code, grid, labels, down, across, intersection, predicted):
+    """Per (image, concept) pair, for the one filter chosen for each concept: both counts, into the last two arguments.
 
-    filter_of   int64, (concept,), -1 where none was chosen     Returns int64, (pair,) twice
+    filter_of   int64, (concept,), -1 where none was chosen     intersection, predicted   int64, (pair,), zero
     """
     maps, map_ptr, pair_ptr, pair_concept, pair_local = labels
     height, width = grid
-    cells, n_pairs = height * width, len(pair_concept)
-    intersection, predicted = np.zeros(n_pairs, np.int64), np.zeros(n_pairs, np.int64)
-    for i in numba.prange(len(pair_ptr) - 1):
-        bits, seen = np.zeros(cells, np.uint8), np.zeros(256, np.int64)
+    cells = height * width
+    bits, seen = np.zeros(cells, np.uint8), np.zeros(256, np.int64)
+    for i in images:
         layers = maps[map_ptr[i] : map_ptr[i + 1]]
         for p in range(pair_ptr[i], pair_ptr[i + 1]):
             k = filter_of[pair_concept[p]]
@@ -185,4 +180,3 @@ def pair_counts(filter_of, pointers, code, grid, labels, down, across):
             seen[:] = 0
             for e in range(start, stop):
                 bits[code[e] - k * cells] = 0
-    return intersection, predicted

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 
-def set_counts(images, pointers, code, grid, labels, down, across, n_filters, n_concepts, n_parts, device=None):
-    """Same arguments and result as tally.set_counts; `n_parts` is not needed here."""
+def set_counts(images, pointers, code, grid, labels, down, across, n_filters, n_concepts, device=None):
+    """Same arguments and result as tally.set_counts."""
     found = torch.zeros(2, n_filters, n_concepts, dtype=torch.int64, device=_device(device))
     for i in images:
         filters, dense = _dense(code, None, pointers, i, grid, found.device)
@@ -15,7 +15,7 @@ def set_counts(images, pointers, code, grid, labels, down, across, n_filters, n_
 
 
 def dissection_counts(
-    images, entries, thresholds, grid, labels, down, across, category, n_categories, n_concepts, n_parts, counted,
+    images, entries, thresholds, grid, labels, down, across, category, n_categories, n_concepts, counted,
     device=None,
 ):  # fmt: skip
     """Same arguments and result as tally.dissection_counts."""

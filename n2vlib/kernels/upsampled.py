@@ -52,23 +52,14 @@ def _collect(k, entries, bound, grid, down, across, found):
 
 
 @numba.njit(cache=True, nogil=True)
-def _order_statistic(k, entries, bound, grid, down, across, n_above):
-    """The (n_above + 1)-th largest upsampled value of filter k; NaN where it is not above the bound."""
+def upsampled_threshold(k, entries, bound, grid, down, across, n_above):
+    """The (n_above + 1)-th largest upsampled value of filter k; NaN where it is not above the bound.
+
+    entries   pointers, codes, values: all places with a value above the bound in their 3 x 3 neighbourhood
+    """
     n = _collect(k, entries, bound, grid, down, across, np.empty(0))
     if n <= n_above:
         return np.nan
     values = np.empty(n)
     _collect(k, entries, bound, grid, down, across, values)
     return np.partition(values, n - n_above - 1)[n - n_above - 1]
-
-
-@numba.njit(cache=True, nogil=True, parallel=True)
-def upsampled_thresholds(entries, bounds, grid, down, across, n_above):
-    """Per filter the (n_above + 1)-th largest upsampled value, float64, (filter,); NaN where it is not above the bound.
-
-    entries   pointers, codes, values: all places with a value above the bound in their 3 x 3 neighbourhood
-    """
-    found = np.empty(len(bounds))
-    for k in numba.prange(len(bounds)):  # one call: loops in a parallel function take long to compile
-        found[k] = _order_statistic(np.int64(k), entries, np.float64(bounds[k]), grid, down, across, n_above)
-    return found

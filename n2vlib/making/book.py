@@ -245,7 +245,7 @@ def _declared(chapter: str, root: Path) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def _without_traces(notebook: NotebookNode) -> NotebookNode:
-    """Times, paths, random names and cuts of streams taken out: copies can be downloaded, and are the same when executed again."""
+    """Without times, paths, random names: copies can be downloaded, and are the same bytes when executed again."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         if "injected-parameters" in cell.metadata.get("tags", []):

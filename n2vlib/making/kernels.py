@@ -149,9 +149,13 @@ def _source(environment: Mapping[str, str]) -> _Source:
 
 def serve(channel: int) -> None:
     """Import, then fork a kernel for each request that comes in; in the forked process, be the kernel until it ends."""
+    from numba.core.registry import cpu_target
+
     for name in _IMPORTED:
         import_module(name)
     sources_digest([*_IMPORTED])  # what it has read of our sources is kept, file by file
+    for context in (cpu_target.typing_context, cpu_target.target_context):
+        context.refresh()  # type: ignore[attr-defined]  # else the first compiled function of each kernel waits for it
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         sys.exit("an import has started a thread, and a process with threads must not be forked")
     gc.freeze()  # else the first collection in a kernel copies every page

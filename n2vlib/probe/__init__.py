@@ -37,8 +37,8 @@ from n2vlib.probe.reader import (
     read_index,
     segmentable,
 )
-from n2vlib.probe.threads import ahead, in_order
 from n2vlib.sources import sources_digest
+from n2vlib.threads import ahead, in_order
 
 WORLD_IMAGES = 4000
 MOST_PIXELS = 2**30  # bytes of decoded images that are kept on disk

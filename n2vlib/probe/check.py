@@ -15,7 +15,7 @@ from n2vlib.probe.layout import MOST_LABELS
 from n2vlib.probe.pictures import image_and_doubt, read_map
 from n2vlib.probe.problems import Problem, Report
 from n2vlib.probe.reader import Index, check_numbers, items_of, read_categories, read_concepts, read_index
-from n2vlib.probe.threads import in_order
+from n2vlib.threads import in_order
 
 FILES_AT_ONCE = 16  # decoded by one task of the thread pool
 

@@ -14,7 +14,7 @@ from n2vlib.paths import data_root
 from n2vlib.probe.layout import LARGEST_LABEL
 from n2vlib.probe.problems import Report
 from n2vlib.probe.reader import Index, items_of, whole
-from n2vlib.probe.threads import in_order
+from n2vlib.threads import in_order
 
 CHUNK = 64  # files hashed by one task of the thread pool
 LARGEST_FILE = 2**30  # bytes; each is read whole

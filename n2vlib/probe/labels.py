@@ -17,7 +17,7 @@ from n2vlib.probe.kept import kept
 from n2vlib.probe.layout import LARGEST_LABEL, MOST_LABELS
 from n2vlib.probe.pictures import read_map
 from n2vlib.probe.reader import has_zero, items_of
-from n2vlib.probe.threads import in_order
+from n2vlib.threads import in_order
 
 FORMAT = 3  # part of the cache's folder name: raise it when what is written below changes
 IMAGES_AT_ONCE = 16  # decoded by one task of the thread pool

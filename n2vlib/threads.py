@@ -1,4 +1,4 @@
-"""Map over threads with the results in order and few of them waiting: Pillow and hashlib release the GIL."""
+"""Map over threads: Pillow, hashlib and our kernels release the GIL."""
 
 import os
 from collections import deque
@@ -12,14 +12,33 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+def cores() -> int:
+    """Threads to compute in: OMP_NUM_THREADS, which torch reads too, or as many as this process may use cores."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def in_order(function: Callable[[T], R], items: Sequence[T], what: str) -> Iterator[R]:
     """function(item) of each item, in order, with a progress bar named `what`; an exception ends it."""
     return bar(ahead(function, items), what, len(items))
 
 
+def shares(number: int) -> list[slice]:
+    """`number` things cut into slices, one for each thread that computes."""
+    parts = max(1, min(cores(), number))
+    return [slice(number * part // parts, number * (part + 1) // parts) for part in range(parts)]
+
+
+def each_of(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """function(item) of each item, at once; a single one in this thread."""
+    return list(map(function, items) if len(items) == 1 else ahead(function, items, len(items)))
+
+
 def ahead(function: Callable[[T], R], items: Sequence[T], workers: int | None = None) -> Iterator[R]:
     """function(item) of each item, in order; at most twice as many as there are threads are under way or waiting."""
-    workers = workers or min(os.cpu_count() or 1, 16)
+    workers = workers or min(cores(), 16)
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
