@@ -24,7 +24,10 @@ def said(failure: Exception) -> str:
     """What the user's code raised, in one line: kind, message, and where in a file that is not torch's or ours."""
     lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
     what = f"{type(failure).__name__}: {lines[0][:200]}" if lines else type(failure).__name__
+    if isinstance(failure, SyntaxError):
+        return what  # which names file and line
     frames = [Path(frame.filename) for frame in traceback.extract_tb(failure.__traceback__)]
     numbers = [frame.lineno for frame in traceback.extract_tb(failure.__traceback__)]
-    theirs = [i for i, path in enumerate(frames) if not {"torch", "n2vlib"} & {*path.parts}]
+    ours = {"torch", "n2vlib", "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>"}
+    theirs = [i for i, path in enumerate(frames) if not ours & {*path.parts}]
     return f"{what}; {frames[theirs[-1]].name}, line {numbers[theirs[-1]]}" if theirs else what

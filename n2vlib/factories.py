@@ -255,6 +255,8 @@ def _import(where: str, network: str) -> ModuleType:
         return importlib.import_module(where)
     except ModuleNotFoundError as failure:
         raise BadInput(f"NETWORK {network}: {failure}; install it, or write path/file.py:function") from failure
+    except Exception as failure:  # it is the user's code
+        raise BadInput(f"NETWORK {network}: {where} cannot be imported ({said(failure)})") from failure
 
 
 class _Uncompiled(SourceFileLoader):
@@ -276,9 +278,11 @@ def _run_file(path: Path, network: str) -> ModuleType:
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as failure:
         del sys.modules[name]
-        raise
+        if not isinstance(failure, Exception):
+            raise
+        raise BadInput(f"NETWORK {network}: {path.name} cannot be run ({said(failure)})") from failure  # the user's code
     finally:
         sys.path.remove(str(path.parent))
     return module

@@ -208,3 +208,13 @@ def test_a_network_file_counts_with_the_files_beside_it_that_it_imports(tmp_path
     files = chapter_key._files_named_in({"NETWORK": f"{tmp_path / 'net.py'}:build"})
     assert {file.name for file in files} == {"net.py", "gates.py", "scale.py"}
     assert chapter_key._files_named_in({"NETWORK": f"{tmp_path / 'other.py'}:build"}) == [tmp_path / "other.py"]
+
+
+def test_a_network_of_a_package_counts_with_all_of_the_package_which_is_not_imported(tmp_path, monkeypatch):
+    (tmp_path / "mine_n2v" / "parts").mkdir(parents=True)
+    for name in ("__init__.py", "nets.py", "parts/gates.py"):
+        (tmp_path / "mine_n2v" / name).write_text("raise RuntimeError('imported')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    files = chapter_key._files_named_in({"NETWORK": "mine_n2v.nets:build"})
+    assert {file.name for file in files} == {"__init__.py", "nets.py", "gates.py"}
+    assert chapter_key._files_named_in({"NETWORK": "no_such_package_n2v.nets:build"}) == []

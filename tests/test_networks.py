@@ -202,6 +202,23 @@ def test_what_is_wrong_with_a_function_is_said(net_file: Path, name: str, messag
         load_network(f"{net_file.parent}/{name}", preprocessing=PREPROCESSING)
 
 
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("\nLAYERS = sizes\n", r"NameError: name 'sizes' is not defined; broken.py, line 2\)$"),
+        ("def build(:\n", r"SyntaxError: .*broken.py, line 1\)\)$"),
+        ("import no_such_module_of_mine\n", r"No module named 'no_such_module_of_mine'"),
+        ("raise RuntimeError('no GPU here')\n", r"RuntimeError: no GPU here; broken.py, line 1\)$"),
+    ],
+)
+@pytest.mark.parametrize("name", ["{folder}/broken.py:build", "broken:build"])
+def test_a_file_that_cannot_be_run_is_one_line_with_its_place(tmp_path: Path, name, source, message, monkeypatch):
+    (tmp_path / "broken.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BadInput, match=message):
+        load_network(name.format(folder=tmp_path), preprocessing=PREPROCESSING)
+
+
 def test_a_package_that_is_not_installed_is_said():
     with pytest.raises(BadInput, match="no_such_package"):
         load_network("no_such_package.nets:build")

@@ -6,10 +6,12 @@ followed) with the data files beside them, the kernel, and the versions of torch
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +58,30 @@ def _texts(value: Any) -> Iterable[str]:
 
 
 def _files_named_in(parameters: Mapping[str, Any]) -> list[Path]:
-    """The files that parameters name, Python files with those beside them that they import, and probe sets' tables."""
+    """The files that parameters name: Python files with those beside them that they import, tables of probe sets, and
+    all of the package that package.module:function lies in."""
     found: list[Path] = []
     for text in _texts(parameters):
+        if module := re.fullmatch(r"([^\W\d]\w*)(\.\w+)*:\w+", text):
+            found += _package(module[1])
         for name in {text.partition("[::")[0], text.rpartition(":")[0] or text}:
             with suppress(BadInput):  # a text that cannot be a path, a long expression say
                 path = resolve(name)
                 found += _with_imports(path) if path.is_file() else sorted(path.glob("*.csv")) if path.is_dir() else []
     return found
+
+
+@cache
+def _package(name: str) -> list[Path]:
+    """The Python files of an installed package or module, which is not imported; none where there is none."""
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        return []
+    if spec is None or not spec.has_location or spec.origin is None:
+        return []
+    folders = [Path(place) for place in spec.submodule_search_locations or ()]
+    return sorted({Path(spec.origin)} | {file for folder in folders for file in folder.rglob("*.py")})
 
 
 def _with_imports(file: Path) -> list[Path]:
