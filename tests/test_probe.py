@@ -523,6 +523,37 @@ def test_the_world_is_drawn_once_and_kept_by_number_and_sources(monkeypatch, dat
     assert len(load_probe("world-13")) == 13 and drawn == [12, 13]
 
 
+@pytest.mark.parametrize("damage", ["one bit of an image", "an empty map", "a lost table", "another split", "the note"])
+def test_a_world_that_is_not_as_it_was_drawn_is_said_and_drawn_anew(damage, data, capsys):
+    probe = load_probe("world-12")
+    hurt = {
+        "one bit of an image": probe.root / "images" / probe.images[3],
+        "an empty map": next(probe.root.glob("images/**/*_color*.png")),
+        "a lost table": probe.root / "label.csv",
+        "another split": probe.root / "index.csv",
+        "the note": probe.root / "drawn.txt",
+    }[damage]
+    whole = hurt.read_bytes()
+    if damage == "a lost table":
+        hurt.unlink()
+    elif damage == "an empty map":
+        hurt.write_bytes(b"")
+    elif damage == "another split":
+        hurt.write_bytes(whole.replace(b",train,", b",val,", 1))
+    else:
+        hurt.write_bytes(whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:])
+    again = load_probe("world-12")
+    assert again.fingerprint == probe.fingerprint and hurt.read_bytes() == whole
+    assert "damaged on disk" in capsys.readouterr().out
+
+
+def test_a_world_drawn_by_a_run_that_died_before_it_was_written_down_is_taken_as_it_is(data, capsys):
+    probe = load_probe("world-12")
+    (probe.root / "drawn.txt").unlink()
+    assert load_probe("world-12").fingerprint == probe.fingerprint and (probe.root / "drawn.txt").exists()
+    assert capsys.readouterr().out == ""
+
+
 def test_a_drawing_that_fails_is_not_taken_for_a_world(monkeypatch, data):
     draw = n2vlib.world.scene
 

@@ -7,6 +7,7 @@ import importlib
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -21,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from n2vlib.errors import BadInput, near
 from n2vlib.npy import growing
 from n2vlib.output import writing_into
-from n2vlib.partial import sweep
+from n2vlib.partial import beside, sweep
 from n2vlib.paths import data_root, resolve
 from n2vlib.probe.files import check_files, fingerprint, named_files
 from n2vlib.probe.kept import kept
@@ -37,10 +38,12 @@ from n2vlib.probe.reader import (
     read_index,
     segmentable,
 )
+from n2vlib.sealed import set_aside
 from n2vlib.sources import sources_digest
 from n2vlib.threads import ahead, in_order
 
 WORLD_IMAGES = 4000
+_DRAWN = "drawn.txt"
 MOST_PIXELS = 2**30  # bytes of decoded images that are kept on disk
 FORMAT = 1  # part of the name of their folder: raise it when images are decoded in another way
 
@@ -194,7 +197,7 @@ def load_probe(probe: str | Path) -> ProbeSet:
         return whole.subset(np.arange(0, len(whole.images), int(sparse[2])))
     drawn = re.fullmatch(r"world(?:-([1-9][0-9]{0,6}))?", str(probe))
     if drawn:
-        return _load(_world(int(drawn[1] or WORLD_IMAGES)), str(probe))
+        return _world(int(drawn[1] or WORLD_IMAGES), str(probe))
     root = resolve(probe)
     return _load(root, root.name)
 
@@ -226,14 +229,36 @@ def _load(root: Path, name: str) -> ProbeSet:
     )
 
 
-def _world(n_images: int) -> Path:
-    """The folder of the drawn world, drawn if it is not there yet; its name tells the sources that drew it."""
-    sweep(data_root())  # of runs that died while they drew
+def _world(n_images: int, name: str) -> ProbeSet:
+    """The drawn world, drawn where it is not there yet or not as it was drawn.
+
+    Its folder's name tells the sources that drew it, and a file in it the fingerprint it had then.
+    """
     folder = data_root() / f"world-{n_images}-{sources_digest(['n2vlib.world'])[:8]}"
-    if not folder.exists():
+    sweep(data_root(), folder)  # of runs that died while they drew
+    if (probe := _as_drawn(folder, name)) is None:
         with writing_into(folder.parent, "N2V_DATA"), FileLock(f"{folder}.lock"):
-            if not folder.exists():
+            if (probe := _as_drawn(folder, name)) is None:
+                if folder.exists():
+                    set_aside(folder)
                 # Imported by name, so that measurements, keyed by the code this module imports, do not depend on the
                 # drawing's: they depend on what is drawn, through the fingerprint.
                 importlib.import_module("n2vlib.world").draw(folder, n_images)
-    return folder
+                probe = _load(folder, name)
+    if not (folder / _DRAWN).exists():
+        with suppress(OSError), beside(folder / _DRAWN) as partial:  # read-only: then it is not written down
+            partial.write_text(probe.fingerprint, encoding="ascii")
+            partial.replace(folder / _DRAWN)
+    return probe
+
+
+def _as_drawn(folder: Path, name: str) -> ProbeSet | None:
+    """The set in a folder; None where there is none, or another than was drawn there."""
+    if not folder.exists():
+        return None
+    try:
+        probe = _load(folder, name)
+        drawn = (folder / _DRAWN).read_text(encoding="ascii") if (folder / _DRAWN).exists() else probe.fingerprint
+    except (BadInput, OSError, ValueError):
+        return None
+    return probe if drawn == probe.fingerprint else None
