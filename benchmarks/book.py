@@ -118,13 +118,13 @@ def _told(samples: Path, run: Run) -> Run:
 
 
 def _chapter(pid: int, books: dict[int, dict]) -> str:
-    """The chapter that the nearest ancestor executed when this process was started; "" outside all chapters."""
+    """The chapter that the nearest ancestor with chapters executed when this process was started; "" outside all."""
     started, above = books[pid]["start"], books[pid]["parent"]
     while above in books:
         begun = [chapter for since, chapter in books[above]["chapters"] if since <= started + 0.1]
         if begun:
             return begun[-1]
-        started, above = books[above]["start"], books[above]["parent"]
+        above = books[above]["parent"]
     return ""
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,22 +40,25 @@ def book(
     from n2vlib.making import pairs
 
     setting = _setting(params, out, kernel)
-    _stop_on(pairs.disagreements())
     wanted = [runner.find_chapter(name) for name in names or []] or runner.chapters()
     for chapter in wanted:
         file_to_write(setting.executed(chapter))
-    failures = runner.run(wanted, setting, jobs)
+    changed = runner.changed(wanted, setting)
+    _stop_on(pairs.disagreements(only=changed))
+    failures = runner.execute_all(changed, setting, jobs)
     if failures:
         _stop_on([f"{len(failures)} of {len(wanted)} chapters failed; the site is not built"])
     if site:
-        _build_site(setting)
+        _build_site(setting, {*wanted} - {*changed})
 
 
-def _build_site(setting: Any) -> None:
+def _build_site(setting: Any, unchanged: Collection[str] = ()) -> None:
+    """unchanged   chapters that this command has found to be up to date"""
     from n2vlib.making import book as runner
     from n2vlib.making import site as builder
 
-    stale = [chapter for chapter in runner.chapters() if not runner.is_current(chapter, setting)]
+    others = [chapter for chapter in runner.chapters() if chapter not in unchanged]
+    stale = [chapter for chapter in others if not runner.is_current(chapter, setting)]
     if stale:
         print(f"site: not built, {len(stale)} other chapters are not up to date; run `book` without a name")
         return

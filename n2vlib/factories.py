@@ -278,11 +278,13 @@ def _run_file(path: Path, network: str) -> ModuleType:
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except BaseException as failure:
+    except BaseException as failure:  # it is the user's code
         del sys.modules[name]
         if not isinstance(failure, Exception):
             raise
-        raise BadInput(f"NETWORK {network}: {path.name} cannot be run ({said(failure)})") from failure  # the user's code
+        raise BadInput(
+            f"NETWORK {network}: {path.name} cannot be run ({said(failure)})"
+        ) from failure  # the user's code
     finally:
         sys.path.remove(str(path.parent))
     return module

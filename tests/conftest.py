@@ -9,6 +9,13 @@ from filelock import FileLock
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 
+LONGEST = ("test_photographs", "test_damage", "test_readme", "test_broden_parameters", "test_poor_sets")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first: where files are shared out to processes, all end at about one time."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def kernels_compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -185,11 +185,13 @@ def small_site(tmp_path, monkeypatch):
         (folder / "deep").mkdir(parents=True)
         for i in range(9):
             (folder / "deep" / f"{i}.html").write_text(f"page {i}")
-        (folder / "index.html").write_text((tmp_path / "text").read_text())
+        (folder / "index.html").write_text((tmp_path / "text.md").read_text())
 
     monkeypatch.setattr(builder, "_stage", stage)
     monkeypatch.setattr(builder, "_sphinx", sphinx)
-    (tmp_path / "text").write_text("A")
+    (tmp_path / "text.md").write_text("A")
+    (tmp_path / "_toc.yml").write_text("root: text")
+    (tmp_path / "_config.yml").write_text("title: A site")
     return book.Setting(tmp_path / "params.yml", tmp_path / "out", root=tmp_path), built
 
 
@@ -221,9 +223,9 @@ def test_a_site_that_cannot_be_built_leaves_the_old_one_whole(small_site, tmp_pa
         raise builder.SiteFailed("a warning")
 
     monkeypatch.setattr(builder, "_sphinx", fails)
-    (tmp_path / "text").write_text("B")
+    (tmp_path / "text.md").write_text("B")
     with pytest.raises(builder.SiteFailed):
         builder.build(setting)
     assert first.read_text() == "A" and not list(setting.out.glob(".*.partial"))
-    (tmp_path / "text").write_text("A")
+    (tmp_path / "text.md").write_text("A")
     assert builder.build(setting) == first  # it is current again, and nothing was built

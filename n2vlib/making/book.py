@@ -7,7 +7,8 @@ another key it is stale, and damaged in any way it is stale too.
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from n2vlib.partial import beside, sweep
 from n2vlib.paths import ROOT
 from n2vlib.pool import in_processes
 from n2vlib.store import digest
+from n2vlib.threads import cores
 from n2vlib.userfiles import yaml_mapping
 
 Given = list[tuple[str, Mapping[str, Any]]]  # (who gave them, values by name); later ones win
@@ -170,22 +172,46 @@ def _finish(chapter: str, executed: Path, key: str) -> None:
         raise ChapterFailed(f"{chapter}: {complaint}")
 
 
-def run(names: Iterable[str], setting: Setting, jobs: int = 1) -> list[str]:
-    """Execute the named chapters where they have changed, `jobs` at a time; returns one line for each failure.
-
-    Chapters that need the same measurement at once wait for each other: the store makes it once.
-    """
-    _sweep(setting)
-    one, changed = partial(_run, setting=setting), []
+def changed(names: Iterable[str], setting: Setting) -> list[str]:
+    """Those of the named chapters whose executed copy is not what executing them now would give; says the others."""
+    found = []
     for chapter in names:
         if _says_current(chapter, setting):
             print(f"{chapter:<45} unchanged", flush=True)
         else:
-            changed.append(chapter)
-    choose(WARM if len(changed) > jobs else TIED)
+            found.append(chapter)
+    return found
+
+
+def run(names: Iterable[str], setting: Setting, jobs: int = 1) -> list[str]:
+    """Execute those of the named chapters that have changed, `jobs` at a time; returns one line for each failure."""
+    return execute_all(changed(names, setting), setting, jobs)
+
+
+def execute_all(names: Sequence[str], setting: Setting, jobs: int = 1) -> list[str]:
+    """Execute the named chapters, changed or not; returns one line for each failure.
+
+    Chapters that need the same measurement at once wait for each other: the store makes it once. The cores are shared
+    out among them: threads of several that wait for each other's cores cost more than they gain.
+    """
+    _sweep(setting)
+    choose(WARM if len(names) > jobs else TIED)
+    threads = os.environ.get("OMP_NUM_THREADS", str(max(1, cores() // max(1, min(jobs, len(names))))))
     # Processes: nbclient leaves the event loops of threads open.
-    with in_processes(one, changed, jobs) as results:
+    with _environment(OMP_NUM_THREADS=threads), in_processes(partial(_run, setting=setting), names, jobs) as results:
         return [said for said in results if said]
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Variables of the processes that are started inside the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 def _says_current(chapter: str, setting: Setting) -> bool:

@@ -1,7 +1,7 @@
 """What the executed copy of a chapter depends on, as one digest.
 
-Its text, its parameters and the files they name, every module of ours that it imports (charts included, imports
-followed) with the data files beside them, the kernel, and the versions of torch, numpy and altair.
+Its text and that of its pair, its parameters and the files they name, every module of ours that it imports (charts
+included, imports followed) with the data files beside them, the kernel, and the versions of torch, numpy and altair.
 """
 
 import ast
@@ -29,8 +29,8 @@ COVERAGE = ROOT / "book" / "coverage.csv"  # data that lies beside the chapters,
 
 def chapter_key(notebook: Path, parameters: Mapping[str, Any], kernel: str | None) -> str:
     """The digest for one chapter's notebook, run with these parameters in this kernel."""
-    source = notebook.read_text(encoding="utf-8")
-    modules = imported_modules(_code(nbformat.reads(source, as_version=4)))
+    source, twin = notebook.read_text(encoding="utf-8"), notebook.with_suffix(".py")
+    modules = _modules_of(source)
     folders = {path.parent for path in sources_of(modules)}
     data = [
         file for folder in folders for file in (*folder.glob("*.*"), *folder.glob("files/*")) if file.suffix in _DATA
@@ -38,7 +38,14 @@ def chapter_key(notebook: Path, parameters: Mapping[str, Any], kernel: str | Non
     data += [COVERAGE] if "n2vlib.claims.coverage" in modules and COVERAGE.is_file() else []
     versions = {package: version(package) for package in ("torch", "numpy", "altair")}
     ours = [sources_digest(modules), _digest_of(data), _digest_of(_files_named_in(parameters))]
+    ours += [_digest_of([twin] if twin.is_file() else [])]  # a copy is of a pair that agreed
     return digest([source, dict(parameters), kernel, versions, ours])
+
+
+@cache
+def _modules_of(source: str) -> list[str]:
+    """The modules of ours that a notebook imports."""
+    return imported_modules(_code(nbformat.reads(source, as_version=4)))
 
 
 def _code(notebook: NotebookNode) -> str:

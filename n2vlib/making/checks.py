@@ -63,8 +63,9 @@ def _pyright() -> str:
 
 
 def _pytest() -> str:
-    # Two processes with a thread each: most tests compute in one.
-    options = ["-q", "-n", "2", "--dist", "worksteal", "--durations=25", "--ignore=tests/browser"]
+    # Two processes with a thread each: most tests compute in one. A file's tests share what they measure.
+    options = ["-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations=40"]
+    options += ["--ignore=tests/browser"]
     return PASSED if _python("pytest", *options, OMP_NUM_THREADS="1") else FAILED
 
 

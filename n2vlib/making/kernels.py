@@ -159,7 +159,7 @@ def serve(channel: int) -> None:
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         sys.exit("an import has started a thread, and a process with threads must not be forked")
     gc.freeze()  # else the first collection in a kernel copies every page
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system forgets ended kernels
+    signal.signal(signal.SIGCHLD, _forget)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the first one answers it
     with socket.socket(fileno=channel) as connection, connection.makefile("rwb") as requests:
         while request := requests.readline():
@@ -171,6 +171,13 @@ def serve(channel: int) -> None:
             requests.flush()
     if request:
         _be_kernel(**json.loads(request))
+
+
+def _forget(*_: object) -> None:
+    """Let ended kernels go; their processor seconds count among ours."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _be_kernel(arguments: list[str], environment: dict[str, str], cwd: str) -> None:

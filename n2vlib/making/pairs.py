@@ -1,5 +1,6 @@
 """Chapters are pairs, both committed: the percent text `x.py` is the source, `x.ipynb` its twin without outputs."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import jupytext
@@ -16,10 +17,15 @@ def texts(root: Path = ROOT) -> list[Path]:
     return sorted(path for path in (root / "book").rglob("*.py") if not _inside_hidden(path, root))
 
 
-def disagreements(root: Path = ROOT) -> list[str]:
-    """One line for each pair that disagrees, each notebook without text, and each notebook with outputs."""
+def disagreements(root: Path = ROOT, only: Collection[str] | None = None) -> list[str]:
+    """One line for each pair that disagrees, each notebook without text, and each notebook with outputs.
+
+    only   chapters whose pairs are read [default: all]
+    """
     found = []
     for text in texts(root):
+        if only is not None and text.relative_to(root).with_suffix("").as_posix() not in only:
+            continue
         twin, name = text.with_suffix(".ipynb"), text.relative_to(root).as_posix()
         if not twin.exists():
             found.append(f"{name}: has no notebook; {WRITE}")

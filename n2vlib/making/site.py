@@ -14,17 +14,19 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
-import nbformat
 from filelock import FileLock
 
 from n2vlib.errors import BadInput
-from n2vlib.making.book import Setting, pages
+from n2vlib.making.book import Setting, chapters, pages
 from n2vlib.making.child import tied
 from n2vlib.partial import beside
 from n2vlib.sources import sources_digest
 from n2vlib.store import digest
 
-BUILDERS = ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "pydata-sphinx-theme")
+BUILDERS = (
+    "jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "pydata-sphinx-theme", "vl-convert-python",
+    "sphinx-mathjax-offline", "jupyterlab",
+)  # fmt: skip
 _VEGA = ("vega", "d3-", "topojson", "delaunator", "robust-predicates", "internmap", "fast-json", "semver")
 
 
@@ -36,22 +38,47 @@ def build(setting: Setting) -> Path:
     """Build <out>/site from the executed chapters of a setting; returns its first page.
 
     Nothing is done where neither the pages nor the programs that build them have changed and every file of the site is
-    as it was built: <out>/site.json has their digests. Otherwise the whole site is built, and takes the place of the
+    as it was built: <out>/site.json has the digests. Otherwise the whole site is built, and takes the place of the
     old one at once: Sphinx keeps stale references and forgets the warnings of pages that it does not read again.
     """
     site, record = setting.out / "site", setting.out / "site.json"
     with FileLock(setting.out / ".site.lock"), beside(site) as made:
-        stage = made.with_name("stage")
-        _stage(setting, stage)
-        builders = [version(name) for name in BUILDERS]
-        key = digest([_digests(stage), builders, sources_digest(["n2vlib.making.chart_mime"])])
+        key = _key(setting)
         if not _is_current(site, record, key):
+            stage = made.with_name("stage")
+            _stage(setting, stage)
             _sphinx(stage, made)
             record.write_text(json.dumps({"key": key, "files": _digests(made)}, indent=1), encoding="utf-8")
             if site.exists():
                 site.rename(made.with_name("old"))
             made.rename(site)
     return site / "index.html"
+
+
+def _key(setting: Setting) -> str:
+    """Of all that a site is made from: pages, executed, what they load, and the programs that build them."""
+    files = {name: sha256((setting.root / name).read_bytes()).hexdigest() for name in _copied(setting.root)}
+    executed = {page: _executed(page, setting) for page in chapters(setting.root)}
+    versions = [version(name) for name in BUILDERS]
+    return digest([files, executed, versions, sources_digest(["n2vlib.making.site", "n2vlib.making.chart_mime"])])
+
+
+def _copied(root: Path) -> list[str]:
+    """The files of a site's sources that are taken as they are."""
+    whole = [file for folder in ("book/_static", "book/_ext") for file in (root / folder).rglob("*") if file.is_file()]
+    texts = [root / f"{page}.md" for page in pages(root) if (root / f"{page}.md").exists()]
+    files = [root / "_toc.yml", root / "_config.yml", *(root / "book").glob("*.bib"), *texts, *whole]
+    return sorted(file.relative_to(root).as_posix() for file in files if "__pycache__" not in file.parts)
+
+
+def _executed(page: str, setting: Setting) -> dict:
+    """The executed copy of a chapter as JSON, without what it says of how it was made."""
+    copy = setting.executed(page)
+    if not copy.exists():
+        raise BadInput(f"{page}: has not been executed into {setting.out}; run `python -m n2vlib book`")
+    notebook = json.loads(copy.read_bytes())
+    notebook["metadata"].pop("n2v", None)
+    return notebook
 
 
 def _is_current(site: Path, record: Path, key: str) -> bool:
@@ -87,30 +114,16 @@ def _complaints(stderr: str) -> str:
 
 def _stage(setting: Setting, stage: Path) -> None:
     """Put into the folder `stage` the pages, executed, under the paths of _toc.yml, and everything they load."""
-    root = setting.root
-    hidden = shutil.ignore_patterns("__pycache__")
-    for folder in ("book/_static", "book/_ext"):
-        shutil.copytree(root / folder, stage / folder, ignore=hidden)
-    for name in ("_toc.yml", "_config.yml", *(f.relative_to(root).as_posix() for f in (root / "book").glob("*.bib"))):
-        shutil.copy2(root / name, stage / name)
-    for page in pages(root):
-        _stage_page(page, setting, stage)
+    for name in _copied(setting.root):
+        (stage / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(setting.root / name, stage / name)
+    for page in chapters(setting.root):
+        target = stage / f"{page}.ipynb"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(_executed(page, setting), indent=1, ensure_ascii=False, sort_keys=True)
+        target.write_text(f"{text}\n", encoding="utf-8")
     _vega(stage / "book/_static")
     _mathjax(stage / "book/_static/mathjax")
-
-
-def _stage_page(page: str, setting: Setting, stage: Path) -> None:
-    target = stage / page
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if (setting.root / f"{page}.md").exists():
-        shutil.copy2(setting.root / f"{page}.md", f"{target}.md")
-        return
-    executed = setting.executed(page)
-    if not executed.exists():
-        raise BadInput(f"{page}: has not been executed into {setting.out}; run `python -m n2vlib book`")
-    notebook = nbformat.read(executed, as_version=4)
-    notebook.metadata.pop("n2v", None)
-    nbformat.write(notebook, f"{target}.ipynb")
 
 
 def _vega(static: Path) -> None:
