@@ -215,6 +215,8 @@ def main() -> int:
             disk = sum(file.stat().st_size for file in (checkout.scratch / "store").rglob("*") if file.is_file())
             print(f"{commit}: the store holds {disk / 1e9:.2f} GB", flush=True)
             print(largest(sides[commit]["the book, nothing in the store"]), flush=True)
+    if len(sides) < 2:
+        return 0
     whole = {commit: runs["the book, nothing in the store"] for commit, runs in sides.items()}
     floors = ", ".join(f"{run.floor:,.0f} s at {commit}" for commit, run in whole.items())
     text = "\n\n".join(
