@@ -106,7 +106,9 @@ print(f"Here there are {len(probe.concepts)}, in {len(probe):,} images.")
 
 # %%
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, floor=0.04, device=DEVICE, store=n2vlib.Store(STORE))
+options = {"tau": TAU, "device": DEVICE, "store": n2vlib.Store(STORE)}
+loose = {**options, "floor": max(TAU, 0.04)}  # thresholds of upsampled maps need to see below them
+layers = n2vlib.read_layers(network, LAYERS, probe, **(loose if CONVENTION == "dissect" else options))
 print("\n".join(each.silence for each in layers.values() if each.silence) or "No filter is dead or tied.")
 seen = {name: each.windows[1] for name, each in layers.items() if each.windows}
 field = {name: None if w.further else w.size for name, w in seen.items()}  # behind a gate: the whole image
@@ -285,10 +287,10 @@ charts.lines(lines, "cut", "unique detectors", title, ("cut on the dissection Io
 # %%
 from n2vlib.conventions import CONVENTIONS
 
-each_way = {}
+deepest, each_way = n2vlib.read_layers(network, LAYERS[-1:], probe, **loose)[layer.name], {}
 for name, way in CONVENTIONS.items():
     try:
-        each_way[name] = dissection.filters(layer.at(way.tau), probe, convention=name)
+        each_way[name] = dissection.filters(deepest.at(way.tau), probe, convention=name)
     except n2vlib.BadInput as error:  # this set, or this layer, cannot be measured in this way
         print(f"{name} is left out: {error}")
 

@@ -62,7 +62,7 @@ from n2vlib.methods import dissection
 probe = n2vlib.load_probe(PROBE)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 options = {"floor": max([TAU, 0.04, *TAUS]), "device": DEVICE, "store": n2vlib.Store(STORE)}
-layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, **options)
+layers = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, **options)
 print("\n".join(each.silence for each in layers.values() if each.silence) or "No filter is dead or tied.")
 layer = layers[LAYERS[-1]]
 

@@ -144,7 +144,7 @@ turned = n2vlib.read_layers(rotation.rotated(network, name, matrices), list(matr
 full = {f"rotation {i}": turned[f"rotation {i}, alpha 1"] for i in range(ROTATIONS)}
 layers[dissected.ROTATIONS] = {"as trained": plain, **full}
 loose = {**options, "floor": max([TAU, 0.04, *TAUS])}
-deepest = n2vlib.read_layers(network, LAYERS, probe, **loose)[name]
+deepest = n2vlib.read_layers(network, [name], probe, **loose)[name]
 layers[dissected.TAUS] = {f"tau {tau:g}": deepest.at(tau) for tau in (min(TAUS), max(TAUS))}
 
 # %%
@@ -343,12 +343,13 @@ charts.table(by_cut.reset_index(), title, digits=1, rows=20)
 from n2vlib.networks import random_twin
 
 twin = random_twin(network, SEED)
-untrained = n2vlib.read_layers(twin, LAYERS, probe, **loose)
+untrained = n2vlib.read_layers(twin, LAYERS, probe, **options)
+below = n2vlib.read_layers(twin, [name], probe, **loose)[name]
 copies = {"untrained": np.eye(plain.n_filters), "turned": turns[0]}
 copies = n2vlib.read_layers(rotation.rotated(twin, name, copies), list(copies), probe, **options)
 groups = {
     dissected.OWN: untrained, dissected.ENDS: {twin.name: untrained[name]}, dissected.ROTATIONS: copies,
-    dissected.TAUS: {f"tau {tau:g}": untrained[name].at(tau) for tau in (min(TAUS), max(TAUS))},
+    dissected.TAUS: {f"tau {tau:g}": below.at(tau) for tau in (min(TAUS), max(TAUS))},
 }  # fmt: skip
 right = dissected.heads(copies["untrained"], {"turned": copies["turned"]}, probe, epochs=EPOCHS, seed=SEED)
 blank = replace(dissected.of_layers(groups, probe, CUT, pd.DataFrame()), right=right)
