@@ -10,7 +10,7 @@ import pytest
 from tiny_book import CHECK, tiny_book, write_chapter
 
 from n2vlib.errors import BadInput
-from n2vlib.making import book, chapter_key
+from n2vlib.making import book, chapter_key, pairs
 from n2vlib.making.kernels import CHOICE, TIED
 from n2vlib.parameters import COMMON
 from n2vlib.paths import ROOT
@@ -49,6 +49,32 @@ def test_executed_copies_hold_no_times_and_no_paths(tmp_path):
     book.run(["book/one"], setting)
     text = setting.executed("book/one").read_text(encoding="utf-8")
     assert str(tmp_path) not in text and "duration" not in text and "iopub" not in text
+
+
+def test_a_text_that_was_edited_without_its_notebook_is_said(tmp_path):
+    setting = tiny_book(tmp_path, one="1", two="2")
+    assert book.run(["book/one", "book/two"], setting) == []
+    text = tmp_path / "book/one.py"
+    text.write_text(text.read_text().replace("A tiny chapter", "Another title"))
+    assert book.changed(["book/one", "book/two"], setting) == ["book/one"]
+    (said,) = pairs.disagreements(tmp_path, only=["book/one"])
+    assert said.startswith("book/one.py: the notebook differs at cell 0")
+    assert pairs.disagreements(tmp_path, only=["book/two"]) == []
+
+
+def test_cores_are_shared_out_among_chapters_but_what_the_user_says_holds(tmp_path, monkeypatch):
+    asked = 'import os\nprint(os.environ["OMP_NUM_THREADS"])'
+    setting = tiny_book(tmp_path, one=asked, two=asked)
+    monkeypatch.setattr(book, "cores", lambda: 9)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+    def answers() -> list[str]:
+        assert book.execute_all(["book/one", "book/two"], setting, jobs=2) == []
+        return [nbformat.read(setting.executed(f"book/{n}"), 4).cells[-1].outputs[0].text for n in ("one", "two")]
+
+    assert answers() == ["4\n", "4\n"] and "OMP_NUM_THREADS" not in os.environ
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert answers() == ["3\n", "3\n"]
 
 
 def test_one_stream_is_one_output_however_slowly_it_was_written(tmp_path):

@@ -114,8 +114,8 @@ class _Trainer:
         parts = self.in_training, ~self.in_training
         image = np.concatenate([balanced_set(truth, part, options.seed, number) for part in parts])
         return {
-            "weights": everywhere, "bias": np.array([bias]), "image": image, "right": right[image],
-            "concept": np.full(len(image), number),
+            "weights": everywhere, "bias": np.array([bias]), "image": image.astype(np.int32), "right": right[image],
+            "concept": np.full(len(image), number, np.int32),
         }  # fmt: skip
 
     def _filters(self, at: int) -> NDArray[np.int64]:
@@ -175,7 +175,8 @@ def _classes(truth: NDArray[np.bool_], usable: NDArray[np.bool_]) -> list[NDArra
 def _read(folder: Path, layer: Layer, probe: ProbeSet, options: Options, trainer: _Trainer) -> Alignment:
     concepts = probe.concepts.iloc[trainer.concepts]
     weights, single = np.array(load_array(folder, "weights")), options.n_filters == 1
-    pairs = pd.DataFrame({name: np.array(load_array(folder, name)) for name in ("concept", "image", "right")})
+    columns = {"concept": np.int64, "image": np.int64, "right": np.bool_}
+    pairs = pd.DataFrame({name: load_array(folder, name).astype(kind) for name, kind in columns.items()})
     pairs.insert(2, "split", probe.split[pairs["image"]])
     labels = {
         "probe": probe.name, "network": layer.network, "layer": layer.name, "task": "classification",
