@@ -128,6 +128,8 @@ def layers(
 
     loaded = load_network(network, weights=weights, preprocessing=_yaml("--preprocessing ", preprocessing))
     print(loaded.layers().to_string(index=False))
+    if loaded.unfinished:
+        print(f"layers behind these are not listed: {loaded.unfinished}")
     if loaded.turned:
         print(f"turned to (filters, h, w), which they do not put out in this order: {', '.join(loaded.turned)}")
 

@@ -155,8 +155,17 @@ class Network:
         ]
         return pd.DataFrame(rows).astype({"stride": "Int64", "receptive_field": "Int64"})
 
-    @cached_property
+    @property
+    def unfinished(self) -> str:
+        """Why the pass that finds the layers ended early, so that those behind are not listed; "" if it did not."""
+        return self._seen[1]
+
+    @property
     def _grids(self) -> "dict[str, _Grid]":
+        return self._seen[0]
+
+    @cached_property
+    def _seen(self) -> "tuple[dict[str, _Grid], str]":
         return _grids_of(self)
 
 
@@ -216,8 +225,9 @@ def aliases_of(module: nn.Module) -> dict[str, str]:
     return {}
 
 
-def _grids_of(network: Network) -> dict[str, _Grid]:
-    """{dotted name: grid} of the modules whose output is one, in the order they finish."""
+def _grids_of(network: Network) -> tuple[dict[str, _Grid], str]:
+    """{dotted name: grid} of the modules whose output is one, in the order they finish; why the pass ended early."""
+    unfinished = ""
     found: dict[str, tuple[torch.Size, Windows | None, Axes]] = {}
 
     def hook_for(name: str):
@@ -235,9 +245,10 @@ def _grids_of(network: Network) -> dict[str, _Grid]:
     try:
         with passing(image), walk(image), following(image):
             network.module(image)
-    except BadInput:
+    except BadInput as failure:
         if not found:
             raise
+        unfinished = str(failure)
     finally:
         for handle in handles:
             handle.remove()
@@ -246,7 +257,7 @@ def _grids_of(network: Network) -> dict[str, _Grid]:
         if order := axes.order:
             filters, height, width = (shape[at] for at in order[1:])
             grids[name] = _Grid((filters, height, width), windows if order == STANDS else None, order != STANDS)
-    return grids
+    return grids, unfinished
 
 
 def _readable(module: nn.Module, name: str) -> nn.Module:

@@ -219,6 +219,17 @@ def test_a_file_that_cannot_be_run_is_one_line_with_its_place(tmp_path: Path, na
         load_network(name.format(folder=tmp_path), preprocessing=PREPROCESSING)
 
 
+def test_layers_behind_a_failure_are_said_to_be_missing(tmp_path: Path, capsys: pytest.CaptureFixture):
+    source = "import torch\nfrom torch import nn\nclass Fails(nn.Sequential):\n    def forward(self, x):\n"
+    source += "        return self[1](self[0](x).flatten(1))\n"
+    source += "def build():\n    return Fails(nn.Conv2d(3, 4, 8, 8), nn.Conv2d(4, 5, 1)), PREPROCESSING\n"
+    shown = "PREPROCESSING = {'size': [32, 32], 'mean': [0, 0, 0], 'std': [1, 1, 1], 'range': 1}\n"
+    (tmp_path / "fails.py").write_text(shown + source)
+    cli.layers(f"{tmp_path}/fails.py:build")
+    table, said = capsys.readouterr().out.splitlines()[1:]
+    assert table.split()[0] == "0" and said.startswith("layers behind these are not listed: network: its pass over an")
+
+
 def test_a_package_that_is_not_installed_is_said():
     with pytest.raises(BadInput, match="no_such_package"):
         load_network("no_such_package.nets:build")
