@@ -62,21 +62,6 @@ def test_a_text_that_was_edited_without_its_notebook_is_said(tmp_path):
     assert pairs.disagreements(tmp_path, only=["book/two"]) == []
 
 
-def test_cores_are_shared_out_among_chapters_but_what_the_user_says_holds(tmp_path, monkeypatch):
-    asked = 'import os\nprint(os.environ["OMP_NUM_THREADS"])'
-    setting = tiny_book(tmp_path, one=asked, two=asked)
-    monkeypatch.setattr(book, "cores", lambda: 9)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-
-    def answers() -> list[str]:
-        assert book.execute_all(["book/one", "book/two"], setting, jobs=2) == []
-        return [nbformat.read(setting.executed(f"book/{n}"), 4).cells[-1].outputs[0].text for n in ("one", "two")]
-
-    assert answers() == ["4\n", "4\n"] and "OMP_NUM_THREADS" not in os.environ
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert answers() == ["3\n", "3\n"]
-
-
 def test_one_stream_is_one_output_however_slowly_it_was_written(tmp_path):
     said = 'import sys, time\nprint("a", flush=True)\ntime.sleep(0.5)\nprint("b", flush=True)\ndisplay(1)\nprint("c")'
     setting = tiny_book(tmp_path, one=said)

@@ -7,8 +7,7 @@ another key it is stale, and damaged in any way it is stale too.
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,6 @@ from n2vlib.partial import beside, sweep
 from n2vlib.paths import ROOT
 from n2vlib.pool import in_processes
 from n2vlib.store import digest
-from n2vlib.threads import cores
 from n2vlib.userfiles import yaml_mapping
 
 Given = list[tuple[str, Mapping[str, Any]]]  # (who gave them, values by name); later ones win
@@ -191,27 +189,14 @@ def run(names: Iterable[str], setting: Setting, jobs: int = 1) -> list[str]:
 def execute_all(names: Sequence[str], setting: Setting, jobs: int = 1) -> list[str]:
     """Execute the named chapters, changed or not; returns one line for each failure.
 
-    Chapters that need the same measurement at once wait for each other: the store makes it once. The cores are shared
-    out among them: threads of several that wait for each other's cores cost more than they gain.
+    Chapters that need the same measurement at once wait for each other: the store makes it once. So each may use all
+    cores: with a share for each, cores of those that wait had nothing to do.
     """
     _sweep(setting)
     choose(WARM if len(names) > jobs else TIED)
-    threads = os.environ.get("OMP_NUM_THREADS", str(max(1, cores() // max(1, min(jobs, len(names))))))
     # Processes: nbclient leaves the event loops of threads open.
-    with _environment(OMP_NUM_THREADS=threads), in_processes(partial(_run, setting=setting), names, jobs) as results:
+    with in_processes(partial(_run, setting=setting), names, jobs) as results:
         return [said for said in results if said]
-
-
-@contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    """Variables of the processes that are started inside the block."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 def _says_current(chapter: str, setting: Setting) -> bool:

@@ -82,10 +82,10 @@ def _nbval() -> str:
     notebooks = [str(path) for path in sorted((BUILD / "book").rglob("*.ipynb")) if ".part" not in path.name]
     if not notebooks:
         return f"{FAILED}: no executed chapter in {BUILD.relative_to(ROOT)}"
-    # Two notebooks at a time, each as a whole in one process, in kernels with a thread each.
+    # Two notebooks at a time, each as a whole in one process.
     options = ["-q", "-n", "2", "--dist", "loadfile", "--nbval", "--nbval-current-env"]
     options += ["--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
-    environment = {"N2V_STORE": str(SECOND), "N2V_PROGRESS": "0", "OMP_NUM_THREADS": "1", CHOICE: WARM}
+    environment = {"N2V_STORE": str(SECOND), "N2V_PROGRESS": "0", CHOICE: WARM}
     same = _python("pytest", *options, "-o", "filterwarnings=default", *notebooks, **environment)
     if not (entries := _entries(SECOND)) or entries != _entries(FIRST):
         return f"{FAILED}: nbval's run computed {len(entries)} of the {len(_entries(FIRST))} stored measurements"
