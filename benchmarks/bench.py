@@ -30,13 +30,14 @@ class Bench:
     network: Network
     scratch: Path
     repeats: int
+    turns: int
     sample_images: int
     layer: Layer | None = None
     activations: NDArray[np.float32] | None = None
 
     @classmethod
-    def on(cls, root: Path, scratch: Path, repeats: int, sample_images: int) -> "Bench":
-        bench = cls(Broden(root), load_probe(root), our_network(), scratch, repeats, sample_images)
+    def on(cls, root: Path, scratch: Path, repeats: int, turns: int, sample_images: int) -> "Bench":
+        bench = cls(Broden(root), load_probe(root), our_network(), scratch, repeats, turns, sample_images)
         assert [row["image"] for row in bench.broden.rows] == list(bench.probe.images)
         assert sorted(bench.broden.category_of) == bench.probe.concepts.index.tolist()
         return bench
@@ -74,13 +75,13 @@ def our_network() -> Network:
     return load_network("alexnet", preprocessing=INPUT, seed=0)
 
 
-def read(network: Network, probe: ProbeSet, store: Store) -> Layer:
-    return read_layers(network, [LAYER], probe, tau=TAU, device="cpu", store=store)[LAYER]
+def read(network: Network, probe: ProbeSet, store: Store, tau: float = TAU) -> Layer:
+    return read_layers(network, [LAYER], probe, tau=tau, device="cpu", store=store)[LAYER]
 
 
 def warm_up(root: Path, scratch: Path) -> None:
     """Everything of ours once on few images, so that no stage compiles a kernel."""
-    bench = Bench.on(root, scratch, 1, 1)
+    bench = Bench.on(root, scratch, 1, 1, 1)
     whole_run(bench.network, bench.probe, bench.fresh_store(), epochs=1)
 
 

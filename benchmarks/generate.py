@@ -6,6 +6,7 @@ surfaces with materials, textures), label maps of half the image's size, concept
 """
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,53 +15,63 @@ from numpy.typing import NDArray
 from n2vlib.paths import data_root
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.progress import bar
+from n2vlib.threads import ahead
 
 IMAGE, LABELS = 227, 113
 COUNTS = {"color": 11, "object": 130, "part": 60, "material": 20, "scene": 50, "texture": 29}  # 300 concepts
-FIRST = dict(zip(COUNTS, np.cumsum([1, *COUNTS.values()])[:-1].tolist(), strict=True))
-NAMES = {FIRST[category] + i: f"{category} {i + 1}" for category, n in COUNTS.items() for i in range(n)}
 SOURCES = {"scenes": 0.35, "objects": 0.16, "surfaces": 0.40, "textures": 0.09}  # ADE20K, Pascal, OpenSurfaces, DTD
 PATCHES = {"scenes": 14, "objects": 7, "surfaces": 6, "textures": 1}
 PALETTE = np.random.default_rng(0).uniform(0, 255, (COUNTS["color"], 3))
 
 
-def folder(n_images: int, seed: int = 0) -> Path:
+class Words:
+    """The concepts of a set, by category: `times` as many as COUNTS, but for the colors."""
+
+    def __init__(self, times: int = 1):
+        self.counts = {category: n if category == "color" else times * n for category, n in COUNTS.items()}
+        self.first = dict(zip(self.counts, np.cumsum([1, *self.counts.values()])[:-1].tolist(), strict=True))
+
+    def names(self) -> dict[int, str]:
+        return {
+            self.first[category] + i: f"{category} {i + 1}" for category, n in self.counts.items() for i in range(n)
+        }
+
+    def pick(self, rng: np.random.Generator, category: str, n: int) -> NDArray[np.int64]:
+        """n concept numbers of a category, frequency falling as rank ** -0.9."""
+        chance = np.arange(1, self.counts[category] + 1) ** -0.9
+        return self.first[category] + rng.choice(self.counts[category], size=n, p=chance / chance.sum())
+
+
+def folder(n_images: int, seed: int = 0, times: int = 1) -> Path:
     """The set of `n_images`, written on first use under data_root(); its name holds a digest of this file."""
     digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
-    root = data_root() / f"benchmark-{n_images}-{seed}-{digest}"
+    root, words = data_root() / f"benchmark-{n_images}-{seed}-{times}-{digest}", Words(times)
     if not root.exists():
-        write(
-            root, bar((labelled(seed, i) for i in range(n_images)), "drawing the benchmark's images", n_images), NAMES
-        )
+        drawn = ahead(partial(labelled, words, seed), range(n_images))
+        write(root, bar(drawn, "drawing the benchmark's images", n_images), words.names())
     return root
 
 
-def labelled(seed: int, index: int) -> Labelled:
-    """Image `index` with its labels; it depends on (seed, index) only."""
+def labelled(words: Words, seed: int, index: int) -> Labelled:
+    """Image `index` with its labels; it depends on (words, seed, index) only."""
     rng = np.random.default_rng([seed, index])
     source = str(rng.choice(list(SOURCES), p=list(SOURCES.values())))
     category = {"surfaces": "material", "textures": "texture"}.get(source, "object")
     patches = wavy_patches(rng, PATCHES[source], IMAGE)
-    concepts = pick(rng, category, PATCHES[source])
+    concepts = words.pick(rng, category, PATCHES[source])
     image = painted(rng, patches, concepts)
     small = patches[1::2, 1::2]
-    maps, whole = {"color": [nearest_color(image[1::2, 1::2])]}, {}
+    maps, whole = {"color": [words.first["color"] + nearest_color(image[1::2, 1::2])]}, {}
     if source == "textures":
         whole["texture"] = [int(concepts[0])]
     else:
         unlabelled = rng.random(len(concepts)) < 0.15
         maps[category] = [np.where(unlabelled, 0, concepts)[small].astype(np.uint16)]
     if category == "object":
-        maps["part"] = [part_map(rng) for _ in range(rng.integers(1, 3))]
+        maps["part"] = [part_map(words, rng) for _ in range(rng.integers(1, 3))]
     if source == "scenes":
-        whole["scene"] = [int(pick(rng, "scene", 1)[0])]
+        whole["scene"] = [int(words.pick(rng, "scene", 1)[0])]
     return Labelled(f"{source}/{index:06d}.jpg", image, maps, whole)
-
-
-def pick(rng: np.random.Generator, category: str, n: int) -> NDArray[np.int64]:
-    """n concept numbers of a category, frequency falling as rank ** -0.9."""
-    chance = np.arange(1, COUNTS[category] + 1) ** -0.9
-    return FIRST[category] + rng.choice(COUNTS[category], size=n, p=chance / chance.sum())
 
 
 def wavy_patches(rng: np.random.Generator, n: int, size: int) -> NDArray[np.int64]:
@@ -85,12 +96,12 @@ def painted(rng: np.random.Generator, patches: NDArray[np.int64], concepts: NDAr
     return image.clip(0, 255).astype(np.uint8)
 
 
-def part_map(rng: np.random.Generator) -> NDArray[np.uint16]:
+def part_map(words: Words, rng: np.random.Generator) -> NDArray[np.uint16]:
     """Parts on about a third of the picture; two maps of one image may overlap, as ADE20K's levels do."""
-    concepts = np.where(rng.random(20) < 0.3, pick(rng, "part", 20), 0)
+    concepts = np.where(rng.random(20) < 0.3, words.pick(rng, "part", 20), 0)
     return concepts[wavy_patches(rng, 20, LABELS)].astype(np.uint16)
 
 
 def nearest_color(image: NDArray[np.uint8]) -> NDArray[np.uint16]:
     distance = ((image[:, :, None].astype(np.float64) - PALETTE) ** 2).sum(-1)
-    return (FIRST["color"] + distance.argmin(-1)).astype(np.uint16)
+    return distance.argmin(-1).astype(np.uint16)

@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
+from torchvision.io import decode_image
 
 Plan = Sequence[NDArray[np.int64]]  # for every epoch, the images to visit in order
 
@@ -94,12 +95,14 @@ def bare_forward(
 ) -> NDArray[np.float32]:
     """Decode and forward pass up to the layer, nothing else: float32 (image, filter, h, w).
 
-    channels_last and small batches, the fastest plain way found on a CPU.
+    channels_last, small batches and torchvision's decoder: the fastest plain way found on a CPU.
     """
-    parts, n = [], len(broden.rows)
+    middle, spread = (torch.tensor(numbers)[:, None, None] for numbers in (mean, std))
+    parts = []
     with torch.inference_mode():
-        for start in range(0, n, batch):
-            images = network_input(broden, range(start, min(start + batch, n)), mean, std)
+        for start in range(0, len(broden.rows), batch):
+            files = [str(broden.root / "images" / row["image"]) for row in broden.rows[start : start + batch]]
+            images = (torch.stack([decode_image(file) for file in files]) * (1 / 255) - middle) / spread
             parts.append(layers(images.contiguous(memory_format=torch.channels_last)).contiguous().numpy())
     return np.concatenate(parts)
 

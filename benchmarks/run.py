@@ -45,7 +45,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=data_root(), ignore_cleanup_errors=True) as scratch:
         _, compiling = timed(lambda: bench.warm_up(tiny, Path(scratch)))
         print(f"a first run on 24 images, in which kernels are compiled: {compiling.wall:.1f} s", flush=True)
-        setting = Bench.on(root, Path(scratch), options.repeats, options.sample)
+        setting = Bench.on(root, Path(scratch), options.repeats, options.turns, options.sample)
         rows = []
         for stage in STAGES:
             for row in stage(setting):
@@ -65,7 +65,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="200 images, smaller samples, RESULTS.md untouched")
     parser.add_argument("--cores", type=int, default=1, help="cores and torch threads of both sides (default 1)")
     options = parser.parse_args()
-    options.images, options.repeats, options.sample = (200, 1, 20) if options.quick else (1000, 3, 60)
+    sizes = (200, 1, 1, 20) if options.quick else (1000, 3, 7, 60)
+    options.images, options.repeats, options.turns, options.sample = sizes
     return options
 
 
@@ -82,6 +83,7 @@ def line(row: Row) -> str:
     goal = "" if row.goal is None else f"at {'most' if row.at_most else 'least'} {row.goal:g}"
     met = "" if row.goal is None else ("yes" if row.met else "**no**")
     ratios = [f"{r:,.2f} (ours / reference)" if row.at_most else f"{r:,.1f}" for r in (row.ratio, row.cpu_ratio)]
+    ratios[0] += f", {row.between[0]:.2f} to {row.between[1]:.2f}" if row.between else ""
     agreement = row.agreement if row.agrees else f"**not within tolerance:** {row.agreement}"
     seconds = [f"{row.theirs.wall:,.2f}", f"{row.ours.wall:,.3f}"]
     return f"| {' | '.join([row.stage, row.reference, row.sample, *seconds, *ratios, goal, met, agreement])} |"

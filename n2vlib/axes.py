@@ -238,8 +238,8 @@ def _carried(func: Callable, args: tuple, kwargs: dict, given: list[tuple], shap
 
     if not alike or alike[0] is not given[0][0]:  # it may work in place on what must not be changed twice
         return _unknown(shape)
-    if _name(func) == "mean":  # which imports all of torch's compiler where it is asked on the device meta
-        func = torch.sum
+    if _name(func) in _REDUCING:  # on the device meta they import torch's compiler
+        func = _reduced
     try:
         moved = tree_leaves(func(*tree_map(apart, args), **tree_map(apart, kwargs)))[0].shape
     except Exception:  # an index that is too large, more numbers than torch can count
@@ -250,6 +250,13 @@ def _carried(func: Callable, args: tuple, kwargs: dict, given: list[tuple], shap
     return tuple(
         _resized((axes[sizes.index(was)],), (n,))[0] if was in sizes else _unknown((n,))[0] for was, n in places
     )
+
+
+def _reduced(value: Tensor, dim: Any = None, keepdim: bool = False, **_: Any) -> Tensor:
+    """What a sum over axes leaves: its shape."""
+    dims = [i % value.ndim for i in (range(value.ndim) if dim is None else [dim] if isinstance(dim, int) else dim)]
+    left = value[tuple(slice(1) if i in dims else slice(None) for i in range(value.ndim))]
+    return left if keepdim else left.squeeze(dims)
 
 
 def _aligned(inputs: list[tuple[tuple[int, ...], tuple[Axis, ...]]], shape: tuple[int, ...]) -> tuple[Axis, ...]:
@@ -298,4 +305,5 @@ _PICTURES |= {"pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "native_cha
 _REGROUPING = {"view", "reshape", "flatten", "unflatten", "view_as", "reshape_as", "ravel", "squeeze", "unsqueeze"}
 _PERMUTING = {"permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "T", "mT", "H", "mH", "t"}
 _PERMUTING |= {"adjoint", "rot90"}
+_REDUCING = {"mean", "sum", "amax", "amin"}
 _PRODUCTS = {"matmul", "__matmul__", "bmm", "scaled_dot_product_attention"}

@@ -21,6 +21,9 @@ from torch import Tensor, nn
 
 from n2vlib.axes import STANDS, Axes, axes_of, following
 from n2vlib.errors import BadInput, near, said
+from n2vlib.heap import keep_freed_memory
+
+keep_freed_memory()  # the arrays of one batch are as large as those of the next
 
 
 class Seen(NamedTuple):

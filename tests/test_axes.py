@@ -1,5 +1,7 @@
 """Which axes of a layer's output are height and width: planted numbers, torchvision's blocks, and what is refused."""
 
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -11,6 +13,7 @@ from torchvision.models import convnext, get_model
 from torchvision.models.maxvit import MaxVit
 from torchvision.models.swin_transformer import SwinTransformer
 
+from n2vlib import axes
 from n2vlib.activations import read_layers
 from n2vlib.cli import layers as list_layers
 from n2vlib.errors import BadInput
@@ -199,6 +202,21 @@ def test_every_layer_of_a_convolutional_network_stands(name: str):
         names = list(raw(module, torch.zeros(1, 3, 64, 64)))
     network = Network(name, module, shown(64), "none", fingerprint="none")
     assert list(network.layers()["name"]) == names and not network.turned
+
+
+@pytest.mark.parametrize("keepdim", [False, True])
+@pytest.mark.parametrize("dim", [None, 1, -1, (2, 3), [0, -2]])
+def test_axes_behind_a_sum_are_those_that_it_leaves(dim, keepdim):
+    value = torch.zeros(2, 3, 5, 7)
+    assert axes._reduced(value, dim, keepdim).shape == value.sum(dim, keepdim).shape
+
+
+def test_to_list_layers_imports_no_compiler_of_torchs():
+    code = (
+        "import sys, n2vlib, torch; before = 'sympy' in sys.modules\n"
+        "n2vlib.load_network('small-alexnet').layers(); print(before or 'sympy' not in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "True\n"
 
 
 # ---- what reads layers

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -68,6 +69,30 @@ def test_one_stream_is_one_output_however_slowly_it_was_written(tmp_path):
     assert book.run(["book/one"], setting) == []
     outputs = nbformat.read(setting.executed("book/one"), as_version=4).cells[-1].outputs
     assert [o.get("text", o.output_type) for o in outputs] == ["a\nb\n", "display_data", "c\n"]
+
+
+def test_only_text_that_changed_is_put_around_what_the_cells_had_put_out(tmp_path, monkeypatch):
+    code = "import os\nprint('tau', TAU, os.environ.get('N2V_TOLD'))"
+    setting = tiny_book(tmp_path, one=code)
+    monkeypatch.setenv("N2V_TOLD", "first")
+    assert book.run(["book/one"], setting) == []
+    page, words = tmp_path / "book" / "one.py", "\n# %% [markdown]\n# New words.\n"
+    longer = page.read_text().replace("\n# %%\n", f"{words}\n# %%\n") + words
+    for edited in (page.read_text().replace("A tiny", "A short"), longer):
+        page.write_text(edited)
+        pairs.write(tmp_path)
+        assert not book.is_current("book/one", setting)
+        with monkeypatch.context() as patched:
+            patched.setattr(book, "_execute", None)
+            assert book.run(["book/one"], setting) == []
+        assert book.is_current("book/one", setting) and texts(setting.executed("book/one")) == "tau 0.01 first\n"
+        fresh = replace(setting, out=tmp_path / "fresh")
+        assert book.run(["book/one"], fresh) == []
+        assert setting.executed("book/one").read_bytes() == fresh.executed("book/one").read_bytes()
+    monkeypatch.setenv("N2V_TOLD", "second")
+    write_chapter(tmp_path, "one", code, "TAU")
+    assert book.run(["book/one"], setting) == []
+    assert "second" in texts(setting.executed("book/one"))
 
 
 def test_a_failure_is_one_line_with_chapter_cell_and_error_and_the_others_still_run(tmp_path):

@@ -144,6 +144,13 @@ def test_a_cell_shows_a_chart_to_every_reader_and_is_silent(name, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_chart_has_no_png_where_none_is_wanted(monkeypatch):
+    monkeypatch.setenv("N2V_PNG", "0")
+    bundle = every_chart()[CHARTS[0]]._repr_mimebundle_()
+    shown = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert set(shown) == {look.MIME, "text/plain"}
+
+
 @pytest.mark.parametrize("name", CHARTS)
 def test_a_chart_is_the_same_every_time_and_its_data_have_four_digits(name):
     spec = spec_of(name)

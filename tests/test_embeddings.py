@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from measured import measure, probe_in
 from scipy import stats
+from sklearn.metrics import adjusted_rand_score
 
 from n2vlib.alignment import unit
 from n2vlib.analysis import between, embeddings, expressions, grouping
@@ -372,6 +373,21 @@ def test_the_rand_index_counts_pairs_and_corrects_for_chance():
     expected = first * second / len(pairs)
     slow = (both - expected) / ((first + second) / 2 - expected)
     assert grouping.rand_index(found, groups) == pytest.approx(slow)
+
+
+@pytest.mark.parametrize("concepts", [3, 40])
+def test_the_range_of_shuffled_groups_is_that_of_scikit_learns_index(concepts):
+    rng = np.random.default_rng(concepts)
+    found, groups = pd.Series(rng.integers(1, 6, concepts)), pd.Series(rng.choice(["a", "b", "c c"], concepts))
+    groups[1] = np.nan
+    both, shuffled = groups.dropna().index, np.random.default_rng(7)
+    slow = [adjusted_rand_score(shuffled.permutation(groups[both].to_numpy()), found[both]) for _ in range(50)]
+    assert grouping.rand_index_if_shuffled(found, groups, 7, draws=50, level=1) == pytest.approx((min(slow), max(slow)))
+
+
+def test_groups_of_one_are_as_alike_when_they_are_shuffled():
+    one = pd.Series(np.ones(9, int))
+    assert grouping.rand_index_if_shuffled(one, one.astype(str), 0) == (1.0, 1.0)
 
 
 def test_groups_dealt_out_anew_agree_about_zero():

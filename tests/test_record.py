@@ -1,5 +1,9 @@
 """Facts about recording layers in one forward pass."""
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -19,6 +23,17 @@ def chain(inplace: bool) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.ReLU(inplace), nn.Conv2d(4, 5, 3), nn.ReLU6(inplace), nn.Flatten(), nn.Linear(80, 7)
     ).eval()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps its own counsel")
+def test_a_large_array_takes_the_memory_of_the_one_before_it():
+    code = (
+        "import resource, numpy, n2vlib.record\n"
+        "for i in range(4): before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt; numpy.ones(10_000_000)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)"
+    )
+    pages = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert int(pages) < 2_000  # 80 MB are 20,000 pages
 
 
 class Counting(nn.Module):

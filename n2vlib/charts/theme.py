@@ -1,11 +1,13 @@
 """Altair set up for the book: its theme, and one output that every reader of a chart can draw.
 
 JupyterLab draws the Vega-Lite mime type with no network; it would prefer text/html, so none is emitted. The site
-draws the same mime type with the Vega in its own _static folder (chart_mime); GitHub and print use the PNG.
+draws the same mime type with the Vega in its own _static folder (chart_mime); GitHub and print use the PNG, which takes
+a second a notebook and a third more a chart: N2V_PNG=0 leaves it out.
 """
 
 import base64
 import io
+import os
 from typing import Any
 
 import altair as alt
@@ -53,7 +55,7 @@ def png(spec: dict[str, Any], scale: float = 1.5) -> bytes:
     drawn = vl_convert.vegalite_to_png({**spec, "background": "white"}, scale=scale)
     picture = Image.open(io.BytesIO(drawn)).convert("RGB")
     out = io.BytesIO()
-    picture.quantize(64, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    picture.quantize(64, dither=Image.Dither.NONE).save(out, "PNG")
     return out.getvalue()
 
 
@@ -77,11 +79,10 @@ def drawable(spec: Any) -> Any:
 def _render(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
     spec = drawable(spec)
     drawn_by_lab = {**spec, "$schema": "https://vega.github.io/schema/vega-lite/v5.json"}
-    return {
-        MIME: drawn_by_lab,
-        "image/png": base64.b64encode(png(spec)).decode(),
-        "text/plain": f"<chart: {spec.get('description', 'no description')}>",
-    }
+    shown = {MIME: drawn_by_lab, "text/plain": f"<chart: {spec.get('description', 'no description')}>"}
+    if os.environ.get("N2V_PNG") != "0":
+        shown["image/png"] = base64.b64encode(png(spec)).decode()
+    return shown
 
 
 alt.renderers.register("n2v", _render)

@@ -1,7 +1,8 @@
 """Execute chapters with papermill: checked parameters in, executed copies out, and only what has changed.
 
 What an executed copy depends on is its key (chapter_key.py). The copy keeps it, and a digest of its own content: with
-another key it is stale, and damaged in any way it is stale too.
+another key it is stale, and damaged in any way it is stale too. Where only the key's text is another one, the new text
+is put around what the cells had put out.
 """
 
 import json
@@ -18,7 +19,7 @@ import yaml
 from nbformat import NotebookNode
 
 from n2vlib.errors import BadInput, near
-from n2vlib.making.chapter_key import chapter_key
+from n2vlib.making.chapter_key import Key, chapter_key
 from n2vlib.making.kernels import TIED, WARM, choose
 from n2vlib.parameters import check_name, check_value, declared_in, differing
 from n2vlib.partial import beside, sweep
@@ -27,6 +28,7 @@ from n2vlib.pool import in_processes
 from n2vlib.store import digest
 from n2vlib.userfiles import yaml_mapping
 
+INJECTED = "injected-parameters"
 Given = list[tuple[str, Mapping[str, Any]]]  # (who gave them, values by name); later ones win
 
 
@@ -108,14 +110,39 @@ def is_current(chapter: str, setting: Setting) -> bool:
     return kept == _key(chapter, parameters, setting)
 
 
-def _kept_key(executed: Path) -> str | None:
+def _kept_key(executed: Path) -> Key | None:
     """The key in an executed copy; None where there is no copy, or it is not as it was written."""
     try:
         notebook = json.loads(executed.read_bytes())
         made = notebook["metadata"].pop("n2v")
-        return made["key"] if made["content"] == digest(notebook) else None
+        return Key(*made["key"]) if made["content"] == digest(notebook) else None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def retell(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> bool:
+    """Bring the text of an executed copy up to date, where nothing else has changed; False where something has."""
+    from papermill.iorw import load_notebook_node
+
+    key, executed = _key(chapter, parameters, setting), setting.executed(chapter)
+    kept = _kept_key(executed)
+    if kept is None or kept.code != key.code:
+        return False
+    copy, cells = nbformat.read(executed, as_version=4), []
+    executed_ones = [cell for cell in copy.cells if cell.cell_type == "code"]
+    for cell in load_notebook_node(str(setting.root / f"{chapter}.ipynb")).cells:
+        if executed_ones and executed_ones[0].id == INJECTED:  # papermill's own cell
+            cells.append(executed_ones.pop(0))
+        if cell.cell_type == "code":
+            before = executed_ones.pop(0)
+            cell.outputs, cell.execution_count = before.outputs, before.execution_count
+        cells.append(cell)
+    copy.cells = [*cells, *executed_ones]
+    with beside(executed) as part:
+        nbformat.write(copy, part)
+        _finish(chapter, part, key)
+        part.replace(executed)
+    return True
 
 
 def execute(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> Path:
@@ -161,7 +188,7 @@ def _execute(chapter: str, parameters: Mapping[str, Any], setting: Setting, out:
         raise ChapterFailed(f"{chapter}: {type(error).__name__}: {' '.join(str(error).split())}") from None
 
 
-def _finish(chapter: str, executed: Path, key: str) -> None:
+def _finish(chapter: str, executed: Path, key: Key) -> None:
     """Write what made an executed copy, and what it holds, into it. Raises ChapterFailed if a cell wrote to stderr."""
     notebook = _without_traces(nbformat.read(executed, as_version=4))
     notebook.metadata["n2v"] = {"key": key, "content": digest(json.loads(nbformat.writes(notebook)))}
@@ -211,7 +238,9 @@ def _run(chapter: str, setting: Setting) -> str:
     """Execute a chapter and say so; returns what failed, "" for nothing."""
     start = time.perf_counter()
     try:
-        execute(chapter, parameters_of(chapter, setting.given(chapter), setting.root), setting)
+        parameters = parameters_of(chapter, setting.given(chapter), setting.root)
+        if not retell(chapter, parameters, setting):
+            execute(chapter, parameters, setting)
     except (ChapterFailed, BadInput, SyntaxError) as error:
         said = f"{chapter}: {error}" if isinstance(error, SyntaxError) else str(error)
         print(f"FAILED {said}", flush=True)
@@ -242,7 +271,7 @@ def wrote_to_stderr(notebook: NotebookNode) -> str:
     return ""
 
 
-def _key(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> str:
+def _key(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> Key:
     return chapter_key(setting.root / f"{chapter}.ipynb", parameters, setting.kernel)
 
 
@@ -257,10 +286,11 @@ def _declared(chapter: str, root: Path) -> tuple[dict[str, Any], dict[str, Any]]
 
 def _without_traces(notebook: NotebookNode) -> NotebookNode:
     """Without times, paths, random names: copies can be downloaded, and are the same bytes when executed again."""
-    notebook.metadata.pop("papermill", None)
+    for trace in ("papermill", "n2v"):
+        notebook.metadata.pop(trace, None)
     for cell in notebook.cells:
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.id = "injected-parameters"
+        if INJECTED in cell.metadata.get("tags", []):
+            cell.id = INJECTED
         for trace in ("papermill", "execution"):
             cell.metadata.pop(trace, None)
         if cell.cell_type == "code":

@@ -1,7 +1,8 @@
-"""What the executed copy of a chapter depends on, as one digest.
+"""What the executed copy of a chapter depends on, as two digests.
 
-Its text and that of its pair, its parameters and the files they name, every module of ours that it imports (charts
+What its cells put out: its code, its parameters and the files they name, every module of ours that it imports (charts
 included, imports followed) with the data files beside them, the kernel, and the versions of torch, numpy and altair.
+And its text, with that of its pair.
 """
 
 import ast
@@ -13,7 +14,7 @@ from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nbformat
 from nbformat import NotebookNode
@@ -27,8 +28,15 @@ _DATA = (".csv", ".json", ".safetensors", ".html", ".css", ".js")
 COVERAGE = ROOT / "book" / "coverage.csv"  # data that lies beside the chapters, because people edit it there
 
 
-def chapter_key(notebook: Path, parameters: Mapping[str, Any], kernel: str | None) -> str:
-    """The digest for one chapter's notebook, run with these parameters in this kernel."""
+class Key(NamedTuple):
+    """Two copies with the same `code` put out the same; with the same `text` too, they are the same."""
+
+    code: str
+    text: str
+
+
+def chapter_key(notebook: Path, parameters: Mapping[str, Any], kernel: str | None) -> Key:
+    """The digests for one chapter's notebook, run with these parameters in this kernel."""
     source, twin = notebook.read_text(encoding="utf-8"), notebook.with_suffix(".py")
     modules = _modules_of(source)
     folders = {path.parent for path in sources_of(modules)}
@@ -38,21 +46,29 @@ def chapter_key(notebook: Path, parameters: Mapping[str, Any], kernel: str | Non
     data += [COVERAGE] if "n2vlib.claims.coverage" in modules and COVERAGE.is_file() else []
     versions = {package: version(package) for package in ("torch", "numpy", "altair")}
     ours = [sources_digest(modules), _digest_of(data), _digest_of(_files_named_in(parameters))]
-    ours += [_digest_of([twin] if twin.is_file() else [])]  # a copy is of a pair that agreed
-    return digest([source, dict(parameters), kernel, versions, ours])
+    # A copy is of a pair that agreed.
+    text = digest([source, _digest_of([twin] if twin.is_file() else [])])
+    whole = _notebook(source)
+    code = [[cell.source, cell.metadata] for cell in _code_cells(whole)]
+    return Key(digest([code, whole.metadata, dict(parameters), kernel, versions, ours]), text)
+
+
+@cache
+def _notebook(source: str) -> NotebookNode:
+    return nbformat.reads(source, as_version=4)
+
+
+def _code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 @cache
 def _modules_of(source: str) -> list[str]:
     """The modules of ours that a notebook imports."""
-    return imported_modules(_code(nbformat.reads(source, as_version=4)))
-
-
-def _code(notebook: NotebookNode) -> str:
     from IPython.core.inputtransformer2 import TransformerManager
 
-    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return "\n".join(TransformerManager().transform_cell(source) for source in cells)
+    plain = TransformerManager().transform_cell
+    return imported_modules("\n".join(plain(cell.source) for cell in _code_cells(_notebook(source))))
 
 
 def _texts(value: Any) -> Iterable[str]:

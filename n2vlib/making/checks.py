@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from n2vlib.errors import BadInput, near
@@ -16,6 +17,7 @@ from n2vlib.paths import ROOT
 BUILD = ROOT / "build" / "ci"
 FIRST, SECOND = BUILD / "store", BUILD / "store-nbval"
 PASSED, FAILED = "passed", "FAILED"
+BESIDE = ("pyright", "browser")  # run beside the steps that follow: they often wait, or use one core of several
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -25,15 +27,26 @@ def run(only: list[str]) -> int:
         if name not in STEPS:
             raise BadInput(f"--only {name}: no such step; {near(name, list(STEPS))}")
     rows = []
-    for name in only or STEPS:
-        print(f"\n=== {name}", flush=True)
-        start = time.perf_counter()
-        outcome = STEPS[name]()
-        rows.append((name, time.perf_counter() - start, outcome))
+    with ThreadPoolExecutor(1) as pool:
+        beside = []
+        for name in only or STEPS:
+            if name in BESIDE:
+                beside.append(pool.submit(_run_step, name))
+            else:
+                rows.append(_run_step(name))
+        rows += [step.result() for step in beside]
     print(f"\n{'step':<10} {'seconds':>8}  result")
     for name, seconds, outcome in rows:
         print(f"{name:<10} {seconds:>8.1f}  {outcome}")
     return sum(outcome.startswith(FAILED) for _, _, outcome in rows)
+
+
+def _run_step(name: str) -> tuple[str, float, str]:
+    """Its name, seconds and outcome."""
+    print(f"\n=== {name}", flush=True)
+    start = time.perf_counter()
+    outcome = STEPS[name]()
+    return name, time.perf_counter() - start, outcome
 
 
 def browser() -> str | None:
@@ -85,7 +98,7 @@ def _nbval() -> str:
     # Two notebooks at a time, each as a whole in one process.
     options = ["-q", "-n", "2", "--dist", "loadfile", "--nbval", "--nbval-current-env"]
     options += ["--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
-    environment = {"N2V_STORE": str(SECOND), "N2V_PROGRESS": "0", CHOICE: WARM}
+    environment = {"N2V_STORE": str(SECOND), "N2V_PROGRESS": "0", "N2V_PNG": "0", CHOICE: WARM}  # it compares no PNG
     same = _python("pytest", *options, "-o", "filterwarnings=default", *notebooks, **environment)
     if not (entries := _entries(SECOND)) or entries != _entries(FIRST):
         return f"{FAILED}: nbval's run computed {len(entries)} of the {len(_entries(FIRST))} stored measurements"
@@ -109,6 +122,6 @@ STEPS: dict[str, Callable[[], str]] = {
     "pyright": _pyright,
     "pytest": _pytest,
     "book": _book,
-    "nbval": _nbval,
     "browser": _browser,
+    "nbval": _nbval,
 }

@@ -32,8 +32,9 @@ from n2vlib.sources import sources_digest
 CHOICE = "JUPYTER_DEFAULT_PROVISIONER_NAME"
 TIED, WARM = "n2v-tied", "n2v-warm"
 _IMPORTED = (
-    "n2vlib", "n2vlib.charts", "n2vlib.claims", "n2vlib.gallery", "n2vlib.look", "n2vlib.tables", "n2vlib.methods",
-    "n2vlib.analysis.uncertainty", "n2vlib.zoo", "altair", "ipykernel.ipkernel", "scipy.stats", "torchvision",
+    "n2vlib.api", "n2vlib.charts", "n2vlib.claims", "n2vlib.gallery", "n2vlib.look", "n2vlib.tables", "n2vlib.methods",
+    "n2vlib.analysis.uncertainty", "n2vlib.zoo", "n2vlib.published", "altair", "ipykernel.ipkernel", "scipy.stats",
+    "torchvision",
 )  # fmt: skip
 _NOT_FOR_IMPORTS = ("JPY_", "N2V_", "PYTEST_CURRENT_TEST")  # variables that no module reads while it is imported
 
