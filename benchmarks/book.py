@@ -41,7 +41,7 @@ KINDS = [
     ("counts", r"counts.py|iou.py|kernels/|conventions.py|dissection.py|single_filter.py"),
     ("probe set", r"\bprobe/"),
     ("charts and pictures", r"charts/|gallery.py|look.py|html_table.py|cells.py|/altair/|/vl_convert|/PIL/"),
-    ("site", r"making/site.py"),
+    ("site", r"making/site.py|/sphinx/"),
     ("keys and digests", r"chapter_key.py|sources.py|sealed.py|fingerprint.py|made_by.py"),
 ]
 REST, UNSEEN = "the rest", "not sampled"

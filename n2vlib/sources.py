@@ -80,12 +80,12 @@ def _imports_in(tree: ast.Module, package: str) -> list[str]:
 
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and all below it; what only a type checker reads computes nothing."""
-    waiting = [node]
-    while waiting:
-        yield (one := waiting.pop())
-        if not (isinstance(one, ast.If) and isinstance(one.test, ast.Name) and one.test.id == "TYPE_CHECKING"):
-            waiting += ast.iter_child_nodes(one)
+    """All statements below a node; what only a type checker reads computes nothing."""
+    for part in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for one in getattr(node, part, ()):
+            yield one
+            if not (isinstance(one, ast.If) and isinstance(one.test, ast.Name) and one.test.id == "TYPE_CHECKING"):
+                yield from _executed(one)
 
 
 @cache

@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 STEP, KEEP = 0.02, 0.5  # seconds of the processor
-PHASES = ("<frozen importlib", "/torch/nn/modules/", "/PIL/", "/altair/", "/vl_convert", "/numba/core/")
+PHASES = ("<frozen importlib", "/torch/nn/modules/", "/PIL/", "/altair/", "/vl_convert", "/numba/core/", "/sphinx/")
 
 
 class Books:

@@ -44,13 +44,16 @@ def chapter_key(notebook: Path, parameters: Mapping[str, Any], kernel: str | Non
         file for folder in folders for file in (*folder.glob("*.*"), *folder.glob("files/*")) if file.suffix in _DATA
     ]
     data += [COVERAGE] if "n2vlib.claims.coverage" in modules and COVERAGE.is_file() else []
-    versions = {package: version(package) for package in ("torch", "numpy", "altair")}
+    versions = {package: _version(package) for package in ("torch", "numpy", "altair")}
     ours = [sources_digest(modules), _digest_of(data), _digest_of(_files_named_in(parameters))]
     # A copy is of a pair that agreed.
     text = digest([source, _digest_of([twin] if twin.is_file() else [])])
     whole = _notebook(source)
     code = [[cell.source, cell.metadata] for cell in _code_cells(whole)]
     return Key(digest([code, whole.metadata, dict(parameters), kernel, versions, ours]), text)
+
+
+_version = cache(version)
 
 
 @cache
@@ -65,10 +68,13 @@ def _code_cells(notebook: NotebookNode) -> list[NotebookNode]:
 @cache
 def _modules_of(source: str) -> list[str]:
     """The modules of ours that a notebook imports."""
-    from IPython.core.inputtransformer2 import TransformerManager
+    cells = [cell.source for cell in _code_cells(_notebook(source))]
+    try:
+        return imported_modules("\n".join(cells))
+    except SyntaxError:  # a magic, a shell command
+        from IPython.core.inputtransformer2 import TransformerManager
 
-    plain = TransformerManager().transform_cell
-    return imported_modules("\n".join(plain(cell.source) for cell in _code_cells(_notebook(source))))
+        return imported_modules("\n".join(map(TransformerManager().transform_cell, cells)))
 
 
 def _texts(value: Any) -> Iterable[str]:
