@@ -118,10 +118,13 @@ def _told(samples: Path, run: Run) -> Run:
 
 
 def _chapter(pid: int, books: dict[int, dict]) -> str:
-    """The chapter that the nearest ancestor with chapters executed when this process was started; "" outside all."""
+    """The chapter that the nearest ancestor with chapters executed when this process was started; "" outside all.
+
+    An ancestor that computes little is seen to execute a chapter only after it has started the kernel.
+    """
     started, above = books[pid]["start"], books[pid]["parent"]
     while above in books:
-        begun = [chapter for since, chapter in books[above]["chapters"] if since <= started + 0.1]
+        begun = [chapter for since, chapter in books[above]["chapters"] if since <= started + 2]
         if begun:
             return begun[-1]
         above = books[above]["parent"]
