@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from n2vlib.paths import data_root
+from n2vlib.pool import in_processes
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.progress import bar
-from n2vlib.threads import ahead
 
 IMAGE, LABELS = 227, 113
 COUNTS = {"color": 11, "object": 130, "part": 60, "material": 20, "scene": 50, "texture": 29}  # 300 concepts
@@ -47,8 +47,8 @@ def folder(n_images: int, seed: int = 0, times: int = 1) -> Path:
     digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
     root, words = data_root() / f"benchmark-{n_images}-{seed}-{times}-{digest}", Words(times)
     if not root.exists():
-        drawn = ahead(partial(labelled, words, seed), range(n_images))
-        write(root, bar(drawn, "drawing the benchmark's images", n_images), words.names())
+        with in_processes(partial(labelled, words, seed), range(n_images), chunk=20) as drawn:
+            write(root, bar(drawn, "drawing the benchmark's images", n_images), words.names())
     return root
 
 

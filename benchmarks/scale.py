@@ -176,7 +176,6 @@ def apart(what: Point | list[str]) -> dict[str, Cost]:
 
 def here(wanted: str, scratch: Path) -> None:
     """What `apart` starts: measure, and print one line of JSON."""
-    warm_up(folder(24), scratch / "first")
     what = json.loads(wanted)
     found = photographs(what, scratch) if isinstance(what, list) else measured(Point(**what), scratch / "store")
     print(json.dumps({name: asdict(each) for name, each in found.items()}))
@@ -240,6 +239,8 @@ def main() -> int:
     if options.here:
         here(options.here[0], Path(options.here[1]))
         return 0
+    with tempfile.TemporaryDirectory(dir=data_root(), ignore_cleanup_errors=True) as scratch:
+        warm_up(folder(24), Path(scratch))  # here, for what it frees stays with its process
     images = [n // (16 if options.quick else 1) for n in IMAGES]
     by_number = {Point(n): apart(Point(n)) for n in images}
     filters = {f"{k:,}": apart(Point(images[0], k)) for k in FILTERS}
