@@ -65,27 +65,25 @@ class Cost:
     wall: float
     cpu: float
     grown: int
-    largest: int  # bytes of the largest region of memory when the process was at its highest
-    place: str  # the function of the library that ran then
+    place: str  # the function of the library that ran when the process was at its highest
     disk: int
 
 
 class Watch(threading.Thread):
-    """Looks at this process every few milliseconds: anonymous memory, and at each new height what its largest region
-    holds and which line runs. Neighbouring allocations may be one region, so it is the most that one of them takes."""
+    """Looks at this process every few milliseconds: anonymous memory, and at each new height which function runs."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.main, self.done = threading.get_ident(), threading.Event()
         self.before = self.highest = _anonymous()
-        self.largest, self.place = 0, ""
+        self.place = ""
 
     def run(self) -> None:
         while not self.done.wait(0.005):
             if (now := _anonymous()) > self.highest + STEP:
-                self.highest, self.place, self.largest = now, self._line(), _largest_region()
+                self.highest, self.place = now, self._running()
 
-    def _line(self) -> str:
+    def _running(self) -> str:
         frame = sys._current_frames().get(self.main)
         while frame and "n2vlib" not in frame.f_code.co_filename:
             frame = frame.f_back
@@ -97,11 +95,6 @@ def _anonymous() -> int:
     return int(status.partition("RssAnon:")[2].split()[0]) * 1024
 
 
-def _largest_region() -> int:
-    sizes = [line.split()[1] for line in Path("/proc/self/smaps").read_text().splitlines() if line[:10] == "Anonymous:"]
-    return max(map(int, sizes)) * 1024
-
-
 def cost(stage: Callable[[], T], store: Path) -> tuple[T, Cost]:
     before, watch = _bytes(store), Watch()
     watch.start()
@@ -109,7 +102,7 @@ def cost(stage: Callable[[], T], store: Path) -> tuple[T, Cost]:
     watch.done.set()
     watch.join()
     grown = watch.highest - watch.before
-    return found, Cost(took.wall, took.cpu, grown, watch.largest, watch.place, _bytes(store) - before)
+    return found, Cost(took.wall, took.cpu, grown, watch.place, _bytes(store) - before)
 
 
 def _bytes(store: Path) -> int:
@@ -164,11 +157,11 @@ def apart(what: Point | list[str]) -> dict[str, Cost]:
     if isinstance(what, Point):
         folder(what.images, times=what.times)
     with tempfile.TemporaryDirectory(dir=data_root(), ignore_cleanup_errors=True) as scratch:
-        # A large array is a region of its own, and goes back to the system with its owner.
-        here = {"MALLOC_MMAP_THRESHOLD_": str(STEP), "N2V_PROGRESS": "0"}
         wanted = json.dumps(asdict(what) if isinstance(what, Point) else what)
         command = [sys.executable, __file__, "--here", wanted, scratch]
-        said = subprocess.run(command, env=os.environ | here, stdout=subprocess.PIPE, text=True, check=True).stdout
+        said = subprocess.run(
+            command, env=os.environ | {"N2V_PROGRESS": "0"}, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
     found = {name: Cost(**each) for name, each in json.loads(said.splitlines()[-1]).items()}
     print(f"{what}: {sum(each.cpu for each in found.values()):.1f} s of the processor", flush=True)
     return found
@@ -260,8 +253,6 @@ def main() -> int:
         f"What this makes of Broden ({BRODEN['images']:,} images, {BRODEN['concepts']:,} concepts; conv5 of AlexNet):",
         broden(by_number, concepts[f"{300 * TIMES[1]:,}"], alexnet),
     ]
-    largest = max((each for found in by_number.values() for each in found.values()), key=lambda each: each.largest)
-    parts += [f"The largest region of memory, {largest.largest / 1e6:.0f} MB, was there while `{largest.place}` ran."]
     if os.environ.get("N2V_PHOTOGRAPHS"):
         found = {name: each for layers in LAYERS for name, each in apart(layers).items()}
         rows = [f"| {name} | {each.grown / 1e6:.0f} | {each.place} |" for name, each in found.items()]

@@ -60,21 +60,15 @@ def rand_index_if_shuffled(
 ) -> tuple[float, float]:
     """Range that holds `level` of the adjusted Rand indices when the groups' names are dealt out anew."""
     both = found.index.intersection(groups.dropna().index)
-    (ours, n_ours), (given, n_given) = (_numbered(each.loc[both]) for each in (found, groups))
+    ours, given = (pd.factorize(each.loc[both])[0] for each in (found, groups))
     alike, same = (_pairs(np.bincount(each)) for each in (ours, given))
     chance, most = alike * same / max(_pairs(np.array([len(both)])), 1), (alike + same) / 2
     rng, values = np.random.default_rng(seed), np.ones(draws)
     for i in range(draws if most > chance else 0):
-        shared = np.bincount(ours * n_given + rng.permutation(given), minlength=n_ours * n_given)
+        shared = np.bincount(ours * (given.max() + 1) + rng.permutation(given))
         values[i] = (_pairs(shared) - chance) / (most - chance)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def _numbered(groups: pd.Series) -> tuple[NDArray[np.int64], int]:
-    """Each concept's group as a number from 0, and how many groups there are."""
-    names, numbers = np.unique(groups.astype(str).to_numpy(), return_inverse=True)
-    return numbers, len(names)
 
 
 def _pairs(counts: NDArray[np.int64]) -> int:
