@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from measured import probe_in
+from scipy import optimize
 
 from n2vlib.analysis import discrimination
 from n2vlib.errors import BadInput
@@ -43,6 +44,22 @@ def test_features_that_say_the_class_are_told_right_and_noise_is_told_by_chance(
     clear = np.column_stack([noise, answers.reindex(range(len(probe))) == answers.min()])
     assert discrimination.tell(layer(clear), probe, answers, 1.0).accuracy == 1
     assert discrimination.tell(layer(clear), probe, answers, 1.0, np.arange(3)).accuracy < 0.85
+
+
+@pytest.mark.parametrize("C", [0.001, 0.01, 1.0])
+def test_the_classifier_is_at_the_minimum_of_its_objective_as_another_library_finds_it(probe, C):
+    answers, noise = discrimination.tasks(probe)["scene"], np.random.default_rng(2).random((len(probe), 5))
+    told = discrimination.tell(layer(noise), probe, answers, C)
+    truth, train = answers.to_numpy(), probe.split[answers.index] == "train"
+    x = noise.astype(np.float32)[answers.index.to_numpy()].astype(float)
+    x = (x - x[train].mean(0)) / x[train].std(0)
+    sign = np.where(truth[train] == told.classes[1], 1.0, -1.0)
+
+    def objective(w):
+        return (w**2).sum() / 2 + C * (np.maximum(0, 1 - sign * (x[train] @ w[:-1] + w[-1])) ** 2).sum()
+
+    best = optimize.minimize(objective, np.zeros(6), method="BFGS", options={"gtol": 1e-8}).x
+    np.testing.assert_allclose(told.weights[1], best[:-1], atol=1e-3 * np.abs(best).max())
 
 
 def test_contributions_rank_the_classes_and_the_planted_filter_comes_first(probe):

@@ -114,7 +114,8 @@ def tell(
     x = np.asarray(layer.pooled, np.float64)[images][:, slice(None) if filters is None else filters]
     spread = x[train].std(0)
     x = (x - x[train].mean(0)) / np.where(spread > 0, spread, 1)
-    machine: Any = LinearSVC(C=C, dual=True, random_state=0)  # the faster solver for so small a C
+    dual: Any = True if C <= 0.01 else "auto"  # the faster solver for a C as small as the paper's
+    machine: Any = LinearSVC(C=C, dual=dual, random_state=0)
     machine.fit(x[train], truth[train])
     weights = machine.coef_ if len(machine.classes_) > 2 else np.vstack([-machine.coef_, machine.coef_])
     return Told(images[~train], truth[~train], machine.predict(x[~train]), machine.classes_, weights, x[~train])
