@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from reference import Broden
 
-from n2vlib.activations import Layer, read_layers
+from n2vlib.activations.layer import Layer, read_layers
 from n2vlib.methods import classification, dissection, segmentation, single_filter
-from n2vlib.networks import Network, load_network
+from n2vlib.networks.load import Network, load_network
 from n2vlib.probe import ProbeSet, load_probe
 from n2vlib.store import Store
 

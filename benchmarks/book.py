@@ -35,13 +35,19 @@ KINDS = [
     ("drawing the images", r"\bworld/"),
     ("learning outlines", r"methods/segmentation.py:(align|train|start)"),
     ("learning to classify", r"methods/classification.py:(align|train|start)"),
-    ("other networks trained", r"zoo/training|analysis/(exam|discrimination).py.* /torch|zoo/__init__.py:train"),
-    ("reading networks", r"activations.py:read|streaming.py|tail.py|analysis/\w*ablation|behaviour.py|rest.py"),
+    (
+        "other networks trained",
+        r"zoo/training|analysis/(exam|evaluation|discrimination).py.* /torch|zoo/__init__.py:train",
+    ),
+    (
+        "reading networks",
+        r"(activations|layer).py:read|streaming.py|(tail|quantiles).py|analysis/\w*ablation|behaviour.py|(rest|downstream).py",
+    ),
     ("bootstrap", r"uncertainty.py|:resample"),
     ("counts", r"counts.py|iou.py|kernels/|conventions.py|dissection.py|single_filter.py"),
     ("probe set", r"\bprobe/"),
-    ("charts and pictures", r"charts/|gallery.py|look.py|html_table.py|cells.py|/altair/|/vl_convert|/PIL/"),
-    ("site", r"making/site.py|/sphinx/"),
+    ("charts and pictures", r"charts/|gallery.py|(look|style).py|html_table.py|cells.py|/altair/|/vl_convert|/PIL/"),
+    ("site", r"(making|build)/site.py|/sphinx/"),
     ("keys and digests", r"chapter_key.py|sources.py|sealed.py|fingerprint.py|made_by.py"),
 ]
 REST, UNSEEN = "the rest", "not sampled"

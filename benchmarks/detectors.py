@@ -19,17 +19,17 @@ from executed import markdown, short
 from photographs import SETTINGS
 
 from n2vlib import claims, load_network, load_probe, read_layers
-from n2vlib.activations import Layer
-from n2vlib.analysis import detecting
+from n2vlib.activations.layer import Layer
+from n2vlib.analysis import detectors
 from n2vlib.paths import ROOT
 from n2vlib.probe import ProbeSet
 from n2vlib.store import Store
 
 FIRST = SETTINGS[0]
-CHAPTERS = ["framework", "human", "axis-aligned", "layers-and-networks", "discrimination", "threshold", "ablation"]
+CHAPTERS = ["framework", "human", "axis-aligned", "layers", "networks", "discrimination", "threshold", "ablation"]
 CHAPTERS += ["verdict/netdissect"]
 TAUS = (0.0025, 0.005, 0.01, 0.02, 0.04)  # Figure 28
-CUT = 0.04
+IOU_THRESHOLD = 0.04
 
 
 def read(setting: str, store: Store) -> tuple[ProbeSet, dict[str, Layer]]:
@@ -37,14 +37,14 @@ def read(setting: str, store: Store) -> tuple[ProbeSet, dict[str, Layer]]:
     values = yaml.safe_load((ROOT / "params" / f"{setting}.yml").read_text(encoding="utf-8"))
     probe = load_probe(values["PROBE"])
     network = load_network(os.path.expandvars(values["NETWORK"]), values["WEIGHTS"], values["PREPROCESSING"])
-    layers = read_layers(network, values["LAYERS"], probe, tau=values["TAU"], floor=max(TAUS), store=store)
+    layers = read_layers(network, values["LAYERS"], probe, tau=values["TAU"], tau_max=max(TAUS), store=store)
     return probe, {f"{short(setting)} {name}": layer for name, layer in layers.items()}
 
 
 def counted(layers: dict[str, Layer], probe: ProbeSet) -> pd.DataFrame:
     """Unique detectors by category, and all: one row a layer."""
-    found = detecting.detectors(layers, probe, CUT)
-    unique = detecting.wide(detecting.unique(found, probe))
+    found = detectors.detectors(layers, probe, IOU_THRESHOLD)
+    unique = detectors.wide(detectors.unique(found, probe))
     totals = {"unique": unique.sum(axis=1), "detectors": [len(each) for each in found.values()]}
     filters = [layer.n_filters for layer in layers.values()]
     return unique.assign(**totals, filters=filters).rename_axis("layer").reset_index()
@@ -90,8 +90,8 @@ def main() -> None:
     text = f"""
 The same photographs and networks. Made by `python benchmarks/detectors.py`, which executes on SqueezeNet the
 {ran["chapters executed"]} chapters that train no network (failed: {ran["failed"]}). A detector is a filter whose best
-concept has a dissection IoU above {CUT:g} over the whole probe set; unique detectors count concepts. Cells are anchored
-on receptive fields. Where nearly all filters of a layer are tied (above), hardly one can be a detector.
+concept has a dissection IoU above {IOU_THRESHOLD:g} over the whole probe set; unique detectors count concepts. Cells
+are anchored on receptive fields. Where nearly all filters of a layer are tied (above), hardly one can be a detector.
 
 ## Unique detectors by category, layer by layer
 

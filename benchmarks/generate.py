@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from n2vlib.paths import data_root
-from n2vlib.pool import in_processes
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.progress import bar
+from n2vlib.workers.pool import in_processes
 
 IMAGE, LABELS = 227, 113
 COUNTS = {"color": 11, "object": 130, "part": 60, "material": 20, "scene": 50, "texture": 29}  # 300 concepts

@@ -8,8 +8,8 @@ from bench import EPOCHS, Bench
 from numpy.typing import NDArray
 from rows import Row, Seconds, timed
 
-from n2vlib.alignment import Alignment
 from n2vlib.methods import classification, segmentation
+from n2vlib.methods.alignment import Alignment
 
 
 def segmentation_stage(bench: Bench) -> list[Row]:

@@ -25,10 +25,10 @@ import yaml
 from executed import markdown, short
 
 from n2vlib import claims
-from n2vlib.activations import Layer, read_layers
-from n2vlib.making import book
+from n2vlib.activations.layer import Layer, read_layers
+from n2vlib.builder import book
 from n2vlib.methods import classification, dissection, segmentation, single_filter
-from n2vlib.networks import load_network
+from n2vlib.networks.load import load_network
 from n2vlib.paths import ROOT
 from n2vlib.probe import ProbeSet, load_probe
 from n2vlib.store import Store

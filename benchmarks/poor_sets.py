@@ -28,9 +28,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from numpy.typing import NDArray
 
+from n2vlib.builder import book
+from n2vlib.display.style import MIME
 from n2vlib.errors import BadInput
-from n2vlib.look import MIME
-from n2vlib.making import book
 from n2vlib.parameters import declared_in
 from n2vlib.paths import ROOT
 from n2vlib.probe.broden import Labelled, write
@@ -228,6 +228,7 @@ def _executed_cell(shell: InteractiveShell, source: str) -> tuple[BaseException 
     failed = done.error_before_exec or done.error_in_exec or (errors[0] if errors else None)
     shown = [output.data for output in written.outputs]
     texts = [written.stdout, *(data.get("text/plain", "") for data in shown)]
+    texts *= not source.startswith("reference(")  # docstrings may say what NaN means
     if written.stderr:
         return failed, f"wrote to stderr: {written.stderr}"
     if nothing := next(filter(None, map(NO_NUMBER.search, texts)), None):

@@ -22,9 +22,9 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from n2vlib.errors import BadInput
-from n2vlib.networks import Network
+from n2vlib.networks.load import Network
+from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.paths import ROOT
-from n2vlib.preprocessing import Preprocessing
 
 sys.path.insert(0, str(ROOT / "tests"))
 from reach import differences

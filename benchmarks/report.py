@@ -23,7 +23,7 @@ from torch import nn
 
 import n2vlib
 from n2vlib import report
-from n2vlib.making.checks import browser as find_browser
+from n2vlib.builder.checks import browser as find_browser
 
 FILTERS, MOST_SECONDS, MOST_MEGABYTES, REPEATS = 512, 2.0, 15.0, 5
 # Every picture of the window is decoded.

@@ -28,14 +28,14 @@ from generate import folder
 from rows import T, timed
 from run import processor
 
-from n2vlib.activations import read_layers
+from n2vlib.activations.layer import read_layers
 from n2vlib.methods import classification, dissection, segmentation, single_filter
-from n2vlib.networks import Network, load_network
+from n2vlib.networks.load import Network, load_network
+from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.paths import ROOT, data_root
-from n2vlib.preprocessing import Preprocessing
 from n2vlib.probe import load_probe
 from n2vlib.store import Store
-from n2vlib.threads import cores
+from n2vlib.workers.threads import cores
 
 IMAGES, FILTERS, TIMES = (1000, 4000, 16000), (64, 512, 2048), (1, 4, 8)
 USUAL, TAU, EPOCHS = 256, 0.005, 10  # filters, tau, epochs of a point that does not say otherwise
@@ -134,7 +134,7 @@ def measured(point: Point, scratch: Path) -> dict[str, Cost]:
     stage("images, decoded once", lambda: probe.pixels)
     read = partial(read_layers, shown, [name], probe, tau=TAU, device="cpu", store=store)
     layer = stage(READING, read)[name]
-    stage("reading, tau up to 0.04", lambda: read(floor=0.04))
+    stage("reading, tau up to 0.04", lambda: read(tau_max=0.04))
     stage("dissection IoU", lambda: dissection.dissection_iou(layer, probe))
     stage("set IoU", lambda: [single_filter.set_iou(layer, probe, split) for split in ("train", "val")])
     stage(f"segmentation, {EPOCHS} epochs", lambda: segmentation.align(layer, probe, epochs=EPOCHS))

@@ -21,14 +21,14 @@ from numba.core.registry import cpu_target
 from torch import nn
 
 from n2vlib import load_probe, report, world
-from n2vlib.activations import read_layers
+from n2vlib.activations.layer import read_layers
 from n2vlib.analysis import uncertainty
-from n2vlib.making import book
-from n2vlib.making import site as builder
+from n2vlib.builder import book
+from n2vlib.builder import site as builder
 from n2vlib.methods import classification, dissection, segmentation, single_filter
-from n2vlib.networks import Network
+from n2vlib.networks.load import Network
+from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.paths import ROOT
-from n2vlib.preprocessing import Preprocessing
 from n2vlib.sources import sources_digest
 from n2vlib.store import Store
 
@@ -138,7 +138,7 @@ def prepare() -> None:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-c", code, folder], cwd=Path(__file__).parent, check=True)
     sources_digest(
-        ["n2vlib.report", "n2vlib.world", "n2vlib.methods", uncertainty.__name__, "n2vlib.making.chart_mime"]
+        ["n2vlib.report", "n2vlib.world", "n2vlib.methods", uncertainty.__name__, "n2vlib.builder.chart_mime"]
     )
     for context in (cpu_target.typing_context, cpu_target.target_context):
         context.refresh()  # type: ignore[attr-defined]

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from rows import Row, Seconds, median, timed, timed_in_turn, timed_often
 
 from n2vlib import probe
-from n2vlib.conventions import HALF_PIXEL, IN_IMAGE, Convention
+from n2vlib.activations.quantiles import RunningQuantile, n_above
 from n2vlib.kernels import sparse
+from n2vlib.masks.conventions import HALF_PIXEL, IN_IMAGE, Convention
 from n2vlib.methods import dissection, single_filter
-from n2vlib.tail import Tail, n_above
 
 # --- activations
 
@@ -64,13 +64,13 @@ def threshold_stage(bench: Bench) -> list[Row]:
         return sketch.quantile(994 / 999)
 
     def exact() -> NDArray[np.float32]:
-        tail = Tail(layer.n_filters, n_above(TAU, layer.n_places), cells=layer.grid[0] * layer.grid[1])
+        running = RunningQuantile(layer.n_filters, n_above(TAU, layer.n_places), cells=layer.grid[0] * layer.grid[1])
         kept = []
         for start in range(0, len(activations), BATCH):
-            found = sparse.extract(turned[start : start + BATCH], tail.bounds)
+            found = sparse.extract(turned[start : start + BATCH], running.bounds)
             kept.append((found.code, found.value))
-            tail.add(*kept[-1])
-        return tail.settle(kept)
+            running.add(*kept[-1])
+        return running.settle(kept)
 
     theirs, theirs_took = timed(sketched)
     ours, ours_took = timed_often(exact, bench.repeats)

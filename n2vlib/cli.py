@@ -11,8 +11,8 @@ import typer
 import yaml
 
 from n2vlib.errors import BadInput
-from n2vlib.output import file_to_write
-from n2vlib.paths import ROOT, resolve
+from n2vlib.files.output import file_to_write
+from n2vlib.paths import ROOT, from_here, resolve
 
 app = typer.Typer(
     help="Net2Vec, the executable book.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -20,10 +20,13 @@ app = typer.Typer(
 probe_app = typer.Typer(help="Check a probe set, or draw one.", no_args_is_help=True)
 app.add_typer(probe_app, name="probe")
 
-Params = Annotated[Path, typer.Option(help="Parameters of all chapters: params/<setting>.yml")]
+# Paths given to a command are relative to the current folder; defaults are in the book's own folder.
+EMBEDDED = ROOT / "params/embedded.yml"
+Params = Annotated[
+    Path, typer.Option(help="Parameters of all chapters: params/<setting>.yml", show_default="params/embedded.yml")
+]
 Out = Annotated[Path | None, typer.Option(help="Folder of the results [default: build/<setting>]")]
 Kernel = Annotated[str | None, typer.Option(help="Registered Jupyter kernel to run in [default: the notebook's]")]
-EMBEDDED = Path("params/embedded.yml")
 
 
 @app.command()
@@ -34,11 +37,14 @@ def book(
     kernel: Kernel = None,
     site: Annotated[bool, typer.Option(help="Build the site afterwards")] = True,
     jobs: Annotated[int, typer.Option(min=1, help="Chapters executed at a time")] = 2,
+    preview: Annotated[bool, typer.Option("--preview", help="Show one chapter alone, without the other pages")] = False,
 ) -> None:
     """Execute the chapters that have changed, and build the site."""
-    from n2vlib.making import book as runner
-    from n2vlib.making import pairs
+    from n2vlib.builder import book as runner
+    from n2vlib.builder import pairs
 
+    if preview and len(names or []) != 1:
+        raise BadInput("--preview: name the one chapter to show")
     setting = _setting(params, out, kernel)
     wanted = [runner.find_chapter(name) for name in names or []] or runner.chapters()
     for chapter in wanted:
@@ -48,14 +54,25 @@ def book(
     failures = runner.execute_all(changed, setting, jobs)
     if failures:
         _stop_on([f"{len(failures)} of {len(wanted)} chapters failed; the site is not built"])
-    if site:
+    if preview:
+        _preview(wanted, setting)
+    elif site:
         _build_site(setting, {*wanted} - {*changed})
 
 
+def _preview(wanted: list[str], setting: Any) -> None:
+    from n2vlib.builder import site as builder
+
+    try:
+        print(f"\nOpen {builder.preview(setting, wanted[0]).as_uri()}")
+    except builder.SiteFailed as error:
+        _stop_on([str(error)])
+
+
 def _build_site(setting: Any, unchanged: Collection[str] = ()) -> None:
-    """unchanged   chapters that this command has found to be up to date"""
-    from n2vlib.making import book as runner
-    from n2vlib.making import site as builder
+    """unchanged   chapters that are known to be up to date"""
+    from n2vlib.builder import book as runner
+    from n2vlib.builder import site as builder
 
     others = [chapter for chapter in runner.chapters() if chapter not in unchanged]
     stale = [chapter for chapter in others if not runner.is_current(chapter, setting)]
@@ -77,13 +94,16 @@ def run(
         list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter, as YAML")
     ] = None,
     params: Params = EMBEDDED,
-    out: Annotated[Path, typer.Option(help="Folder of the executed copy")] = Path("build/run"),
+    out: Annotated[Path, typer.Option(help="Folder of the executed copy", show_default="build/run")] = ROOT
+    / "build/run",
     kernel: Kernel = None,
 ) -> None:
     """Execute one chapter with parameters of your own (a comma or bracket in VALUE needs quotes)."""
-    from n2vlib.making import book as runner
+    from n2vlib.builder import book as runner
+    from n2vlib.parameters import PATHS
 
     given = dict(_name_and_value(text) for text in parameter or [])
+    given |= {name: from_here(given[name]) for name in PATHS if isinstance(given.get(name), str)}
     setting, found = _setting(params, out, kernel), runner.find_chapter(chapter)
     file_to_write(setting.executed(found))
     try:
@@ -99,21 +119,21 @@ def test(
     only: Annotated[list[str] | None, typer.Option(help="Run this step only (repeatable)")] = None,
 ) -> None:
     """Everything CI checks, with a table of the steps at the end."""
-    from n2vlib.making import checks
+    from n2vlib.builder import checks
 
     raise typer.Exit(checks.run(only or []))
 
 
 @app.command()
 def pairs(
-    write: Annotated[bool, typer.Option("--write", help="Make the notebooks anew from the texts")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Rebuild the notebooks from the texts")] = False,
 ) -> None:
     """Check that each chapter's notebook agrees with its percent text."""
-    from n2vlib.making import pairs as twins
+    from n2vlib.builder import pairs as chapter_pairs
 
-    for path in twins.write() if write else []:
+    for path in chapter_pairs.write() if write else []:
         print(f"wrote {path.relative_to(ROOT)}")
-    _stop_on(twins.disagreements())
+    _stop_on(chapter_pairs.disagreements())
     print("pairs agree")
 
 
@@ -121,17 +141,17 @@ def pairs(
 def layers(
     network: Annotated[str, typer.Argument(help="Zoo or torchvision name, package.module:function, file.py:function")],
     weights: Annotated[str | None, typer.Option(help="Weights enum or file")] = None,
-    preprocessing: Annotated[str | None, typer.Option(help="As YAML, where the network does not say it")] = None,
+    preprocessing: Annotated[str | None, typer.Option(help="As YAML, where the network has none of its own")] = None,
 ) -> None:
     """Name, shape, stride and receptive field of every layer of a network."""
-    from n2vlib.networks import load_network
+    from n2vlib.networks.load import load_network
 
-    loaded = load_network(network, weights=weights, preprocessing=_yaml("--preprocessing ", preprocessing))
+    loaded = load_network(from_here(network), weights and from_here(weights), _yaml("--preprocessing ", preprocessing))
     print(loaded.layers().to_string(index=False))
     if loaded.unfinished:
-        print(f"layers behind these are not listed: {loaded.unfinished}")
+        print(f"layers after these are not listed: {loaded.unfinished}")
     if loaded.turned:
-        print(f"turned to (filters, h, w), which they do not put out in this order: {', '.join(loaded.turned)}")
+        print(f"permuted to (filters, h, w), since their output has another order: {', '.join(loaded.turned)}")
 
 
 @app.command()
@@ -140,11 +160,11 @@ def report(
     layer: Annotated[str, typer.Argument(help="A layer of it, as `layers` lists them")],
     probe: Annotated[str, typer.Option(help="world, world-800, or a folder in Broden's format")] = "world",
     weights: Annotated[str | None, typer.Option(help="Weights enum or file")] = None,
-    preprocessing: Annotated[str | None, typer.Option(help="As YAML, where the network does not say it")] = None,
+    preprocessing: Annotated[str | None, typer.Option(help="As YAML, where the network has none of its own")] = None,
     tau: Annotated[float, typer.Option(help="Share of all places where a filter fires")] = 0.005,
     epochs: Annotated[int, typer.Option(help="Passes over the training images, where weights are learned")] = 30,
     seed: Annotated[int, typer.Option(help="Of everything drawn at random")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")] = "auto",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -152,7 +172,7 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write one page that works offline: every filter of a layer, and the concepts it serves."""
+    """Write one page that works offline: every filter of a layer, and the concepts it detects."""
     from n2vlib import load_network, load_probe
     from n2vlib import report as pages
     from n2vlib.parameters import check_value
@@ -160,9 +180,11 @@ def report(
     options = {"tau": tau, "epochs": epochs, "seed": seed, "device": device}
     for name, value in options.items():
         check_value(name.upper(), value, type(value))
-    loaded = load_network(network, weights, _yaml("--preprocessing ", preprocessing), seed)
-    file = file_to_write(out or Path("build/report") / pages.file_name(loaded, layer))
-    print(pages.write(file, loaded, layer, load_probe(probe), **options))
+    loaded = load_network(
+        from_here(network), weights and from_here(weights), _yaml("--preprocessing ", preprocessing), seed
+    )
+    file = file_to_write(resolve(out, Path.cwd()) if out else Path("build/report") / pages.file_name(loaded, layer))
+    print(pages.write(file, loaded, layer, load_probe(from_here(probe)), **options))
 
 
 @probe_app.command("check")
@@ -170,11 +192,11 @@ def probe_check(path: Annotated[str, typer.Argument(help="Folder of a probe set 
     """Errors and warnings of a probe set, each naming file and row."""
     from n2vlib.probe.check import check
 
-    problems = check(resolve(path))
+    problems = check(resolve(path, Path.cwd()))
     for problem in problems:
         where = problem.file if problem.row is None else f"{problem.file}, row {problem.row}"
-        print(f"{problem.level}: {where}: {problem.message}")
-    errors = sum(problem.level == "error" for problem in problems)
+        print(f"{problem.severity}: {where}: {problem.message}")
+    errors = sum(problem.severity == "error" for problem in problems)
     print(f"{errors} errors, {len(problems) - errors} warnings")
     raise typer.Exit(1 if errors else 0)
 
@@ -188,13 +210,13 @@ def probe_draw(
     """Draw a probe set of our own scenes, in Broden's format."""
     from n2vlib.world import draw
 
-    draw(resolve(path), n_images=images, seed=seed)
+    draw(resolve(path, Path.cwd()), n_images=images, seed=seed)
 
 
 @app.command()
 def zoo(
     names: Annotated[list[str] | None, typer.Argument(help="Networks to train [default: all]")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")] = "auto",
 ) -> None:
     """Train the zoo's networks again."""
     from n2vlib import zoo as networks
@@ -214,10 +236,10 @@ def lab(context: typer.Context) -> None:
 
 
 def _setting(params: Path, out: Path | None, kernel: str | None) -> Any:
-    from n2vlib.making.book import Setting
+    from n2vlib.builder.book import Setting
 
-    file = resolve(params)
-    folder = resolve(out or f"build/{file.stem}")
+    file = resolve(params, Path.cwd())
+    folder = resolve(out, Path.cwd()) if out else resolve(f"build/{file.stem}")
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"--out {out}: is no folder; name one for the executed chapters")
     return Setting(file, folder, kernel)
@@ -247,7 +269,7 @@ def _stop_on(lines: list[str]) -> None:
 
 def main() -> None:
     """Run a command; bad input, and a file that cannot be read or written, is one line and exit code 2."""
-    # Chapters and tests run side by side: a thread that waits must sleep, or it keeps a core from one that works.
+    # Chapters and tests run side by side: a waiting thread must sleep, or it takes a core from one that works.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()

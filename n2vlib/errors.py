@@ -1,4 +1,4 @@
-"""The one error a user of the book can mend: bad input, said in one line."""
+"""The one error that users can fix: bad input, reported in one line."""
 
 import traceback
 from pathlib import Path
@@ -17,11 +17,11 @@ def near(wanted: str, known: list[str]) -> str:
     from difflib import get_close_matches
 
     close = get_close_matches(wanted, known[:2000], n=4, cutoff=0.4) or known[:8]  # more would take minutes
-    return f"near matches: {', '.join(close)}" if close else "nothing is known under any name"
+    return f"near matches: {', '.join(close)}" if close else "there are no names to choose from"
 
 
 def said(failure: Exception) -> str:
-    """What the user's code raised, in one line: kind, message, and where in a file that is not torch's or ours."""
+    """An error of the user's code in one line: kind, message, and its place in a file that is not torch's or ours."""
     lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
     what = f"{type(failure).__name__}: {lines[0][:200]}" if lines else type(failure).__name__
     if isinstance(failure, SyntaxError):

@@ -15,7 +15,7 @@ def provenance(
 ) -> None:
     """Print versions, device, seed and fingerprints (the first 12 digits).
 
-    A layer that was measured earlier, by other versions or on another device than are here now, says by which.
+    For a layer that was measured earlier by other versions or on another device, these are printed too.
 
     probe     a ProbeSet
     network   a Network, or its name
@@ -34,7 +34,7 @@ def provenance(
 
 
 def _elsewhere(layer: Any) -> str:
-    """What measured a layer, where it is not what computes here."""
+    """The versions and device that measured a layer, where they differ from those in use here."""
     here, made = made_with(layer.device), layer.made
     other = [f"{what} {by}" for what, by in made.items() if by != here.get(what)]
     return f"  measured with {', '.join(other)}" if other else ""

@@ -1,7 +1,7 @@
-"""What a chapter may be told: its parameters, checked before anything is computed.
+"""The parameters of chapters, checked before anything is computed.
 
-A chapter declares each parameter as one annotated line, `NAME: type = literal  # help`. The annotation says the type,
-and `RULES` says what the known names may hold. The same check serves the chapter's first cell and the book's runner.
+A chapter declares each parameter as one annotated line, `NAME: type = literal  # help`. The annotation gives the type,
+and `RULES` the allowed values of known names. The same check serves the chapter's first cell and the book's runner.
 """
 
 import ast
@@ -10,13 +10,27 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from n2vlib.device import named
 from n2vlib.errors import BadInput, near
+from n2vlib.files.userfiles import yaml_mapping
+from n2vlib.paths import ROOT
 
 Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[int, Field(ge=1)]
 Names = Annotated[list[Text], Field(min_length=1)]
+
+
+def listed(name: str) -> list[Any]:
+    """The list of networks "file/name": of that name in params/networks/file.yml."""
+    file, _, wanted = name.partition("/")
+    path = LISTS / f"{file}.yml"
+    known = yaml_mapping(path) if re.fullmatch(r"[\w-]+", file) and path.exists() else {}
+    if not isinstance(known.get(wanted), list):
+        names = [f"{path.stem}/{each}" for path in sorted(LISTS.glob("*.yml")) for each in yaml_mapping(path)]
+        raise ValueError(f"no list of networks has this name; {near(name, names)}")
+    return known[wanted]
 
 
 def _distinct(names: Any) -> Any:
@@ -26,7 +40,8 @@ def _distinct(names: Any) -> Any:
 
 
 def _networks(rows: Any) -> Any:
-    """Entries {network, layer} with what may be said besides; each names its fault."""
+    """Check entries {network, layer} with their optional keys; the error names the entry. A text names a list."""
+    rows = listed(rows) if isinstance(rows, str) else rows
     for place, row in enumerate(rows if isinstance(rows, list) else []):
         given = set(row) if isinstance(row, dict) else set()
         for key in ("network", "layer"):
@@ -39,6 +54,7 @@ def _networks(rows: Any) -> Any:
     return rows
 
 
+LISTS = ROOT / "params" / "networks"
 # What a network was trained by, as Figure 6 groups them.
 TRAININGS = ("supervised", "self-supervised", "random")
 _OF_A_NETWORK = {"network", "layer", "label", "steps", "training", "weights", "preprocessing"}
@@ -47,31 +63,26 @@ RULES: dict[str, Any] = {
     "PROBE": Text,
     "NETWORK": Text,
     "WEIGHTS": str | None,
-    # The values: n2vlib.preprocessing.
+    # The values: n2vlib.networks.preprocessing.
     "PREPROCESSING": dict[Literal["size", "mean", "std", "range", "interpolation"], Any] | None,
     "LAYERS": Annotated[Names, BeforeValidator(_distinct)],
     "TAU": Annotated[float, Field(gt=0, lt=1)],
     "EPOCHS": Annotated[int, Field(ge=1, le=1_000_000)],
     "SEED": Annotated[int, Field(ge=0, lt=2**32)],
-    "DEVICE": Literal["auto", "cpu", "cuda"],
+    "DEVICE": Annotated[str, AfterValidator(named)],
     "STORE": str | None,
 }
+_OF_NETWORKS = {"NETWORKS": 1, "ALONG": 2, "BACK": 2} | dict.fromkeys(  # and how many entries each needs
+    ("MAPS", "BY_LAYER", "CONDITIONS", "SNAPSHOTS", "TO_SCENES", "TO_OBJECTS", "WIDTHS"), 0
+)
 COMMON = tuple(RULES)  # the block every chapter declares
-RULES |= {  # and what only some chapters know
+# Parameters that may be a file or a folder.
+PATHS = ("PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS")
+RULES |= {  # and those of some chapters only
     "ALIGN_CORNERS": bool,
     "EXPRESSIONS": list[Text],
     "WORDNET": str | None,
     "WORD2VEC": str | None,
-    "NETWORKS": Annotated[list[dict[str, Any]], Field(min_length=1), BeforeValidator(_networks)],
-    "MAPS": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
-    "BY_LAYER": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
-    "CONDITIONS": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
-    "SNAPSHOTS": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
-    "TO_SCENES": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
-    "TO_OBJECTS": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
-    "WIDTHS": Annotated[list[dict[str, Any]], BeforeValidator(_networks)],
-    "ALONG": Annotated[list[dict[str, Any]], Field(min_length=2), BeforeValidator(_networks)],
-    "BACK": Annotated[list[dict[str, Any]], Field(min_length=2), BeforeValidator(_networks)],
     "SUBSETS_SEGMENTATION": Annotated[list[Positive], Field(min_length=1), BeforeValidator(_distinct)],
     "SUBSETS_CLASSIFICATION": Annotated[list[Positive], Field(min_length=1), BeforeValidator(_distinct)],
     "NOISE": Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), BeforeValidator(_distinct)],
@@ -79,7 +90,7 @@ RULES |= {  # and what only some chapters know
     "SHARED_BY": Annotated[list[Positive], BeforeValidator(_distinct)],
     "IMAGES": Positive,
     "C": Annotated[float, Field(gt=0)],
-    "CUT": Annotated[float, Field(ge=0, lt=1)],
+    "IOU_THRESHOLD": Annotated[float, Field(ge=0, lt=1)],
     "CONVENTION": Text,
     "UNITS": str | None,
     "RATINGS": str | None,
@@ -88,6 +99,10 @@ RULES |= {  # and what only some chapters know
     "ALPHAS": Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), BeforeValidator(_distinct)],
     "ROTATIONS": Positive,
     "TAUS": Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1), BeforeValidator(_distinct)],
+}
+RULES |= {
+    name: Annotated[list[dict[str, Any]], Field(min_length=least), BeforeValidator(_networks)]
+    for name, least in _OF_NETWORKS.items()
 }
 
 # Names that IPython itself puts into a notebook's namespace.
@@ -109,6 +124,7 @@ def check_parameters(namespace: dict[str, Any]) -> None:
                 check_name(name, list(declared))
     for name, type_ in declared.items():
         check_value(name, namespace[name], type_)
+        namespace[name] = in_full(name, namespace[name])
     namespace[_CHECKED] = True
 
 
@@ -116,6 +132,11 @@ def check_name(name: str, declared: list[str]) -> None:
     """Raise BadInput where the chapter declares no parameter `name`."""
     if name not in declared:
         raise BadInput(f"{name}: this chapter has no such parameter; {near(name, declared)}")
+
+
+def in_full(name: str, value: Any) -> Any:
+    """The value of a parameter, checked before; a list of networks in place of its name."""
+    return listed(value) if name in _OF_NETWORKS and isinstance(value, str) else value
 
 
 def check_value(name: str, value: Any, type_: Any) -> None:
@@ -135,7 +156,7 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
 def _one_line(name: str, value: Any, error: ValidationError) -> str:
-    # A union reports one error for each member; None is the least telling of them.
+    # A union reports one error for each member; None is the least informative of them.
     first = next((e for e in error.errors() if e["type"] != "none_required"), error.errors()[0])
     inner = [f"[{part}]" for part in first["loc"] if isinstance(part, int)]
     what = first["msg"].removeprefix("Value error, ").replace("Input should", "should").split(" after validation")[0]

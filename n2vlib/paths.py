@@ -1,7 +1,8 @@
-"""Where things lie. Every relative path is taken from the repository root: papermill, nbval and JupyterLab
+"""Where files are. Every relative path is taken from the repository root, since papermill, nbval and JupyterLab
 run a chapter from three different folders."""
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,19 +12,31 @@ _CHECKOUT = Path(__file__).resolve().parent.parent
 ROOT = _CHECKOUT if (_CHECKOUT / "pyproject.toml").exists() else Path.cwd()
 
 
-def resolve(text: str | Path) -> Path:
+def resolve(text: str | Path, base: Path = ROOT) -> Path:
     """A path written by the user: `~` and `$VARIABLES` expanded, relative to the repository root.
 
-    Raises BadInput for a text that cannot be one: too long, with a NUL, a home of nobody, links in a circle.
+    Raises BadInput for a text that cannot be a path: too long, with a NUL, an unknown user's home, circular links.
     """
     try:
-        path = (ROOT / os.path.expandvars(Path(text).expanduser())).resolve()
+        path = (base / os.path.expandvars(Path(text).expanduser())).resolve()
         with suppress(FileNotFoundError, NotADirectoryError):
             path.stat()
     except (OSError, RuntimeError, ValueError) as error:
         shown = f"{str(text)[:60]}..." if len(str(text)) > 60 else str(text)
         raise BadInput(f"{shown!r}: cannot be a path ({getattr(error, 'strerror', None) or error})") from None
     return path
+
+
+def from_here(text: str) -> str:
+    """A path given on the command line, relative to the current folder; a name that is no path there is kept.
+
+    text   a file or folder, with `:function` or `[::4]` behind it where the parameter allows these
+    """
+    behind = re.search(r"(:\w+|\[::\d+\])?$", text).group()  # pyright: ignore[reportOptionalMemberAccess]
+    place = text.removesuffix(behind)
+    path = resolve(place, Path.cwd())
+    is_name = re.fullmatch(r"(world(-\d+)?)?", place) or ("/" not in place and not path.exists())
+    return text if is_name else f"{path}{behind}"
 
 
 def store_root(store: str | None = None) -> Path:

@@ -12,7 +12,7 @@ T = TypeVar("T")
 def bar(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
     """Iterate over `items`, showing a bar named `what` once two seconds have passed.
 
-    total   number of items, where `items` cannot say it
+    total   number of items, where `items` has no length
     """
     silent = os.environ.get("N2V_PROGRESS") == "0"
     return iter(tqdm(items, desc=what, total=total, delay=2, disable=silent, leave=False))

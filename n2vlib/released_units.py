@@ -1,12 +1,12 @@
 """The per-unit result files of Network Dissection's releases (`<layer>-result.csv`), read, counted and written.
 
-One row per unit. `unit` counts from 1; `category`, `label` and `score` tell the unit's best concept; then for every
+One row per unit. `unit` counts from 1; `category`, `label` and `score` give the unit's best concept; then for every
 category X the best concept within it: `X-label, X-truth, X-activation, X-intersect, X-iou`, where truth, activation and
 intersect are pixels and iou = intersect / (truth + activation - intersect). Columns may come in any order and with any
 categories. Unit is the authors' word for filter; the tables here count it from 0, as the book does its filters.
 
 The original files are not part of this project. The reader was written from their description and is tested on files
-that we write; a label from a file is text, and nothing else is done with it.
+that we write; labels from a file are only ever text.
 """
 
 import math
@@ -16,17 +16,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from n2vlib.activations import Layer
-from n2vlib.cells import as_csv, original
-from n2vlib.conventions import convention as named
-from n2vlib.counts import dissection_concepts
+from n2vlib.activations.layer import Layer
+from n2vlib.display.style import categories
 from n2vlib.errors import BadInput, near
-from n2vlib.look import categories
+from n2vlib.files.cells import as_csv, original
+from n2vlib.files.output import file_to_write, write_file
+from n2vlib.files.userfiles import csv_rows
+from n2vlib.masks.conventions import convention as named
+from n2vlib.masks.counts import dissection_concepts
 from n2vlib.methods import dissection
-from n2vlib.output import file_to_write, write_file
 from n2vlib.paths import resolve
 from n2vlib.probe import ProbeSet
-from n2vlib.userfiles import csv_rows
 
 OWN = ("unit", "category", "label", "score")
 PARTS = ("label", "truth", "activation", "intersect", "iou")
@@ -38,10 +38,10 @@ _PER_UNIT = ["unit", "best_category", "best_label", "score"]
 def read(path: str | Path) -> pd.DataFrame:
     """The rows of a file, one for each unit and category, units in the file's order.
 
-    A category whose label is empty is left out: the release writes one, with numbers that fit nothing, where no concept
-    of the category was tallied for a unit.
+    A category whose label is empty is left out: the release writes one, with inconsistent numbers, where no concept of
+    the category was counted for a unit.
     Returns   unit (from 0), category, label, truth, activation, intersect, iou; and, the same in all rows of a unit,
-              best_category, best_label and score, as the file tells them
+              best_category, best_label and score, as the file gives them
     """
     rows, line_of = [], {}
     for line, cells, found in _lines(path):
@@ -64,23 +64,23 @@ def read(path: str | Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def counts(units: pd.DataFrame, cut: float = 0.04) -> pd.DataFrame:
-    """Detectors and unique detectors by category, low to high, and in total, by both rules there are.
+def counts(units: pd.DataFrame, iou_threshold: float = 0.04) -> pd.DataFrame:
+    """Detectors and unique detectors by category, low to high, and in total, by both rules.
 
     units     of `read`
     Returns   category ("total" last), detectors and unique_detectors by the paper's rule: a unit counts for its single
               best label. detectors_any_category and unique_detectors_any_category by that of the released MATLAB: a
-              unit counts in every category whose own IoU exceeds the cut. In total a unit is one detector by either
+              unit counts in every category whose own IoU exceeds it. In total a unit is one detector by either
               rule; unique detectors add up over the categories.
     """
-    own = units.loc[units["score"] > cut, _PER_UNIT].drop_duplicates("unit")
+    own = units.loc[units["score"] > iou_threshold, _PER_UNIT].drop_duplicates("unit")
     own = own.rename(columns={"best_category": "category", "best_label": "label"})
-    either = units.loc[units["iou"] > cut]
-    order, told = categories({*units["category"], *units["best_category"]}), ["detectors", "unique_detectors"]
+    either = units.loc[units["iou"] > iou_threshold]
+    order, columns = categories({*units["category"], *units["best_category"]}), ["detectors", "unique_detectors"]
     rules = {"": own, "_any_category": either}
     each = {name: found.groupby("category")["label"].agg(["size", "nunique"]) for name, found in rules.items()}
     table = pd.concat(
-        [each[name].reindex(order, fill_value=0).set_axis(told, axis=1).add_suffix(name) for name in rules], axis=1
+        [each[name].reindex(order, fill_value=0).set_axis(columns, axis=1).add_suffix(name) for name in rules], axis=1
     )
     table.loc["total"] = table.sum()
     for name, found in rules.items():
@@ -89,13 +89,13 @@ def counts(units: pd.DataFrame, cut: float = 0.04) -> pd.DataFrame:
 
 
 def write(path: str | Path, layer: Layer, probe: ProbeSet, convention: str = "netdissect") -> None:
-    """Our result for a layer as such a file, best score first. The file appears whole or not at all."""
+    """Our result for a layer as such a file, best score first. The file appears complete or not at all."""
     file_to_write(path)
     write_file(path, text(layer, probe, convention))
 
 
 def text(layer: Layer, probe: ProbeSet, convention: str = "netdissect") -> str:
-    """What `write` writes. Names that a spreadsheet would take for formulas are made harmless, and read back."""
+    """The text of that file. Names that a spreadsheet would take for formulas are escaped, and read back unchanged."""
     table = _table(layer, probe, convention)
     return as_csv([list(table), *table.itertuples(index=False)])
 
@@ -125,7 +125,7 @@ def _table(layer: Layer, probe: ProbeSet, convention: str) -> pd.DataFrame:
 
 
 def _lines(name: str | Path) -> Iterator[tuple[int, dict[str, str], list[str]]]:
-    """Line number, {column: text} and the file's categories, of every line behind the header."""
+    """Line number, {column: text} and the file's categories, of every line after the header."""
     try:
         rows = csv_rows(resolve(name), name)
         header = next(rows, (1, []))[1]
@@ -166,21 +166,21 @@ def _of_category(cells: dict[str, str], category: str, where: str) -> dict[str, 
     union = truth + activation - both
     expected = both / union if union > 0 else 0.0
     if both > min(truth, activation):
-        told = f"{both:g} pixels, more than truth {truth:g} or activation {activation:g}"
-        raise BadInput(f"{where}, column {category}-intersect: {told}")
+        what = f"{both:g} pixels, more than truth {truth:g} or activation {activation:g}"
+        raise BadInput(f"{where}, column {category}-intersect: {what}")
     if abs(iou - expected) > _ROUNDING:
-        told = f"{both:g} / ({truth:g} + {activation:g} - {both:g})"
-        raise BadInput(f"{where}, column {category}-iou: {iou:g} is not intersect / union, {told} = {expected:.4g}")
+        what = f"{both:g} / ({truth:g} + {activation:g} - {both:g})"
+        raise BadInput(f"{where}, column {category}-iou: {iou:g} is not intersect / union, {what} = {expected:.4g}")
     label = cells[f"{category}-label"]
     return {"label": label, "truth": truth, "activation": activation, "intersect": both, "iou": iou}
 
 
 def _agrees(values: dict[str, str | float], own: dict[str, str | float], where: str) -> None:
-    """BadInput where the unit's own best is told otherwise in its category's columns."""
+    """BadInput where the unit's own best disagrees with its category's columns."""
     category = own["best_category"]
     if values["label"] != own["best_label"]:
-        told = f"{own['best_label']!r}, but {category}-label is {values['label']!r}"
-        raise BadInput(f"{where}, column label: {told}")
+        what = f"{own['best_label']!r}, but {category}-label is {values['label']!r}"
+        raise BadInput(f"{where}, column label: {what}")
     if abs(float(values["iou"]) - float(own["score"])) > 2 * _ROUNDING:
         raise BadInput(f"{where}, column score: {own['score']:g}, but {category}-iou is {values['iou']:g}")
 

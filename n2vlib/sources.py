@@ -1,18 +1,19 @@
-"""The code that made a number, as one digest: what keys of measurements and of chapters follow.
+"""A digest of the code that computes a number, for the keys of measurements and of chapters.
 
-Only code that can change a number counts: of every module, its syntax tree without docstrings, annotations and the
-messages of errors. Comments and layout are not in a tree.
+Only code that can change a number counts: the syntax tree of every module without docstrings, annotations and error
+messages. Comments and layout are not in a tree.
 """
 
 import ast
 import hashlib
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 _PACKAGE = "n2vlib"
 _IGNORED = {"annotation", "returns", "type_comment", "type_ignores", "type_params", "kind", "ctx"}
-_SAID = {ast.Raise: _IGNORED | {"cause"}, ast.Assert: _IGNORED | {"msg"}}  # and what an error is called with
+_SAID = {ast.Raise: _IGNORED | {"cause"}, ast.Assert: _IGNORED | {"msg"}}  # and error messages
 
 
 def sources_digest(modules: list[str]) -> str:
@@ -37,7 +38,7 @@ def sources_of(modules: list[str]) -> list[Path]:
 
 
 def code_of(source: str | bytes) -> str:
-    """What a Python source computes, as text: equal for two sources that differ in prose, annotations or layout."""
+    """The code of a Python source as text: equal for two sources that differ in prose, annotations or layout only."""
     return _code(ast.parse(source))
 
 
@@ -55,13 +56,29 @@ def _code(node: object) -> str:
 
 
 def _is_prose(part: object) -> bool:
-    """A text that stands alone: a docstring, wherever it is."""
+    """Whether it is a string on its own: a docstring, wherever it is."""
     return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)
 
 
 def imported_modules(source: str) -> list[str]:
     """Names of our modules imported by a piece of Python, anywhere in it but under `if TYPE_CHECKING:`."""
-    return _imports_in(ast.parse(source), "")
+    tree = ast.parse(source)
+    return sorted({*_imports_in(tree, ""), *_used_in(tree)})
+
+
+def _used_in(tree: ast.Module) -> Iterator[str]:
+    """The modules that a source reaches through `n2vlib.name` after a plain `import n2vlib`."""
+    for node in ast.walk(tree):
+        names = []
+        while isinstance(node, ast.Attribute):
+            names.append(node.attr)
+            node = node.value
+        if names and isinstance(node, ast.Name) and node.id == _PACKAGE:
+            module = _place(f"{_PACKAGE}.{names.pop()}")
+            while names and module_file(f"{module}.{names[-1]}"):
+                module = f"{module}.{names.pop()}"
+            if module_file(module):
+                yield module
 
 
 def _imports_in(tree: ast.Module, package: str) -> list[str]:
@@ -72,15 +89,22 @@ def _imports_in(tree: ast.Module, package: str) -> list[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(node, package)
-            members = {f"{base}.{alias.name}" for alias in node.names}
+            members = {_place(f"{base}.{alias.name}") for alias in node.names}
             submodules = {name for name in members if module_file(name)}
             # `from n2vlib.methods import segmentation` needs the submodule; the package is followed for its own names.
             found |= submodules | (set() if submodules == members else {base})
     return sorted(name for name in found if name.split(".")[0] == _PACKAGE)
 
 
+def _place(name: str) -> str:
+    """The module that a name of the package stands for: n2vlib.read_layers is in n2vlib.activations.layer."""
+    ours = import_module(_PACKAGE)  # by its text: what it exports is no part of the keys of measurements
+    short = name.removeprefix(f"{_PACKAGE}.")
+    return f"{_PACKAGE}.{(ours.PLACES | ours.MODULES).get(short, short)}"
+
+
 def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """All statements below a node; what only a type checker reads computes nothing."""
+    """All statements below a node, without those for type checkers only."""
     for part in ("body", "handlers", "orelse", "finalbody", "cases"):
         for one in getattr(node, part, ()):
             yield one
@@ -100,7 +124,7 @@ def module_file(name: str) -> Path | None:
 
 @cache
 def _digest_of(path: Path, mtime: int) -> bytes:
-    """sha256 of a source's code, taken anew when the file has changed."""
+    """sha256 of a source's code, computed again when the file has changed."""
     return hashlib.sha256(_code(_tree(path, mtime)).encode()).digest()
 
 

@@ -1,10 +1,10 @@
-"""Measurements on disk, named by everything that made them.
+"""Measurements on disk, keyed by everything that they depend on.
 
 An entry's key is the hash of its inputs (weights, layer, preprocessing, probe fingerprint, options) and of the code of
-the modules that compute it, imports of ours followed (sources.py). Change one and the entry is computed anew; charts
-and prose are not in it. An entry appears at once and whole: it is made in a working folder that is renamed when it is
-complete, under a lock, so two runs at once make it once. A working folder left by an interrupted run is handed to the
-next one. A damaged entry is said, set aside and made anew (sealed.py).
+the modules that compute it, imports of ours followed (sources.py). Change one and the entry is computed again; charts
+and prose are not in it. An entry appears only when complete: it is made in a working folder that is then renamed, under
+a lock, so that two simultaneous runs make it once. The next run continues in the working folder of an interrupted one.
+A damaged entry is reported, set aside and computed again (sealed.py).
 """
 
 import hashlib
@@ -22,18 +22,19 @@ from zipfile import BadZipFile
 import filelock
 import numpy as np
 
-from n2vlib.output import writing_into
+from n2vlib.files.output import writing_into
+from n2vlib.files.partial import atomic, sweep
+from n2vlib.files.sealed import intact, seal, set_aside, sync
 from n2vlib.paths import store_root
 from n2vlib.progress import bar
-from n2vlib.sealed import intact, seal, set_aside, sync
 from n2vlib.sources import sources_digest
-from n2vlib.threads import cores
+from n2vlib.workers.threads import cores
 
 COMPUTING = ("n2vlib", "torch", "numpy", "numba")
 
 
 class Store:
-    """A folder of entries, one folder each, with a `record.json` that says what made it."""
+    """A folder of entries, each a folder with a `record.json` that says what made it."""
 
     def __init__(self, store: str | None = None):
         """store   the STORE parameter: a folder, or None for $N2V_STORE or build/store."""
@@ -42,7 +43,7 @@ class Store:
     def entry(
         self, kind: str, inputs: dict, modules: list[str], make: Callable[[Path], None], device: str = "cpu"
     ) -> Path:
-        """The folder of the entry (kind, inputs, modules), made by `make(working folder)` where it is not there yet.
+        """The folder of the entry (kind, inputs, modules), made by `make(working folder)` if it does not exist yet.
 
         inputs    JSON values that name everything the result depends on
         modules   dotted names of our modules that compute it
@@ -77,8 +78,7 @@ class Store:
             if missing:
                 make({folders.index(folder): work for folder, work in missing.items()})
             for folder, work in missing.items():
-                for left in work.glob("*.part"):  # by a run that was killed
-                    left.unlink()
+                sweep(work)  # of a run that was killed
                 seal(work, {**what[folder], "made": made_with(device)})
                 work.rename(folder)
                 sync(folder.parent)
@@ -86,17 +86,17 @@ class Store:
 
 
 def made_with(device: str) -> dict[str, str]:
-    """What measures here: versions of what computes, and the device (cpu or cuda) with its name."""
+    """What measurements here are made with: versions of packages, and the device (cpu or cuda) with its name."""
     versions = {package: version(package) for package in COMPUTING}
     return {"python": platform.python_version(), **versions, "device": f"{device} ({_machine(device)})"}
 
 
 def _machine(device: str) -> str:
-    if device == "cuda":
-        import torch  # the runner of chapters needs this module, and no torch
+    if device.startswith("cuda"):
+        import torch  # the runner of chapters needs this module without torch
 
         if torch.cuda.is_available():
-            return torch.cuda.get_device_name()
+            return torch.cuda.get_device_name(device)
     return platform.machine()
 
 
@@ -107,12 +107,10 @@ def _working_folder(folder: Path) -> Path:
 
 
 def save_arrays(folder: Path, **arrays: np.ndarray) -> None:
-    """Write each array as `<name>.npy`; a file appears under its name only when it is whole."""
+    """Write each array as `<name>.npy`; a file appears under its name only when it is complete."""
     for name, array in arrays.items():
-        part = folder / f"{name}.part"
-        with part.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
-        part.replace(folder / f"{name}.npy")
+        with atomic(folder / f"{name}.npy") as part:
+            np.save(part, array, allow_pickle=False)
 
 
 def in_chunks(
@@ -122,7 +120,7 @@ def in_chunks(
 
     compute   item -> arrays; it should release the GIL
     what      names the work in the progress bar
-    Each chunk of items is saved as it is done, so an interrupted run goes on with the next.
+    Each chunk of items is saved when it is done, so an interrupted run continues with the next.
     """
     chunks = [items[start : start + size] for start in range(0, len(items), size)]
     paths = [work / f"chunk-{i}.npz" for i in range(len(chunks))]
@@ -140,16 +138,14 @@ def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def save_part(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Keep part of a result, <name>.npz in a working folder, for a run that goes on after an interruption."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        np.savez(file, **arrays, part_of=_place(path))  # type: ignore[arg-type]
-    sync(part)
-    part.replace(path)
+    """Keep part of a result, <name>.npz in a working folder, for a run that continues after an interruption."""
+    with atomic(path) as part:
+        np.savez(part, **arrays, part_of=_place(path))  # type: ignore[arg-type]
+        sync(part)
 
 
 def read_part(path: Path) -> dict[str, np.ndarray] | None:
-    """What `save_part` kept there; None where there is nothing, or it is damaged or lies in the wrong place."""
+    """What `save_part` kept there; None where there is nothing, or it is damaged or in the wrong place."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             arrays = dict(kept)  # the zip's checksums are compared as it is read

@@ -1,23 +1,23 @@
-"""From the scores of many concepts to the tables of the papers: DataFrame in, DataFrame out.
+"""The tables of the papers from the scores of many concepts: DataFrame in, DataFrame out.
 
 `scores` is the tidy table every method returns, one row per (probe, network, layer, task, method, n_filters, seed,
 concept, split), with set_iou or dissection_iou (segmentation) or accuracy (classification). A concept without
-validation images has no number there (NaN); as in the papers it is left out, and here it is counted.
+validation images has no number there (NaN); it is left out as in the papers, and counted as dropped.
 """
 
 import numpy as np
 import pandas as pd
 
+from n2vlib.display.style import methods
 from n2vlib.errors import BadInput, near
-from n2vlib.look import methods
+from n2vlib.vocabulary import OF_TASK
 
-MEASURE = {"segmentation": "set_iou", "classification": "accuracy"}
 _KEYS = ["layer", "task", "method", "n_filters", "concept", "name", "category", "split"]
 CONCEPT = ["concept", "name", "category"]
 
 
 def one_value(scores: pd.DataFrame, split: str, measure: str | None = None) -> pd.DataFrame:
-    """The scores of one split with the number of each task in one column.
+    """The scores of one split, with the measure of each task in one column, `value`.
 
     Of every method the run with the most filters is kept; several seeds are averaged.
     Returns   layer, task, method, concept, name, category, images (where given), value; NaN kept
@@ -43,7 +43,7 @@ def side_by_side(
     """One row per concept, one column per method, where every method has a number.
 
     Returns   concept, name, category, images (where given), then the methods; `.attrs["dropped"]` counts the
-              concepts left out for want of a number
+              concepts without a number, which are left out
     """
     rows = one_value(scores, split, measure)
     _known(rows, "layer", layer)
@@ -103,10 +103,10 @@ def at_least_as_good(
     worse: str = "single filter",
     better: str = "combination",
 ) -> pd.DataFrame:
-    """Percent of concepts for which the combination scores at least what the single filter does (Net2Vec, Table 1).
+    """Percent of concepts for which the combination scores at least as well as the single filter (Net2Vec, Table 1).
 
-    Returns   task, layer, percent, low and high (95% bootstrap interval over concepts: drawing images again would break
-              the ties that count here), concepts, dropped
+    Returns   task, layer, percent, low and high (95% bootstrap interval over concepts; resampling images would break
+              ties, which count here), concepts, dropped
     """
     out = []
     measured = one_value(scores, split).loc[:, ["task", "layer"]].drop_duplicates()
@@ -129,7 +129,7 @@ def beside_published(
     on: tuple[str, ...] = ("task", "layer"),
     aliases: dict[str, str] | None = None,
 ) -> pd.DataFrame:
-    """published | this run | difference, one row per row of ours and then what only the paper has.
+    """published | this run | difference: the rows of ours, then those that only the paper has.
 
     aliases   {paper's layer name: our module name}; a layer the paper does not have keeps its own name
     Returns   the columns `on`, published, this run, difference, and low and high where ours has them
@@ -169,14 +169,14 @@ def concepts_per_filter(chosen: pd.DataFrame) -> pd.DataFrame:
     return counts.sort_values(["concepts", "filter"], ascending=[False, True]).reset_index(drop=True)
 
 
-def detectors(scores: pd.DataFrame, cut: float = 0.04) -> pd.DataFrame:
-    """Filters whose best concept has a dissection IoU above `cut` (Network Dissection): one row per filter.
+def detectors(scores: pd.DataFrame, iou_threshold: float = 0.04) -> pd.DataFrame:
+    """Filters whose best concept has a dissection IoU above `iou_threshold` (Network Dissection): one row per filter.
 
     scores    rows (layer, filter, concept) with dissection_iou; a filter counts once, for its best concept among
               the rows given, the lower concept number on a tie
     """
     need(scores, [*CONCEPT, "layer", "filter", "dissection_iou"])
-    rows = scores.loc[scores["dissection_iou"] > cut].sort_values(
+    rows = scores.loc[scores["dissection_iou"] > iou_threshold].sort_values(
         ["dissection_iou", "concept"], ascending=[False, True]
     )
     first = rows.drop_duplicates([*_present(rows), "filter"])
@@ -191,35 +191,35 @@ def unique_detectors(found: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def bootstrap_mean(values: np.ndarray, seed: int = 0, level: float = 0.95, draws: int = 2000) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of `values`: concepts drawn again with replacement, `draws` times.
+def bootstrap_mean(
+    values: np.ndarray, seed: int = 0, confidence: float = 0.95, draws: int = 2000
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean of `values`, drawn with replacement `draws` times.
 
-    The same seed draws the same concepts, so two methods measured on the same concepts are resampled together.
+    The same seed draws the same rows, so two methods measured on the same concepts are resampled together.
     """
     values = np.asarray(values, float)
     if not len(values):
         return np.nan, np.nan
     drawn = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
     means = values[drawn].mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
 
 def rank_correlation(x: pd.Series, y: pd.Series) -> float:
-    """Spearman's rank correlation over the rows that both have; NaN where either has fewer than two values there."""
-    both = pd.DataFrame({"x": x, "y": y}).dropna()
-    one, other = pd.Series(both["x"]), pd.Series(both["y"])
-    return float(one.corr(other, method="spearman")) if min(one.nunique(), other.nunique()) > 1 else np.nan
+    """Spearman's rank correlation over the rows that both have; NaN if either is constant there."""
+    return float(pd.DataFrame({"x": x, "y": y}).corr("spearman").loc["x", "y"])
 
 
 def in_groups(values: pd.Series, names: list[str]) -> pd.Series:
-    """The group of each value, equally many in each, low to high; "all" where the values are too alike to be parted."""
+    """The group of each value, groups of equal size, low to high; "all" where too many values are equal to split."""
     edges = values.quantile(np.linspace(0, 1, len(names) + 1))
     return pd.Series(pd.qcut(values, len(names), labels=names) if edges.is_unique else "all", values.index)
 
 
 def stacked(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    """The tables below each other; an empty one with these columns where there is none."""
+    """The tables concatenated; an empty one with these columns if there are none."""
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
@@ -245,10 +245,10 @@ def _mean_or_nan(known: np.ndarray) -> float:
 
 
 def _value(rows: pd.DataFrame, measure: str | None = None) -> pd.Series:
-    """The number that a row's task is measured by."""
+    """The measure of each row's task."""
     value = pd.Series(np.nan, index=rows.index)
     for task in rows["task"].unique():
-        column = measure or MEASURE.get(str(task), str(task))
+        column = measure or (OF_TASK[task].column if task in OF_TASK else str(task))
         need(rows, [column])
         value = value.mask(rows["task"] == task, rows[column].astype(float))
     return value

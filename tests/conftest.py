@@ -13,13 +13,13 @@ LONGEST = ("test_photographs", "test_damage", "test_readme", "test_broden_parame
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest come first: where files are shared out to processes, all end at about one time."""
+    """The slowest files come first: where files are distributed to processes, all end at about the same time."""
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def kernels_compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Where tests run in several processes, one compiles a kernel, and the others wait and read what numba has kept."""
+    """Where tests run in several processes, one compiles a kernel, and the others wait and read numba's cache."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         yield
         return

@@ -1,4 +1,4 @@
-"""A hand-made world: red and blue squares and discs, and stripes, of which every answer is known.
+"""A hand-made world of red and blue squares and discs, and stripes: every answer is known.
 
 It is drawn on the label maps' own grid and then doubled, so that annotated masks and pictures agree to the pixel.
 """
@@ -19,7 +19,7 @@ NAMES = {
     4: "square",
     5: "disc",
     6: "red square",  # a second object layer: lies on squares
-    8: "rim",  # of a square; in part and, with the same map or another, in material
+    8: "rim",  # of a square; in category part and, with the same map or another, in material
     9: "striped",
     10: "day-s",
     11: "night-s",

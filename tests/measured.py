@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from n2vlib.activations import Layer, read_layers
-from n2vlib.networks import Network
-from n2vlib.preprocessing import Preprocessing
+from n2vlib.activations.layer import Layer, read_layers
+from n2vlib.networks.load import Network
+from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import ProbeSet, load_probe
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.store import Store

@@ -1,6 +1,6 @@
 """Slow reference functions: each one is its definition written as a loop, in float64 or exact fractions.
 
-They are the independent side of the tests, so this file imports nothing of n2vlib. Section and equation numbers
+They are independent of the library: this file imports nothing of n2vlib. Section and equation numbers
 are those of Net2Vec (Fong and Vedaldi 2018, "N2V") and Network Dissection (Bau et al. 2017, "ND").
 Arrays are numpy; the two trainings take and return numpy and differentiate with torch.
 """
@@ -87,7 +87,7 @@ def single_filter_mask(fired: NDArray, size: tuple[int, int], align_corners: boo
 def set_iou(predicted: NDArray, annotated: NDArray) -> float:
     """Intersections over unions, both summed over the images of a split that contain the concept  (N2V equation 1).
 
-    predicted, annotated   bool, (image, height, width); images where nothing is annotated are passed over
+    predicted, annotated   bool, (image, height, width); images where nothing is annotated are skipped
     Returns nan if no image contains the concept.
     """
     intersection = union = 0
@@ -110,7 +110,7 @@ def individual_iou(predicted: NDArray, annotated: NDArray) -> NDArray:
 def single_filter_set_iou(
     activations: NDArray, threshold: ArrayLike, annotated: NDArray, align_corners: bool
 ) -> NDArray:
-    """Set IoU of every filter for one concept: threshold, upsample, cut at 1/2, pool over images  (N2V 3.1.1).
+    """Set IoU of every filter for one concept: threshold, upsample, threshold at 1/2, pool over images  (N2V 3.1.1).
 
     activations   float, (image, filter, h, w);   annotated   bool, (image, height, width)      Returns (filter,)
     """
@@ -139,7 +139,7 @@ def dissection_iou(
 def dissection_counts(
     predicted: NDArray, annotated: NDArray, primary: Sequence[str], counted: str = "in the image"
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Dissection IoU of masks  (ND 2.4, 2.6, 2.7): predicted, bool, (image, filter, height, width); rest as above.
+    """Dissection IoU of masks  (ND 2.4, 2.6, 2.7): predicted, bool, (image, filter, height, width); others as above.
 
     counted   a filter's area counts for a category "in the image", "under the mask" or "everywhere"
     """
@@ -215,7 +215,7 @@ def train_segmentation(
     fired     bool, (image, filter, h, w);   annotated   bool, (image, height, width);   weights   initial, (filter,)
     batches   positions of the images of every step, all epochs in one sequence
     loss      "equation 4": -1/B sum over images and pixels of alpha M L + (1 - alpha)(1 - M)(1 - L);
-              "log": the same with log M and log(1 - M), the weighted cross entropy the text names
+              "log": the same with log M and log(1 - M), the weighted cross entropy of the paper's text
     Returns the weights after the last step, float64 (filter,)
     """
     size = annotated.shape[-2:]

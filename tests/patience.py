@@ -1,4 +1,4 @@
-"""An end to what would take for ever."""
+"""A time limit for code that may never end."""
 
 import signal
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def within(seconds: int) -> Iterator[None]:
-    """TimeoutError in what takes longer, also where it waits for a pipe."""
+    """A `with` block that raises TimeoutError where it takes longer, even while it waits for a pipe."""
 
     def stop(*_: object) -> None:
         raise TimeoutError(f"took more than {seconds} s")

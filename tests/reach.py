@@ -1,8 +1,8 @@
-"""What the cells of a network's layers see, by gradients: the independent side of the tests of receptive fields.
+"""What the cells of a network's layers see, found by gradients, independently of the library's receptive fields.
 
-The network's own forward pass runs with all weights equal and every activation passing everything on, so that a
-gradient reaches all that a cell could see. All channels of a tensor are then equal: one is computed and stands for all,
-and parameters are never read, so the network may be on torch's meta device. It imports nothing of n2vlib.
+The network's own forward pass runs with all weights equal and activations replaced by the identity, so that a gradient
+reaches all that a cell could see. All channels of a tensor are then equal: only one is computed, and parameters are
+never read, so the network may be on torch's meta device. It imports nothing of n2vlib.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ END = 8  # pixels
 
 
 class equal_weights(TorchFunctionMode):
-    """A `with` block in which weights are equal. `cut`: what was pooled to one cell passes no gradient on."""
+    """A `with` block in which weights are equal. `cut`: no gradient passes through what was pooled to one cell."""
 
     def __init__(self, cut: bool = False):
         super().__init__()
@@ -53,7 +53,7 @@ def _one(x: Tensor) -> Tensor:
 
 
 def _many(x: Tensor, channels: int) -> Tensor:
-    """The same channel `channels` times. It remembers the one, so that no gradient has to pass through them all."""
+    """The same channel `channels` times. It keeps that one, so that no gradient has to pass through all of them."""
     expanded = x.expand(-1, channels, -1, -1)
     expanded.of_one = x
     return expanded
@@ -106,10 +106,10 @@ class Reach:
 def differences(net: nn.Module, layers: dict, size: tuple[int, int]) -> tuple[int, list[str]]:
     """Cells compared, and what differs from the gradients: along the longer axis of `size`, two cells in the middle.
 
-    layers   of `Network`, {name: shape and windows}; those without windows are passed over, and so is a layer that puts
-             out what one before it did (a norm, an activation), where it says the same of it
-    The direct path of a cell (what was pooled to one cell cut off) must see its window, and all of the image where the
-    window says that the cell sees further. The second cell tells the stride.
+    layers   of `Network`, {name: shape and windows}; those without windows are skipped, and so is a layer with the
+             output of one before it (a norm, an activation) and the same window
+    The direct path of a cell (without what was pooled to one cell) must see its window, and the cell all of the image
+    where the window says that it sees further. The second cell shows the stride.
     """
     axis, compared, wrong, known = int(size[1] > size[0]), 0, [], set()
     whole, direct = Reach(net, size), Reach(net, size, cut=True)

@@ -1,10 +1,10 @@
 """What the released Net2Vec program, and NetDissect-Lite, compute, as slow loops over images, filters and concepts.
 
-The independent side of tests/test_released.py: it imports nothing of n2vlib, reads a Broden folder by itself, and keeps
-every rule of the released program, also those that the library leaves on purpose. It is written from a description of
-what that program does, not from its text. Section numbers are those of the paper (Fong and Vedaldi 2018).
+The independent reference of tests/test_released.py: it imports nothing of n2vlib, reads a Broden folder by itself, and
+keeps every rule of the released program, also those that the library changes on purpose. It is written from a
+description of what that program does, not from its text. Section numbers are the paper's (Fong and Vedaldi 2018).
 
-The program ran on a torch in which "bilinear" aligned the corners, and in float32; `dtype` and `align_corners` ask for
+The program ran in float32, and on a torch in which "bilinear" aligned the corners; `dtype` and `align_corners` ask for
 something else. Random draws (it set no seed) come in as arguments: first weights, and the images of every epoch.
 """
 
@@ -51,7 +51,7 @@ class Broden:
         """How many layers show concept c at each pixel, int (sh, sw).
 
         Looked up in one category only: the first of c's categories with *any* annotation in this image, whether or not
-        c is in it. First in the order of a Python 2 dictionary, which nobody can know: `order`, else as in label.csv.
+        c is in it. First in the order of a Python 2 dictionary, which is unknown: `order`, else as in label.csv.
         """
         candidates = order or self.categories[c]
         first = next((name for name in candidates if name in self.layers[image]), None)
@@ -172,7 +172,7 @@ def upsample(
 def filter_masks(
     fired: NDArray, size: tuple[int, int], align_corners: bool = True, dtype: torch.dtype = torch.float32
 ) -> NDArray[np.bool_]:
-    """Threshold first, then enlarge, then cut at one half: (image, filter, h, w) -> (image, filter, *size)."""
+    """Threshold first, then enlarge, then threshold at one half: (image, filter, h, w) -> (image, filter, *size)."""
     return (upsample(torch.tensor(fired), size, align_corners, dtype) > 0.5).numpy()
 
 
@@ -206,7 +206,7 @@ def alpha(data: Broden, c: int, order: Sequence[str] = ()) -> float:
     return 1 - float(np.mean(shares))
 
 
-def learn_to_outline(
+def learn_to_segment(
     fired: NDArray[np.bool_],
     targets: NDArray[np.bool_],
     first: NDArray,

@@ -1,4 +1,4 @@
-"""What is lost without filters or directions: planted needs, naive passes with weights at zero, slow projections."""
+"""Losses without filters or directions: planted dependencies, naive passes with weights at zero, slow projections."""
 
 import copy
 from dataclasses import replace
@@ -13,20 +13,20 @@ from sklearn.metrics import balanced_accuracy_score
 from torch import nn
 
 from n2vlib import charts, load_network
-from n2vlib.analysis import ablation, concept_ablation, exam
+from n2vlib.analysis import ablation, concept_ablation, evaluation
 from n2vlib.errors import BadInput
-from n2vlib.networks import Network
-from n2vlib.preprocessing import Preprocessing
+from n2vlib.networks.downstream import Downstream, scores
+from n2vlib.networks.hooks import run_layers
+from n2vlib.networks.load import Network
+from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.probe.occurrences import presence
-from n2vlib.record import run_layers
-from n2vlib.rest import Rest, scores
 
 COLORS = ("red-s", "green-s", "blue-s")
 
 
-# ---- the rest of a network
+# ---- the downstream part of a network
 
 
 def pixels(n: int = 4, side: int = 32) -> torch.Tensor:
@@ -50,14 +50,14 @@ def test_filters_at_zero_are_what_a_whole_pass_says_with_their_weights_at_zero(l
     images, name = pixels(side=112), net.layer(layer)
     activations = run_layers(net.module, [name], images)[name]
     sets = [[], [3], [5, 0, 77], list(range(1, 128))]
-    for filters, told in zip(sets, Rest(net.module, name, images).without(activations, sets), strict=True):
+    for filters, told in zip(sets, Downstream(net.module, name, images).without(activations, sets), strict=True):
         torch.testing.assert_close(told, zeroed(net.module, convolution, filters)(images), rtol=1e-4, atol=1e-4)
 
 
 def test_a_map_of_scores_is_averaged_over_its_places():
     net = network().module
     activations = run_layers(net, ["1"], pixels())["1"]
-    (told,) = Rest(net, "1", pixels()).without(activations, [[2]])
+    (told,) = Downstream(net, "1", pixels()).without(activations, [[2]])
     torch.testing.assert_close(told, zeroed(net, "0", [2])(pixels()).mean((2, 3)), rtol=1e-4, atol=1e-6)
 
 
@@ -72,7 +72,7 @@ class Counted(nn.Conv2d):
 
 
 class Forked(nn.Module):
-    """Behind `first`, a convolution beside a way round it; one ReLU, used three times, works in place."""
+    """After `first`, a convolution and a path that bypasses it; one ReLU, used three times, works in place."""
 
     def __init__(self):
         super().__init__()
@@ -86,12 +86,12 @@ class Forked(nn.Module):
         return self.head(self.relu(x + y).mean((2, 3)))
 
 
-def test_a_layer_with_two_ways_on_loses_its_filters_on_both():
+def test_a_layer_that_feeds_two_paths_loses_its_filters_on_both():
     net = Forked().eval().requires_grad_(False)
     activations = run_layers(net, ["first"], pixels())["first"]
     before = activations.clone()
-    rest = Rest(net, "first", pixels())
-    for filters, told in zip([[1], [4, 2]], rest.without(activations, [[1], [4, 2]]), strict=True):
+    downstream = Downstream(net, "first", pixels())
+    for filters, told in zip([[1], [4, 2]], downstream.without(activations, [[1], [4, 2]]), strict=True):
         torch.testing.assert_close(told, zeroed(net, "first", filters)(pixels()))
     torch.testing.assert_close(activations, before)
 
@@ -99,17 +99,17 @@ def test_a_layer_with_two_ways_on_loses_its_filters_on_both():
 def test_what_comes_before_the_layer_is_not_computed_and_the_network_is_left_as_it_was():
     net = Forked().eval().requires_grad_(False)
     whole, activations = net(pixels()), run_layers(net, ["relu"], pixels())["relu"]
-    rest = Rest(net, "relu", pixels())
+    downstream = Downstream(net, "relu", pixels())
     computed = net.first.computed
-    torch.testing.assert_close(rest(activations), whole)
+    torch.testing.assert_close(downstream(activations), whole)
     assert net.first.computed == computed
     torch.testing.assert_close(net(pixels()), whole)
     assert net.first.computed == computed + 1
 
 
-def test_a_layer_that_a_path_leads_round_is_refused():
-    with pytest.raises(BadInput, match="layer second: a path of the network leads round it"):
-        Rest(Forked().eval(), "second", pixels())
+def test_a_layer_that_a_path_bypasses_is_refused():
+    with pytest.raises(BadInput, match="layer second: a path of the network bypasses it"):
+        Downstream(Forked().eval(), "second", pixels())
 
 
 def test_what_is_no_score_is_refused():
@@ -119,7 +119,7 @@ def test_what_is_no_score_is_refused():
         scores(torch.zeros(2, 3, 4))
 
 
-# ---- an exam on a network that needs one filter for each class
+# ---- the evaluation of a network that needs one filter for each class
 
 
 def colored(n: int):
@@ -133,7 +133,7 @@ def colored(n: int):
 
 
 class Seeing(nn.Module):
-    """Filters 0 to 2 see red, green and blue, 3 to 5 the same and nobody asks them; each scene hangs on one filter."""
+    """Filters 0 to 2 see red, green and blue; 3 to 5 the same, unused; each scene depends on one filter."""
 
     def __init__(self):
         super().__init__()
@@ -160,13 +160,13 @@ def probe(tmp_path_factory):
 def asked(probe, monkeypatch):
     net = Network("seeing", Seeing(), Preprocessing((16, 16), (0, 0, 0), (1, 1, 1), 1), "planted")
     known = SimpleNamespace(
-        names=lambda: ["seeing"], record=lambda _: {"outputs": {"scenes": [*COLORS], "objects": ["cat"]}}
+        names=lambda: ["seeing"], card=lambda _: {"outputs": {"scenes": [*COLORS], "objects": ["cat"]}}
     )
-    monkeypatch.setattr(exam, "shipped", known)
-    return exam.read(net, "relu", probe, images=60, device="cpu")
+    monkeypatch.setattr(evaluation, "shipped", known)
+    return evaluation.read(net, "relu", probe, images=60, device="cpu")
 
 
-def test_a_class_that_hangs_on_one_filter_is_lost_with_it_and_no_other_is(asked):
+def test_a_class_that_depends_on_one_filter_is_lost_with_it_and_no_other_is(asked):
     hurt = ablation.damage(asked, "train")
     for c, name in enumerate(COLORS):
         assert asked.classes["name"][c] == name and hurt.order(c)[0] == c
@@ -174,12 +174,12 @@ def test_a_class_that_hangs_on_one_filter_is_lost_with_it_and_no_other_is(asked)
     lost = ablation.removed(asked, hurt, [0, 1, 2], [1], seed=0).set_index(["way", "class"])
     assert (lost.loc["most damaging", "accuracy"] == 0.5).all() and (lost.loc["most damaging", "others"] == 1).all()
     assert (lost.loc["least damaging", "accuracy"] == 1).all() and (lost["before"] == 1).all()
-    assert ablation.important_for(hurt, among=1)[:3].tolist() == [2, 1, 1]  # the object, never told, draws filter 0
+    assert ablation.important_for(hurt, among=1)[:3].tolist() == [2, 1, 1]  # the object, not predicted, draws filter 0
 
 
-def test_scenes_exclude_each_other_and_objects_are_told_by_their_sign(asked, probe):
-    leads = asked.leads(torch.tensor([[3.0, 1.0, 2.0, -1.0], [0.0, 0.0, -5.0, 0.5]]))
-    torch.testing.assert_close(leads, torch.tensor([[1.0, -2.0, -1.0, -1.0], [0.0, 0.0, -5.0, 0.5]]))
+def test_scenes_exclude_each_other_and_objects_are_predicted_by_their_sign(asked, probe):
+    margins = asked.margins(torch.tensor([[3.0, 1.0, 2.0, -1.0], [0.0, 0.0, -5.0, 0.5]]))
+    torch.testing.assert_close(margins, torch.tensor([[1.0, -2.0, -1.0, -1.0], [0.0, 0.0, -5.0, 0.5]]))
     part = asked.parts["val"]
     cat = [bool(probe.annotated("cat", int(i)).any()) for i in part.images]
     assert part.truth[:, 3].tolist() == cat and asked.classes["kind"].tolist() == ["scene"] * 3 + ["object"]
@@ -187,10 +187,10 @@ def test_scenes_exclude_each_other_and_objects_are_told_by_their_sign(asked, pro
 
 def test_balanced_accuracy_is_that_of_scikit_learn(asked):
     part, rng = asked.parts["val"], np.random.default_rng(3)
-    leads = rng.standard_normal((2, *part.truth.shape)).astype(np.float32)
-    ours = exam.balanced(leads, part)
+    margins = rng.standard_normal((2, *part.truth.shape)).astype(np.float32)
+    ours = evaluation.balanced(margins, part)
     for change, c in np.ndindex(ours.shape):
-        theirs = balanced_accuracy_score(part.truth[:, c], leads[change, :, c] > 0)
+        theirs = balanced_accuracy_score(part.truth[:, c], margins[change, :, c] > 0)
         assert ours[change, c] == pytest.approx(theirs)
 
 
@@ -200,7 +200,7 @@ def test_filters_are_chosen_on_training_images_and_measured_on_validation_images
     val = asked.parts["val"]
     blind = replace(asked, parts=asked.parts | {"val": replace(val, truth=np.roll(val.truth, 1, axis=0))})
     ours, theirs = ablation.damage(asked, "train"), ablation.damage(blind, "train")
-    np.testing.assert_array_equal(ours.lead, theirs.lead)
+    np.testing.assert_array_equal(ours.margin, theirs.margin)
     rows = [ablation.removed(each, ours, [0], [1, 2], seed=0)["before"].iloc[0] for each in (asked, blind)]
     assert rows[0] == 1 and rows[1] < 0.7
 
@@ -209,7 +209,7 @@ def test_the_curve_is_the_order_cut_off_and_measured_again(asked):
     hurt = ablation.damage(asked, "train")
     rows = ablation.removed(asked, hurt, [1], [2], seed=5).set_index("way")
     for way, filters in (("most damaging", hurt.order(1)[:2]), ("least damaging", hurt.order(1)[-2:])):
-        again = exam.balanced(exam.without(asked, "val", [filters.tolist()]), asked.parts["val"])[0]
+        again = evaluation.balanced(evaluation.without(asked, "val", [filters.tolist()]), asked.parts["val"])[0]
         assert rows.loc[way, "accuracy"] == again[1] and rows.loc[way, "others"] == again[[0, 2]].mean()
     points = ablation.curve(rows.reset_index())
     assert points["accuracy"].tolist() == rows["accuracy"].tolist() and points["low"].equals(points["accuracy"])
@@ -219,7 +219,7 @@ def test_the_curve_is_the_order_cut_off_and_measured_again(asked):
     assert kept["accuracy"].tolist() == [1, 0.5, 1] and kept["filters"].tolist()[1:] == ["without its 1", "its 1 alone"]
 
 
-def test_equal_accuracies_are_ordered_by_the_lead():
+def test_equal_accuracies_are_ordered_by_the_margin():
     hurt = ablation.Damage(np.array([[0.0], [0.1], [0.0], [-0.1]]), np.array([[0.2], [0.0], [0.7], [9.0]]))
     assert hurt.order(0).tolist() == [1, 2, 0, 3]
 
@@ -233,31 +233,31 @@ def test_shares_of_a_concept_in_a_class_and_elsewhere(asked, probe):
     assert own.loc[0, probe.concept("cat")] == pytest.approx(cat)
 
 
-def test_a_network_whose_outputs_have_no_names_is_asked_about_its_own_answers(probe):
+def test_a_network_whose_outputs_have_no_names_is_evaluated_on_its_own_predictions(probe):
     net = Network("nameless", Seeing(), Preprocessing((16, 16), (0, 0, 0), (1, 1, 1), 1), "planted")
-    own = exam.read(net, "relu", probe, images=60, device="cpu")
+    own = evaluation.read(net, "relu", probe, images=60, device="cpu")
     assert set(own.classes["kind"]) == {"own answer"} and own.classes["output"].tolist() == [0, 1, 2]
-    whole, without = exam.balanced(exam.without(own, "val", [[], [0]]), own.parts["val"])
+    whole, without = evaluation.balanced(evaluation.without(own, "val", [[], [0]]), own.parts["val"])
     assert (whole == 1).all() and without.tolist() == [0.5, 1, 1]
 
 
 def test_a_kind_of_which_no_class_is_left_has_no_rivals(probe, monkeypatch):
     outputs = {"scenes": ["moon-s", "sun-s", "sky-s"], "objects": ["cat"]}
     monkeypatch.setattr(
-        exam, "shipped", SimpleNamespace(names=lambda: ["seeing"], record=lambda _: {"outputs": outputs})
+        evaluation, "shipped", SimpleNamespace(names=lambda: ["seeing"], card=lambda _: {"outputs": outputs})
     )
     net = Network("seeing", Seeing(), Preprocessing((16, 16), (0, 0, 0), (1, 1, 1), 1), "planted")
-    left = exam.read(net, "relu", probe, images=60, device="cpu")
+    left = evaluation.read(net, "relu", probe, images=60, device="cpu")
     assert left.classes["kind"].tolist() == ["object"] and left.rivals == {}
 
 
 def test_images_are_spread_over_a_split_and_too_few_are_refused(probe, tmp_path):
     net = Network("nameless", Seeing(), Preprocessing((16, 16), (0, 0, 0), (1, 1, 1), 1), "planted")
-    some = exam.read(net, "relu", probe, images=20, device="cpu").parts["train"].images
+    some = evaluation.read(net, "relu", probe, images=20, device="cpu").parts["train"].images
     every = np.flatnonzero(probe.split == "train")
     assert len(some) == 20 and set(some) <= set(every) and np.ptp(some) > 0.8 * np.ptp(every)
     with pytest.raises(BadInput, match="no class of the network has 5 images in both splits"):
-        exam.read(network(), "1", probe_in(tmp_path, 24), images=100, device="cpu")
+        evaluation.read(network(), "1", probe_in(tmp_path, 24), images=100, device="cpu")
 
 
 def test_numbers_of_filters_hold_the_papers_and_all_but_it():
@@ -271,7 +271,7 @@ def test_numbers_of_filters_hold_the_papers_and_all_but_it():
 def test_a_direction_is_taken_out_at_every_place():
     rng = np.random.default_rng(0)
     activations, w = torch.from_numpy(rng.standard_normal((2, 5, 3, 4))), rng.standard_normal(5)
-    left = exam.taken_out(activations, w[None] / np.linalg.norm(w)).numpy()
+    left = evaluation.taken_out(activations, w[None] / np.linalg.norm(w)).numpy()
     for i, y, x in np.ndindex(2, 3, 4):
         a = activations[i, :, y, x].numpy()
         np.testing.assert_allclose(left[i, :, y, x], a - (a @ w) * w / (w @ w))
@@ -279,9 +279,9 @@ def test_a_direction_is_taken_out_at_every_place():
 
 def test_axes_taken_out_are_filters_at_zero(asked):
     axes = np.eye(6)[[1, 4]]
-    directions = exam.without_directions(asked, "val", [axes, axes[:0]])
-    np.testing.assert_allclose(directions, exam.without(asked, "val", [[1, 4], []]), atol=1e-5)
-    assert len(exam.without_directions(asked, "val", [])) == 0
+    directions = evaluation.without_directions(asked, "val", [axes, axes[:0]])
+    np.testing.assert_allclose(directions, evaluation.without(asked, "val", [[1, 4], []]), atol=1e-5)
+    assert len(evaluation.without_directions(asked, "val", [])) == 0
 
 
 def test_the_share_of_squares_is_that_of_a_slow_sum(asked):
@@ -292,7 +292,7 @@ def test_the_share_of_squares_is_that_of_a_slow_sum(asked):
     assert np.trace(products) == pytest.approx(float(part.activations.double().square().sum()), rel=1e-5)
 
 
-def two_filters_for_one_concept(copies: int) -> exam.Exam:
+def two_filters_for_one_concept(copies: int) -> evaluation.Evaluation:
     """Noise on two filters hides the concept from each; their sum shows it. `copies` of both follow, unused."""
     rng, n = np.random.default_rng(0), 400
     there, noise = rng.random(n) < 0.5, 3 * rng.standard_normal(n)
@@ -304,14 +304,14 @@ def two_filters_for_one_concept(copies: int) -> exam.Exam:
         head.weight.zero_()
         head.weight[0, :2] = head.weight[1, 0] = 1
         head.bias.copy_(torch.tensor([-1.0, 0.0]))
-    rest = Rest(module.eval().requires_grad_(False), "0", torch.from_numpy(values[:4]))
+    downstream = Downstream(module.eval().requires_grad_(False), "0", torch.from_numpy(values[:4]))
     classes = pd.DataFrame({"name": ["thing", "other"], "kind": "object", "concept": [7, 8], "output": [0, 1]})
     parts = {}
     for split, images in (("train", np.arange(200)), ("val", np.arange(200, n))):
         activations = torch.from_numpy(values[images])
         truth = np.stack([there[images], pair[images, 0] > 0], 1)
-        parts[split] = exam.Part(images, activations, rest(activations), truth, np.ones_like(truth))
-    return exam.Exam(classes, {}, parts, rest, "cpu")
+        parts[split] = evaluation.Part(images, activations, downstream(activations), truth, np.ones_like(truth))
+    return evaluation.Evaluation(classes, {}, parts, downstream, "cpu")
 
 
 @pytest.fixture
@@ -334,9 +334,9 @@ def test_the_direction_that_holds_a_concept_takes_it_along_unless_others_hold_it
     ways = concept_ablation.bases(chosen, pd.Series({7: 0}), weights, weights, seed=0)
     rows = concept_ablation.lost(planted, chosen, ways, probe).set_index("way")  # type: ignore[arg-type]
     assert rows.loc["nothing", "reading"] > 0.99 and rows.loc["nothing", ["removed", "own", "others"]].eq(0).all()
-    assert rows.loc["direction, outline", "own"] == 0.5
-    assert (rows.loc["direction, outline", "reading"] > 0.9) == still_read
-    assert rows.loc["direction, outline", "removed"] < 0.05 < 0.2 < rows.loc["best filter", "removed"]
+    assert rows.loc["direction, segmentation", "own"] == 0.5
+    assert (rows.loc["direction, segmentation", "reading"] > 0.9) == still_read
+    assert rows.loc["direction, segmentation", "removed"] < 0.05 < 0.2 < rows.loc["best filter", "removed"]
     assert rows.loc["detectors", "own"] == rows.loc["best filter", "own"] > 0.3
     assert rows["shown"].isna().all()  # no classes that exclude each other
 
@@ -350,24 +350,24 @@ def test_losses_are_set_beside_those_of_the_other_classes(presence_of_both):
     assert spec["description"] == "t." and len(spec["layer"]) == 3
 
 
-def test_concepts_are_objects_with_detectors_that_the_network_tells(asked, probe):
+def test_concepts_are_objects_with_detectors_that_the_network_predicts(asked, probe):
     cat = probe.concept("cat")
     named = pd.DataFrame(
         {"filter": range(3), "concept": [cat, cat, 1], "name": ["cat", "cat", "red-s"],
          "category": ["object", "object", "scene"], "dissection_iou": [0.5, 0.03, 0.9]}
     )  # fmt: skip
     weights = pd.DataFrame(np.ones((1, 6)), index=[cat])
-    chosen = concept_ablation.concepts(asked, named, weights, probe, cut=0.04, most=8)
+    chosen = concept_ablation.concepts(asked, named, weights, probe, iou_threshold=0.04, most=8)
     assert chosen["name"].tolist() == ["cat"] and chosen["detectors"].tolist() == [[0]]
-    assert concept_ablation.concepts(asked, named, weights, probe, cut=0.6, most=8).empty
-    assert concept_ablation.concepts(asked, named, weights.iloc[:0], probe, cut=0.04, most=8).empty
+    assert concept_ablation.concepts(asked, named, weights, probe, iou_threshold=0.6, most=8).empty
+    assert concept_ablation.concepts(asked, named, weights.iloc[:0], probe, iou_threshold=0.04, most=8).empty
 
 
-def test_a_concept_that_every_image_shows_cannot_be_read_and_is_left_out(asked, probe, monkeypatch):
+def test_a_concept_that_every_image_shows_has_no_linear_probe_and_is_left_out(asked, probe, monkeypatch):
     everywhere = presence(probe).copy()
     cat = probe.concept("cat")
     everywhere[cat] = True
     monkeypatch.setattr(concept_ablation, "presence", lambda _: everywhere)
     named = {"filter": [0], "concept": [cat], "name": ["cat"], "category": ["object"], "dissection_iou": [0.5]}
     weights = pd.DataFrame(np.ones((1, 6)), index=[cat])
-    assert concept_ablation.concepts(asked, pd.DataFrame(named), weights, probe, cut=0.04, most=8).empty
+    assert concept_ablation.concepts(asked, pd.DataFrame(named), weights, probe, iou_threshold=0.04, most=8).empty

@@ -13,14 +13,14 @@ from torchvision.models import convnext, get_model
 from torchvision.models.maxvit import MaxVit
 from torchvision.models.swin_transformer import SwinTransformer
 
-from n2vlib import axes
-from n2vlib.activations import read_layers
+from n2vlib.activations.layer import read_layers
 from n2vlib.cli import layers as list_layers
 from n2vlib.errors import BadInput
-from n2vlib.networks import Network, load_network
-from n2vlib.preprocessing import Preprocessing
-from n2vlib.record import run_layers
-from n2vlib.rest import Rest
+from n2vlib.networks import axes
+from n2vlib.networks.downstream import Downstream
+from n2vlib.networks.hooks import run_layers
+from n2vlib.networks.load import Network, load_network
+from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.store import Store
 
 
@@ -29,7 +29,7 @@ def shown(size: int, channels: int = 3) -> Preprocessing:
 
 
 class Then(nn.Module):
-    """A convolution that passes its input on, what is done with it, and the layer that is read."""
+    """An identity convolution, a function of its output, and the layer that is read."""
 
     def __init__(self, what):
         super().__init__()
@@ -41,7 +41,7 @@ class Then(nn.Module):
 
 
 def planted(n: int, side: int) -> torch.Tensor:
-    """Every number names its image, channel, row and column."""
+    """Every number encodes its image, channel, row and column."""
     image, channel, row, column = torch.meshgrid(*(torch.arange(k) for k in (n, 3, side, side)), indexing="ij")
     return (1000 * image + 100 * channel + 10 * row + column).float()
 
@@ -59,13 +59,13 @@ def from_windows(x: torch.Tensor, side: int, w: int = 2) -> torch.Tensor:
 
 
 def padded_windows(x: torch.Tensor) -> torch.Tensor:
-    """As Swin does it: the picture is padded to whole windows, and cut again."""
+    """As in Swin: the picture is padded to whole windows, and cropped again."""
     side, more = x.shape[-1], x.shape[-1] % 2
     return from_windows(windows(F.pad(x, (0, more, 0, more))), side + more)[:, :side, :side]
 
 
 def cut_out(x: torch.Tensor) -> torch.Tensor:
-    """A token is set before the others and taken away again: torch.cat tells no axes of what it makes."""
+    """A token is put before the others and removed again: the axes of torch.cat's output are unknown."""
     tokens = x.flatten(2).transpose(1, 2)
     tokens = torch.cat([torch.zeros(len(x), 1, 3), tokens], 1)[:, 1:]
     return tokens.reshape(len(x), *x.shape[2:], 3)
@@ -118,12 +118,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_told_is_refused_in_one_line(what):
-    with pytest.raises(BadInput, match=r"^layer after: which axes of its output .* cannot be told; [^\n]*$"):
+def test_unknown_axes_are_refused_in_one_line(what):
+    with pytest.raises(BadInput, match=r"^layer after: which axes of its output .* is unknown; [^\n]*$"):
         run_layers(Then(what).eval(), ["after"], planted(2, 4))
 
 
-def test_what_is_not_followed_is_told_by_the_convolution_that_takes_it():
+def test_unknown_axes_are_settled_by_the_convolution_that_takes_them():
     net = nn.Sequential(Then(by_numpy), nn.Conv2d(3, 1, 1)).eval()
     assert torch.equal(run_layers(net, ["0.after"], planted(2, 4))["0.after"], planted(2, 4))
 
@@ -172,7 +172,7 @@ def convnexts(name: str) -> bool:
 
 @pytest.mark.parametrize(("make", "last"), [(swin, swins), (convnext_, convnexts)])
 def test_transformers_layers_are_turned_and_their_convolutions_are_not(make, last):
-    """The first grid is 8 x 8 of 8 filters: no shape tells the axes."""
+    """The first grid is 8 x 8 of 8 filters: its shape does not show the axes."""
     torch.manual_seed(0)
     network = load_network(make, preprocessing={"size": 32, "mean": 0, "std": 1})
     x = torch.randn(2, 3, 32, 32)
@@ -241,23 +241,23 @@ def test_a_turned_layer_is_dissected_kept_and_listed_like_any_other(tmp_path, ca
         "def build():\n    return nn.Sequential(nn.Conv2d(3, 8, 4, 4), P()), {'size': 32, 'mean': 0, 'std': 1}\n"
     )
     list_layers(f"{tmp_path}/net.py:build")
-    assert capsys.readouterr().out.splitlines()[-1].endswith("do not put out in this order: 1")
+    assert capsys.readouterr().out.splitlines()[-1].endswith("since their output has another order: 1")
 
 
 def test_filters_of_a_turned_layer_are_taken_away_as_a_hook_by_hand_does_it():
     torch.manual_seed(0)
     network = load_network(convnext_, preprocessing={"size": 32, "mean": 0, "std": 1})
     name, x = "features.3.0.block.3", torch.randn(2, 3, 32, 32)
-    with pytest.raises(BadInput, match="leads round it"):  # the block's residual path
-        Rest(network.module, name, x)
+    with pytest.raises(BadInput, match="bypasses it"):  # the block's residual path
+        Downstream(network.module, name, x)
 
     class Straight(nn.Sequential):
         def forward(self, input: torch.Tensor) -> torch.Tensor:
             return self[2](self[1](self[0](input).permute(0, 2, 3, 1))).mean((1, 2))
 
     net = Straight(nn.Conv2d(3, 8, 4, 4), nn.LayerNorm(8), nn.Linear(8, 5)).eval()
-    activations, rest = run_layers(net, ["1"], x)["1"], Rest(net, "1", x)
-    (told,) = rest.without(activations, [[1, 6]])
+    activations, downstream = run_layers(net, ["1"], x)["1"], Downstream(net, "1", x)
+    (told,) = downstream.without(activations, [[1, 6]])
     handle = net[1].register_forward_hook(
         lambda _m, _a, y: y * (torch.tensor([1, 6])[:, None] != torch.arange(8)).all(0)
     )

@@ -1,4 +1,4 @@
-"""An edited network is measured again: whatever its pass computes tells it from what it was."""
+"""An edited network is measured again: any change of what its pass computes is noticed."""
 
 import textwrap
 from pathlib import Path
@@ -11,10 +11,10 @@ from measured import probe_in
 from torch import nn
 from torch.nn import functional as F
 
-from n2vlib.activations import read_layers
-from n2vlib.behaviour import SHOWN, close, fixed_images
+from n2vlib.activations.layer import read_layers
 from n2vlib.errors import BadInput
-from n2vlib.networks import load_network
+from n2vlib.networks.behaviour import SHOWN, close, fixed_images
+from n2vlib.networks.load import load_network
 from n2vlib.store import Store
 
 TOP = "import torch\nfrom torch import nn\nimport torch.nn.functional as F\n"
@@ -107,7 +107,7 @@ def test_an_edited_network_is_measured_again_and_an_unedited_one_is_not(what, pr
     fresh = thresholds(f"{file}:build", layer, probe, tmp_path / "fresh")
     assert not np.allclose(before, after)
     np.testing.assert_array_equal(after, fresh)
-    file.write_text(source)  # taken back: both are kept, and neither answers for the other
+    file.write_text(source)  # undone: both are stored, and neither is taken for the other
     monkeypatch.delitem(__import__("sys").modules, "a_helper_beside", raising=False)
     np.testing.assert_array_equal(thresholds(f"{file}:build", layer, probe, tmp_path / "store"), before)
 
@@ -162,7 +162,7 @@ def test_a_pass_that_is_no_function_of_the_image_is_refused(kind, probe, tmp_pat
             return passes[kind](x)
 
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), Odd())
-    grids = "it puts out 4 x 20 x 30 for some images and 4 x 21 x 30 for others"
+    grids = "its output is 4 x 20 x 30 for some images and 4 x 21 x 30 for others"
     said = grids if kind == "another grid each time" else "one image gives other activations in another pass"
     with pytest.raises(BadInput, match=f"layer 2: {said}"):
         thresholds(net, "2", probe, tmp_path)

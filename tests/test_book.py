@@ -1,4 +1,4 @@
-"""The runner executes what has changed, on checked parameters, and never takes a failed run for a result."""
+"""The runner executes what has changed, on checked parameters, and a failed run is never a result."""
 
 import os
 import subprocess
@@ -10,12 +10,12 @@ import nbformat
 import pytest
 from tiny_book import CHECK, tiny_book, write_chapter
 
+from n2vlib.builder import book, chapter_key, pairs
+from n2vlib.builder.kernels import CHOICE, TIED
 from n2vlib.errors import BadInput
-from n2vlib.making import book, chapter_key, pairs
-from n2vlib.making.kernels import CHOICE, TIED
+from n2vlib.files.userfiles import yaml_mapping
 from n2vlib.parameters import COMMON
 from n2vlib.paths import ROOT
-from n2vlib.userfiles import yaml_mapping
 
 SETTINGS = sorted((ROOT / "params").glob("*.yml"))
 
@@ -52,7 +52,7 @@ def test_executed_copies_hold_no_times_and_no_paths(tmp_path):
     assert str(tmp_path) not in text and "duration" not in text and "iopub" not in text
 
 
-def test_a_text_that_was_edited_without_its_notebook_is_said(tmp_path):
+def test_a_text_that_was_edited_without_its_notebook_is_reported(tmp_path):
     setting = tiny_book(tmp_path, one="1", two="2")
     assert book.run(["book/one", "book/two"], setting) == []
     text = tmp_path / "book/one.py"
@@ -71,7 +71,7 @@ def test_one_stream_is_one_output_however_slowly_it_was_written(tmp_path):
     assert [o.get("text", o.output_type) for o in outputs] == ["a\nb\n", "display_data", "c\n"]
 
 
-def test_only_text_that_changed_is_put_around_what_the_cells_had_put_out(tmp_path, monkeypatch):
+def test_where_only_text_changed_it_is_combined_with_the_old_outputs(tmp_path, monkeypatch):
     code = "import os\nprint('tau', TAU, os.environ.get('N2V_TOLD'))"
     setting = tiny_book(tmp_path, one=code)
     monkeypatch.setenv("N2V_TOLD", "first")
@@ -175,7 +175,7 @@ def test_a_kernel_that_is_not_registered_is_one_line(tmp_path):
 
 
 def test_the_key_names_text_parameters_named_files_kernel_and_modules(tmp_path, monkeypatch):
-    tiny_book(tmp_path, one="from n2vlib import look")
+    tiny_book(tmp_path, one="from n2vlib.display import style")
     notebook, network = tmp_path / "book" / "one.ipynb", tmp_path / "network.py"
     network.write_text("def build(): ...")
     named = {"NETWORK": f"{network}:build"}
@@ -187,7 +187,7 @@ def test_the_key_names_text_parameters_named_files_kernel_and_modules(tmp_path, 
     monkeypatch.setattr(chapter_key, "sources_digest", lambda modules: asked.extend(modules) or "edited")
     keys.append(chapter_key.chapter_key(notebook, {}, None))
     assert len(set(keys)) == len(keys)
-    assert asked == ["n2vlib.look"]
+    assert asked == ["n2vlib.display.style"]
 
 
 def test_the_command_line_says_bad_input_in_one_line(tmp_path):
@@ -198,7 +198,7 @@ def test_the_command_line_says_bad_input_in_one_line(tmp_path):
 
 
 def test_commands_and_the_runner_start_without_torch():
-    asked = "import sys, n2vlib.cli, n2vlib.making.book; sys.exit('torch' in sys.modules)"
+    asked = "import sys, n2vlib.cli, n2vlib.builder.book; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked]).returncode == 0
 
 

@@ -27,7 +27,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def two_images() -> list[Labelled]:
-    """Two 4 x 4 images with 2 x 2 maps, small enough to do the tables in one's head."""
+    """Two 4 x 4 images with 2 x 2 maps, small enough to work out the tables by hand."""
     grey = np.full((4, 4, 3), 128, dtype=np.uint8)
     maps = {
         "object": [np.array([[3, 3], [0, 0]], np.uint16), np.array([[3, 0], [0, 700]], np.uint16)],

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from n2vlib import factories
-from n2vlib.activations import read_layers
+from n2vlib.activations.layer import read_layers
 from n2vlib.errors import BadInput
+from n2vlib.files.userfiles import yaml_mapping
 from n2vlib.methods import segmentation, single_filter
-from n2vlib.networks import load_network
+from n2vlib.networks import factories
+from n2vlib.networks.load import load_network
 from n2vlib.parameters import RULES, check_value
 from n2vlib.paths import ROOT
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.store import Store
-from n2vlib.userfiles import yaml_mapping
 
 FILES = sorted((ROOT / "params").glob("broden-*.yml"))
 NAMES = {1: "red-c", 2: "blue-c", 3: "dog", 4: "cat", 5: "street-s", 6: "field-s"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from n2vlib import cells
+from n2vlib.files import cells
 
 BEGINS = "=+-@\t\r\n'＝＋－＠"
 TEXTS = [

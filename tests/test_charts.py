@@ -13,9 +13,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from n2vlib import charts, look, tables
+from n2vlib import charts, tables
+from n2vlib.builder.chart_mime import VegaLite, chart_html
 from n2vlib.charts.parts import field
-from n2vlib.making.chart_mime import VegaLite, chart_html
+from n2vlib.display import style
+from n2vlib.vocabulary import CATEGORIES, METHODS
 
 LAYERS = ["conv1", "conv2"]
 # Machado, Oliveira and Fernandes 2009, complete loss of one cone, for linear RGB.
@@ -46,11 +48,11 @@ def contrast(color: str, page: str) -> float:
 
 @pytest.mark.parametrize("blindness", BLINDNESS)
 def test_any_two_categories_stay_apart_for_every_reader(blindness):
-    seen = [lab(np.array(BLINDNESS[blindness]) @ linear(color)) for color in look.COLORS]
+    seen = [lab(np.array(BLINDNESS[blindness]) @ linear(color)) for color in style.COLORS]
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 20
 
 
-@pytest.mark.parametrize("color", [*look.COLORS, look.INK, look.OTHER])
+@pytest.mark.parametrize("color", [*style.COLORS, style.INK, style.OTHER])
 def test_every_color_is_seen_on_a_white_and_on_a_dark_page(color):
     assert contrast(color, "#ffffff") > 2.4 and contrast(color, "#14181e") > 2.9
 
@@ -59,8 +61,8 @@ def scores(n: int = 12) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     kinds = [("segmentation", "set_iou"), ("classification", "accuracy")]
     rows = [
-        {"layer": layer, "task": task, "method": method, "concept": c, "category": look.CATEGORIES[c % 3], measure: v}
-        for layer, (task, measure), method, c in itertools.product(LAYERS, kinds, look.METHODS, range(n))
+        {"layer": layer, "task": task, "method": method, "concept": c, "category": CATEGORIES[c % 3], measure: v}
+        for layer, (task, measure), method, c in itertools.product(LAYERS, kinds, METHODS, range(n))
         for v in [rng.uniform(0.5, 1) if task == "classification" else rng.uniform(0, 0.6)]
     ]
     same = {"n_filters": 1, "seed": 0, "split": "val", "images": 10, "filter": 0}
@@ -137,7 +139,7 @@ def numbers(part: object) -> list[float]:
 def test_a_cell_shows_a_chart_to_every_reader_and_is_silent(name, capfd):
     bundle = every_chart()[name]._repr_mimebundle_()
     shown = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert set(shown) == {look.MIME, "image/png", "text/plain"}  # JupyterLab would prefer text/html to the chart
+    assert set(shown) == {style.MIME, "image/png", "text/plain"}  # JupyterLab would prefer text/html to the chart
     drawn = base64.b64decode(shown["image/png"])
     assert min(Image.open(io.BytesIO(drawn)).size) > 100 and len(drawn) < 60_000
     assert shown["text/plain"].startswith("<chart: t.") and "0x" not in shown["text/plain"]
@@ -148,7 +150,7 @@ def test_a_chart_has_no_png_where_none_is_wanted(monkeypatch):
     monkeypatch.setenv("N2V_PNG", "0")
     bundle = every_chart()[CHARTS[0]]._repr_mimebundle_()
     shown = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert set(shown) == {look.MIME, "text/plain"}
+    assert set(shown) == {style.MIME, "text/plain"}
 
 
 @pytest.mark.parametrize("name", CHARTS)
@@ -183,8 +185,8 @@ def test_colors_are_the_categorys_own_whichever_are_present():
     wide = tables.side_by_side(scores(), "conv1", "segmentation")
     only = wide[wide["category"] == "material"]
     scale = charts.iou_scatter(only, "t").to_dict()["layer"][1]["encoding"]["color"]["scale"]
-    assert scale == {"domain": ["material"], "range": [look.COLORS[2]]}
-    assert look.categories(["scene", "color", "weather"]) == ["color", "scene", "weather"]
+    assert scale == {"domain": ["material"], "range": [style.COLORS[2]]}
+    assert style.categories(["scene", "color", "weather"]) == ["color", "scene", "weather"]
 
 
 def test_column_names_with_dots_are_names():
@@ -206,7 +208,7 @@ def test_the_site_gets_the_title_as_text_and_the_specification_as_data():
 
 def test_the_plugin_takes_charts_and_nothing_else():
     class Data:
-        mime_type, content = look.MIME, {"description": "d", "title": "short"}
+        mime_type, content = style.MIME, {"description": "d", "title": "short"}
 
     node = VegaLite.handle_mime(None, Data(), inline=False)[0]
     assert 'class="n2v-chart"' in node.astext() and "short" in node.astext()
@@ -215,9 +217,11 @@ def test_the_plugin_takes_charts_and_nothing_else():
     assert VegaLite.handle_mime(None, Data(), inline=False) is None
 
 
-def test_altair_takes_more_rows_than_its_five_thousand():
-    many = pd.DataFrame({"x": np.arange(6000.0)})
-    assert alt.Chart(many).mark_point().encode(x="x:Q").to_dict()
+def test_our_charts_take_more_rows_than_altairs_five_thousand_and_others_do_not():
+    many = pd.DataFrame({"x": np.arange(6000.0), "y": 0.5, "category": "object"})
+    assert charts.lines(many, "x", "y", "t", ("x", "y")).to_dict()
+    with pytest.raises(alt.MaxRowsError):
+        alt.Chart(many).mark_point().encode(x="x:Q").to_dict()
 
 
 def test_a_table_shows_a_dozen_rows_then_the_rest_and_marks_the_best():

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from n2vlib import charts, look
+from n2vlib import charts
+from n2vlib.display import style
 from n2vlib.errors import BadInput
 
 SIZES = [1, 2, 4, 8]
@@ -70,7 +71,7 @@ def test_a_chart_is_drawn_says_what_it_shows_and_is_the_same_every_time(name, ca
     chart = every_chart()[name]
     shown = chart._repr_mimebundle_()
     shown = shown[0] if isinstance(shown, tuple) else shown
-    assert set(shown) == {look.MIME, "image/png", "text/plain"} and capfd.readouterr() == ("", "")
+    assert set(shown) == {style.MIME, "image/png", "text/plain"} and capfd.readouterr() == ("", "")
     spec = chart.to_dict()
     assert json.dumps(spec) == json.dumps(chart.to_dict()) and spec["description"].startswith("t")
     for rows in spec["datasets"].values():

@@ -71,7 +71,7 @@ def test_what_cannot_be_measured_is_neither_true_nor_false():
 def test_every_claim_has_a_measure_and_every_measure_a_claim():
     assert sorted(TABLE.index) == sorted(claims.MEASURES) and TABLE.index.is_unique
     assert set(TABLE["side"]) == {"above", "below"} and set(TABLE["unit"]) <= set(claim.UNITS)
-    assert set(claims.OF_ONE_LAYER) <= set(TABLE.index)
+    assert set(TABLE["decided_by"]) == {"layer", ""}
     assert set(TABLE["experiment"]) <= set(published.table("experiments")["id"])
     by_lot = TABLE.index[TABLE["criterion"].isna()]
     assert all(name.startswith(("busy", "never")) for name in by_lot)
@@ -188,7 +188,7 @@ def chosen(best: dict[str, list[int]], filters: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_sharing_is_counted_among_chosen_filters_and_against_a_lottery():
+def test_sharing_is_counted_among_chosen_filters_and_against_chance():
     m = by_hand(chosen=chosen({"conv1": [0] * 8 + [1, 2], "conv2": [0, 0, 1, 1, 2, 3, 4, 5, 6, 7]}, 10))
     assert filters.shared(m, TASKS[0]).value == pytest.approx(100 * 2 / 8)
     busy = filters.busy(m, TASKS[0])  # the paper's 20 are 1.88 times the mean; the mean here is 1
@@ -230,11 +230,11 @@ def turned(*degrees: float) -> pd.DataFrame:
 
 def test_neighbours_of_a_kind_and_neighbours_seen_together(monkeypatch):
     monkeypatch.setattr(spaces, "NEAREST", 1)
-    kinds, company = turned(0, 10, 90, 100, 45), turned(0, 90, 10, 100, 45)
+    kinds, seen_together = turned(0, 10, 90, 100, 45), turned(0, 90, 10, 100, 45)
     together = pd.DataFrame(0.0, CATEGORY, CATEGORY)
     together.loc[1, 3] = together.loc[3, 1] = together.loc[2, 4] = together.loc[4, 2] = 1.0
     m = by_hand(
-        spaces={("by hand", TASKS[0]): kinds, ("by hand", TASKS[1]): company},
+        spaces={("by hand", TASKS[0]): kinds, ("by hand", TASKS[1]): seen_together},
         together=together,
         words={HYPERNYMS: kinds},
     )
@@ -275,7 +275,7 @@ def test_individual_iou_are_summed_image_by_image(run):
     rest = one[one["individual_iou"] > 0].groupby("concept")["individual_iou"].mean()
     found = m.images[ONE]
     pd.testing.assert_series_equal(found["zero"].iloc[0], share, check_names=False)
-    pd.testing.assert_series_equal(found["rest"].iloc[0].dropna(), rest, check_names=False)
+    pd.testing.assert_series_equal(found["nonzero"].iloc[0].dropna(), rest, check_names=False)
     dead = of_images(one.assign(silent=True), probe, draws=3)
     pd.testing.assert_frame_equal(dead["zero"], dead["silent"])
 

@@ -8,20 +8,29 @@ import pandas as pd
 import pytest
 
 from n2vlib import claims, published
-from n2vlib.analysis import likeness
-from n2vlib.claims import claim, detecting, dissected, taught
+from n2vlib.analysis import concept_similarity
+from n2vlib.claims import claim, detectors, dissected, training
 from n2vlib.claims.claim import NETWORKS, of_concepts, of_filters
 from n2vlib.claims.dissected import Dissected
 
 TABLE = claims.table("netdissect").set_index("id")
 KINDS = {1: "color", 2: "texture", 3: "object", 4: "object", 5: "part", 6: "scene"}
-COLUMNS = ["label", "filter", "concept", "name", "category", "dissection_iou", "detector"]
+COLUMNS = ["label", "network", "filter", "concept", "name", "category", "dissection_iou", "detector"]
 
 
 def group(**layers: str) -> pd.DataFrame:
-    """Layers as words: one digit for the concept that a filter detects, a letter a to f where it is below the cut."""
+    """Layers as words: a digit for the concept that a filter detects, a letter a to f where it is no detector."""
     rows = [
-        (label.replace("_", " "), k, c, f"concept {c}", KINDS[c], 0.5 if letter.isdigit() else 0.01, letter.isdigit())
+        (
+            label.replace("_", " "),
+            f"small-alexnet-{label.replace('_', '-')}",
+            k,
+            c,
+            f"concept {c}",
+            KINDS[c],
+            0.5 if letter.isdigit() else 0.01,
+            letter.isdigit(),
+        )
         for label, word in layers.items()
         for k, letter in enumerate(word)
         for c in [int(letter) if letter.isdigit() else "abcdef".index(letter) + 1]
@@ -45,7 +54,7 @@ def value(measure, d: Dissected, **options) -> float:
 def test_every_claim_has_a_measure_and_every_measure_a_claim():
     assert sorted(TABLE.index) == sorted(claims.OF_DISSECTION) and TABLE.index.is_unique
     assert set(TABLE["side"]) == {"above", "below"} and set(TABLE["unit"]) <= set(claim.UNITS)
-    assert set(claims.OF_ONE_NETWORK) <= set(TABLE.index) and (TABLE["doubt"] != "").all()
+    assert set(TABLE["decided_by"]) == {"network", ""} and (TABLE["doubt"] != "").all()
     assert set(TABLE["experiment"]) <= set(published.table("experiments")["id"])
     assert TABLE["criterion"].notna().all()
     assert set(TABLE["section"]) <= {"3.2", "3.3", "3.4", "3.6", "3.7", "3.8", "3.9", "4"}
@@ -110,80 +119,80 @@ def test_draws_without_a_number_do_not_make_the_interval_unknown():
 
 def test_unique_detectors_count_concepts_and_only_detectors():
     layer = group(x="1133ab5")
-    assert detecting.unique(layer) == 3 and detecting.unique(layer, "color", "part") == 2
-    assert detecting.share(layer, "object") == pytest.approx(100 / 3) and detecting.fewer(1, 4) == 75
-    assert np.isnan(detecting.share(group(x="abc"), "color")) and np.isnan(detecting.fewer(1, 0))
+    assert detectors.unique(layer) == 3 and detectors.unique(layer, "color", "part") == 2
+    assert detectors.share(layer, "object") == pytest.approx(100 / 3) and detectors.fewer(1, 4) == 75
+    assert np.isnan(detectors.share(group(x="abc"), "color")) and np.isnan(detectors.fewer(1, 0))
 
 
 def test_a_rotation_is_compared_with_the_mean_of_the_rotations():
     d = Dissected({"rotations": group(plain="12345566", one="11abcdef", two="1233abcd")})
-    assert value(detecting.rotated, d) == pytest.approx(100 * (1 - 2 / 6))
+    assert value(detectors.rotated, d) == pytest.approx(100 * (1 - 2 / 6))
     heads = replace(d, right=np.array([[1.0, 1.0], [1.0, 0.5], [0.0, 0.0], [1.0, 1.0]]))
-    effect = detecting.rotated_head(heads)
+    effect = detectors.rotated_head(heads)
     assert effect is not None and effect.value == pytest.approx(-12.5) and effect.over == "images"
-    assert detecting.rotated_head(d) is None
+    assert detectors.rotated_head(d) is None
 
 
 def test_kinds_and_numbers_by_depth():
     d = Dissected({"own layers": group(low="1122abcd", middle="11111111", high="13456abc")})
-    assert value(detecting.by_depth, d, categories=detecting.LOW, rising=False) == pytest.approx(100 - 20)
-    assert value(detecting.by_depth, d, categories=detecting.HIGH, rising=True) == pytest.approx(80)
-    assert value(detecting.deeper_more, d) == pytest.approx(100 * (1 - 2 / 5))
+    assert value(detectors.by_depth, d, categories=detectors.LOW, rising=False) == pytest.approx(100 - 20)
+    assert value(detectors.by_depth, d, categories=detectors.HIGH, rising=True) == pytest.approx(80)
+    assert value(detectors.deeper_more, d) == pytest.approx(100 * (1 - 2 / 5))
 
 
 ENDS = told(
-    ("mine", "supervised", "both", "small-alexnet"),
-    ("scenic", "supervised", "scenes", "small-alexnet"),
-    ("things", "supervised", "objects", "small-alexnet"),
-    ("res", "supervised", "both", "small-resnet"),
-    ("v", "supervised", "both", "small-vgg"),
-    ("g", "supervised", "both", "small-googlenet"),
-    ("grey", "self-supervised", "colorization", "small-alexnet-grey"),
-    ("turn", "self-supervised", "turns", "small-alexnet"),
+    ("mine", "supervised", "both", "alexnet"),
+    ("scenic", "supervised", "scenes", "alexnet"),
+    ("things", "supervised", "objects", "alexnet"),
+    ("res", "supervised", "both", "resnet"),
+    ("v", "supervised", "both", "vgg"),
+    ("g", "supervised", "both", "googlenet"),
+    ("grey", "self-supervised", "colorization", "alexnet"),
+    ("turn", "self-supervised", "turns", "alexnet"),
 )
 OF_ALEXNETS = group(mine="123455", scenic="1234aa", things="33ffff", grey="2213ab", turn="22aaaa")
 OF_OTHERS = group(res="12345611", v="1234", g="11345f")
 HERE = Dissected({"networks": pd.concat([OF_ALEXNETS, OF_OTHERS])}, ENDS)
 
 
-def test_bodies_are_compared_with_those_that_were_taught_the_same():
-    assert value(detecting.bodies, HERE, less="alexnet", more="resnet") == pytest.approx(100 * (1 - 5 / 6))
-    assert value(detecting.bodies, HERE, less="googlenet", more="vgg") == pytest.approx(0)
-    assert value(detecting.per_filter, HERE, body="vgg") == pytest.approx(100 * (4 / 4 - 5 / 6))
+def test_architectures_are_compared_with_those_trained_on_the_same_task():
+    assert value(detectors.architectures, HERE, less="alexnet", more="resnet") == pytest.approx(100 * (1 - 5 / 6))
+    assert value(detectors.architectures, HERE, less="googlenet", more="vgg") == pytest.approx(0)
+    assert value(detectors.per_filter, HERE, architecture="vgg") == pytest.approx(100 * (4 / 4 - 5 / 6))
     other = replace(HERE, networks=ENDS.assign(task=["else", *ENDS["task"][1:]]))
-    assert detecting.bodies(other, less="alexnet", more="resnet") is None
+    assert detectors.architectures(other, less="alexnet", more="resnet") is None
 
 
-def test_teachers_are_compared_within_one_body():
-    assert value(detecting.teachers, HERE, less="objects", more="scenes") == pytest.approx(75)
-    assert value(detecting.supervised_most, HERE) == pytest.approx(100 * (1 - 3 / 5))
+def test_training_tasks_are_compared_within_one_architecture():
+    assert value(detectors.training_tasks, HERE, less="objects", more="scenes") == pytest.approx(75)
+    assert value(detectors.supervised_most, HERE) == pytest.approx(100 * (1 - 3 / 5))
     shares = [100 * 1 / 6, 100 / 4, 0, 100 * 2 / 4, 100]
-    assert value(detecting.textures, HERE) == pytest.approx(np.mean(shares[3:]) - np.mean(shares[:3]))
-    assert value(detecting.colors, HERE, task="colorization") == pytest.approx(25)
+    assert value(detectors.textures, HERE) == pytest.approx(np.mean(shares[3:]) - np.mean(shares[:3]))
+    assert value(detectors.colors, HERE, task="colorization") == pytest.approx(25)
 
 
 def test_networks_without_detectors_have_no_share_of_textures():
     networks = told(*(
-        (name, how, name, "small-alexnet")
+        (name, how, name, "alexnet")
         for name, how in (("mine", "supervised"), ("a", "self-supervised"), ("b", "self-supervised"))
     ))  # fmt: skip
     d = Dissected({"networks": group(mine="1234", a="2223", b="abcd")}, networks=networks)
-    assert value(detecting.textures, d) == pytest.approx(75 - 25)
+    assert value(detectors.textures, d) == pytest.approx(75 - 25)
 
 
 def test_accuracy_is_ranked_with_unique_object_detectors():
     d = replace(HERE, accuracy=pd.Series({"mine": 0.9, "things": 0.8, "turn": 0.1, "grey": 0.85}))
-    effect = detecting.accurate(d)  # 2, 1, 0 and 1 objects
+    effect = detectors.accurate(d)  # 2, 1, 0 and 1 objects
     expected = pd.Series([2, 1, 0, 1]).corr(d.accuracy.reset_index(drop=True), method="spearman")
     assert effect is not None and effect.value == pytest.approx(expected) and effect.over == "networks"
-    assert detecting.accurate(replace(d, accuracy=d.accuracy[:2])) is None
+    assert detectors.accurate(replace(d, accuracy=d.accuracy[:2])) is None
 
 
 def test_the_size_of_a_correlation_has_an_interval_from_zero_where_its_sign_is_open():
     rows = group(mine="333344" + "a" * 4)
     more = pd.concat([rows, group(mine="55").assign(category="object", concept=[7, 8], filter=[10, 11])])
     more["dissection_iou"] = np.linspace(0.1, 0.6, len(more))
-    effect = detecting.how_many_how_good(Dissected({"networks": more}))
+    effect = detectors.how_many_how_good(Dissected({"networks": more}))
     counts, means = [4, 2, 1, 1], more[more["detector"]].groupby("concept")["dissection_iou"].mean()
     assert effect is not None and effect.value == pytest.approx(abs(np.corrcoef(counts, means)[0, 1]))
     assert 0 <= effect.low <= effect.value <= effect.high <= 1
@@ -191,34 +200,34 @@ def test_the_size_of_a_correlation_has_an_interval_from_zero_where_its_sign_is_o
 
 def test_names_at_another_threshold_are_compared_where_both_detect():
     d = Dissected({"taus": group(tight="1234ab", loose="1335a2")})
-    assert value(detecting.renamed, d) == pytest.approx(50)  # of four, the second and the fourth
+    assert value(detectors.renamed, d) == pytest.approx(50)  # of four, the second and the fourth
 
 
 def test_conditions_are_compared_with_the_mean_of_the_repeats():
     layers = group(repeat_1="12234ab", repeat_2="123ab33", no_dropout="1111222", batch_norm="1abcdef")
     d = Dissected({"trainings": layers})
-    assert value(taught.repeats_alike, d) == pytest.approx(100 * 1 / 3.5)
-    assert value(taught.condition, d, label="no dropout", category="texture") == 0
-    assert value(taught.condition, d, label="no dropout", category="object") == pytest.approx(0 - 1.5)
-    assert value(taught.condition_fewer, d, label="batch norm") == pytest.approx(100 * (1 - 1 / 3.5))
-    assert taught.condition_fewer(d, label="something else") is None
-    effect = taught.repeats_alike(d)
+    assert value(training.repeats_alike, d) == pytest.approx(100 * 1 / 3.5)
+    assert value(training.condition, d, name="no dropout", category="texture") == 0
+    assert value(training.condition, d, name="no dropout", category="object") == pytest.approx(0 - 1.5)
+    assert value(training.condition_fewer, d, name="batch norm") == pytest.approx(100 * (1 - 1 / 3.5))
+    assert training.condition_fewer(d, name="something else") is None
+    effect = training.repeats_alike(d)
     assert effect is not None and effect.note == "2 repeats, 3 to 4"
 
 
 def test_growth_is_from_the_first_to_the_last():
     d = Dissected({"along": group(early="11223abc", between="12345612", late="12345612")})
-    assert value(taught.gained, d, group="along") == pytest.approx(50)
-    assert value(taught.gained, d, group="along", lost=True) == pytest.approx(-100)
-    assert value(taught.late, d) == pytest.approx(100 * (3 / 6 - 1 / 3))
+    assert value(training.gained, d, group="along") == pytest.approx(50)
+    assert value(training.gained, d, group="along", lost=True) == pytest.approx(-100)
+    assert value(training.late, d) == pytest.approx(100 * (3 / 6 - 1 / 3))
 
 
 def test_a_filter_keeps_its_concept_whether_or_not_it_detects():
     d = Dissected({"to scenes": group(before="12345a", after="1245fa")})
-    assert value(taught.kept, d, group="to scenes") == pytest.approx(50)  # the first, the second and the last
+    assert value(training.kept, d, group="to scenes") == pytest.approx(50)  # the first, the second and the last
     silent = group(before="12345a", after="1245fa")
     silent.loc[silent["filter"] == 5, "dissection_iou"] = 0  # overlaps with nothing: its first concept is no name
-    assert value(taught.kept, Dissected({"to scenes": silent}), group="to scenes") == pytest.approx(100 * 2 / 6)
+    assert value(training.kept, Dissected({"to scenes": silent}), group="to scenes") == pytest.approx(100 * 2 / 6)
 
 
 def test_changed_detectors_are_alike_where_their_concepts_are_near_in_a_kind():
@@ -226,30 +235,30 @@ def test_changed_detectors_are_alike_where_their_concepts_are_near_in_a_kind():
     near.loc[1, 2] = near.loc[2, 1] = 0.95
     near = near.mask(np.eye(4, dtype=bool), 1.0)  # a concept is nearest to itself
     d = Dissected({"to scenes": group(before="1233a6", after="2141b5")}, near={"color": near, "shape": 0 * near})
-    effect = taught.alike(d, group="to scenes")  # 1 to 2 and 2 to 1 are; 3 to 4 and 3 to 1 are not; 6 is not known
+    effect = training.alike(d, group="to scenes")  # 1 to 2 and 2 to 1 are; 3 to 4 and 3 to 1 are not; 6 is not known
     assert effect is not None and effect.value == pytest.approx(50) and effect.note.startswith("4 filters")
 
 
-def test_luck_deals_concepts_to_each_other_and_never_to_themselves():
+def test_by_chance_concepts_are_permuted_and_never_keep_their_place():
     before, after = np.array([1, 2, 3]), np.array([2, 3, 1])
     alone = pd.DataFrame(np.eye(3), index=[1, 2, 3], columns=[1, 2, 3])
-    assert likeness.dealt_anew({"color": alone}, before, after) == 0
+    assert concept_similarity.dealt_anew({"color": alone}, before, after) == 0
     one = alone.copy()
     one.loc[1, 2] = 1.0
     # of the six pairs of different concepts one is alike
-    assert likeness.dealt_anew({"color": one}, before, after, draws=2000) == pytest.approx(1 / 6, abs=0.02)
-    assert np.isnan(likeness.dealt_anew({"color": alone}, before[:1], before[:1]))
+    assert concept_similarity.dealt_anew({"color": one}, before, after, draws=2000) == pytest.approx(1 / 6, abs=0.02)
+    assert np.isnan(concept_similarity.dealt_anew({"color": alone}, before[:1], before[:1]))
 
 
 def test_the_narrow_layer_is_compared_with_the_least_of_the_wider():
     d = Dissected({"widths": group(narrow="123", wide="12345a", wider="1234ab")})
-    assert value(taught.wider, d) == pytest.approx(25)
+    assert value(training.wider, d) == pytest.approx(25)
 
 
 # -- together
 
 
-def test_what_was_not_measured_is_said_to_be_so():
+def test_what_was_not_measured_is_reported_as_such():
     for empty in (Dissected({}), Dissected({"networks": group(mine="aaaa")}, told(("mine", "random", "", "net")))):
         found = claims.check(empty)
         assert list(found["id"]) == list(TABLE.index) and set(found["holds"]) == {claims.NOT_MEASURED}

@@ -87,7 +87,7 @@ def test_two_entries_need_two_labels_and_layers_can_name_them(made):
     ]
 
 
-def test_what_a_network_of_the_zoo_was_taught_is_known(made):
+def test_the_training_task_of_a_network_of_the_zoo_is_known(made):
     kinds = {
         "small-alexnet": "supervised", "small-alexnet-random": "random", "small-alexnet-scenes": "supervised",
         "small-alexnet-objects": "supervised", "small-alexnet-rotation": "self-supervised",

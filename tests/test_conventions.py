@@ -11,16 +11,16 @@ import torch
 from measured import NAMES, activations, annotated, measure, network, probe_in, scenes
 from torch import nn
 
-from n2vlib.activations import read_layers
-from n2vlib.conventions import CONVENTIONS, EVERYWHERE, HALF_PIXEL, IN_IMAGE, UNDER_MASK, Convention
+from n2vlib.activations.layer import read_layers
 from n2vlib.errors import BadInput
-from n2vlib.iou import anchored
 from n2vlib.kernels import tally, tally_torch
+from n2vlib.masks.conventions import CONVENTIONS, EVERYWHERE, HALF_PIXEL, IN_IMAGE, UNDER_MASK, Convention
+from n2vlib.masks.iou import anchored
 from n2vlib.methods import dissection
-from n2vlib.networks import load_network
+from n2vlib.networks.load import load_network
+from n2vlib.networks.receptive_field import Window
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
-from n2vlib.receptive import Window
 from n2vlib.store import Store
 
 COUNTED = {0: "in the image", 1: "under the mask", 2: "everywhere"}
@@ -28,7 +28,7 @@ COUNTED = {0: "in the image", 1: "under the mask", 2: "everywhere"}
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    return measure(tmp_path_factory.mktemp("world"), floor=0.2)
+    return measure(tmp_path_factory.mktemp("world"), tau_max=0.2)
 
 
 def upsampled(layer, probe, way) -> np.ndarray:
@@ -172,7 +172,7 @@ def test_cells_behind_a_gate_are_placed_as_without_it(tmp_path, name):
         module = nn.Sequential(nn.Conv2d(3, 5, 4, 4), gate, nn.Conv2d(5, 6, 3, 2, 1), nn.ReLU())
         shown = {"size": 32, "mean": 0.5, "std": 0.25}
         store = Store(str(tmp_path / f"store-{len(found)}"))
-        layer = read_layers(load_network(module, None, shown), ["3"], probe, tau=0.05, floor=0.2, store=store)["3"]
+        layer = read_layers(load_network(module, None, shown), ["3"], probe, tau=0.05, tau_max=0.2, store=store)["3"]
         found.append(dissection.dissection_iou(layer, probe, convention=name))
     assert found[0].max() > 0.05
     np.testing.assert_array_equal(*found)
@@ -180,7 +180,7 @@ def test_cells_behind_a_gate_are_placed_as_without_it(tmp_path, name):
 
 def test_upsampled_thresholds_that_lie_below_what_was_read_are_refused(tmp_path):
     probe, layers = measure(tmp_path)
-    with pytest.raises(BadInput, match="floor"):
+    with pytest.raises(BadInput, match="tau_max"):
         dissection.count(layers["1"], probe, convention="dissect")
 
 

@@ -5,9 +5,9 @@ import pytest
 from docutils.nodes import make_id
 
 from n2vlib import published
+from n2vlib.builder.book import pages
 from n2vlib.claims import coverage
 from n2vlib.errors import BadInput
-from n2vlib.making.book import pages
 from n2vlib.paths import ROOT
 
 COVERED = coverage.read()
@@ -81,7 +81,7 @@ def test_what_is_untrue_is_said_in_one_line(told, said):
     assert line.startswith("n2v_01: ") and said in line
 
 
-def test_an_id_given_twice_is_said(tmp_path):
+def test_an_id_given_twice_is_reported(tmp_path):
     assert coverage.problems(pd.concat([row(), row()]), pages()) == ["n2v_01: is there twice"]
 
 

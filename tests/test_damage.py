@@ -10,7 +10,7 @@ from n2vlib.paths import ROOT
 
 
 def last_row(script: str, number: int) -> str:
-    """What the script says of all its damages or kills; it fails unless each came out well."""
+    """The script's summary of all its damages or kills; fails unless each one ended well."""
     command = [
         sys.executable,
         f"benchmarks/{script}",
@@ -24,7 +24,7 @@ def last_row(script: str, number: int) -> str:
     return next(line for line in done.stdout.splitlines() if line.startswith("| all "))
 
 
-def test_fifty_damages_are_healed_or_said_and_none_stays():
+def test_fifty_damages_are_repaired_or_reported_and_none_stays():
     assert last_row("damage.py", 50).startswith("| all | 50 |")
 
 

@@ -38,7 +38,7 @@ def test_every_image_of_the_made_world_has_its_one_scene_and_none_a_texture(prob
     assert discrimination.whole_image(probe, "texture").empty
 
 
-def test_features_that_say_the_class_are_told_right_and_noise_is_told_by_chance(probe):
+def test_features_that_give_the_class_are_classified_right_and_noise_at_chance(probe):
     answers, rng = discrimination.tasks(probe)["scene"], np.random.default_rng(0)
     noise = rng.random((len(probe), 3))
     clear = np.column_stack([noise, answers.reindex(range(len(probe))) == answers.min()])
@@ -83,5 +83,5 @@ def test_a_question_needs_two_classes_and_errors_a_weight(probe, tmp_path):
     answers = pd.Series(3, index=range(10))
     with pytest.raises(BadInput, match="C = 0"):
         discrimination.tell(layer(np.ones((80, 2))), probe, answers, 0)
-    with pytest.raises(BadInput, match="nothing to tell"):
+    with pytest.raises(BadInput, match="nothing to classify"):
         discrimination.tasks(probe_in(tmp_path, 4))

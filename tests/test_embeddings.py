@@ -10,10 +10,10 @@ from measured import measure, probe_in
 from scipy import stats
 from sklearn.metrics import adjusted_rand_score
 
-from n2vlib.alignment import unit
-from n2vlib.analysis import between, embeddings, expressions, grouping
+from n2vlib.analysis import embeddings, expressions, grouping, rsa
 from n2vlib.errors import BadInput
 from n2vlib.methods import classification, segmentation, single_filter
+from n2vlib.methods.alignment import unit
 
 CONCEPTS = pd.DataFrame(
     {
@@ -136,7 +136,7 @@ def test_the_distance_if_shuffled_is_the_mean_over_every_permutation():
         embeddings.distance(one, pd.DataFrame(other.to_numpy()[list(order)], index=one.index))
         for order in permutations(range(5))
     ]
-    assert between.if_shuffled(one, other) == pytest.approx(np.mean(shuffled))
+    assert rsa.if_shuffled(one, other) == pytest.approx(np.mean(shuffled))
 
 
 def test_the_correlation_is_pearsons_over_pairs_of_concepts():
@@ -144,13 +144,13 @@ def test_the_correlation_is_pearsons_over_pairs_of_concepts():
     other = pd.DataFrame(space(8, 6, 3).to_numpy(), index=one.index)
     pairs = list(combinations(one.index, 2))
     a, b = ([cosine(s.loc[i], s.loc[j]) for i, j in pairs] for s in (one, other))
-    assert between.correlation(one, other) == pytest.approx(stats.pearsonr(a, b)[0])
+    assert rsa.correlation(one, other) == pytest.approx(stats.pearsonr(a, b)[0])
 
 
 def test_a_table_of_distances_uses_the_concepts_that_all_spaces_have():
     one, other, third = space(0, 9), space(3, 9), space(9, 12)
     shared = sorted(set(one.index) & set(other.index) & set(third.index))
-    table = between.distances({"a": one, "b": other, "c": third})
+    table = rsa.distances({"a": one, "b": other, "c": third})
     assert (table["concepts"] == len(shared)).all() and len(shared) >= 3 and len(table) == 9
     row = table.query("one == 'a' and other == 'b'").iloc[0]
     squared = embeddings.distance(one.loc[shared], other.loc[shared])
@@ -162,7 +162,7 @@ def test_a_table_of_distances_uses_the_concepts_that_all_spaces_have():
 def test_of_two_spaces_the_nearer_is_the_one_whose_concepts_differ_less():
     made = {name: pd.DataFrame(space(seed, 8, 4).to_numpy(), index=range(8)) for name, seed in (("a", 1), ("b", 2))}
     target = unit(made["b"] + 0.1)
-    row = between.nearer(made["a"], made["b"], {"target": target}).iloc[0]
+    row = rsa.nearer(made["a"], made["b"], {"target": target}).iloc[0]
     gap = embeddings.distance_by_concept(made["a"], target) - embeddings.distance_by_concept(made["b"], target)
     assert row["gap"] == pytest.approx(gap.mean()) and row["low"] <= row["gap"] <= row["high"]
     assert row["gap"] > 0 and row["correlation, second"] > row["correlation, first"]
@@ -171,17 +171,17 @@ def test_of_two_spaces_the_nearer_is_the_one_whose_concepts_differ_less():
 def test_a_space_learned_twice_is_compared_axis_by_axis_and_by_its_neighbours():
     one = pd.DataFrame(space(1, 6, 3).to_numpy(), index=range(6))
     other = unit(one + 0.3 * space(2, 6, 3).to_numpy())
-    found = between.repeated(one, other, n=2)
+    found = rsa.repeated(one, other, n=2)
     assert found["itself"] == pytest.approx(np.median([cosine(one.loc[c], other.loc[c]) for c in range(6)]))
     sets = [embeddings.neighbours(s, 2).groupby("concept")["neighbour"].agg(set) for s in (one, other)]
     assert found["neighbours"] == pytest.approx(sum(len(a & b) for a, b in zip(*sets, strict=True)) / 12)
-    assert between.repeated(one, one) == {"itself": pytest.approx(1), "neighbours": 1}
+    assert rsa.repeated(one, one) == {"itself": pytest.approx(1), "neighbours": 1}
 
 
 def test_the_typical_cosine_is_the_root_of_the_mean_square_over_pairs():
     made = space(1, 6, 3)
     slow = [cosine(made.loc[i], made.loc[j]) ** 2 for i, j in combinations(made.index, 2)]
-    assert between.typical_cosine(made) == pytest.approx(np.sqrt(np.mean(slow)))
+    assert rsa.typical_cosine(made) == pytest.approx(np.sqrt(np.mean(slow)))
 
 
 def test_kinship_is_the_mean_relation_of_neighbours_and_its_interval_is_over_concepts():
@@ -196,7 +196,7 @@ def test_kinship_is_the_mean_relation_of_neighbours_and_its_interval_is_over_con
     assert row["low"] <= row["difference"] <= row["high"] and row["concepts"] == 8
 
 
-def test_neighbours_of_the_own_category_are_counted_beside_those_of_a_lottery():
+def test_neighbours_of_the_own_category_are_counted_beside_those_by_chance():
     made = space(3, 6, 4)
     categories = pd.Series(list("xxxxyy"), index=made.index)
     found = embeddings.neighbours(made, 2)
@@ -228,7 +228,7 @@ def test_the_distance_by_category_is_the_mean_over_its_concepts():
     one = space(5, 6, 3)
     other = pd.DataFrame(space(6, 6, 4).to_numpy(), index=one.index)
     categories = pd.Series(["part", "object"] * 3, index=one.index)
-    table = between.distances_by_category({"a": one, "b": other}, [("a", "b")], categories)
+    table = rsa.distances_by_category({"a": one, "b": other}, [("a", "b")], categories)
     by_concept = embeddings.distance_by_concept(one, other)
     for _, row in table.iterrows():
         own = by_concept[categories == row["category"]]
@@ -382,7 +382,9 @@ def test_the_range_of_shuffled_groups_is_that_of_scikit_learns_index(concepts):
     groups[1] = np.nan
     both, shuffled = groups.dropna().index, np.random.default_rng(7)
     slow = [adjusted_rand_score(shuffled.permutation(groups[both].to_numpy()), found[both]) for _ in range(50)]
-    assert grouping.rand_index_if_shuffled(found, groups, 7, draws=50, level=1) == pytest.approx((min(slow), max(slow)))
+    assert grouping.rand_index_if_shuffled(found, groups, 7, draws=50, confidence=1) == pytest.approx(
+        (min(slow), max(slow))
+    )
 
 
 def test_groups_of_one_are_as_alike_when_they_are_shuffled():
@@ -390,7 +392,7 @@ def test_groups_of_one_are_as_alike_when_they_are_shuffled():
     assert grouping.rand_index_if_shuffled(one, one.astype(str), 0) == (1.0, 1.0)
 
 
-def test_groups_dealt_out_anew_agree_about_zero():
+def test_groups_permuted_at_random_agree_about_zero():
     made, groups = planted()
     low, high = grouping.rand_index_if_shuffled(grouping.clusters(made, 3, 0), groups, seed=0)
     assert low <= 0 <= high < 0.5

@@ -1,4 +1,4 @@
-"""pyproject.toml, environment.yml, constraints.txt and CITATION.cff say the same thing."""
+"""pyproject.toml, environment.yml, constraints.txt and CITATION.cff agree."""
 
 import tomllib
 from itertools import chain

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from n2vlib import gallery
+from n2vlib.display import gallery
+from n2vlib.display.contours import contours, dashes
 from n2vlib.errors import BadInput
-from n2vlib.outline import dashes, outlines
 
 
 def area(line: np.ndarray) -> float:
@@ -27,13 +27,13 @@ def image(seed: int = 0, side: int = 112) -> np.ndarray:
 @settings(max_examples=60, deadline=None)
 @given(arrays(bool, (7, 9)))
 def test_the_traced_edge_encloses_exactly_the_mask(mask):
-    assert sum(area(line) for line in outlines(mask, rounds=0)) == mask.sum()
+    assert sum(area(line) for line in contours(mask, rounds=0)) == mask.sum()
 
 
 @settings(max_examples=40, deadline=None)
 @given(arrays(bool, (7, 9)))
 def test_the_rounded_edge_stays_within_half_a_pixel(mask):
-    for sharp, round_ in zip(outlines(mask, rounds=0), outlines(mask), strict=True):
+    for sharp, round_ in zip(contours(mask, rounds=0), contours(mask), strict=True):
         gaps = np.linalg.norm(round_[:, None] - sharp[None], axis=-1).min(axis=1)
         assert gaps.max() <= np.sqrt(0.5)  # from the nearest corner, half a step along and at most half aside
 
@@ -41,12 +41,12 @@ def test_the_rounded_edge_stays_within_half_a_pixel(mask):
 def test_a_ring_is_an_outer_line_and_a_hole():
     ring = np.ones((3, 3), bool)
     ring[1, 1] = False
-    assert sorted(area(line) for line in outlines(ring, rounds=0)) == [-1.0, 9.0]
-    assert outlines(np.zeros((4, 4), bool)) == []
+    assert sorted(area(line) for line in contours(ring, rounds=0)) == [-1.0, 9.0]
+    assert contours(np.zeros((4, 4), bool)) == []
 
 
 def test_pieces_that_touch_at_a_corner_are_two():
-    assert len(outlines(np.eye(2, dtype=bool))) == 2
+    assert len(contours(np.eye(2, dtype=bool))) == 2
 
 
 def test_dashes_cover_their_share_of_the_line():

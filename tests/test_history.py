@@ -1,11 +1,11 @@
-"""Facts about what becomes of filters: counts of kept names by hand, and concepts that are alike by construction."""
+"""Facts about filters during training: counts of kept names by hand, and concepts that are alike by construction."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from n2vlib import charts
-from n2vlib.analysis import history, likeness
+from n2vlib.analysis import concept_similarity, history
 from n2vlib.errors import BadInput
 from n2vlib.probe import load_probe
 from n2vlib.zoo import shipped
@@ -29,11 +29,11 @@ def test_a_filter_keeps_its_concept_where_the_best_one_is_the_same_detector_or_n
     assert table["share"].between(table["low"], table["high"]).all()
 
 
-def test_a_restless_filter_is_one_with_many_names_while_it_detects():
+def test_an_unstable_filter_is_one_with_many_names_while_it_detects():
     assert history.restless(NAMES).to_dict() == {1: 3, 2: 2, 0: 1}
 
 
-def test_the_scoreboard_has_the_zoos_records_and_nothing_of_other_networks():
+def test_the_scoreboard_has_the_zoos_cards_and_nothing_of_other_networks():
     rows = [
         {"network": "small-alexnet-repeat-2", "label": "again"},
         {"network": "a/file.py:f"},
@@ -42,7 +42,7 @@ def test_the_scoreboard_has_the_zoos_records_and_nothing_of_other_networks():
     board = history.scoreboard(rows)
     assert board.index.tolist() == ["again", "small-alexnet"]
     assert board.columns[[0, -1]].tolist() == ["scene accuracy", "objects measured"]
-    known = shipped.record("small-alexnet-repeat-2")["accuracy"]
+    known = shipped.card("small-alexnet-repeat-2")["accuracy"]
     assert board.loc["again", "scene accuracy"] == known["scene_accuracy"]
     assert (
         board["objects measured"].dtype == "Int64"
@@ -82,7 +82,7 @@ def painted(kind: str, color: tuple[int, int, int], striped: bool) -> tuple[np.n
 
 
 def seen(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    found = likeness._of_image(image, mask)
+    found = concept_similarity._of_image(image, mask)
     assert found is not None
     return found
 
@@ -98,34 +98,34 @@ def test_color_texture_and_shape_are_measured_on_the_concepts_own_pixels():
     assert texture[0] > 0.1 and texture[2] == 0  # stripes stand upright: steps across, none down
     bar, mask = painted("bar", (1, 1, 1), False)
     assert seen(bar, mask)[2][-1] == pytest.approx(np.log(5 / 36))
-    assert likeness._of_image(bar, np.zeros_like(mask)) is None
+    assert concept_similarity._of_image(bar, np.zeros_like(mask)) is None
 
 
 def test_two_concepts_are_alike_in_the_kind_where_they_are_nearest():
     index = [1, 2, 3, 4]
     apart = pd.DataFrame([[0.0], [33.0], [10.0], [21.0]], index=index)
     close = pd.DataFrame([[0.0], [0.1], [21.0], [33.0]], index=index)
-    kinds = {"shape": apart, "texture": apart, "color": close, "company": apart}
-    near = likeness.nearness(kinds)
+    kinds = {"shape": apart, "texture": apart, "color": close, "co-occurrence": apart}
+    near = concept_similarity.nearness(kinds)
     assert near["color"].loc[1, 2] == pytest.approx(5 / 6)  # nearer than the five other pairs, out of six
-    assert likeness.kind_of(near, 1, 2, least=0.8) == "color"
-    assert likeness.kind_of(near, 1, 4, least=0.8) == "none"
-    assert likeness.kind_of(near, 1, 99) == "not known"
+    assert concept_similarity.kind_of(near, 1, 2, least=0.8) == "color"
+    assert concept_similarity.kind_of(near, 1, 4, least=0.8) == "none"
+    assert concept_similarity.kind_of(near, 1, 99) == "not known"
     kinds["shape"] = apart.where(apart != 33.0)  # concept 2 is of whole images
-    near = likeness.nearness(kinds)
+    near = concept_similarity.nearness(kinds)
     assert near["shape"].loc[2].eq(0).all() and near["shape"].loc[1, 3] == pytest.approx(2 / 3)
 
 
 def test_concepts_of_the_drawn_world_are_described_by_what_is_drawn():
     probe = load_probe("world-800")
-    told = likeness.described(probe, images=5)
+    told = concept_similarity.described(probe, images=5)
     assert {len(rows) for rows in told.values()} == {len(told["color"])}
     colors = probe.concepts[probe.concepts["category"] == "color"].set_index("name").index
     number = {name: probe.concept(f"{name}") for name in ("red-c", "blue-c") if name in colors}
     for name, channel in (("red-c", 0), ("blue-c", 2)):
         if name in number:
             assert told["color"].loc[number[name]].argmax() == channel
-    assert np.allclose(np.linalg.norm(told["company"], axis=1), 1)
+    assert np.allclose(np.linalg.norm(told["co-occurrence"], axis=1), 1)
 
 
 def test_the_chart_of_a_training_keeps_counts_and_scores_apart():

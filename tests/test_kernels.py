@@ -1,4 +1,4 @@
-"""Kernels that are forked from one process: fresh, apart from each other, and gone with who started them."""
+"""Kernels that are forked from one process: fresh, separate, and gone with the process that started them."""
 
 import json
 import os
@@ -11,9 +11,9 @@ from jupyter_client.manager import start_new_kernel
 from patience import within
 from tiny_book import tiny_book
 
+from n2vlib.builder import book
+from n2vlib.builder.kernels import CHOICE, WARM, choose
 from n2vlib.errors import BadInput
-from n2vlib.making import book
-from n2vlib.making.kernels import CHOICE, WARM, choose
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere kernels are programs of their own")
 TRACES = """
@@ -87,6 +87,6 @@ def test_a_kernel_that_dies_fails_its_chapter_and_the_next_one_runs(tmp_path):
     assert setting.executed("book/two").exists()
 
 
-def test_an_environment_that_was_made_for_an_older_version_is_told_what_to_do():
+def test_in_an_environment_of_an_older_version_the_error_says_what_to_do():
     with pytest.raises(BadInput, match="n2v-older.*pip install -e ."):
         choose("n2v-older")

@@ -5,11 +5,12 @@ import oracles
 import pytest
 from measured import TAU, activations, annotated, measure, network, probe_in
 
-from n2vlib import counts
-from n2vlib.activations import read_layers
-from n2vlib.conventions import CONVENTIONS
+from n2vlib.activations.layer import read_layers
 from n2vlib.errors import BadInput
 from n2vlib.kernels import tally, tally_torch
+from n2vlib.masks import counts
+from n2vlib.masks.conventions import CONVENTIONS
+from n2vlib.masks.iou import taps_of
 from n2vlib.methods import dissection, single_filter
 from n2vlib.probe.occurrences import judged
 from n2vlib.probe.reader import items_of
@@ -58,7 +59,7 @@ def test_counts_of_both_kernels_are_equal_to_the_pixel(world):
         images, pairs = np.arange(len(probe.images)), counts.concept_positions(probe)
         labels, sizes = counts._labels(probe, pairs), (len(probe.concepts),)
         for align_corners in (True, False):
-            taps = counts._taps(layer, probe, align_corners)
+            taps = [each.exact() for each in taps_of(layer.grid, probe.label_size, align_corners)]
             arguments = (images, *layer.fired, layer.grid, labels, *taps, layer.n_filters, *sizes)
             for ours, theirs in zip(
                 tally.set_counts(*arguments), tally_torch.set_counts(*arguments, device="cpu"), strict=True
@@ -66,7 +67,8 @@ def test_counts_of_both_kernels_are_equal_to_the_pixel(world):
                 np.testing.assert_array_equal(ours, theirs)
         category = np.array([probe.categories.index(name) for name in probe.concepts["category"]])
         arguments = (
-            images, layer.entries, layer.thresholds, layer.grid, labels, *counts._taps(layer, probe, False),
+            images, layer.entries, layer.thresholds, layer.grid, labels,
+            *(each.exact() for each in taps_of(layer.grid, probe.label_size, False)),
             category, len(probe.categories), *sizes,
         )  # fmt: skip
         for counted in (0, 1, 2):
@@ -119,12 +121,12 @@ def test_individual_iou_is_that_of_each_image(world):
 
 
 def test_a_layer_read_for_a_larger_tau_serves_every_smaller_one(tmp_path):
-    probe, layers = measure(tmp_path, floor=0.2)
+    probe, layers = measure(tmp_path, tau_max=0.2)
     dense = activations(probe, "1")
     for tau in (0.01, 0.05, 0.2):
         np.testing.assert_allclose(layers["1"].at(tau).thresholds, oracles.thresholds(dense, tau), rtol=1e-5)
     assert layers["1"].at(0.01).fingerprint != layers["1"].at(0.05).fingerprint
-    with pytest.raises(BadInput, match="floor=0.3"):
+    with pytest.raises(BadInput, match="tau_max=0.3"):
         layers["1"].at(0.3)
 
 
@@ -138,8 +140,8 @@ def test_a_layer_under_two_of_its_names_is_read_once_and_answered_by_both(tmp_pa
     np.testing.assert_allclose(layers["conv2"].thresholds, oracles.thresholds(activations(probe, "3"), TAU), rtol=1e-5)
 
 
-def test_the_released_level_is_994_of_999(tmp_path):
-    probe, layers = measure(tmp_path, tau=0.005, level="released")
+def test_the_released_quantile_is_994_of_999(tmp_path):
+    probe, layers = measure(tmp_path, tau=0.005, quantile="released")
     dense = activations(probe, "1")
     places = dense[:, 0].size
     above = -(-5 * (places - 1) // 999)  # the upper of the two values that the table interpolates between, and more
@@ -149,7 +151,7 @@ def test_the_released_level_is_994_of_999(tmp_path):
 
 @pytest.mark.parametrize("damaged", [False, True])
 def test_an_interrupted_pass_resumes_and_ends_the_same(tmp_path, monkeypatch, damaged):
-    from n2vlib import streaming as module
+    from n2vlib.activations import streaming as module
 
     monkeypatch.setattr(module, "SHARD", 8)
     monkeypatch.setitem(module.BATCH, "cpu", 4)

@@ -21,12 +21,12 @@ from torchvision.models import get_model, squeezenet1_1
 
 from n2vlib import cli
 from n2vlib.errors import BadInput
-from n2vlib.fingerprint import fingerprint
-from n2vlib.networks import Network, aliases_of, load_network
-from n2vlib.preprocessing import Preprocessing, as_preprocessing
-from n2vlib.receptive import Window
-from n2vlib.record import run_layers
-from n2vlib.rest import Rest
+from n2vlib.networks.downstream import Downstream
+from n2vlib.networks.fingerprint import fingerprint
+from n2vlib.networks.hooks import run_layers
+from n2vlib.networks.load import Network, aliases_of, load_network
+from n2vlib.networks.preprocessing import Preprocessing, as_preprocessing
+from n2vlib.networks.receptive_field import Window
 
 PREPROCESSING = {"size": 32, "mean": 0.5, "std": 0.25}
 CODE = """
@@ -71,7 +71,7 @@ def test_images_are_resized_whole_as_pillow_does_it():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (None, "given nowhere; write, for instance, PREPROCESSING: {'size'"),
+        (None, "no preprocessing is given; write, for instance, PREPROCESSING: {'size'"),
         ({"size": 3, "mean": 0}, "no 'std'"),
         ({"size": 3, "mean": 0, "std": 1, "scale": 2}, "unknown key 'scale'"),
         ({"size": 3, "mean": [0, 0], "std": 1}, "mean is"),
@@ -160,7 +160,7 @@ def test_random_weights_depend_on_the_seed_and_on_nothing_else():
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_a_random_torchvision_network_is_shown_what_its_trained_twin_is_shown():
+def test_a_random_torchvision_network_has_the_preprocessing_of_the_trained_one():
     shown = load_network("squeezenet1_0").preprocessing
     assert shown == Preprocessing((224, 224), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1)
 
@@ -179,7 +179,7 @@ def test_a_function_in_a_file_gives_a_network_and_may_give_its_preprocessing(net
 def test_the_parameter_wins_over_the_functions_preprocessing_and_without_either_it_is_an_error(net_file: Path):
     assert load_network(f"{net_file}:pair", preprocessing=PREPROCESSING).preprocessing.size == (32, 32)
     assert load_network(f"{net_file}:build", preprocessing=PREPROCESSING).preprocessing.range == 1
-    with pytest.raises(BadInput, match="nets.py:build: its preprocessing is given nowhere; write"):
+    with pytest.raises(BadInput, match="nets.py:build: no preprocessing is given; write"):
         load_network(f"{net_file}:build")
 
 
@@ -197,7 +197,7 @@ def test_a_function_of_a_package_a_function_and_a_module_do_as_well(net_file: Pa
     ("name", "message"),
     [("nets.py:biuld", "near matches: build"), ("nets.py:wrong", "returned str"), ("gone.py:build", "no file")],
 )
-def test_what_is_wrong_with_a_function_is_said(net_file: Path, name: str, message: str):
+def test_what_is_wrong_with_a_function_is_reported(net_file: Path, name: str, message: str):
     with pytest.raises(BadInput, match=message):
         load_network(f"{net_file.parent}/{name}", preprocessing=PREPROCESSING)
 
@@ -227,10 +227,10 @@ def test_layers_behind_a_failure_are_said_to_be_missing(tmp_path: Path, capsys: 
     (tmp_path / "fails.py").write_text(shown + source)
     cli.layers(f"{tmp_path}/fails.py:build")
     table, said = capsys.readouterr().out.splitlines()[1:]
-    assert table.split()[0] == "0" and said.startswith("layers behind these are not listed: network: its pass over an")
+    assert table.split()[0] == "0" and said.startswith("layers after these are not listed: network: its pass over an")
 
 
-def test_a_package_that_is_not_installed_is_said():
+def test_a_package_that_is_not_installed_is_reported():
     with pytest.raises(BadInput, match="no_such_package"):
         load_network("no_such_package.nets:build")
 
@@ -362,12 +362,12 @@ UNREADABLE = {
     "two inputs": (TwoInputs, "TypeError: .* missing 1 required positional argument: 'y'.* take one batch"),
     "one size": (OneSize, r"3x32x32 fails \(AssertionError: it takes 224 pixels, not 32; test_networks.py, line"),
     "a dict": (TakesADict, "IndexError"),
-    "lazy": (lambda: nn.Sequential(nn.LazyConv2d(8, 3)), "LazyConv2d has no weight yet; show the network one image"),
+    "lazy": (lambda: nn.Sequential(nn.LazyConv2d(8, 3)), "LazyConv2d has no weight yet; run it on one image"),
     "lazy statistics": (lambda: nn.Sequential(nn.LazyBatchNorm2d()), "LazyBatchNorm2d has no"),
     "scripted": (lambda: torch.jit.script(plain()), "scripted or traced .* give the module it was made of"),
     "traced": (lambda: torch.jit.trace(plain(), torch.zeros(1, 3, 32, 32)), "scripted or traced"),
-    "a part scripted": (lambda: nn.Sequential(torch.jit.script(plain())), "none of its modules is seen to put out"),
-    "no grid": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(3072, 5)), "none of its modules is seen to put out"),
+    "a part scripted": (lambda: nn.Sequential(torch.jit.script(plain())), "no module has an output"),
+    "no grid": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(3072, 5)), "no module has an output"),
     "needs an argument": (lambda name: plain(), "without arguments, it fails .TypeError: .*'name'"),
     "grey": (lambda: nn.Sequential(nn.Conv2d(1, 8, 3)), "to have 1 channels, but got 3.*one number for each channel"),
     "half": (lambda: nn.Sequential(nn.Conv2d(3, 8, 3), Spectra()).half(), "half precision; let your function return"),
@@ -375,7 +375,7 @@ UNREADABLE = {
 
 
 class Spectra(nn.Module):
-    """What the CPU computes in single precision only."""
+    """A function that the CPU computes in single precision only."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.linalg.svdvals(x)[..., None]
@@ -418,7 +418,7 @@ def test_what_is_compiled_or_made_parallel_is_read_as_what_it_was_made_of():
         assert list(network.layers()["name"]) == ["0", "1", "2", "3"]
         seen = run_layers(network.module, ["0", "2"], x)
         assert all(torch.equal(seen[name], expected[name]) for name in expected)
-        for told in Rest(network.module, "1", x).without(seen["0"].relu(), [[]]):
+        for told in Downstream(network.module, "1", x).without(seen["0"].relu(), [[]]):
             torch.testing.assert_close(told, whole.module(x))
     assert load_network(compiled, preprocessing=PREPROCESSING).fingerprint == whole.fingerprint
 
@@ -432,7 +432,7 @@ def test_networks_in_other_precisions_are_shown_images_of_theirs_and_read_in_our
         assert torch.equal(seen["1"], by_hand[:2](x.to(kind)).float())
         assert torch.equal(seen[""][..., 0, 0], by_hand(x.to(kind)).float())
         assert all(maps.dtype == torch.float32 for maps in seen.values())
-        (told,) = Rest(network.module, "1", x).without(seen["1"], [[2]])
+        (told,) = Downstream(network.module, "1", x).without(seen["1"], [[2]])
         maps = by_hand[:2](x.to(kind))
         maps[:, 2] = 0
         torch.testing.assert_close(told, by_hand[2:](maps).float(), atol=2e-2, rtol=0)
@@ -496,7 +496,7 @@ def by_gradient(net: nn.Module, size: tuple[int, int], cell: tuple[int, int]) ->
 
 
 class linear_functions(torch.overrides.TorchFunctionMode):
-    """Every ReLU passes everything on, and maxima become means: the gradient then reaches all a cell can see."""
+    """ReLUs become the identity, and maxima means: the gradient then reaches all a cell can see."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         name = getattr(func, "__name__", "")
@@ -522,7 +522,7 @@ def test_windows_are_the_pixels_that_gradients_reach(make: type[nn.Module]):
     network = load_network(make(), preprocessing={"size": size, "mean": 0, "std": 1})
     shown = []
     network.module.register_forward_hook(lambda _m, _i, output: shown.append(output))
-    from n2vlib.receptive import walk, windows_of
+    from n2vlib.networks.receptive_field import walk, windows_of
 
     image = torch.zeros(1, 3, *size)
     with walk(image):
@@ -627,7 +627,7 @@ def test_gradients_reach_everything_through_a_gate_and_a_window_beside_it(kind: 
         assert (slope > 0).all()
 
 
-def test_lost_tracks_are_said():
+def test_lost_tracks_are_reported():
     class Moved(nn.Module):
         def __init__(self):
             super().__init__()

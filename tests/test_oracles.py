@@ -1,4 +1,4 @@
-"""Facts about the slow reference functions: other people's code and numbers worked out by hand."""
+"""The slow reference functions against other people's code and numbers worked out by hand."""
 
 import numpy as np
 import oracles
@@ -96,7 +96,7 @@ def test_individual_iou_gives_every_image_the_same_weight():
         assert BinaryJaccardIndex()(torch.tensor(mask), torch.tensor(truth)).item() == pytest.approx(iou)
 
 
-def test_a_filter_that_outlines_the_concept_has_set_iou_one():
+def test_a_filter_that_segments_the_concept_has_set_iou_one():
     activations = np.zeros((2, 2, 2, 2), dtype=np.float32)
     activations[:, 0, 0, 0] = 9  # filter 0 fires in the upper left, filter 1 in the lower right
     activations[:, 1, 1, 1] = 9
@@ -160,7 +160,7 @@ def test_momentum_is_torchs():
 
 
 @pytest.mark.parametrize("loss", ["equation 4", "log"])
-def test_segmentation_learns_the_filter_that_outlines_the_concept(loss):
+def test_segmentation_learns_the_filter_that_segments_the_concept(loss):
     x = RNG.random((12, 3, 4, 4)) < 0.3
     annotated = oracles.upsample(x[:, 1], (8, 8), align_corners=True) > 0
     batches = [list(range(i, i + 4)) for i in (0, 4, 8)] * 60

@@ -1,4 +1,4 @@
-"""Where nothing can be written, and what must not be replaced: one line that names it, and nothing half-written."""
+"""Where nothing can be written, or something must not be replaced: an error of one line, and nothing half-written."""
 
 import errno
 import os
@@ -16,9 +16,9 @@ from measured import measure
 from torch import nn
 
 from n2vlib import Store, cli, load_network, load_probe, rating_page, released_units, report
+from n2vlib.builder.chapter_key import _files_named_in
 from n2vlib.errors import BadInput
-from n2vlib.making.chapter_key import _files_named_in
-from n2vlib.output import file_to_write, write_file, writing_into
+from n2vlib.files.output import file_to_write, write_file, writing_into
 from n2vlib.paths import ROOT, resolve
 
 SHOWN = {"size": 32, "mean": 0.5, "std": 0.25}
@@ -133,7 +133,7 @@ def test_a_folder_that_cannot_be_made_is_named_with_its_variable(below_a_file, m
         load_probe("world-2")
 
 
-def test_a_full_disk_and_a_read_only_folder_are_told_from_other_errors(tmp_path):
+def test_a_full_disk_and_a_read_only_folder_are_distinguished_from_other_errors(tmp_path):
     def raised_by(number: int, *name: object) -> BaseException:
         with pytest.raises((BadInput, OSError)) as caught, writing_into(tmp_path, "N2V_STORE"):
             raise OSError(number, os.strerror(number), *name)
@@ -165,8 +165,10 @@ def test_code_is_compiled_where_neither_the_source_nor_home_can_be_written(below
     """With n2vlib's own kernels/__init__.py in a package whose `__pycache__` is a file."""
     kernels = tmp_path / "n2vlib" / "kernels"
     kernels.mkdir(parents=True)
-    (kernels.parent / "__init__.py").touch()
-    for name in ("errors.py", "output.py", "paths.py", "kernels/__init__.py"):
+    (kernels.parent / "files").mkdir()
+    for folder in (kernels.parent, kernels.parent / "files"):
+        (folder / "__init__.py").touch()
+    for name in ("errors.py", "paths.py", "files/output.py", "files/partial.py", "kernels/__init__.py"):
         shutil.copy(ROOT / "n2vlib" / name, kernels.parent / name)
     (kernels / "__pycache__").touch()
     (kernels / "numba_test.py").write_text("import numba\n@numba.njit(cache=True)\ndef twice(n): return 2 * n\n")

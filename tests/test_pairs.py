@@ -1,10 +1,10 @@
-"""A chapter's notebook is the twin of its percent text, without outputs; what differs is named."""
+"""A chapter's notebook is paired with its percent text, without outputs; differences are named."""
 
 import nbformat
 import pytest
 from tiny_book import tiny_book
 
-from n2vlib.making import pairs
+from n2vlib.builder import pairs
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import math
 import nbformat
 import pytest
 
+from n2vlib.builder.book import chapters
 from n2vlib.errors import BadInput
-from n2vlib.making.book import chapters
 from n2vlib.parameters import RULES, check_parameters, check_value, declared_in, differing
 from n2vlib.paths import ROOT
 
@@ -84,7 +84,7 @@ def test_right_values_pass(name, value, type_):
         ("LAYERS", ["conv1", 3], list, r"LAYERS\[1\]: .*string"),
         ("LAYERS", ["conv1", "conv1"], list, "twice"),
         ("LAYERS", "conv1", list, "list"),
-        ("DEVICE", "gpu", str, "'auto', 'cpu' or 'cuda'"),
+        ("DEVICE", "gpu", str, "say 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"),
         ("WEIGHTS", 3, str | None, "string"),
         ("PREPROCESSING", {"sizes": 227}, dict | None, "'size', 'mean', 'std', 'range' or 'interpolation'"),
         ("PAIRS", ["a", 1], list[str], r"PAIRS\[1\]"),

@@ -1,4 +1,4 @@
-"""Results appear whole: what dead runs left is deleted, what living ones make is not; damaged results are made anew."""
+"""Results appear complete: leftovers of dead runs are deleted, those of live runs not; damaged results are rebuilt."""
 
 import json
 import os
@@ -11,25 +11,25 @@ from pathlib import Path
 import pytest
 from tiny_book import tiny_book
 
+from n2vlib.builder import book
+from n2vlib.builder import site as builder
+from n2vlib.builder.child import tied
 from n2vlib.errors import BadInput
-from n2vlib.making import book
-from n2vlib.making import site as builder
-from n2vlib.making.child import tied
-from n2vlib.output import write_file
-from n2vlib.partial import beside, sweep
+from n2vlib.files.output import write_file
+from n2vlib.files.partial import atomic, sweep
 from n2vlib.probe.broden import write
 from n2vlib.probe.files import fingerprint
 
 HOLDS = """import sys, time
 from pathlib import Path
-from n2vlib.partial import beside
-with beside(Path(sys.argv[1])) as made:
+from n2vlib.files.partial import atomic
+with atomic(Path(sys.argv[1])) as made:
     made.write_text("half")
     print("ready", flush=True)
     time.sleep(60)"""
 DIES = """import os, sys
 from pathlib import Path
-from n2vlib.output import write_file
+from n2vlib.files.output import write_file
 from n2vlib.probe.files import fingerprint
 Path.replace = lambda *_: os._exit(0)
 for function, *arguments in [(write_file, "page.html", "half"), (fingerprint, "", ["index.csv"], {})]:
@@ -39,7 +39,7 @@ for function, *arguments in [(write_file, "page.html", "half"), (fingerprint, ""
 DELETES = """import os, sys
 from itertools import count
 from pathlib import Path
-from n2vlib.partial import beside, sweep
+from n2vlib.files.partial import atomic, sweep
 
 def dying(function, ends):
     def called(*arguments, **options):
@@ -51,11 +51,12 @@ def dying(function, ends):
 root = Path(sys.argv[1])
 for calls in range(99):
     if (child := os.fork()) == 0:
-        with beside(root / "set") as made:
-            (made / "deep").mkdir(parents=True)
+        with atomic(root / "set") as made:
+            stage = made.with_name("stage")
+            (stage / "deep").mkdir(parents=True)
             for name in "abcdz":
                 (made.parent / name).touch()
-                (made / "deep" / name).touch()
+                (stage / "deep" / name).touch()
             ends = count(calls, -1)
             os.unlink, os.rmdir = dying(os.unlink, ends), dying(os.rmdir, ends)
         os._exit(0)
@@ -66,7 +67,7 @@ for calls in range(99):
     if ended:
         break"""
 STARTS = """import subprocess, sys
-from n2vlib.making.child import tied
+from n2vlib.builder.child import tied
 child = subprocess.Popen(tied([sys.executable, "-c", sys.argv[1]]))
 print(child.pid, flush=True)
 child.wait()"""
@@ -83,10 +84,24 @@ def test_a_partial_folder_stays_while_its_run_lives_and_goes_when_that_is_dead(t
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_result_appears_when_it_is_whole_and_stays_as_it_was_after_an_error(tmp_path):
+    for text in ("first", "second"):
+        with atomic(tmp_path / "file.txt") as part:
+            part.write_text(text)
+    with pytest.raises(OSError, match="full"), atomic(tmp_path / "file.txt") as part:
+        part.write_text("half")
+        raise OSError("full")
+    with atomic(tmp_path / "set") as part:
+        part.mkdir()
+        (part / "a").touch()
+    assert (tmp_path / "file.txt").read_text() == "second" and (tmp_path / "set" / "a").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"file.txt", "set"}
+
+
 def test_only_our_own_partial_folders_are_swept(tmp_path):
     (tmp_path / ".other.partial").mkdir()
     (tmp_path / ".other.partial" / "kept").touch()
-    with beside(tmp_path / "a"):
+    with atomic(tmp_path / "a"):
         assert len(list(tmp_path.glob(".a.*.partial"))) == 1
     assert [path.name for path in tmp_path.iterdir()] == [".other.partial"]
 
@@ -181,7 +196,7 @@ def small_site(tmp_path, monkeypatch):
         built.append(site)
         shutil.copytree(stage, site)
 
-    def stage(setting, folder):
+    def stage(setting, folder, chosen):
         (folder / "deep").mkdir(parents=True)
         for i in range(9):
             (folder / "deep" / f"{i}.html").write_text(f"page {i}")
@@ -195,7 +210,7 @@ def small_site(tmp_path, monkeypatch):
     return book.Setting(tmp_path / "params.yml", tmp_path / "out", root=tmp_path), built
 
 
-def test_a_site_of_which_a_file_is_missing_changed_or_added_is_built_anew(small_site):
+def test_a_site_of_which_a_file_is_missing_changed_or_added_is_rebuilt(small_site):
     setting, built = small_site
     site = builder.build(setting).parent
     assert builder.build(setting).parent == site and len(built) == 1

@@ -10,12 +10,12 @@ import oracles
 import pytest
 import yaml
 
-from n2vlib.activations import read_layers
+from n2vlib.activations.layer import read_layers
 from n2vlib.methods import dissection, segmentation, single_filter
-from n2vlib.networks import load_network
+from n2vlib.networks.hooks import run_layers
+from n2vlib.networks.load import load_network
 from n2vlib.paths import ROOT
 from n2vlib.probe import load_probe
-from n2vlib.record import run_layers
 from n2vlib.store import Store
 
 pytestmark = pytest.mark.skipif("N2V_PHOTOGRAPHS" not in os.environ, reason="N2V_PHOTOGRAPHS names no folder")
@@ -57,7 +57,7 @@ def test_a_good_part_of_the_filters_detect_a_concept(photographs):
     assert 140 < len(found) < 260 and 25 < found["name"].nunique() < 60
 
 
-def test_combinations_outline_most_concepts_better_than_single_filters(photographs):
+def test_combinations_segment_most_concepts_better_than_single_filters(photographs):
     _, probe, layer = photographs
     both = [single_filter.align(layer, probe), segmentation.align(layer, probe, epochs=10)]
     one, many = (found.scores.query("split == 'val'").set_index("concept")["set_iou"] for found in both)
@@ -65,7 +65,7 @@ def test_combinations_outline_most_concepts_better_than_single_filters(photograp
     assert (many[shared] >= one[shared]).mean() > 0.6 and many[shared].mean() > 1.5 * one[shared].mean()
 
 
-def test_materials_of_whole_images_have_no_outline_to_learn(photographs):
+def test_materials_of_whole_images_have_no_masks_to_learn(photographs):
     _, probe, layer = photographs
     names = set(segmentation.align(layer, probe, epochs=10).scores["name"])
     assert not names & {"glass", "paper", "metal", "plastic", "cardboard"} and {"skin", "hair"} <= names

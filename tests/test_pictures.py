@@ -201,7 +201,7 @@ def test_an_animation_is_no_image_and_no_map(tmp_path):
             read(tmp_path / "a.png", (3, 3))
 
 
-# As the EXIF standard says it: where row 0 and column 0 of what is stored lie in what is shown.
+# As in the EXIF standard: where row 0 and column 0 of the stored image are in the displayed one.
 SHOWN = {
     1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
     5: lambda a: a.swapaxes(0, 1), 6: lambda a: a[::-1].swapaxes(0, 1),
@@ -219,7 +219,7 @@ def test_an_image_is_read_as_it_is_shown(tmp_path, orientation, stored):
     assert image.tolist() == shown.tolist()
     by_size = stored != shown.shape[:2]
     assert bool(doubt) == (orientation > 1 and not by_size) and (not doubt or "as shown" in doubt)
-    if by_size:  # and labels of what is stored are said by the size
+    if by_size:  # and labels of the stored image are given by the size
         image, doubt = image_and_doubt(path, stored)
         assert image.tolist() == pixels.tolist() and "as stored" in doubt
         with pytest.raises(BadInput, match=r"a.png: is 3 x 2 .*, index.csv says 3 x 4"):
@@ -235,13 +235,13 @@ def test_a_photograph_in_jpeg_is_turned_too(tmp_path):
     assert np.abs(image[..., 0].astype(int) - np.rot90(quarters, -1)).max() < 12
 
 
-def test_exif_data_that_cannot_be_read_is_said(tmp_path):
+def test_exif_data_that_cannot_be_read_is_reported(tmp_path):
     pixels = np.random.default_rng(2).integers(0, 256, (3, 3, 3))
     image, doubt = image_and_doubt(png(tmp_path / "a.png", RGB, 8, pixels, (b"eXIf", b"nonsense")), (3, 3))
     assert image.tolist() == pixels.tolist() and "EXIF data cannot be read" in doubt
 
 
-def test_cmyk_is_read_and_said(tmp_path):
+def test_cmyk_is_read_and_reported(tmp_path):
     Image.new("CMYK", (8, 8), (255, 0, 255, 0)).save(tmp_path / "a.jpg", quality=95)  # cyan and yellow: green
     image, doubt = image_and_doubt(tmp_path / "a.jpg", (8, 8))
     assert np.abs(image.astype(int) - [0, 255, 0]).max() < 12 and "CMYK" in doubt

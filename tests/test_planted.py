@@ -1,4 +1,4 @@
-"""Planted encodings: photographs, network and noise are what they say, and the methods find what is there."""
+"""Planted encodings: photographs, network and noise are as specified, and the methods find what is planted."""
 
 from dataclasses import replace
 
@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from n2vlib import charts, planted
-from n2vlib.activations import read_layers
-from n2vlib.analysis import cut
+from n2vlib.activations.layer import read_layers
+from n2vlib.analysis import mask_bias
 from n2vlib.errors import BadInput
-from n2vlib.iou import predicted_mask, set_iou
+from n2vlib.masks.iou import predicted_mask, set_iou
 from n2vlib.methods import segmentation, single_filter
-from n2vlib.networks import load_network
+from n2vlib.networks.hooks import run_layers
+from n2vlib.networks.load import load_network
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.probe.check import check
-from n2vlib.record import run_layers
 from n2vlib.store import Store
 
 IMAGES, SIDE, CELL = 240, planted.SIDE, planted.SIDE // planted.GRID
@@ -90,7 +90,7 @@ def test_too_few_concepts_for_a_round_are_refused(blocks):
 
 def test_the_spelled_out_set_is_broden_with_the_same_labels_and_splits(blocks):
     source, plan, spelled, *_ = blocks
-    assert not [problem for problem in check(spelled.root) if problem.level == "error"]
+    assert not [problem for problem in check(spelled.root) if problem.severity == "error"]
     place = {name: i for i, name in enumerate(spelled.images)}
     for i in range(0, IMAGES, 17):
         at = place[f"planted/{i:06d}.png"]
@@ -131,12 +131,12 @@ def test_noise_has_the_stated_deviation_and_is_independent(blocks):
     by_image = np.corrcoef(drawn.flatten(1))
     for together, n in ((by_filter, IMAGES * 196), (by_image, 8 * 196)):  # deviation of a correlation: 1 / sqrt(n)
         assert np.abs(together[~np.eye(len(together), dtype=bool)]).max() < 5 / np.sqrt(n)
-    # Behind the ReLU: the part of a normal variable above 0 has mean sigma / sqrt(2 pi).
+    # After the ReLU: the part of a normal variable above 0 has mean sigma / sqrt(2 pi).
     loud = run_layers(network.module, ["noise_30"], images)["noise_30"][:, idle]
     assert float(loud.mean()) == pytest.approx(0.3 / np.sqrt(2 * np.pi), rel=0.02)
 
 
-def test_an_image_looks_the_same_alone_and_in_a_batch_and_in_a_second_network(blocks):
+def test_an_image_has_the_same_activations_alone_and_in_a_batch_and_in_a_second_network(blocks):
     _, plan, spelled, network, _ = blocks
     images = network.preprocessing(np.stack([spelled.image(i) for i in range(5)]))
     together = run_layers(network.module, ["noise_30"], images)["noise_30"]
@@ -158,7 +158,7 @@ def test_without_noise_the_best_filter_is_a_planted_one_at_the_bound_of_the_grid
             assert found.loc[number, "set_iou"] < 1.5 / concept["planted"]
 
 
-def test_weights_gather_on_the_planted_filters_and_a_cut_recovers_what_is_spread(blocks):
+def test_weights_gather_on_the_planted_filters_and_a_bias_recovers_what_is_spread(blocks):
     _, plan, spelled, _, (quiet, _) = blocks
     learned = segmentation.align(quiet, spelled, epochs=30)
     kinds = plan.concepts["plant"]
@@ -168,18 +168,18 @@ def test_weights_gather_on_the_planted_filters_and_a_cut_recovers_what_is_spread
     held = planted.effective_filters(learned.weights)
     for number, concept in plan.concepts[kinds.isin(["one filter", "copied", "spread"])].iterrows():
         assert 0.8 * concept["planted"] <= held[number] < 1.8 * concept["planted"] + 0.5
-    with_cut = cut.at_best_cut(learned, quiet, spelled)
+    with_bias = mask_bias.at_best_bias(learned, quiet, spelled)
     ious = {run.scores["method"].iloc[0]: run.scores.query("split == 'val'").set_index("concept")["set_iou"]
-            for run in (single_filter.align(quiet, spelled), learned, with_cut)}  # fmt: skip
+            for run in (single_filter.align(quiet, spelled), learned, with_bias)}  # fmt: skip
     spread = kinds == "spread"
-    assert (ious[cut.named("combination")][spread] > 1.3 * ious["single filter"][spread]).all()
-    assert (ious[cut.named("combination")] >= ious["combination"] - 0.05).all()
+    assert (ious[mask_bias.named("combination")][spread] > 1.3 * ious["single filter"][spread]).all()
+    assert (ious[mask_bias.named("combination")] >= ious["combination"] - 0.05).all()
 
 
-def test_a_cut_is_a_bias_and_never_worse_on_training_images(blocks):
+def test_the_bias_is_never_worse_on_training_images(blocks):
     _, _, spelled, _, (_, loud) = blocks
     learned = segmentation.align(loud, spelled, epochs=3)
-    found = cut.at_best_cut(learned, loud, spelled)
+    found = mask_bias.at_best_bias(learned, loud, spelled)
     train = [run.scores.query("split == 'train'")["set_iou"].to_numpy() for run in (learned, found)]
     assert (train[1] >= train[0]).all() and (found.bias <= 0).all()
     number = int(found.bias.idxmin())
@@ -206,7 +206,7 @@ def test_numbers_of_filters_are_recovered_where_they_are_planted(blocks):
     assert table["kind"].drop_duplicates().tolist() == plan.kinds
 
 
-def test_shared_filters_are_counted_for_their_concepts_and_absent_ones_are_nobodys(blocks):
+def test_shared_filters_are_counted_for_their_concepts_and_absent_concepts_have_none(blocks):
     _, plan, *_ = blocks
     filters = pd.Series(
         {number: int(answers.argmax()) for number, answers in zip(plan.concepts.index, plan.answers, strict=True)}

@@ -1,4 +1,4 @@
-"""Worker processes: no second run of the user's script, no life after their parent's, no word of their own."""
+"""Worker processes: no second run of the user's script, none outlives its parent, none prints anything."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from n2vlib import load_probe, world
 
 ROOT = Path(__file__).parent.parent
 NO_GUARD = """import time
-from n2vlib.pool import in_processes
+from n2vlib.workers.pool import in_processes
 from slow import work
 print("run")
 with in_processes(abs, range(-20, 0), 2, chunk=3) as results:
@@ -28,7 +28,7 @@ except ValueError as error:
     print(error)
 """
 ENDLESS = """import signal
-from n2vlib.pool import in_processes
+from n2vlib.workers.pool import in_processes
 from slow import work
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
 with in_processes(work, ["."] * 9, 2) as results:
@@ -45,10 +45,12 @@ def work(folder):
 @pytest.fixture
 def light(tmp_path: Path) -> Path:
     """A folder with pool.py in a package without torch, whose workers start at once."""
-    (tmp_path / "n2vlib").mkdir()
-    (tmp_path / "n2vlib" / "__init__.py").touch()
+    workers = tmp_path / "n2vlib" / "workers"
+    workers.mkdir(parents=True)
+    for folder in (workers.parent, workers):
+        (folder / "__init__.py").touch()
     for name in ("pool.py", "tied.py"):
-        shutil.copy(ROOT / "n2vlib" / name, tmp_path / "n2vlib")
+        shutil.copy(ROOT / "n2vlib" / "workers" / name, workers)
     (tmp_path / "slow.py").write_text(SLOW)
     return tmp_path
 
@@ -71,7 +73,7 @@ def start(script: str, folder: Path, path: Path, *, stdin: bool = False) -> "sub
 
 
 def said(running: "subprocess.Popen[str]", seconds: float) -> str:
-    """All it says until its end and its workers', which hold its output open."""
+    """All it prints until it and its workers, which hold its output open, have ended."""
     try:
         return running.communicate(timeout=seconds)[0]
     finally:

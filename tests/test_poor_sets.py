@@ -1,4 +1,4 @@
-"""Probe sets that are not like Broden: what they lack is said, and nothing is made up in its place.
+"""Probe sets that are not like Broden: what they lack is reported, and nothing is invented in its place.
 
 Every chapter on every such set is `benchmarks/poor_sets.py`; here are a few of them by seed, and the kinds one by one.
 """
@@ -17,11 +17,12 @@ import vl_convert
 from measured import TAU, network, probe_in
 from scipy import stats
 
-from n2vlib import charts, gallery, look, tables
-from n2vlib.activations import Layer, read_layers
-from n2vlib.analysis import discrimination, likeness, rating
+from n2vlib import charts, tables
+from n2vlib.activations.layer import Layer, read_layers
+from n2vlib.analysis import concept_similarity, discrimination, rating
 from n2vlib.charts.theme import drawable
 from n2vlib.claims import claim
+from n2vlib.display import gallery, style
 from n2vlib.errors import BadInput
 from n2vlib.methods import classification, segmentation, single_filter
 from n2vlib.paths import ROOT
@@ -41,7 +42,7 @@ def test_five_chapters_by_seed_run_on_poor_sets_or_say_what_is_missing():
 
 
 def drawn_in(root: Path, whole: bool, splits: Callable[[int], str] = lambda i: ("train", "val")[i % 2]) -> ProbeSet:
-    """Twelve images: a lesion on every third, by an outline or by a word; every image is an organ."""
+    """Twelve images: a lesion on every third, by a mask or by a whole-image label; every image is an organ."""
     lesion = np.zeros((8, 8), np.uint16)
     lesion[:4] = 2
     here: list[dict] = [{"maps": {"lesion": [lesion]}}, {"whole": {"lesion": [2]}}]
@@ -102,7 +103,7 @@ def test_a_set_without_pixel_maps_gives_empty_tables_with_the_same_columns(tmp_p
 
 
 @pytest.mark.parametrize("n_filters", [None, 1])
-def test_a_concept_that_every_image_has_cannot_be_told_and_leaves_empty_tables(tmp_path, n_filters):
+def test_a_concept_that_every_image_has_cannot_be_classified_and_leaves_empty_tables(tmp_path, n_filters):
     rich = probe_in(tmp_path)
     poor = drawn_in(tmp_path / "set", whole=True)
     poor = poor.subset(poor.images_with("cyst"))  # all of them livers, too
@@ -158,7 +159,7 @@ def test_names_that_every_javascript_object_has_are_drawn_like_any_other(name):
 
 
 def test_a_question_of_a_users_own_category_is_asked_by_what_its_labels_are(tmp_path):
-    """Two kinds of organ said of whole images, two lesions outlined: the answers are those drawn."""
+    """Two kinds of organ as whole-image labels, two lesions with masks: the answers are those drawn."""
     lesion = np.zeros((8, 8), np.uint16)
     scenes = []
     for i in range(40):
@@ -182,7 +183,7 @@ def test_rank_correlation_is_scipys_and_undefined_without_two_values():
     assert np.isclose(tables.rank_correlation(x, y), expected)
     for constant in (pd.Series(1.0, x.index), pd.Series(dtype=float)):
         assert np.isnan(tables.rank_correlation(x, constant))
-    assert look.said(np.nan) == "not defined" and look.said(0.256) == "0.26"
+    assert style.said(np.nan) == "not defined" and style.said(0.256) == "0.26"
 
 
 def test_groups_are_equal_or_one():
@@ -194,8 +195,8 @@ def test_groups_are_equal_or_one():
 
 def test_a_category_that_is_not_there_is_not_preferred():
     rows = pd.DataFrame({"category": ["organ", "lesion", "part"]})
-    assert look.preferred(rows, "object", "part").index.tolist() == [2]
-    assert look.preferred(rows, "object").index.tolist() == [0, 1, 2]
+    assert style.preferred(rows, "object", "part").index.tolist() == [2]
+    assert style.preferred(rows, "object").index.tolist() == [0, 1, 2]
 
 
 def test_a_claim_that_a_set_is_too_poor_for_is_not_measured_and_says_why():
@@ -211,7 +212,7 @@ def test_questions_for_people_need_a_filter_that_fires():
         rating.deal(pd.DataFrame({"layer": [], "label": []}), 4, seed=0)
 
 
-def test_no_pair_dealt_anew_is_no_share():
+def test_no_permuted_pair_is_no_share():
     none = np.zeros(0, np.int64)
     none.flags.writeable = False
-    assert np.isnan(likeness.dealt_anew({}, none, none))
+    assert np.isnan(concept_similarity.dealt_anew({}, none, none))

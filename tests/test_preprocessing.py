@@ -1,4 +1,4 @@
-"""What a network is shown: resizing and grey values are Pillow's, and numbers that cannot be are refused."""
+"""Preprocessing: resizing and grey values are Pillow's, and impossible numbers are refused."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from PIL import Image
 from torchvision.models import get_model_weights, list_models
 
 from n2vlib.errors import BadInput
-from n2vlib.factories import _of_transforms
+from n2vlib.networks.factories import _of_transforms
+from n2vlib.networks.preprocessing import Preprocessing, as_preprocessing
 from n2vlib.parameters import check_value
-from n2vlib.preprocessing import Preprocessing, as_preprocessing
 
 IMAGENET = {"size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 IN_255 = {"size": 224, "mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375], "range": 255}
@@ -105,7 +105,7 @@ def test_images_are_resized_as_pillow_does_it(name: str, most: float, size: tupl
     assert ours.min() >= 0 and ours.max() <= 255.01
 
 
-def test_bicubic_weights_are_shown_what_torchvision_shows_them():
+def test_bicubic_weights_get_the_input_that_torchvision_gives_them():
     """The presets that do not crop, on a square picture: torchvision's own transform is the answer."""
     picture, seen = edges()[:, 20:], 0
     for name in ("vit_b_16", "regnet_y_16gf"):
@@ -135,12 +135,12 @@ def test_every_transform_of_torchvision_that_is_an_images_is_read_with_its_inter
 
 def test_interpolation_changes_the_key_of_stored_results_only_where_it_is_not_bilinear():
     plain = as_preprocessing(IMAGENET, "mynet")
-    assert plain.record() == {
+    assert plain.as_json() == {
         "size": [224, 224], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "range": 1
     }  # fmt: skip
-    assert as_preprocessing({**IMAGENET, "interpolation": "bilinear"}, "mynet").record() == plain.record()
-    other = as_preprocessing({**IMAGENET, "interpolation": "nearest"}, "mynet").record()
-    assert other == plain.record() | {"interpolation": "nearest"}
+    assert as_preprocessing({**IMAGENET, "interpolation": "bilinear"}, "mynet").as_json() == plain.as_json()
+    other = as_preprocessing({**IMAGENET, "interpolation": "nearest"}, "mynet").as_json()
+    assert other == plain.as_json() | {"interpolation": "nearest"}
 
 
 # -- grey
@@ -157,7 +157,7 @@ def test_lists_of_one_number_mean_one_channel_of_pillows_grey(given: dict):
     x = shown(pixels)
     assert x.shape == (2, 1, 60, 80) and x.dtype == torch.float32
     np.testing.assert_allclose(x[:, 0], (grey / 255 - 0.5) / 0.25, atol=1e-6)
-    assert shown.record()["mean"] == [0.5] and shown.record()["std"] == [0.25]
+    assert shown.as_json()["mean"] == [0.5] and shown.as_json()["std"] == [0.25]
 
 
 def test_a_bare_number_stands_for_three_channels():

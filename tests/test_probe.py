@@ -31,7 +31,7 @@ def world(tmp_path_factory) -> HandMade:
 
 @pytest.fixture(autouse=True)
 def data(tmp_path_factory, monkeypatch) -> Path:
-    """Caches of one test, seen by no other."""
+    """Caches of one test, not shared with others."""
     folder = tmp_path_factory.mktemp("data")
     monkeypatch.setenv("N2V_DATA", str(folder))
     return folder
@@ -86,7 +86,7 @@ def test_which_images_hold_a_concept(world):
         probe.images_with("disc", "test")
 
 
-def test_the_label_cache_says_what_it_promises(world):
+def test_the_label_cache_is_as_documented(world):
     probe = load_probe(world.root)
     decoded = probe.labels
     assert decoded.maps.dtype == np.uint8 and decoded.maps.shape[1] == 24 * 24
@@ -524,7 +524,7 @@ def test_the_world_is_drawn_once_and_kept_by_number_and_sources(monkeypatch, dat
 
 
 @pytest.mark.parametrize("damage", ["one bit of an image", "an empty map", "a lost table", "another split", "the note"])
-def test_a_world_that_is_not_as_it_was_drawn_is_said_and_drawn_anew(damage, data, capsys):
+def test_a_world_that_was_changed_is_reported_and_drawn_again(damage, data, capsys):
     probe = load_probe("world-12")
     hurt = {
         "one bit of an image": probe.root / "images" / probe.images[3],
@@ -547,7 +547,7 @@ def test_a_world_that_is_not_as_it_was_drawn_is_said_and_drawn_anew(damage, data
     assert "damaged on disk" in capsys.readouterr().out
 
 
-def test_a_world_drawn_by_a_run_that_died_before_it_was_written_down_is_taken_as_it_is(data, capsys):
+def test_a_world_drawn_by_a_run_that_died_before_it_was_written_down_is_used(data, capsys):
     probe = load_probe("world-12")
     (probe.root / "drawn.txt").unlink()
     assert load_probe("world-12").fingerprint == probe.fingerprint and (probe.root / "drawn.txt").exists()

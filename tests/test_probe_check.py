@@ -36,7 +36,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def places(problems: list[Problem]) -> list[tuple[str, str, int | None]]:
-    return [(problem.level, problem.file, problem.row) for problem in problems]
+    return [(problem.severity, problem.file, problem.row) for problem in problems]
 
 
 def test_a_good_set_has_no_problem(world):
@@ -58,7 +58,7 @@ def test_a_path_outside_the_root_is_an_error_and_is_not_opened(copy):
     row = row_of(copy / "index.csv", "shapes/000_color.png")
     (copy.parent / "x.png").write_bytes(b"not a picture")
     edit(copy / "index.csv", "shapes/000_color.png", "../../x.png")
-    [problem] = [problem for problem in check(copy) if problem.level == "error"]
+    [problem] = [problem for problem in check(copy) if problem.severity == "error"]
     assert (problem.file, problem.row) == ("index.csv", row)
     assert problem.message == "../../x.png: lies outside the probe set"
 
@@ -70,7 +70,7 @@ def test_an_unknown_label_number_in_a_cell_in_a_map_and_in_a_category(copy):
     [path] = [path for path in (copy / "images/shapes").glob("001_object*.png") if "_2" not in path.name]
     Image.new("RGB", (24, 24), (1, 2, 0)).save(path)
     edit(copy / "c_part.csv", ",8,", ",88,")
-    errors = [problem for problem in check(copy) if problem.level == "error"]
+    errors = [problem for problem in check(copy) if problem.severity == "error"]
     assert [(problem.file, problem.row) for problem in errors] == [
         ("c_part.csv", 2),
         ("index.csv", row),
@@ -99,7 +99,7 @@ def test_a_missing_column(copy):
 def test_a_set_without_its_tables_or_maps(copy, tmp_path):
     for path in (copy / "images/shapes").glob("*_*.png"):
         path.unlink()
-    errors = [problem for problem in check(copy) if problem.level == "error"]
+    errors = [problem for problem in check(copy) if problem.severity == "error"]
     assert len(errors) == 1 and errors[0].message.startswith("images only")
     for path in copy.glob("*.csv"):
         path.unlink()
@@ -131,7 +131,7 @@ def test_scene_0(copy):
     row = row_of(copy / "index.csv", ",11")
     edit(copy / "index.csv", ",11", ",0")
     [problem] = check(copy)
-    assert (problem.level, problem.file, problem.row) == ("warning", "index.csv", row)
+    assert (problem.severity, problem.file, problem.row) == ("warning", "index.csv", row)
     assert problem.message.startswith("scene 0 is no label")
 
 
@@ -148,7 +148,7 @@ def test_duplicate_names_of_concepts_and_of_images(copy):
     ]
 
 
-def test_without_its_categories_a_set_is_still_looked_through(copy):
+def test_without_its_categories_a_set_is_still_checked(copy):
     (copy / "category.csv").unlink()
     assert ("error", "category.csv", None) in places(check(copy))
 
@@ -156,7 +156,7 @@ def test_without_its_categories_a_set_is_still_looked_through(copy):
 def test_a_map_that_cannot_be_read_rightly_is_an_error_with_its_row_and_mode(copy):
     row = row_of(copy / "index.csv", "shapes/002.png")
     Image.new("L", (24, 24), 3).save(copy / "images/shapes/002_color.png")
-    problems = [problem for problem in check(copy) if problem.level == "error"]
+    problems = [problem for problem in check(copy) if problem.severity == "error"]
     assert places(problems) == [("error", "index.csv", row)]
     assert re.match(r"images/shapes/002_color.png: a label map .* \(mode L\) has blue in it", problems[0].message)
 
@@ -169,13 +169,13 @@ def test_a_map_without_labels_that_an_optimizer_made_grey_is_no_problem(copy):
         assert check(copy) == []
 
 
-def test_an_image_that_leaves_open_how_it_is_turned_is_a_warning(copy):
+def test_an_image_with_an_ambiguous_orientation_is_a_warning(copy):
     row, turned = row_of(copy / "index.csv", "shapes/002.png"), Image.Exif()
     turned[0x0112] = 6
     with Image.open(copy / "images/shapes/002.png") as file:
         file.save(copy / "images/shapes/002.png", exif=turned)
     [problem] = check(copy)
-    assert (problem.level, problem.file, problem.row) == ("warning", "index.csv", row)
+    assert (problem.severity, problem.file, problem.row) == ("warning", "index.csv", row)
     assert problem.message.startswith("images/shapes/002.png: EXIF orientation 6; it is taken as shown")
 
 
@@ -189,10 +189,10 @@ def test_an_image_that_leaves_open_how_it_is_turned_is_a_warning(copy):
         ("label.csv", "5,disc,", "5,,", "number 5 has no name"),
     ],
 )
-def test_what_windows_pandas_and_habit_write_is_said(copy, file, old, new, says):
+def test_what_windows_pandas_and_habit_write_is_reported(copy, file, old, new, says):
     row = row_of(copy / file, old)
     edit(copy / file, old, new)
-    [problem] = [problem for problem in check(copy) if problem.level == "error"]
+    [problem] = [problem for problem in check(copy) if problem.severity == "error"]
     assert (problem.file, problem.row) == (file, row) and says in problem.message
 
 

@@ -1,4 +1,4 @@
-"""The last cell of a chapter names what measured, not only what reads."""
+"""The last cell of a chapter names the versions that measured, not only those that read."""
 
 import platform
 import re
@@ -6,7 +6,8 @@ from importlib.metadata import version
 
 from measured import measure
 
-from n2vlib import provenance, sealed
+from n2vlib import provenance
+from n2vlib.files import sealed
 
 
 def test_a_layer_measured_elsewhere_says_by_what(tmp_path, capsys):

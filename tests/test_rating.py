@@ -1,4 +1,4 @@
-"""Labels and raters: answers against slow loops, planted raters, broken files, and a page that gives nothing away."""
+"""Labels and raters: answers against slow loops, planted raters, broken files, and a page without the right answers."""
 
 import json
 import re
@@ -171,7 +171,7 @@ def test_one_who_says_yes_to_everything_is_found_out_by_the_planted_labels():
     assert shares["agreeable"].to_dict() == {rating.OWN: 1.0, rating.PLANTED: 1.0}
 
 
-def test_raters_who_say_the_same_agree_and_one_alone_has_nobody_to_agree_with():
+def test_raters_with_the_same_answers_agree_and_one_alone_has_no_agreement():
     questions = filters({"conv1": "ab"})
     assert rating.shares(answered(questions, ann="yn", ben="yn"))["agreement"].tolist() == [1.0, 1.0]
     assert rating.shares(answered(questions, ann="yn", ben="ny"))["agreement"].tolist() == [0.0, 0.0]
@@ -237,7 +237,7 @@ def data_of(html: str) -> dict:
     return json.loads(text)
 
 
-def test_the_page_does_not_tell_a_planted_label_from_an_own_one(tmp_path):
+def test_the_page_does_not_distinguish_a_planted_label_from_an_own_one(tmp_path):
     questions = rating.deal(filters({"conv1": "abcdefgh"}), 8, 0)
     html = page(tmp_path, questions)
     shown = data_of(html)["questions"]

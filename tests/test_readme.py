@@ -1,4 +1,4 @@
-"""README says what is there: its papermill line runs, and every file and command it names exists."""
+"""README is correct: its papermill line runs, and every file and command it names exists."""
 
 import os
 import re

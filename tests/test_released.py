@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from n2vlib import charts, tables
-from n2vlib.activations import Layer, read_layers
-from n2vlib.alignment import unit
+from n2vlib.activations.layer import Layer, read_layers
 from n2vlib.analysis import correlation, embeddings, expressions
 from n2vlib.analysis import released as rules
-from n2vlib.iou import single_filter_mask
+from n2vlib.masks.iou import single_filter_mask
 from n2vlib.methods import classification, segmentation, single_filter
+from n2vlib.methods.alignment import unit
 from n2vlib.methods.segmentation import Options
-from n2vlib.networks import Network
-from n2vlib.preprocessing import Preprocessing
+from n2vlib.networks.load import Network
+from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import ProbeSet, load_probe
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.store import Store
@@ -34,7 +34,7 @@ FILTERS, TAU = 12, 0.05  # tau large enough for maps of 169 places
 
 
 def scenes(n_images: int, side: int):
-    """A red cat or a blue dog on grey, or nobody; its head and legs are two layers that share a row of pixels."""
+    """A red cat or a blue dog on grey, or neither; its head and legs are two layers that share a row of pixels."""
     rng = np.random.default_rng(7)
     for i in range(n_images):
         night = rng.random() < 0.5
@@ -79,7 +79,7 @@ class World:
         write(folder / "probe", scenes(n_images, side), NAMES)
         self.probe: ProbeSet = load_probe(folder / "probe")
         self.data = released.read(folder / "probe")
-        store, options = Store(str(folder / "store")), {"device": "cpu", "level": "released", "floor": TAU}
+        store, options = Store(str(folder / "store")), {"device": "cpu", "quantile": "released", "tau_max": TAU}
         net = network(side)
         self.layer: Layer = read_layers(net, ["1"], self.probe, tau=TAU, store=store, **options)["1"]
         images = np.stack([self.probe.image(i) for i in range(n_images)])
@@ -95,7 +95,7 @@ class World:
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    """The port's tensors are small: several threads would wait for each other most of the time."""
+    """The port's tensors are small: several threads would mostly wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -106,7 +106,7 @@ def one_thread():
 def world(tmp_path_factory) -> World:
     """Maps of 57 x 57: like 113, with pixels where an enlarged filter is exactly one half. Fewer than one batch of
     the concepts' images is left over, so that the last batch is a short one."""
-    return World(tmp_path_factory.mktemp("outlines"), 48, 57)
+    return World(tmp_path_factory.mktemp("masks"), 48, 57)
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def test_released_thresholds_are_read_out_of_1000_quantiles(world, tau):
 
 
 @pytest.mark.parametrize("tau", [0.005, 0.01, TAU])
-def test_the_same_places_fire_at_the_released_level(world, tau):
+def test_the_same_places_fire_at_the_released_quantile(world, tau):
     layer = world.layer.at(tau)
     ours = np.array([layer.fired_in(i) for i in range(len(world.probe))])
     np.testing.assert_array_equal(ours, released.fired(world.activations, released.thresholds(world.activations, tau)))
@@ -232,14 +232,14 @@ def test_the_best_filter_is_chosen_on_training_images_and_reported_on_validation
 # --- filters together
 
 
-def outlined(world: World, c: int, alpha: float | None = None, **options) -> tuple[NDArray, NDArray]:
+def segmented(world: World, c: int, alpha: float | None = None, **options) -> tuple[NDArray, NDArray]:
     """The port's weights for one concept from the library's first weights, and those first weights."""
     given = Options(preset="released", n_filters=options.pop("n_filters", None))
     images = world.data.images_with(c, "train")
     first, plan = segmentation.start(world.layer, len(images), c, given)
     assert (plan == np.arange(len(images))).all()  # the order of the index in every epoch
     alpha = released.alpha(world.data, c) if alpha is None else alpha
-    return released.learn_to_outline(
+    return released.learn_to_segment(
         world.fired[images], world.data.targets(c, images), first, alpha=alpha, **options
     ), first
 
@@ -259,15 +259,15 @@ def test_alpha_is_the_same_unless_layers_overlap(world):
 @pytest.mark.parametrize("c", [RED, CAT, DOG, LEG])
 def test_segmentation_weights_after_30_epochs_are_within_1e_6(world, c, align_corners):
     found = segmentation.align(world.layer, world.probe, preset="released", align_corners=align_corners)
-    expected, first = outlined(world, c, align_corners=align_corners)
-    assert found.record["rate"] == 1e-4 and np.abs(expected - first).max() > 0.5
+    expected, first = segmented(world, c, align_corners=align_corners)
+    assert found.settings["rate"] == 1e-4 and np.abs(expected - first).max() > 0.5
     np.testing.assert_allclose(found.weights.loc[c], expected, rtol=0, atol=1e-6)
 
 
 def test_where_layers_overlap_the_weights_differ_by_alpha_alone(world):
     ours = segmentation.align(world.layer, world.probe, preset="released").weights.loc[HEAD].to_numpy()
-    summed, _ = outlined(world, HEAD)
-    united, _ = outlined(world, HEAD, alpha=float(segmentation.alphas(world.probe)[HEAD - 1]))
+    summed, _ = segmented(world, HEAD)
+    united, _ = segmented(world, HEAD, alpha=float(segmentation.alphas(world.probe)[HEAD - 1]))
     np.testing.assert_allclose(ours, united, rtol=0, atol=1e-6)
     assert 1e-3 < np.abs(ours - summed).max() < 0.1
 
@@ -289,20 +289,20 @@ def test_the_combinations_set_iou_is_equal_to_the_pixel(world, align_corners):
 def test_with_alpha_zero_the_released_code_learns_to_fire_everywhere_and_we_learn_nothing(world):
     """Labels of whole images: weights 1 and 1 reward M wherever anything fires, and nothing speaks against it."""
     assert released.alpha(world.data, DAY) == 0
-    theirs, first = outlined(world, DAY)
+    theirs, first = segmented(world, DAY)
     alive = world.fired[world.data.images_with(DAY, "train")].any((0, 2, 3))
     assert (theirs > first)[alive].all() and (theirs == first)[~alive].all()
     assert DAY not in segmentation.align(world.layer, world.probe, preset="released").weights.index
 
 
 @pytest.mark.parametrize("n", [1, 4])
-def test_a_subset_is_the_strongest_filters_of_the_full_solution_learned_anew(world, n):
+def test_a_subset_is_the_strongest_filters_of_the_full_solution_learned_again(world, n):
     full = segmentation.align(world.layer, world.probe, preset="released").weights
     found = segmentation.align(world.layer, world.probe, preset="released", n_filters=n)
     for c in (RED, LEG):
         kept = released.strongest(full.loc[c].to_numpy(), n)
-        expected, first = outlined(world, c, n_filters=n, kept=kept)
-        _, first_of_all = outlined(world, c, epochs=0)
+        expected, first = segmented(world, c, n_filters=n, kept=kept)
+        _, first_of_all = segmented(world, c, epochs=0)
         assert np.abs(first).max() <= 1 / np.sqrt(FILTERS) and not np.isin(first, first_of_all).any()
         ours = found.weights.loc[c].to_numpy()
         assert ((ours != 0) == (kept == 1)).all()
@@ -375,11 +375,11 @@ def test_correlations_of_weights_with_single_filter_set_iou_are_the_same(world):
 
 
 def spaces(world: World) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Two embeddings with concepts in common: for outlines, and for presence."""
-    outlines = segmentation.align(world.layer, world.probe, preset="released")
+    """Two embeddings with concepts in common: by segmentation, and by classification."""
+    masks = segmentation.align(world.layer, world.probe, preset="released")
     presence = classification.align(world.layer, world.probe)
-    shared = outlines.weights.index.intersection(presence.weights.index)
-    return outlines.weights.loc[shared], presence.weights.loc[shared]
+    shared = masks.weights.index.intersection(presence.weights.index)
+    return masks.weights.loc[shared], presence.weights.loc[shared]
 
 
 def test_distances_between_embeddings_are_the_same_whole_and_concept_by_concept(world):

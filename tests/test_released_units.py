@@ -26,7 +26,7 @@ def cell(label: str, intersect: int, truth: int = 100, activation: int = 100) ->
 
 
 def planted() -> pd.DataFrame:
-    """Four units. Of 200 - n pixels n are shared: 8 is just above the cut of 0.04, 7 just below."""
+    """Four units. Of 200 - n pixels n are shared: 8 is just above the IoU threshold of 0.04, 7 just below."""
     blocks = [
         ("object", cell("dog", 50), cell("red", 20)),  # a detector of both, for its best label: dog
         ("object", cell("dog", 30), cell("red", 7)),
@@ -58,9 +58,9 @@ def test_both_rules_count_what_was_planted(tmp_path):
     assert list(found.index) == ["color", "object", "total"]
 
 
-def test_a_unit_at_the_cut_is_no_detector(tmp_path):
+def test_a_unit_at_the_iou_threshold_is_no_detector(tmp_path):
     units = released.read(saved(planted(), tmp_path))
-    assert released.counts(units, cut=units["score"].max())["detectors"].sum() == 0
+    assert released.counts(units, iou_threshold=units["score"].max())["detectors"].sum() == 0
 
 
 def test_units_count_from_zero_and_keep_their_own_best(tmp_path):
@@ -95,11 +95,11 @@ def test_the_paper_rule_counts_what_the_tables_do(world, tmp_path):
     probe, layers = world
     layer = layers["3"]
     released.write(tmp_path / "units.csv", layer, probe)
-    for cut in (0.001, 0.01, 0.04):
-        found = released.counts(released.read(tmp_path / "units.csv"), cut).set_index("category").drop("total")
-        ours = tables.unique_detectors(tables.detectors(dissection.filters(layer, probe), cut)).set_index("category")
+    for limit in (0.001, 0.01, 0.04):
+        found = released.counts(released.read(tmp_path / "units.csv"), limit).set_index("category").drop("total")
+        ours = tables.unique_detectors(tables.detectors(dissection.filters(layer, probe), limit)).set_index("category")
         kept = found.loc[found["detectors"] > 0, ["detectors", "unique_detectors"]]
-        assert kept.to_dict("index") == ours[list(kept)].to_dict("index") and (len(ours) or cut > 0.01)
+        assert kept.to_dict("index") == ours[list(kept)].to_dict("index") and (len(ours) or limit > 0.01)
 
 
 def test_the_order_of_columns_does_not_matter_and_categories_may_be_missing(world, tmp_path):
@@ -117,7 +117,7 @@ def test_the_order_of_columns_does_not_matter_and_categories_may_be_missing(worl
     assert others and fewer.loc[others].equals(expected.loc[others])
 
 
-def test_names_like_formulas_are_written_harmless_and_come_back(world, tmp_path):
+def test_names_like_formulas_are_escaped_and_read_back(world, tmp_path):
     probe, layers = world
     plain = probe.concepts["name"].tolist()
     hostile = [begin + name for begin, name in zip(cycle(["=", "+", "-", "@", "'", "'=", "\t", "\r", ""]), plain)]

@@ -1,4 +1,4 @@
-"""The report of a layer: what it tells, held to slow loops; pictures within their bytes; names that are no markup."""
+"""The report of a layer: its contents against slow loops; pictures within their bytes; names that are no markup."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ from measured import NAMES, TAU, activations, annotated, network, scenes
 from PIL import Image
 
 from n2vlib import released_units, report
-from n2vlib.activations import read_layers
+from n2vlib.activations.layer import read_layers
 from n2vlib.errors import BadInput
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
@@ -83,7 +83,7 @@ def test_a_filters_images_are_those_of_its_largest_activations_with_the_masks_it
     assert told["filters"]["top"][0] == []
 
 
-def test_what_an_image_is_said_to_show_is_annotated_in_it(made):
+def test_the_concept_that_an_image_is_said_to_show_is_annotated_in_it(made):
     found, told, _ = made
     truth = annotated(found.probe).any((2, 3))
     for k, entries in enumerate(told["filters"]["top"]):
@@ -101,7 +101,7 @@ def test_lists_of_ious_are_those_of_slow_loops(made):
         for split in ("train", "val"):
             held = (probe.split == split) & truth[:, c].any((1, 2))
             iou[split] = oracles.single_filter_set_iou(dense[held], layer.thresholds, truth[held, c], True)
-        listed = told["concepts"]["outline"][c]
+        listed = told["concepts"]["segmentation"][c]
         assert [row[1] for row in listed] == sorted((row[1] for row in listed), reverse=True) and listed
         for k, train, value in listed:
             assert (train, value) == pytest.approx((iou["train"][k], iou["val"][k]), rel=5e-3, abs=1e-9)
@@ -109,7 +109,7 @@ def test_lists_of_ious_are_those_of_slow_loops(made):
         assert told["concepts"]["val"][c] == (val & truth[:, c].any((1, 2))).sum()
 
 
-def test_a_concept_and_a_filter_tell_of_each_other_the_same_iou(made):
+def test_a_concept_and_a_filter_list_the_same_iou_for_each_other(made):
     _, told, _ = made
     of_concepts = {(k, c): iou for c, rows in enumerate(told["concepts"]["best"]) for k, iou in rows}
     of_filters = {(k, c): iou for k, rows in enumerate(told["filters"]["serves"]) for c, iou, _ in rows}
@@ -228,7 +228,7 @@ def test_a_hostile_name_stays_text(made):
     found = Tags(text)
     tags = [tag for tag, _ in found.opened]
     assert tags.count("script") == 3 and "img" not in tags and HOSTILE not in text and "<!--" not in text
-    kept = re.search(r'id="told">(.*?)</script>', text, re.DOTALL)
+    kept = re.search(r'id="contents">(.*?)</script>', text, re.DOTALL)
     assert kept and json.loads(kept[1])["concepts"]["name"] == told["concepts"]["name"]
 
 
@@ -257,7 +257,7 @@ def test_two_reports_of_one_layer_are_the_same_bytes(made, tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["one.html", "two.html"]
 
 
-def test_a_probe_set_without_any_outline_is_reported_too(tmp_path):
+def test_a_probe_set_without_any_mask_is_reported_too(tmp_path):
     rng = np.random.default_rng(0)
     whole = ({"scene": [8 + i % 2]} for i in range(40))
     drawn = (
@@ -267,7 +267,7 @@ def test_a_probe_set_without_any_outline_is_reported_too(tmp_path):
     write(tmp_path / "probe", drawn, NAMES)
     probe, store = load_probe(str(tmp_path / "probe")), Store(str(tmp_path / "store"))
     file = report.write(tmp_path / "page.html", network(), LAYER, probe, tau=TAU, epochs=2, device="cpu", store=store)
-    kept = json.loads(re.search(r'id="told">(.*?)</script>', file.read_text(), re.DOTALL)[1])
+    kept = json.loads(re.search(r'id="contents">(.*?)</script>', file.read_text(), re.DOTALL)[1])
     assert list(kept["weights"]) == ["classification"] and kept["deciles"] == {}
     assert kept["concepts"]["combined"] == [None, None]
 

@@ -72,7 +72,7 @@ def test_without_noise_enough_is_the_peak_and_nearly_a_fraction_of_it():
     assert found.loc["part", "fall"] == pytest.approx(0.1) and found.loc["color", "fall"] == 0
 
 
-def test_with_noise_a_smaller_number_that_cannot_be_told_from_the_peak_is_enough():
+def test_with_noise_a_smaller_number_that_is_indistinguishable_from_the_peak_is_enough():
     scores = runs({"part": [[0.10, 0.39, 0.40, 0.30]]})
     found = enough(scores, noise=0.02).loc["part"]
     assert (found["no_loss"], found["peak"]) == (2, 4)

@@ -1,4 +1,4 @@
-"""Damage on disk is found, said, set aside and mended: never another number, never an error that stays."""
+"""Damage on disk is found, reported, set aside and repaired: never another number, never an error that stays."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from measured import probe_in
 
-from n2vlib import sealed
+from n2vlib.files import sealed
 from n2vlib.probe import load_probe
 from n2vlib.store import Store, in_chunks, load_array, read_part, save_arrays, save_part
 
@@ -46,13 +46,13 @@ DAMAGE = {
 
 @pytest.mark.parametrize("file", ["values.npy", "record.json"])
 @pytest.mark.parametrize("what", DAMAGE)
-def test_a_damaged_entry_is_said_set_aside_and_made_anew(what, file, tmp_path, capsys):
+def test_a_damaged_entry_is_reported_set_aside_and_made_again(what, file, tmp_path, capsys):
     store = Store(str(tmp_path))
     path = made(store) / file
     before = path.stat()
     DAMAGE[what](path)
     if path.is_file():
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # no time tells of it
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # no time shows it
     folder = made(store)
     np.testing.assert_array_equal(load_array(folder, "values"), EXPECTED + ord("a"))
     assert "damaged on disk" in capsys.readouterr().out and folder.with_name(f"{folder.name}.damaged").is_dir()
@@ -106,6 +106,18 @@ def test_a_damaged_part_of_an_interrupted_run_is_computed_again(harm, tmp_path):
     done.append(True)
     in_chunks(tmp_path, range(4), square, "squares", size=1)
     assert load_array(tmp_path, "square")[::50].tolist() == [0, 1, 4, 9]
+
+
+def test_what_a_killed_run_had_half_written_is_not_in_the_entry(tmp_path):
+    def killed(folder: Path) -> None:
+        (folder / ".other.npy.01234567.partial").mkdir()
+        (folder / ".other.npy.01234567.partial" / "lock").touch()
+        raise KeyboardInterrupt
+
+    store = Store(str(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        store.entry("kind", {"name": "a"}, [], killed)
+    assert {path.name for path in made(store).iterdir()} == {"values.npy", "record.json"}
 
 
 def test_a_part_keeps_what_it_was_given(tmp_path):

@@ -8,13 +8,15 @@ import pytest
 from measured import activations, annotated, measure
 from scipy import stats
 
-from n2vlib import charts, look
-from n2vlib.alignment import Alignment
-from n2vlib.analysis import correlation, individual, maximal, sharing, uncertainty
+from n2vlib import charts
+from n2vlib.analysis import correlation, per_image, sharing, top_images, uncertainty
+from n2vlib.display import style
 from n2vlib.errors import BadInput
-from n2vlib.iou import individual_iou, predicted_mask, single_filter_mask
+from n2vlib.masks.iou import individual_iou, predicted_mask, single_filter_mask
 from n2vlib.methods import classification, segmentation, single_filter
+from n2vlib.methods.alignment import Alignment
 from n2vlib.probe.occurrences import presence
+from n2vlib.vocabulary import METHODS, OUTCOMES
 
 RNG = np.random.default_rng(5)
 
@@ -71,7 +73,7 @@ def test_a_summary_of_two_layers_counts_each_by_itself():
     assert found.loc["conv1", "never_at_random"] == pytest.approx((5 / 6) ** 3)
 
 
-def test_by_lot_the_bins_are_those_of_the_binomial_distribution():
+def test_at_random_the_bins_are_those_of_the_binomial_distribution():
     concepts, filters = 90, 30
     found = sharing.if_at_random(chosen(RNG.integers(0, filters, concepts).tolist(), filters), draws=4000)
     law = stats.binom(concepts, 1 / filters)
@@ -81,7 +83,7 @@ def test_by_lot_the_bins_are_those_of_the_binomial_distribution():
     assert (common["low"] <= common["share"]).all() and (common["share"] <= common["high"]).all()
 
 
-def test_busy_filters_are_those_at_or_above_the_cut():
+def test_busy_filters_are_those_at_or_above_the_threshold():
     served = sharing.concepts_served(chosen([0] * 3 + [1] * 2 + [2], n_filters=4))
     assert sharing.busy(served, {"segmentation": 2})["share"].item() == 0.5
     assert sharing.busy(served, {"segmentation": 2.5})["share"].item() == 0.25
@@ -162,7 +164,7 @@ def test_where_one_side_does_not_vary_there_is_no_correlation():
 
 def test_corrections_are_those_of_the_textbook():
     p = np.array([0.0001, 0.0008, 0.0035, 0.0041, 0.02, 0.5, np.nan])
-    found = correlation.significant(pd.DataFrame({"r": 0.1, "p": p}), level=0.01)
+    found = correlation.significant(pd.DataFrame({"r": 0.1, "p": p}), alpha=0.01)
     known = np.sort(p[:6])
     largest = max(i for i, value in enumerate(known, 1) if value <= 0.01 * i / 6)  # Benjamini and Hochberg, step up
     assert found["Benjamini-Hochberg"].sum() == largest
@@ -196,10 +198,10 @@ def test_both_contributions_by_hand(measured):
 def test_silence_of_a_filter_is_an_empty_map_and_of_a_combination_an_empty_mask(measured):
     probe, layer, alone, together = measured
     fires = (activations(probe, "1") > layer.thresholds[:, None, None]).any(axis=(2, 3))
-    single = individual.with_silence(alone, layer)
+    single = per_image.with_silence(alone, layer)
     filters = alone.scores.query("split == 'val'").set_index("concept")["filter"]
     assert [not fires[r.image, filters[r.concept]] for r in single.itertuples()] == single["silent"].tolist()
-    for row in individual.with_silence(together, layer).itertuples():
+    for row in per_image.with_silence(together, layer).itertuples():
         w = together.weights.loc[row.concept].to_numpy()
         mask = predicted_mask(layer.fired_in(row.image), w, probe.label_size, align_corners=True)
         assert row.silent == (not mask.any())
@@ -208,9 +210,9 @@ def test_silence_of_a_filter_is_an_empty_map_and_of_a_combination_an_empty_mask(
 
 def test_the_summary_of_individual_iou_by_hand(measured):
     probe, layer, alone, _ = measured
-    pairs = individual.with_silence(alone, layer)
+    pairs = per_image.with_silence(alone, layer)
     truth, numbers = annotated(probe), list(probe.concepts.index)
-    for row in individual.summary(pairs, ["concept"]).itertuples():
+    for row in per_image.summary(pairs, ["concept"]).itertuples():
         mine, values = pairs[pairs["concept"] == row.concept], []
         for pair in mine.itertuples():
             k = int(alone.weights.loc[row.concept].argmax())
@@ -225,8 +227,8 @@ def test_the_summary_of_individual_iou_by_hand(measured):
 
 def test_a_share_and_its_interval_when_images_are_drawn_again(measured):
     probe, layer, alone, _ = measured
-    pairs = individual.with_silence(alone, layer)
-    found = individual.shares(pairs, "silent", ["category"], probe, draws=50, seed=3)
+    pairs = per_image.with_silence(alone, layer)
+    found = per_image.shares(pairs, "silent", ["category"], probe, draws=50, seed=3)
     times = uncertainty.image_draws(probe, "val", 50, 3)
     for row in found.itertuples():
         mine = pairs[pairs["category"] == row.category]
@@ -242,9 +244,9 @@ def by_hand(values: list[float], silent: list[bool] | None = None) -> pd.DataFra
 
 
 def test_bins_of_individual_iou_keep_the_zeros_apart():
-    bins = individual.in_bins(by_hand([0, 0, 0, 0.05, 0.051, 0.3, 1.0], [True, False, True] + [False] * 4), ["concept"])
+    bins = per_image.in_bins(by_hand([0, 0, 0, 0.05, 0.051, 0.3, 1.0], [True, False, True] + [False] * 4), ["concept"])
     told = {(row.low, row.high, row.outcome): row.images for row in bins.itertuples()}
-    hit, missed, silent = look.OUTCOMES
+    hit, missed, silent = OUTCOMES
     zeros = {(0, 0, silent): 2, (0, 0, missed): 1}
     assert told == zeros | {(0, 0.05, hit): 1, (0.05, 0.1, hit): 1, (0.25, 0.3, hit): 1, (0.95, 1, hit): 1}
     assert bins["share"].sum() == pytest.approx(1)
@@ -252,15 +254,15 @@ def test_bins_of_individual_iou_keep_the_zeros_apart():
 
 def test_deciles_are_values_of_the_non_zero_part_and_the_last_is_the_largest():
     values = RNG.permutation(np.concatenate([np.zeros(30), np.arange(1, 24) / 25]))
-    found = individual.at_deciles(by_hand(values.tolist()))
+    found = per_image.at_deciles(by_hand(values.tolist()))
     assert list(found["decile"]) == pytest.approx(np.arange(1, 11) / 10)
     expected = np.quantile(values[values > 0], np.arange(1, 11) / 10, method="inverted_cdf")
     assert (
         list(found["individual_iou"]) == pytest.approx(expected.tolist())
         and found["individual_iou"].iloc[-1] == 23 / 25
     )
-    assert individual.at_deciles(by_hand([0.0, 0.0])).empty
-    assert set(individual.at_deciles(by_hand([0.0, 0.4]))["individual_iou"]) == {0.4}
+    assert per_image.at_deciles(by_hand([0.0, 0.0])).empty
+    assert set(per_image.at_deciles(by_hand([0.0, 0.4]))["individual_iou"]) == {0.4}
 
 
 def test_the_two_concepts_looked_at_are_the_best_and_the_most_ordinary_of_those_with_enough_images():
@@ -271,19 +273,19 @@ def test_the_two_concepts_looked_at_are_the_best_and_the_most_ordinary_of_those_
 
     made = [rows(1, "object", 12, 14, 5), rows(2, "object", 11, 40, 9), rows(3, "object", 20, 80, 6)]
     made += [rows(4, "object", 9, 10, 99), rows(5, "color", 30, 30, 99)]  # too few images; another category
-    pairs = pd.concat([each.assign(method=m) for each in made for m in look.METHODS])
+    pairs = pd.concat([each.assign(method=m) for each in made for m in METHODS])
     overall = (12 + 11 + 20 + 9 + 30) / (14 + 40 + 80 + 10 + 30)
     nearest = min([(1, 12 / 14), (3, 20 / 80)], key=lambda pair: abs(pair[1] - overall))[0]
-    assert individual.two_concepts(pairs) == [2, nearest]
-    assert individual.two_concepts(pairs, least=25) == [5, 3]  # no two will do: those that overlap most
-    assert individual.two_concepts(pairs[pairs["concept"] == 4]) == [4]
+    assert per_image.two_concepts(pairs) == [2, nearest]
+    assert per_image.two_concepts(pairs, least=25) == [5, 3]  # no two will do: those that overlap most
+    assert per_image.two_concepts(pairs[pairs["concept"] == 4]) == [4]
 
 
 def test_the_masks_shown_are_those_that_are_scored(measured):
     probe, layer, alone, together = measured
     for found in (alone, together):
         for (concept, image), pair in found.pairs.groupby(["concept", "image"]):
-            mask = individual.masks(found, layer, probe, int(concept), [int(image)])[0]
+            mask = per_image.masks(found, layer, probe, int(concept), [int(image)])[0]
             assert mask.sum() == pair["predicted"].item()
             assert (mask & probe.annotated(int(concept), int(image))).sum() == pair["intersection"].item()
 
@@ -291,7 +293,7 @@ def test_the_masks_shown_are_those_that_are_scored(measured):
 def test_top_images_are_those_with_the_largest_activation(measured):
     probe, layer, *_ = measured
     acts = activations(probe, "1").max(axis=(2, 3))
-    found = maximal.top_images(layer, [3, 0], 4)
+    found = top_images.top_images(layer, [3, 0], 4)
     assert list(found["filter"]) == [3] * 4 + [0] * 4 and list(found["rank"]) == [1, 2, 3, 4] * 2
     for k, rows in found.groupby("filter"):
         assert list(rows["image"]) == list(np.argsort(-acts[:, k], kind="stable")[:4])
@@ -302,7 +304,7 @@ def test_the_strength_of_an_image_is_its_largest_activation_or_largest_sum(measu
     probe, layer, alone, together = measured
     images = np.flatnonzero(probe.split == "val")
     acts = activations(probe, "1")
-    single, combined = (maximal.strengths(found, layer, images) for found in (alone, together))
+    single, combined = (top_images.strengths(found, layer, images) for found in (alone, together))
     for c in together.weights.index:
         w, k = together.weights.loc[c].to_numpy(), int(alone.weights.loc[c].argmax())
         assert single[c].tolist() == pytest.approx([acts[i, k].max() for i in images], abs=1e-5)
@@ -313,13 +315,13 @@ def test_the_strength_of_an_image_is_its_largest_activation_or_largest_sum(measu
 def test_coherence_is_the_share_of_the_strongest_images_that_hold_the_concept(measured):
     probe, layer, alone, _ = measured
     images = np.flatnonzero(probe.split == "val")
-    strength, holds = maximal.strengths(alone, layer, images), presence(probe)
-    found = maximal.coherence(strength, holds, 3)
+    strength, holds = top_images.strengths(alone, layer, images), presence(probe)
+    found = top_images.coherence(strength, holds, 3)
     for c in strength:
         three = sorted(images, key=lambda i, c=c: (-strength.loc[i, c], i))[:3]
         assert found[c] == pytest.approx(np.mean([bool((probe.images_with(int(c)) == i).any()) for i in three]))
     with pytest.raises(BadInput, match="count"):
-        maximal.coherence(strength, holds, len(images) + 1)
+        top_images.coherence(strength, holds, len(images) + 1)
 
 
 def test_concepts_without_validation_images_have_no_part_in_the_shares(measured):
@@ -327,7 +329,7 @@ def test_concepts_without_validation_images_have_no_part_in_the_shares(measured)
     scores = alone.scores.copy()
     gone = scores["concept"].iloc[0]
     scores.loc[(scores["concept"] == gone) & (scores["split"] == "val"), "images"] = 0
-    fewer = Alignment(scores, alone.weights, alone.bias, alone.pairs, alone.record)
+    fewer = Alignment(scores, alone.weights, alone.bias, alone.pairs, alone.settings)
     assert set(sharing.strongest_filters(alone)["concept"]) - set(sharing.strongest_filters(fewer)["concept"]) == {gone}
 
 
@@ -335,7 +337,7 @@ def every_chart() -> dict[str, charts.Chart]:
     both = pd.concat([chosen([0] * 7 + [1]), chosen([1, 1, 2], task="classification")])
     shares = sharing.in_bins(sharing.concepts_served(both))
     pairs = pd.concat([by_hand([0, 0, 0.31, 0.62], [True, False, False, False]).assign(panel=p) for p in "ab"])
-    bins = individual.in_bins(pairs, ["panel"]).assign(mean=0.4567891)
+    bins = per_image.in_bins(pairs, ["panel"]).assign(mean=0.4567891)
     points = pd.DataFrame({"filter": range(8), "set_iou": np.linspace(0, 0.7, 8) ** 2, "weight": np.linspace(-1, 3, 8)})
     points = pd.concat([points.assign(panel=p, category="object", best=points["filter"] == 7) for p in "ab"])
     lines = pd.DataFrame({"layer": ["conv1", "conv2"] * 2, "series": ["all"] * 2 + ["chance"] * 2, "share": 1 / 3})
@@ -355,8 +357,8 @@ CHARTS = every_chart()
 def test_a_chart_of_filters_is_drawn_and_says_what_it_shows(name, capfd):
     bundle = CHARTS[name]._repr_mimebundle_()
     shown = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert shown["text/plain"].startswith("<chart: t") and shown[look.MIME]["title"]["text"] == ["t"]
-    rows = [row for data in shown[look.MIME]["datasets"].values() for row in data]
+    assert shown["text/plain"].startswith("<chart: t") and shown[style.MIME]["title"]["text"] == ["t"]
+    rows = [row for data in shown[style.MIME]["datasets"].values() for row in data]
     floats = [value for row in rows for value in row.values() if isinstance(value, float)]
     assert floats and all(x == float(f"{x:.4g}") for x in floats)
     assert capfd.readouterr() == ("", "")

@@ -64,7 +64,7 @@ def test_cosines_of_the_tree_are_shared_ancestors_over_the_root_of_the_lengths()
         assert made.loc[i] @ made.loc[j] == pytest.approx(slow)
 
 
-def test_the_tree_is_silent_about_names_it_does_not_have():
+def test_names_that_the_tree_does_not_have_are_left_out():
     assert list(drawn.hypernyms(WORDS).index) == [2, 3, 5, 7, 8] == list(drawn.groups(WORDS).index)
     assert drawn.groups(WORDS)[2] == "pet"
     assert drawn.hypernyms(WORDS.loc[[11]]).empty
@@ -162,7 +162,7 @@ class Fake:
         return self.lemmas.get(lemma, [])
 
 
-def test_a_wordnet_vector_marks_the_first_synset_and_everything_above_it():
+def test_a_wordnet_vector_is_of_the_first_synset_and_everything_above_it():
     made = wordnet.hypernyms(WORDS, "nowhere", Fake())
     assert list(made.index) == [2, 3, 5, 7], "kitchen and gizmo are unknown, waffled is taken out"
     lines = {number: set(made.columns[made.loc[number] > 0]) for number in made.index}
@@ -212,7 +212,7 @@ def test_nltk_reads_a_small_wordnet_in_the_real_format(tmp_path):
     assert list(made.index) == [2, 3]
     assert set(made.columns[made.loc[2] > 0]) == {"dog.n.01", "animal.n.01", "pet.n.01", "entity.n.01"}
     assert cosines(made)[2, 3] == pytest.approx(2 / np.sqrt(4 * 3))
-    gc.collect()  # nltk leaves its files to the collector: it complains here, not in a later test
+    gc.collect()  # nltk leaves its files to the garbage collector, which complains here, not in a later test
 
 
 def test_a_folder_without_wordnet_says_how_to_get_one(tmp_path):
@@ -335,7 +335,7 @@ def test_a_vector_that_is_not_finite_is_refused_by_its_word(tmp_path, number, bi
         if message:
             with pytest.raises(BadInput, match=f"WORD2VEC: .*vectors: {message}"):
                 word2vec.vectors(WORDS, tmp_path / "vectors")
-        else:  # nobody looks at that word
+        else:  # that word is not used
             assert list(word2vec.vectors(WORDS, tmp_path / "vectors").index) == [2, 5, 7]
 
 

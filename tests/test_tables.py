@@ -114,7 +114,7 @@ def test_a_filter_is_one_detector_and_a_concept_one_unique_detector():
         (0, 3, 0.20), (0, 4, 0.30),  # counts for cat alone
         (1, 4, 0.10),                # a second detector of cat
         (2, 1, 0.05),                # red
-        (3, 2, 0.04),                # not above the cut
+        (3, 2, 0.04),                # not above the threshold
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["filter", "concept", "dissection_iou"]).assign(layer="conv5")
     table = table.assign(

@@ -8,10 +8,11 @@ import pytest
 import torch
 from measured import annotated, measure
 
-from n2vlib.alignment import largest_weights
+from n2vlib.device import choose_device
 from n2vlib.errors import BadInput
 from n2vlib.kernels import training
 from n2vlib.methods import classification, segmentation
+from n2vlib.methods.alignment import largest_weights
 from n2vlib.methods.segmentation import Options
 
 
@@ -49,7 +50,7 @@ def test_segmentation_weights_equal_autograd_after_30_epochs(world, loss, preset
         np.testing.assert_allclose(found.weights.loc[probe.concept(name)], expected, atol=2e-6)
 
 
-def test_a_subset_learns_anew_with_the_filters_of_largest_weight_and_leaves_the_others_at_zero(world):
+def test_a_subset_learns_again_with_the_filters_of_largest_weight_and_leaves_the_others_at_zero(world):
     probe, layers = world
     full = segmentation.align(layers["1"], probe).weights
     found = segmentation.align(layers["1"], probe, n_filters=2)
@@ -104,11 +105,12 @@ def test_labels_of_whole_images_are_left_out_of_segmentation(world):
     assert "town-s" not in names and {"cat", "head", "fur", "red-c"} <= names
 
 
-def test_the_torch_kernel_trains_to_the_same_weights(world):
+def test_the_torch_kernel_trains_to_the_same_weights(world, monkeypatch):
     probe, layers = world
     here = segmentation.align(layers["3"], probe, epochs=5)
-    # The torch path is chosen by the device; on a machine without one it runs on the CPU.
-    there = segmentation.align(replace(layers["3"], device="cuda", fingerprint="torch"), probe, epochs=5)
+    monkeypatch.setattr(segmentation, "counts_on", lambda device: True)  # without a GPU, torch computes on the CPU
+    on_torch = replace(layers["3"], device=choose_device("auto"), fingerprint="torch")
+    there = segmentation.align(on_torch, probe, epochs=5)
     np.testing.assert_allclose(here.weights, there.weights, atol=1e-6)
     np.testing.assert_allclose(here.scores["set_iou"], there.scores["set_iou"], atol=1e-3)
 
@@ -147,14 +149,14 @@ def test_classification_weights_equal_autograd(world, n_filters):
 def test_learning_starts_from_uniform_weights_within_one_over_the_root_of_the_filters(world):
     _, layers = world
     layer = layers["1"]
-    outlines = [segmentation.start(layer, 0, c, Options())[0] for c in range(400)]
+    segmenting = [segmentation.start(layer, 0, c, Options())[0] for c in range(400)]
     nothing = np.zeros(4, np.bool_)
-    told = [classification.start(layer, nothing, nothing, c, classification.Options()) for c in range(400)]
-    for drawn in (np.array(outlines), np.array([one[0] for one in told])):
+    classifying = [classification.start(layer, nothing, nothing, c, classification.Options()) for c in range(400)]
+    for drawn in (np.array(segmenting), np.array([one[0] for one in classifying])):
         ends = drawn * np.sqrt(layer.n_filters)
         assert np.abs(ends).max() <= 1 and np.abs(ends).max() > 0.99 and abs(ends.mean()) < 0.05
         assert ends.std() == pytest.approx(1 / np.sqrt(3), rel=0.05)
-    biases = np.array([one[1] for one in told])
+    biases = np.array([one[1] for one in classifying])
     assert 0 <= biases.min() < 0.02 and 0.98 < biases.max() < 1
 
 

@@ -7,7 +7,7 @@ from measured import annotated, measure
 
 from n2vlib import tables
 from n2vlib.analysis import uncertainty
-from n2vlib.iou import single_filter_mask
+from n2vlib.masks.iou import single_filter_mask
 from n2vlib.methods import classification, segmentation, single_filter
 
 
@@ -70,7 +70,7 @@ def test_all_alignments_see_the_same_draws(world, found):
 
 def test_intervals_hold_the_middle_of_the_draws_and_leave_out_missing_ones():
     draws = pd.DataFrame({"a": np.arange(101.0), "b": [np.nan] * 100 + [7.0]})
-    assert uncertainty.interval(draws, level=0.9).loc["a"].tolist() == pytest.approx([5, 95])
+    assert uncertainty.interval(draws, confidence=0.9).loc["a"].tolist() == pytest.approx([5, 95])
     assert uncertainty.interval(draws).loc["b"].tolist() == [7, 7]
 
 
@@ -101,4 +101,4 @@ def test_a_filter_that_is_best_in_every_group_of_images_is_best_in_every_draw(wo
 
 
 def test_an_interval_around_keeps_the_spread_of_the_draws_and_leaves_their_bias():
-    assert uncertainty.around(10.0, np.arange(101.0), level=0.8) == pytest.approx((10 - 40, 10 + 40))
+    assert uncertainty.around(10.0, np.arange(101.0), confidence=0.8) == pytest.approx((10 - 40, 10 + 40))

@@ -1,4 +1,4 @@
-"""Files that users bring: a pipe, values without end, bytes that are no text. One line each, and none hangs."""
+"""Users' files: a pipe, endless values, bytes that are no text. Each is an error of one line, and none hangs."""
 
 import os
 import re
@@ -9,13 +9,14 @@ import pytest
 from handmade import build
 from patience import within
 
-from n2vlib import released_units, userfiles
+from n2vlib import released_units
 from n2vlib.analysis import rating
 from n2vlib.errors import BadInput
+from n2vlib.files import userfiles
+from n2vlib.files.userfiles import yaml_mapping
 from n2vlib.probe import load_probe
 from n2vlib.probe.check import check
 from n2vlib.spaces import word2vec, wordnet
-from n2vlib.userfiles import yaml_mapping
 
 CONCEPTS = pd.DataFrame({"name": ["dog"]}, index=[1])
 

@@ -1,4 +1,4 @@
-"""Facts about weight files: which fit and how, what torchvision sets beside weights, and what is refused."""
+"""Facts about weight files: which fit and how, what torchvision sets with weights, and what is refused."""
 
 import os
 import re
@@ -20,10 +20,10 @@ from torch.optim.swa_utils import AveragedModel
 from torchvision.models import get_model, get_model_weights
 from torchvision.models._api import WeightsEnum
 
-from n2vlib import factories, weights
 from n2vlib.errors import BadInput
-from n2vlib.factories import _of_transforms, from_torchvision
-from n2vlib.networks import Network, load_network
+from n2vlib.networks import factories, weights
+from n2vlib.networks.factories import _of_transforms, from_torchvision
+from n2vlib.networks.load import Network, load_network
 from n2vlib.zoo import shipped
 
 SHOWN = {"size": 32, "mean": 0.5, "std": 0.25}
@@ -119,7 +119,7 @@ def test_files_as_people_have_them_fill_the_network_in_full(name: str, tmp_path:
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
-    """What is measured of a network that runs in parallel: itself."""
+    """The network that is measured for one that runs in parallel: itself."""
     return module.module if isinstance(module, nn.DataParallel) else module
 
 
@@ -145,7 +145,7 @@ def test_a_tied_tensor_has_one_name_in_the_file_and_both_in_the_network(tmp_path
     assert same(found, module) and found.get_parameter("c.weight") is found.get_parameter("b.weight")
 
 
-def test_what_lies_beside_the_network_in_a_file_is_said(tmp_path: Path):
+def test_what_lies_beside_the_network_in_a_file_is_reported(tmp_path: Path):
     torch.save(FILES["Lightning, with a loss"], tmp_path / "file.ckpt")
     assert read(Net, tmp_path / "file.ckpt").weights == f"{tmp_path}/file.ckpt, without loss.weight beside the network"
     torch.save(FILES["averaged"], tmp_path / "file.ckpt")
@@ -249,7 +249,7 @@ def test_a_file_gives_what_torchvisions_own_builder_gives(
     aloud = [str(one.message) for one in said if str(one.message).startswith("WEIGHTS")]
     special = {"inception_v3": "transform_input", "googlenet": "transform_input", "fasterrcnn_resnet50_fpn": "eps=0"}
     assert bool(aloud) == (name in special) and special.get(name, "") in "".join(aloud)
-    assert all("NETWORK is a function of yours" in line for line in aloud)
+    assert all("set NETWORK to a function" in line for line in aloud)
     assert found.preprocessing == _of_transforms(get_model_weights(name)[member])
     part = "backbone" if name.startswith("fasterrcnn") else ""
     images = torch.randn(1, 3, 96, 96)
@@ -292,7 +292,7 @@ def test_a_transformers_image_size_is_the_files_and_its_preprocessing_that_sizes
     assert factories._of_file(other, None, members) == wanted
 
 
-def test_weights_that_differ_in_preprocessing_are_told_apart_by_the_published_file_alone(
+def test_weights_that_differ_in_preprocessing_are_distinguished_by_the_published_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_drawing: None
 ):
     torch.save(get_model("efficientnet_b1", weights=None).state_dict(), tmp_path / "file.pth")
@@ -301,13 +301,13 @@ def test_weights_that_differ_in_preprocessing_are_told_apart_by_the_published_fi
     for member, interpolation in (("IMAGENET1K_V1", "bicubic"), ("IMAGENET1K_V2", "bilinear")):
         wanted = get_model_weights("efficientnet_b1")[member]
         start = re.search(r"-([0-9a-f]{8})", wanted.url)
-        monkeypatch.setattr("n2vlib.factories.hashlib.file_digest", lambda *_, s=start: Digest(s[1]))  # pyright: ignore
+        monkeypatch.setattr("n2vlib.networks.factories.hashlib.file_digest", lambda *_, s=start: Digest(s[1]))  # pyright: ignore
         shown = from_torchvision("efficientnet_b1", path, 0, []).preprocessing
         assert shown == _of_transforms(wanted) and shown.interpolation == interpolation  # pyright: ignore
 
 
 class Digest(str):
-    """A sha256 that starts as we like."""
+    """A sha256 that starts as the test needs."""
 
     def hexdigest(self) -> str:
         return self + "0" * 56
@@ -356,7 +356,7 @@ class Hostile:
 
 @pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("function", [shutil.rmtree, Path.touch, os.remove])
-def test_objects_beside_the_weights_are_stood_for_or_refused_and_never_made(
+def test_objects_beside_the_weights_are_replaced_or_refused_and_never_made(
     function: Callable, legacy: bool, tmp_path: Path
 ):
     (tmp_path / "kept").mkdir()
@@ -396,7 +396,7 @@ def test_a_whole_network_a_folder_and_a_name_too_long_are_one_line(tmp_path: Pat
 
 
 def test_a_zoo_file_under_another_networks_name_is_refused(tmp_path: Path):
-    for kinds, message in (((".safetensors", ".json"), "record of 'small-alexnet-objects'"), ((".json",), "record of")):
+    for kinds, message in (((".safetensors", ".json"), "card of 'small-alexnet-objects'"), ((".json",), "card of")):
         for kind in (".safetensors", ".json"):
             source = "small-alexnet-objects" if kind in kinds else "small-alexnet-scenes"
             (tmp_path / f"small-alexnet-scenes{kind}").write_bytes((shipped.FOLDER / f"{source}{kind}").read_bytes())

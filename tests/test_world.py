@@ -80,7 +80,7 @@ def test_parts_lie_on_objects_that_have_them():
     assert len(shared) >= 10 and {p for _, p in has} - {0} == set(PART.values())
 
 
-def test_things_are_seen_inside_the_boxes_recorded_for_them():
+def test_things_are_visible_inside_their_boxes():
     standing = {thing.number for thing in THINGS.values()}
     for drawn in scenes()[:100]:
         for number in drawn.objects & standing:
@@ -100,7 +100,7 @@ def test_most_objects_and_parts_are_in_under_a_tenth_of_the_images():
         assert (counts < 0.1 * N).mean() > 0.55
 
 
-def test_pixels_of_a_color_look_like_it_in_daylight():
+def test_pixels_of_a_color_have_it_in_daylight():
     """Labels come from paint: under neutral light a red pixel is redder than it is blue, and so on."""
     sums: dict[str, list[np.ndarray]] = {}
     names = {n: name for n, name, c in CONCEPTS if c == "color"}

@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from sklearn.metrics import average_precision_score, balanced_accuracy_score
 from torch import nn
 
 from n2vlib import zoo
-from n2vlib.activations import read_layers
+from n2vlib.activations.layer import read_layers
+from n2vlib.device import choose_device
 from n2vlib.errors import BadInput
 from n2vlib.methods import dissection
-from n2vlib.networks import Network, load_network, random_twin
+from n2vlib.networks.hooks import run_layers
+from n2vlib.networks.load import Network, load_network, randomly_initialised
 from n2vlib.probe import load_probe
-from n2vlib.record import run_layers
 from n2vlib.store import Store
-from n2vlib.zoo import data, measures, shipped, training
+from n2vlib.zoo import data, shipped, training
 from n2vlib.zoo.architectures import ARCHITECTURES, SmallAlexNet, folded_state
+from n2vlib.zoo.random_init import random_state
 from n2vlib.zoo.recipes import PREPROCESSING, RECIPES, Recipe
-from n2vlib.zoo.twins import random_state
 
 CONCEPTS = [
     (1, "red", "color"),
@@ -81,20 +81,20 @@ def held_out() -> data.Drawn:
 
 
 @pytest.mark.parametrize("row, file", FILES, ids=[file for _, file in FILES])
-def test_a_shipped_network_is_small_verified_and_recorded_with_its_accuracy(row: Recipe, file: str):
+def test_a_shipped_network_is_small_verified_and_has_its_accuracy_on_its_card(row: Recipe, file: str):
     assert (shipped.FOLDER / f"{file}.safetensors").stat().st_size < 3_000_000
-    record = zoo.record(file)
-    assert record["name"] == file
-    assert {"recipe", "data", "accuracy", "sha256", "seconds", "device"} <= set(record)
-    assert record["recipe"]["seed"] == row.seed
+    card = zoo.card(file)
+    assert card["name"] == file
+    assert {"recipe", "data", "accuracy", "sha256", "seconds", "device"} <= set(card)
+    assert card["recipe"]["seed"] == row.seed
     module, preprocessing = zoo.load(file)
-    assert sum(p.numel() for p in module.parameters()) == record["weights"]
+    assert sum(p.numel() for p in module.parameters()) == card["weights"]
     assert preprocessing.size == (112, 112)
     assert not any(isinstance(part, nn.BatchNorm2d) for part in module.modules())
 
 
-def test_small_alexnet_tells_scenes_of_the_world_it_has_not_seen():
-    assert zoo.record("small-alexnet")["accuracy"]["scene_accuracy"] >= 0.85
+def test_small_alexnet_predicts_scenes_of_the_world_it_has_not_seen():
+    assert zoo.card("small-alexnet")["accuracy"]["scene_accuracy"] >= 0.85
 
 
 def test_all_shipped_files_are_those_of_recipes_with_a_task_and_fit_in_30_mb():
@@ -105,13 +105,13 @@ def test_all_shipped_files_are_those_of_recipes_with_a_task_and_fit_in_30_mb():
 
 @pytest.mark.parametrize("row", [row for row in TRAINED if row.snapshots], ids=lambda row: row.name)
 def test_snapshots_are_in_the_order_of_training_and_their_network_is_the_last(row: Recipe):
-    steps = [zoo.record(file)["steps"] for file in row.files]
+    steps = [zoo.card(file)["steps"] for file in row.files]
     assert steps == [*row.snapshots, row.epochs * (row.images // row.batch)] and steps == sorted(steps)
 
 
 def test_the_first_networks_file_and_class_are_what_stored_measurements_were_made_with():
     """The weights' file and the text of the class are in the network's fingerprint: a change is a new network."""
-    assert zoo.record("small-alexnet")["sha256"] == SHIPPED_FILE
+    assert zoo.card("small-alexnet")["sha256"] == SHIPPED_FILE
     assert hashlib.sha256((shipped.FOLDER / "small-alexnet.safetensors").read_bytes()).hexdigest() == SHIPPED_FILE
     assert hashlib.sha256(inspect.getsource(SmallAlexNet).encode()).hexdigest() == SHIPPED_CLASS
 
@@ -128,7 +128,7 @@ LAST |= {"small-resnet-captions": "conv4_x"}
 
 @pytest.mark.parametrize("architecture", list(ARCHITECTURES))
 def test_layers_of_the_zoo_are_named_as_in_the_papers_and_measured_after_the_relu(architecture: str):
-    network = random_twin(untrained(architecture))
+    network = randomly_initialised(untrained(architecture))
     table = network.layers().set_index("alias")
     grids = next(grids for name, grids in GRIDS.items() if architecture.startswith(name))
     assert {alias: table.loc[alias, "shape"][1:] for alias in grids} == {a: (side, side) for a, side in grids.items()}
@@ -142,32 +142,34 @@ def untrained(architecture: str) -> Network:
     return Network(architecture, ARCHITECTURES[architecture](), PREPROCESSING, "as torch initialises")
 
 
-# -- random twins
+# -- randomly initialised networks
 
 
-def twin(seed: int = 0) -> dict[str, torch.Tensor]:
+def random_weights(seed: int = 0) -> dict[str, torch.Tensor]:
     return random_state(shipped.new_state(RECIPES["small-alexnet-random"]), seed)
 
 
-def test_a_random_twin_of_any_network_keeps_its_shape_and_leaves_it_alone():
+def test_a_randomly_initialised_network_of_any_network_keeps_its_shape_and_leaves_it_alone():
     network = load_network("small-alexnet-random")
     before = network.fingerprint
-    other = random_twin(network, seed=3)
+    other = randomly_initialised(network, seed=3)
     assert other.fingerprint != before == load_network("small-alexnet-random").fingerprint
-    assert other.layer("conv5") == network.layer("conv5") and random_twin(network, seed=0).fingerprint == before
+    assert (
+        other.layer("conv5") == network.layer("conv5") and randomly_initialised(network, seed=0).fingerprint == before
+    )
 
 
-def test_a_random_twin_is_drawn_from_its_seed_alone():
+def test_a_randomly_initialised_network_is_drawn_from_its_seed_alone():
     torch.manual_seed(1)
     first = load_network("small-alexnet-random").fingerprint
     torch.manual_seed(2)
     np.random.seed(2)
     assert load_network("small-alexnet-random", seed=9).fingerprint == first
-    assert not torch.equal(twin(seed=1)["features.0.weight"], twin()["features.0.weight"])
+    assert not torch.equal(random_weights(seed=1)["features.0.weight"], random_weights()["features.0.weight"])
 
 
-def test_a_random_twin_has_he_variance_uniform_weights_and_no_bias():
-    state = twin()
+def test_a_randomly_initialised_network_has_he_variance_uniform_weights_and_no_bias():
+    state = random_weights()
     weight = state["features.8.weight"].double()
     fan_in = 128 * 9
     assert weight.var().item() == pytest.approx(2 / fan_in, rel=0.02)
@@ -175,18 +177,18 @@ def test_a_random_twin_has_he_variance_uniform_weights_and_no_bias():
     assert all((values == 0).all() for name, values in state.items() if name.endswith("bias"))
 
 
-def test_the_first_weights_of_a_random_twin_follow_from_the_raw_stream():
+def test_the_first_weights_of_a_randomly_initialised_network_follow_from_the_raw_stream():
     raw = [int(v) for v in np.random.PCG64(0).random_raw(3)]
     bound = (6 / (3 * 7 * 7)) ** 0.5
     slow = [np.float16((2 * ((value >> 11) / 2**53) - 1) * bound) for value in raw]
-    state = twin()
+    state = random_weights()
     assert state["features.0.weight"].flatten()[:3].tolist() == [float(value) for value in slow]
 
 
-def test_a_random_twin_is_not_trained_and_ships_no_file():
+def test_a_randomly_initialised_network_is_not_trained_and_ships_no_file():
     with pytest.raises(BadInput, match="nothing to train"):
         zoo.train("small-alexnet-random")
-    assert zoo.record("small-alexnet-random")["task"] is None
+    assert zoo.card("small-alexnet-random")["task"] is None
 
 
 def test_an_unknown_name_is_an_error_with_near_matches():
@@ -242,19 +244,10 @@ def test_images_drawn_once_are_read_afterwards(tmp_path: Path, monkeypatch: pyte
         assert np.array_equal(first.images[i], direct.image) and np.array_equal(again.images[i], direct.image)
         names = {name for number, name, _ in world.CONCEPTS if number in direct.objects}
         assert {name for name, there in zip(again.object_names, again.objects[i], strict=True) if there} == names
-    assert not list(tmp_path.glob("*.part"))
+    assert {path.suffix for path in tmp_path.iterdir()} == {".npy", ".npz", ".lock"}
 
 
-# -- measures and training
-
-
-def test_measures_agree_with_scikit_learn():
-    rng = np.random.default_rng(0)
-    scores, present = rng.integers(-5, 6, 300) / 4, rng.random(300) < 0.2
-    assert measures.average_precision(scores, present) == pytest.approx(average_precision_score(present, scores))
-    assert measures.balanced_accuracy(scores, present) == pytest.approx(balanced_accuracy_score(present, scores > 0))
-    by_scene = np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]])
-    assert measures.scene_accuracy(by_scene, np.array([1, 1, -1])) == 0.5
+# -- training
 
 
 def test_augmentation_keeps_shape_range_and_what_is_there():
@@ -274,10 +267,10 @@ def test_training_learns_a_made_up_world_and_what_is_written_is_what_loads(
     options = {"widths": (8, 8, 12, 12, 16)}
     row = replace(RECIPES["small-alexnet"], epochs=6, small_epochs=3, batch=15, images=210, options=options)
     (state,) = training.fit(row, learn, torch.device("cpu")).values()
-    record = training.ship(row, row.name, state, held_out, {}, tmp_path)
-    assert record["accuracy"]["scene_accuracy"] > 0.95
-    assert record["accuracy"]["object_balanced_accuracy"] > 0.8
-    assert yaml.safe_load(yaml.safe_dump(record)) == json.loads(json.dumps(record))  # the command prints it
+    card = training.ship(row, row.name, state, held_out, {}, tmp_path)
+    assert card["accuracy"]["scene_accuracy"] > 0.95
+    assert card["accuracy"]["object_balanced_accuracy"] > 0.8
+    assert yaml.safe_load(yaml.safe_dump(card)) == json.loads(json.dumps(card))  # the command prints it
     monkeypatch.setitem(RECIPES, "small-alexnet", row)
     module, _ = shipped.load("small-alexnet", tmp_path)
     again = training.accuracy(row, module, held_out)
@@ -359,12 +352,12 @@ def test_dropout_leaves_out_its_share_of_the_heads_inputs_while_training_only():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_training_runs_on_a_gpu(learn: data.Drawn, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("N2V_PROGRESS", "0")
-    assert training.choose_device("auto").type == "cuda"
+    assert choose_device("auto") == "cuda"
     row = replace(RECIPES["small-alexnet"], epochs=1, small_epochs=0, batch=70, options={"widths": (4, 4, 4, 4, 4)})
     assert all(values.device.type == "cpu" for values in training.fit(row, learn, torch.device("cuda"))[3].values())
 
 
-def test_the_trained_network_has_many_unique_detectors_in_conv5_and_its_random_twin_few(tmp_path):
+def test_the_trained_network_has_many_unique_detectors_in_conv5_and_its_randomly_initialised_network_few(tmp_path):
     probe, store = load_probe("world-800"), Store(str(tmp_path))
     unique = {}
     for name in ("small-alexnet", "small-alexnet-random"):
@@ -372,4 +365,4 @@ def test_the_trained_network_has_many_unique_detectors_in_conv5_and_its_random_t
         found = dissection.filters(layer, probe)
         unique[name] = found[found["dissection_iou"] > 0.04]["name"].nunique()
     assert unique["small-alexnet"] >= 20 and unique["small-alexnet-random"] < unique["small-alexnet"] / 3
-    assert zoo.record("small-alexnet")["accuracy"]["scene_accuracy"] > 0.85
+    assert zoo.card("small-alexnet")["accuracy"]["scene_accuracy"] > 0.85

@@ -1,4 +1,4 @@
-"""Facts about what the zoo's networks are trained for: what each is shown, what it should say, how it is scored."""
+"""Facts about the training tasks of the zoo's networks: input, target and score of each."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_every_recipes_task_is_there_and_every_task_names_its_outputs():
 # -- supervised
 
 
-def test_an_image_without_a_scene_teaches_objects_only():
+def test_an_image_without_a_scene_trains_objects_only():
     output = torch.zeros(2, 4, requires_grad=True)
     labels = Labels(torch.tensor([-1, 1]), torch.ones(2, 2))
     scenes_and_objects.loss(output, labels).backward()
@@ -74,6 +74,14 @@ def test_supervised_scores_are_over_all_batches_and_name_chance():
     told = torch.eye(2)[[0, 0, 1, 1]]
     answers = [(told, torch.tensor([0, 1, 1, -1])), (told, torch.tensor([0, 0, 0, -1]))]
     assert scenes.score(answers) == {"scene_accuracy": pytest.approx(4 / 6), "commonest_scene": pytest.approx(4 / 6)}
+
+
+def test_objects_with_equal_scores_are_found_together_and_the_threshold_is_zero():
+    scores = torch.tensor([3.0, 2, 2, 1, 0, -1, -1, -2])[:, None]
+    present = torch.tensor([1.0, 1, 0, 1, 0, 1, 0, 1])[:, None]
+    found = objects.score([(scores, present)])
+    assert found["object_average_precision"] == pytest.approx((1 + 2 / 3 + 3 / 4 + 4 / 7 + 5 / 8) / 5)
+    assert found["object_balanced_accuracy"] == pytest.approx((3 / 5 + 2 / 3) / 2)
 
 
 # -- self-supervised
@@ -122,7 +130,7 @@ def test_color_classes_are_those_of_the_cells_mean():
     assert said == ["red +2, blue -2", "red +0, blue +0"]
 
 
-def test_the_network_that_tells_colors_cannot_see_them():
+def test_the_network_that_predicts_colors_cannot_see_them():
     torch.manual_seed(0)
     network = SmallAlexNetGrey(outputs=25, widths=(4, 4, 4, 4, 4))
     luma = (images(4, 64) * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
@@ -181,7 +189,7 @@ def test_captions_are_scored_by_place_and_as_sets_of_words():
     assert scores["word_precision"] == 1 and scores["word_recall"] == pytest.approx(1 / 3)
 
 
-def test_the_speaking_network_hears_its_own_last_word():
+def test_the_captioning_network_is_fed_its_own_last_word():
     torch.manual_seed(0)
     module = SmallResNetCaptions(outputs=9).eval()
     pictures = images(2, 32)

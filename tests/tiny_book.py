@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from n2vlib.making import pairs
-from n2vlib.making.book import Setting
+from n2vlib.builder import pairs
+from n2vlib.builder.book import Setting
 
 HEADER = """# ---
 # jupyter:

@@ -1,4 +1,4 @@
-"""What single filters matter for each class, and what many of them matter together (Bau et al. 2020, Figure 2)."""
+"""How much single filters matter for each class, and many of them together (Bau et al. 2020, Figure 2)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,55 +8,55 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib import tables
-from n2vlib.analysis.exam import Exam, balanced, mean_over, without
+from n2vlib.analysis.evaluation import Evaluation, balanced, mean_over, without
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import presence
 
 
 @dataclass(frozen=True)
 class Damage:
-    """What each filter's loss alone costs each class, both (filter, class); negative where it gains.
+    """What removing each filter alone costs each class, both (filter, class); negative where the class gains.
 
-    accuracy   of balanced accuracy
-    lead       by how much the mean lead of the class's own images falls towards that of the others (`Exam.leads`)
+    accuracy   the loss of balanced accuracy
+    margin     by how much the mean of `Evaluation.margins` of the class's own images falls towards that of the others
     """
 
     accuracy: NDArray[np.float64]
-    lead: NDArray[np.float64]
+    margin: NDArray[np.float64]
 
     def order(self, class_c: int) -> NDArray[np.int64]:
-        """The filters, the most damaging first: by accuracy, and where that is equal by lead."""
-        return np.lexsort((-self.lead[:, class_c], -self.accuracy[:, class_c]))
+        """The filters, the most damaging first: by accuracy, then by margin."""
+        return np.lexsort((-self.margin[:, class_c], -self.accuracy[:, class_c]))
 
 
-def damage(exam: Exam, split: str) -> Damage:
-    """Of every filter, on the images of a split."""
-    part = exam.parts[split]
-    leads = without(exam, split, [[], *([k] for k in range(part.activations.shape[1]))])
-    accuracy = balanced(leads, part)
-    apart = mean_over(leads, part.own) - mean_over(leads, part.other)
+def damage(evaluation: Evaluation, split: str) -> Damage:
+    """The damage of every filter, on the images of a split."""
+    part = evaluation.parts[split]
+    margins = without(evaluation, split, [[], *([k] for k in range(part.activations.shape[1]))])
+    accuracy = balanced(margins, part)
+    apart = mean_over(margins, part.own) - mean_over(margins, part.other)
     return Damage(accuracy[0] - accuracy[1:], apart[0] - apart[1:])
 
 
-def shown(exam: Exam, probe: ProbeSet) -> tuple[pd.DataFrame, pd.DataFrame]:
+def shown(evaluation: Evaluation, probe: ProbeSet) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Share of a class's validation images that show a concept, and of the other images: both (class, concept)."""
-    part, held = exam.parts["val"], presence(probe)
+    part, held = evaluation.parts["val"], presence(probe)
     there = held.loc[part.images].to_numpy(float)
     own, other = ((images.T @ there) / images.sum(0)[:, None] for images in (part.own, part.other))
     return pd.DataFrame(own, columns=held.columns), pd.DataFrame(other, columns=held.columns)
 
 
 def important_for(hurt: Damage, among: int = 4) -> NDArray[np.int64]:
-    """Of how many classes a filter is among the most damaging, (filter,)."""
-    n_filters, n_classes = hurt.lead.shape
+    """For how many classes each filter is `among` the most damaging, (filter,)."""
+    n_filters, n_classes = hurt.margin.shape
     first = [hurt.order(c)[:among] for c in range(n_classes)]
     return np.bincount(np.concatenate(first), minlength=n_filters)
 
 
-def frequent(exam: Exam, most: int) -> list[int]:
-    """The classes of each kind that most validation images belong to, at most so many, the most frequent first."""
-    order = pd.Series(exam.parts["val"].own.sum(0)).sort_values(ascending=False, kind="stable").index
-    return [int(c) for _, mine in exam.classes.loc[order].groupby("kind", sort=False) for c in mine.index[:most]]
+def frequent(evaluation: Evaluation, most: int) -> list[int]:
+    """The `most` frequent classes of each kind on validation images, the most frequent first."""
+    order = pd.Series(evaluation.parts["val"].own.sum(0)).sort_values(ascending=False, kind="stable").index
+    return [int(c) for _, mine in evaluation.classes.loc[order].groupby("kind", sort=False) for c in mine.index[:most]]
 
 
 def many(n_filters: int) -> int:
@@ -65,39 +65,39 @@ def many(n_filters: int) -> int:
 
 
 def sizes(n_filters: int) -> list[int]:
-    """1, 2, 4, 8, the paper's number and its doubles up to half of the filters, and all but the paper's number."""
+    """Numbers of filters to remove: 1, 2, 4, 8, `many` and its doubles up to half of them, and all but `many`."""
     first = [n for n in (1, 2, 4, 8) if n < many(n_filters)]
     doubles = [many(n_filters) * 2**i for i in range(n_filters.bit_length())]
     return [*first, *(n for n in doubles if n < n_filters / 2), n_filters - many(n_filters)]
 
 
 def removed(
-    exam: Exam, hurt: Damage, classes: Sequence[int], numbers: Sequence[int], *, seed: int, draws: int = 3
+    evaluation: Evaluation, hurt: Damage, classes: Sequence[int], numbers: Sequence[int], *, seed: int, draws: int = 3
 ) -> pd.DataFrame:
-    """Validation accuracy of classes without the n filters whose loss hurts them most, least, and n at random.
+    """Validation accuracy of classes without their n most damaging filters, the n least damaging, and n at random.
 
     hurt     `damage` on training images, so that no filter is chosen on the images it is measured on
     draws    random orders of the filters, the same for all classes; their accuracies are averaged
     Returns  class, name, kind, way, n, accuracy, before, others and others_before (mean over the kind's other classes)
     """
-    rng, n_filters = np.random.default_rng(seed), len(hurt.lead)
+    rng, n_filters = np.random.default_rng(seed), len(hurt.margin)
     orders = {("most damaging", c): [hurt.order(c)] for c in classes}
     orders |= {("least damaging", c): [hurt.order(c)[::-1]] for c in classes}
     orders["random", -1] = [rng.permutation(n_filters) for _ in range(draws)]
     keys = [(key, n) for key in orders for n in numbers]
     sets = [each[:n].tolist() for key, n in keys for each in orders[key]]
-    part = exam.parts["val"]
-    before, *after = balanced(without(exam, "val", [[], *sets]), part)
+    part = evaluation.parts["val"]
+    before, *after = balanced(without(evaluation, "val", [[], *sets]), part)
     rows, left = [], iter(after)
     for (way, c), n in keys:
         accuracy = np.mean([next(left) for _ in orders[way, c]], axis=0)
-        rows += [_row(exam, way, n, one, accuracy, before) for one in (classes if c < 0 else [c])]
+        rows += [_row(evaluation, way, n, one, accuracy, before) for one in (classes if c < 0 else [c])]
     columns = ["class", "name", "kind", "way", "n", "accuracy", "before", "others", "others_before"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def kept_and_gone(rows: pd.DataFrame, n: int, n_filters: int) -> pd.DataFrame:
-    """Each class with all filters, without its n most damaging, and with nothing but these.
+    """Accuracy of each class with all filters, without its n most damaging, and with only these.
 
     rows     of `removed`, for n and n_filters - n
     Returns  name, filters, accuracy
@@ -125,7 +125,7 @@ def curve(rows: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means over the classes of a kind: kind, way, n, before, accuracy, lost, share_lost (of what lies above chance),
+    """Means over the classes of a kind: kind, way, n, before, accuracy, lost, share_lost (lost / (before - 0.5)),
     others_lost."""
     columns = ["before", "accuracy", "others_before", "others"]
     groups = rows.groupby(["kind", "way", "n"], sort=False, as_index=False)
@@ -135,8 +135,8 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     return mean.drop(columns=columns[2:]).assign(**shares, others_lost=mean["others_before"] - mean["others"])
 
 
-def _row(exam: Exam, way: str, n: int, c: int, accuracy: NDArray, before: NDArray) -> tuple:
-    name, kind = exam.classes["name"].iloc[c], exam.classes["kind"].iloc[c]
-    others = np.flatnonzero((exam.classes["kind"] == kind) & (exam.classes.index != c))
+def _row(evaluation: Evaluation, way: str, n: int, c: int, accuracy: NDArray, before: NDArray) -> tuple:
+    name, kind = evaluation.classes["name"].iloc[c], evaluation.classes["kind"].iloc[c]
+    others = np.flatnonzero((evaluation.classes["kind"] == kind) & (evaluation.classes.index != c))
     mean = (accuracy[others].mean(), before[others].mean()) if len(others) else (np.nan, np.nan)
     return c, name, kind, way, n, accuracy[c], before[c], *mean

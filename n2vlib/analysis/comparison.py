@@ -1,10 +1,10 @@
-"""Several networks, one layer of each, measured alike: the means of Net2Vec's Figure 6 and what they are compared by.
+"""Several networks, one layer of each, measured in the same way: means and gains as in Net2Vec's Figure 6.
 
     measured = [comparison.measure(probe, row, tau=0.005, epochs=30) for row in networks]
     means, draws = comparison.means(measured, probe)
 
 Means are over the concepts that every network has a number for, so that no network is measured on easier ones. All
-networks are resampled by the same draws of images: ratios and differences are resampled as such.
+networks are resampled by the same draws of images, so ratios and differences are resampled directly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,19 +16,18 @@ from typing import Any
 import pandas as pd
 
 from n2vlib import tables
-from n2vlib.activations import Layer, read_layers
-from n2vlib.alignment import Alignment
+from n2vlib.activations.layer import Layer, read_layers
 from n2vlib.analysis import uncertainty
 from n2vlib.errors import BadInput
 from n2vlib.methods import classification, segmentation, single_filter
-from n2vlib.networks import Network, load_network
+from n2vlib.methods.alignment import Alignment
+from n2vlib.networks.load import Network, load_network
 from n2vlib.probe import ProbeSet
 from n2vlib.store import Store
+from n2vlib.vocabulary import METHODS, TASKS
 from n2vlib.zoo import shipped
 
-TASKS = ("segmentation", "classification")
-_METHODS = ("single filter", "combination")
-# The scores in a record of the zoo that are told, and where the same record says what chance gives.
+# The scores of a zoo card that are shown, and the card's field with the chance level of each.
 _BY_CHANCE = {
     "scene_accuracy": "commonest_scene",
     "object_average_precision": "object_share",
@@ -43,9 +42,9 @@ _BY_CHANCE = {
 class Measured:
     """One layer of one network, measured for both tasks by both methods.
 
-    label        what it is called in charts
+    label        its name in charts
     training     supervised, self-supervised or random
-    task         what it was trained for and how well it does it, in words; "" where nobody said
+    task         its training task and its score on it, in words; "" where unknown
     alignments   segmentation and classification, single filter and combination
     """
 
@@ -58,7 +57,7 @@ class Measured:
 
     @property
     def scores(self) -> pd.DataFrame:
-        """The scores of all four, one below the other."""
+        """The scores of all four alignments, concatenated."""
         return pd.concat([found.scores for found in self.alignments], ignore_index=True)
 
     @cached_property
@@ -68,7 +67,7 @@ class Measured:
         return {task: tables.side_by_side(scores, self.layer.name, task) for task in TASKS}
 
     def resampled(self, probe: ProbeSet, draws: int, seed: int) -> pd.DataFrame:
-        """`uncertainty.resample` of all four, made once: every category is asked about the same draws."""
+        """`uncertainty.resample` of all four alignments, kept, so that all categories use the same draws."""
         key = probe.fingerprint, draws, seed
         if key not in self._draws:
             self._draws[key] = uncertainty.resample(self.alignments, probe, draws=draws, seed=seed)
@@ -96,7 +95,7 @@ def measure(
 ) -> Measured:
     """Measure one network.
 
-    row   network and layer, and where wanted label, training, weights and preprocessing
+    row   network and layer; optionally label, training, weights and preprocessing
     """
     network = load_network(row["network"], row.get("weights"), row.get("preprocessing"), seed)
     layer = read_layers(network, [row["layer"]], probe, tau=tau, device=device, store=store)[row["layer"]]
@@ -112,17 +111,24 @@ def measure(
 
 
 def _of_the_zoo(name: str) -> tuple[str, str]:
-    """How a network of the zoo was trained, and for what, with its own score on images it has not seen."""
+    """Kind of training of a network, and for a zoo network its task with its score on unseen images."""
     if name not in shipped.names():
         return "supervised", ""
     recipe = shipped.recipe(name)
     if recipe.task is None:
         return recipe.training, ""
-    report = shipped.record(name)["accuracy"]
-    told = [f"{measure.replace('_', ' ')} {report[measure]:.2f}" for measure in _BY_CHANCE if measure in report]
+    report = shipped.card(name)["accuracy"]
+    scores = [f"{measure.replace('_', ' ')} {report[measure]:.2f}" for measure in _BY_CHANCE if measure in report]
     chance = [report.get(_BY_CHANCE[measure]) for measure in _BY_CHANCE if measure in report]
-    beside = [f"{words} (by chance {at:.2f})" if at else words for words, at in zip(told, chance, strict=True)]
+    beside = [f"{words} (by chance {at:.2f})" if at else words for words, at in zip(scores, chance, strict=True)]
     return recipe.training, f"{recipe.task}: {', '.join(beside)}"
+
+
+def family(network: Network) -> str:
+    """A network's architecture: alexnet, vgg, googlenet or resnet by its recipe, the name of its class without one."""
+    if network.name in shipped.names():
+        return shipped.recipe(network.name).family
+    return type(network.module).__name__.lower()
 
 
 def described(measured: Sequence[Measured]) -> pd.DataFrame:
@@ -136,7 +142,7 @@ def described(measured: Sequence[Measured]) -> pd.DataFrame:
 
 
 def by_layer(measured: Sequence[Measured]) -> list[Measured]:
-    """The same, labelled by network, layer and grid: for several layers of one network."""
+    """The same measurements labelled by network, layer and grid, for several layers of one network."""
     return [replace(one, label=f"{one.grid}: {one.label} {one.layer.name}") for one in measured]
 
 
@@ -148,9 +154,9 @@ def concepts(measured: Sequence[Measured], task: str, category: str | None = Non
 def means(
     measured: Sequence[Measured], probe: ProbeSet, *, category: str | None = None, seed: int = 0, draws: int = 200
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Mean over concepts of each network's scores on validation images, and the same means draw by draw.
+    """Mean over concepts of each network's scores on validation images, and the same means for every draw.
 
-    category   of these concepts only
+    category   only concepts of this category
     Returns    label, training, layer, grid, task, method, mean, low, high, concepts (one row per network, task and
                method); and a table with one row per draw, columns (label, task, method)
     """
@@ -162,7 +168,7 @@ def means(
     shared = {task: concepts(measured, task, category) for task in TASKS}
     for one in measured:
         resampled = one.resampled(probe, draws, seed)
-        for task, method in product(TASKS, _METHODS):
+        for task, method in product(TASKS, METHODS):
             values = _values(one, task, category).loc[shared[task], method]
             again = tables.draws_of(resampled, one.layer.name, task, method)[shared[task]].mean(axis=1)
             low, high = again.quantile([0.025, 0.975])
@@ -178,29 +184,29 @@ def _values(one: Measured, task: str, category: str | None) -> pd.DataFrame:
     """(concept, method): validation scores of the concepts that both methods have a number for."""
     wide = one.wide[task]
     wide = wide if category is None else wide[wide["category"] == category]
-    return wide.set_index("concept").loc[:, list(_METHODS)]
+    return wide.set_index("concept").loc[:, list(METHODS)]
 
 
 def gains(means: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
-    """The combination's mean set IoU in multiples of the single filter's, networks in the order of `means`.
+    """The combination's mean set IoU as a multiple of the single filter's, networks in the order of `means`.
 
     Returns   label, training, single filter, combination, gain, low and high
     """
-    outlines = means.loc[means["task"] == "segmentation"]
-    wide = outlines.pivot(index=["label", "training"], columns="method", values="mean").rename_axis(columns=None)
+    segmented = means.loc[means["task"] == "segmentation"]
+    wide = segmented.pivot(index=["label", "training"], columns="method", values="mean").rename_axis(columns=None)
     wide = wide.loc[:, ["single filter", "combination"]].reset_index().set_index("label", drop=False)
-    wide = wide.loc[outlines["label"].unique()].reset_index(drop=True)
-    one, many = (pd.DataFrame({label: draws[label, "segmentation", m] for label in wide["label"]}) for m in _METHODS)
+    wide = wide.loc[segmented["label"].unique()].reset_index(drop=True)
+    one, many = (pd.DataFrame({label: draws[label, "segmentation", m] for label in wide["label"]}) for m in METHODS)
     bounds = uncertainty.interval(many / one).reset_index(drop=True)
     return wide.assign(gain=wide["combination"] / wide["single filter"], low=bounds["low"], high=bounds["high"])
 
 
 def difference(means: pd.DataFrame, draws: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
-    """By what the first network exceeds the second: task, method, difference, low, high of the means."""
+    """First network minus second: task, method, difference of the means, low, high."""
     rows = []
-    for task, method in product(TASKS, _METHODS):
+    for task, method in product(TASKS, METHODS):
         value = means[(means["task"] == task) & (means["method"] == method)].set_index("label")["mean"]
         low, high = (draws[first, task, method] - draws[second, task, method]).quantile([0.025, 0.975])
-        told = {"task": task, "method": method, "difference": value[first] - value[second]}
-        rows.append({**told, "low": low, "high": high})
+        row = {"task": task, "method": method, "difference": value[first] - value[second]}
+        rows.append({**row, "low": low, "high": high})
     return pd.DataFrame(rows)

@@ -4,13 +4,15 @@ found = correlation.of_weights(together.weights, iou)     one row per concept: P
 correlation.significant(found)                            percent of concepts, corrected and not
 """
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from n2vlib.alignment import Alignment
 from n2vlib.errors import BadInput
+from n2vlib.methods.alignment import Alignment
 
 CORRECTIONS = ("as published", "Benjamini-Hochberg", "Bonferroni")
 
@@ -22,18 +24,18 @@ def of_weights(weights: pd.DataFrame, iou: pd.DataFrame) -> pd.DataFrame:
     Returns        index concept: r, p (two-sided, as if both were normal); NaN where one side does not vary
     """
     if not weights.index.equals(iou.index) or weights.shape != iou.shape:
-        raise BadInput(f"weights {weights.shape} and iou {iou.shape}: they must have the same concepts and filters")
+        raise BadInput(f"weights {weights.shape}, iou {iou.shape}: not the same concepts and filters")
     r = pearson(np.maximum(weights.to_numpy(np.float64), 0), iou.to_numpy(np.float64))
     return pd.DataFrame({"r": r, "p": p_values(r, weights.shape[1])}, index=weights.index)
 
 
 def pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Pearson correlation of each row of x with that of y, (row, n) twice to (row,); NaN where a row is constant."""
-    vary = (np.ptp(x, axis=1) > 0) & (np.ptp(y, axis=1) > 0)
-    x, y = (each - each.mean(axis=1, keepdims=True) for each in (x, y))
-    scale = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
-    r = np.divide((x * y).sum(axis=1), scale, out=np.full(len(x), np.nan), where=vary & (scale > 0))
-    return np.clip(r, -1, 1)
+    if x.shape[1] < 2:
+        return np.full(len(x), np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        return np.asarray(stats.pearsonr(x, y, axis=1)[0])
 
 
 def p_values(r: NDArray[np.float64], n: int) -> NDArray[np.float64]:
@@ -45,18 +47,18 @@ def p_values(r: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     return 2 * stats.t.sf(t, n - 2)
 
 
-def r_needed(n: int, level: float) -> float:
-    """The |r| over n pairs that has p = level (`p_values`)."""
-    t = float(stats.t.isf(level / 2, n - 2))
+def r_needed(n: int, alpha: float) -> float:
+    """The |r| over n pairs that has p = alpha (`p_values`)."""
+    t = float(stats.t.isf(alpha / 2, n - 2))
     return t / np.sqrt(n - 2 + t**2)
 
 
-def significant(found: pd.DataFrame, level: float = 0.01) -> dict[str, NDArray[np.bool_]]:
-    """Which concepts of one layer have p < level: as it is, and corrected for the number of concepts tested.
+def significant(found: pd.DataFrame, alpha: float = 0.01) -> dict[str, NDArray[np.bool_]]:
+    """Which concepts of one layer have p < alpha, uncorrected and corrected for the number of concepts tested.
 
     found     `of_weights`
     Returns   {correction: bool, (concept,)}, false where r is not defined. Benjamini-Hochberg keeps the share of false
-              discoveries below `level`, Bonferroni the chance of a single one
+              discoveries below `alpha`, Bonferroni the probability of any
     """
     p = found["p"].to_numpy()
     known = ~np.isnan(p)
@@ -65,16 +67,16 @@ def significant(found: pd.DataFrame, level: float = 0.01) -> dict[str, NDArray[n
     adjusted["Bonferroni"][known] = np.minimum(p[known] * known.sum(), 1)
     if known.any():
         adjusted["Benjamini-Hochberg"][known] = stats.false_discovery_control(p[known], method="bh")
-    return {name: values < level for name, values in adjusted.items()}
+    return {name: values < alpha for name, values in adjusted.items()}
 
 
 def other_filters(iou: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Control: every concept keeps its values, dealt out to filters at random."""
+    """Control: the values of every concept, permuted over the filters."""
     return pd.DataFrame(np.random.default_rng(seed).permuted(iou.to_numpy(), axis=1), iou.index, iou.columns)
 
 
 def other_concepts(iou: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Control: every filter keeps its values, dealt out to concepts at random, none to its own."""
+    """Control: the values of every filter, permuted over the concepts; no concept keeps its own."""
     order = np.random.default_rng(seed).permutation(len(iou))
     given = np.empty_like(order)
     given[order] = np.roll(order, 1)
@@ -82,7 +84,7 @@ def other_concepts(iou: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def contributions(alone: Alignment, together: Alignment) -> pd.DataFrame:
-    """How much of a concept its best filter carries, two ways (Net2Vec 5.2); one row per concept both methods know.
+    """How much a concept's best filter contributes, in two measures (Net2Vec 5.2); one row per concept of both methods.
 
     Returns   concept, name, category, images, filter (k*, best on training images),
               of_weight   |w_k*| / ||w||_1 in the combination

@@ -1,8 +1,8 @@
 """Concept vectors as a space: nearest concepts, and distances between two spaces (Net2Vec 5.3).
 
 A space is a table (concept number, dimension) whose rows have length one. `Alignment.unit_weights()` is one; each file
-of `n2vlib.spaces` makes another. Two spaces need not have the same dimensions: they are compared through the cosines
-between their concepts.
+of `n2vlib.spaces` makes another. Two spaces may have different dimensions: they are compared by the cosines between
+their concepts.
 
     found = embeddings.neighbours(space, n=5)
     embeddings.distance(segmentation_space, classification_space)
@@ -13,17 +13,17 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from n2vlib.alignment import Alignment, unit
 from n2vlib.errors import BadInput
+from n2vlib.methods.alignment import Alignment, unit
 from n2vlib.tables import bootstrap_mean
 
 Spaces = Mapping[str, pd.DataFrame]
 
 
 def without_start(found: Alignment) -> pd.DataFrame:
-    """Unit vectors of what was learned alone: the weights less the random ones from which learning began.
+    """Unit vectors of what was learned: the final weights minus the random initial ones.
 
-    Directions that no gradient pushed stay as they were drawn. They make two concepts unalike at random.
+    Directions without a gradient keep their random initial weights, which make two concepts differ at random.
     """
     if found.start is None:
         raise BadInput("without_start: nothing was learned here, so there is no start to take away")
@@ -58,8 +58,8 @@ def neighbours(space: pd.DataFrame, n: int = 5) -> pd.DataFrame:
 def of_neighbours(found: pd.DataFrame, relation: pd.DataFrame) -> pd.Series:
     """Mean relation of each concept to its neighbours, where both are in the relation.
 
-    found      `neighbours`      relation   (concept, concept), any number about a pair: same category, seen together
-    Returns    (concept,); NaN where no neighbour is known to the relation
+    found      `neighbours`      relation   (concept, concept), a number for each pair: same category, co-occurrence
+    Returns    (concept,); NaN where no neighbour is in the relation
     """
     queries, others = found["concept"].to_numpy(), found["neighbour"].to_numpy()
     values = relation.reindex(index=np.unique(queries), columns=np.unique(others))
@@ -69,7 +69,7 @@ def of_neighbours(found: pd.DataFrame, relation: pd.DataFrame) -> pd.Series:
 
 
 def of_any(relation: pd.DataFrame) -> pd.Series:
-    """Mean relation of each concept to all others: what neighbours drawn by lot would give."""
+    """Mean relation of each concept to all others: chance, with neighbours drawn at random."""
     values = np.array(relation, float)
     np.fill_diagonal(values, np.nan)
     return pd.Series(np.nanmean(values, axis=1), index=relation.index)
@@ -82,7 +82,7 @@ def same(groups: pd.Series) -> pd.DataFrame:
 
 
 def own_category(found: pd.DataFrame, categories: pd.Series) -> pd.DataFrame:
-    """Share of the neighbours that are of the concept's own category: category, this run, any two, concepts."""
+    """Share of the neighbours in the concept's own category: category, this run, any two, concepts."""
     known = np.unique(found["concept"].to_numpy())
     relation = same(categories.loc[known])
     shares = pd.DataFrame({"this run": of_neighbours(found, relation), "any two": of_any(relation)})
@@ -98,9 +98,9 @@ def kinship(found: Mapping[str, pd.DataFrame], relations: Spaces, seed: int = 0)
     """How the neighbours in each of two spaces relate to their concept, and any two concepts to each other.
 
     found       {name: `neighbours`}, two of them over the same concepts
-    relations   {words: (concept, concept)}: 1 for the same category, cosines in another space, seen together
-    Returns     relation, one column for each space, any two, difference (first less second) with low and high, its 95%
-                bootstrap interval over concepts, and concepts (those that the relation knows)
+    relations   {words: (concept, concept)}: 1 for the same category, cosines in another space, co-occurrence
+    Returns     relation, one column for each space, any two, difference (first minus second) with low and high, its 95%
+                bootstrap interval over concepts, and concepts (how many are in the relation)
     """
     (first, one), (second, other) = found.items()
     rows = []
@@ -109,8 +109,8 @@ def kinship(found: Mapping[str, pd.DataFrame], relations: Spaces, seed: int = 0)
         known = relation.index.intersection(both.index)
         gap = (both[first] - both[second]).to_numpy()
         low, high = bootstrap_mean(gap, seed)
-        lot = of_any(relation.loc[known, known]).mean()
-        means = {first: both[first].mean(), second: both[second].mean(), "any two": lot, "difference": gap.mean()}
+        chance = of_any(relation.loc[known, known]).mean()
+        means = {first: both[first].mean(), second: both[second].mean(), "any two": chance, "difference": gap.mean()}
         rows.append({"relation": words} | means | {"low": low, "high": high, "concepts": len(both)})
     return pd.DataFrame(rows)
 
@@ -121,7 +121,7 @@ def beside_published(
     """The neighbours of chosen concepts, the paper's and ours side by side, each as "name cosine" (Net2Vec, Table 2).
 
     found     {task: `neighbours`}      paper   query_concept, task, rank, neighbour, cosine
-    queries   {the paper's name of a concept, or ours where the paper has none: its number}
+    queries   {the paper's name of a concept, or ours if the paper does not have it: its number}
     Returns   concept, rank, and for each task "<task>, published" and "<task>, this run"; empty where there is none
     """
     printed = {
@@ -155,7 +155,7 @@ def common(spaces: Spaces) -> pd.Index:
 
 
 def restricted(spaces: Spaces) -> dict[str, pd.DataFrame]:
-    """Every space cut to the concepts that all of them have."""
+    """Every space restricted to the concepts that all of them have."""
     shared = common(spaces)
     return {name: space.loc[shared] for name, space in spaces.items()}
 

@@ -1,6 +1,6 @@
 """Sums and differences of concept vectors, "grass + blue-c - green-c" (Net2Vec 5.3, Table 3).
 
-Expressions can be typed, or composed from the labels: an object and the color, material or part that covers most of it.
+Expressions can be typed, or built from the labels: an object and the color, material or part that covers most of it.
 """
 
 import re
@@ -20,8 +20,8 @@ MEASURES = ("released", "cosine")
 def terms(expression: str, concepts: pd.DataFrame) -> Terms:
     """[(+1 or -1, concept number)] of an expression, its names separated by " + " and " - ".
 
-    concepts   rows of probe.concepts; "blue" finds "blue-c" where nothing else is called so
-    Raises BadInput with near matches for a name that no row has.
+    concepts   rows of probe.concepts; "blue" finds "blue-c" if no concept is called "blue"
+    Raises BadInput with near matches for an unknown name.
     """
     parts = re.split(r"\s+([+-])\s+", expression.strip())
     signs = [1, *(1 if sign == "+" else -1 for sign in parts[1::2])]
@@ -34,7 +34,7 @@ def known(names: Iterable[str], concepts: pd.DataFrame) -> list[int]:
 
 
 def usable(expressions: Iterable[str], concepts: pd.DataFrame, space: pd.DataFrame) -> list[str]:
-    """The expressions whose every name is a concept with a vector in the space."""
+    """The expressions whose names are all concepts with a vector in the space."""
     out = []
     for expression in expressions:
         names = re.split(r"\s+[+-]\s+", expression.strip())
@@ -47,8 +47,8 @@ def usable(expressions: Iterable[str], concepts: pd.DataFrame, space: pd.DataFra
 def arithmetic(space: pd.DataFrame, added: Terms, n: int = 5, measure: str = "released") -> pd.DataFrame:
     """The concepts nearest to a signed sum of unit vectors; the terms themselves are left out.
 
-    measure   "released": the dot product with the mean of the signed vectors, whose length is not brought back to one,
-              so that more terms mean smaller numbers; "cosine": brought back. The order is the same.
+    measure   "released": the dot product with the mean of the signed vectors, which is not scaled to length one, so
+              that more terms give smaller numbers; "cosine": scaled. The order is the same.
     Returns   rank (from 1), neighbour, score
     """
     if measure not in MEASURES:
@@ -80,17 +80,17 @@ def beside_published(
         added = terms(text, concepts)
         released, scaled = (arithmetic(space, added, n, measure).to_dict("records") for measure in MEASURES)
         for one, other in zip(released, scaled, strict=True):
-            told = {"published": printed.get((text, one["rank"]), ""), "this run": names[one["neighbour"]]}
+            both = {"published": printed.get((text, one["rank"]), ""), "this run": names[one["neighbour"]]}
             rows.append(
-                {"expression": text, "rank": one["rank"]} | told | {"score": one["score"], "cosine": other["score"]}
+                {"expression": text, "rank": one["rank"]} | both | {"score": one["score"], "cosine": other["score"]}
             )
     return pd.DataFrame(rows, columns=["expression", "rank", "published", "this run", "score", "cosine"])
 
 
 def cover(probe: ProbeSet, concepts: Sequence[int], others: Sequence[int], images: int = 12) -> pd.DataFrame:
-    """Which share of a concept's pixels is also labelled as another: (concept, other), over its training images.
+    """Share of a concept's pixels that are also labelled as another: (concept, other), over its training images.
 
-    images   how many of them, the first in order
+    images   how many of them are used, the first in order
     """
     shares = pd.DataFrame(0.0, index=pd.Index(concepts, name="concept"), columns=pd.Index(others, name="other"))
     for concept in concepts:
@@ -105,11 +105,11 @@ def cover(probe: ProbeSet, concepts: Sequence[int], others: Sequence[int], image
 
 
 def composed(shares: pd.DataFrame, concepts: pd.DataFrame) -> list[str]:
-    """The patterns of Table 3 with the labels' own objects: one expression for each pattern that the labels allow.
+    """One expression for each pattern of Table 3 that the labels allow, with the labels' own objects.
 
     shares     `cover` of objects by colors, materials and parts
     Rule: object + another color - its color, object - its color, object - its material, object - its part, each with
-    the object that its color (material, part) covers most; the other color is that of most objects, save its own.
+    the object that its color (material, part) covers most; the other color is the most frequent one except its own.
     """
     names = concepts["name"]
     kind = concepts["category"].reindex(shares.columns)
@@ -129,7 +129,7 @@ def composed(shares: pd.DataFrame, concepts: pd.DataFrame) -> list[str]:
 
 
 def most_cover(shares: pd.DataFrame, concepts: pd.DataFrame, category: str, least: float = 0.3) -> pd.Series:
-    """The concept of a category that covers most of each concept, `least` of its pixels or more: (concept,)."""
+    """The concept of a category that covers most of each concept, if more than `least` of its pixels: (concept,)."""
     own = shares.loc[:, (concepts["category"].reindex(shares.columns) == category).to_numpy()]
     if own.empty:
         return pd.Series(dtype=int)
@@ -139,9 +139,9 @@ def most_cover(shares: pd.DataFrame, concepts: pd.DataFrame, category: str, leas
 
 
 def swaps(space: pd.DataFrame, color_of: pd.Series) -> pd.DataFrame:
-    """Does "object + another color - its color" lead to objects of the other color? Every object, every other color.
+    """Whether "object + another color - its color" leads to objects of the other color, for every object and color.
 
-    color_of   (object,), the color of each object; left out where one of them has no vector in the space
+    color_of   (object,), the color of each object; pairs without both vectors in the space are left out
     Returns    concept, added (the color), before, after: how often an object of the added color is nearer than one of
                any other color, for the object alone and for the expression. One half is chance.
     """
@@ -174,7 +174,7 @@ def _in_image(probe: ProbeSet, i: int) -> set[int]:
 
 
 def _called(name: str, concepts: pd.DataFrame) -> list[int]:
-    """The concepts of that name, or else of that name with Broden's ending for a color or a scene."""
+    """The concepts of that name, or else of that name with Broden's suffix for a color or a scene."""
     numbers: dict[str, list[int]] = {}
     for number, its in zip(concepts.index.tolist(), map(str, concepts["name"]), strict=True):
         numbers.setdefault(its, []).append(number)

@@ -1,4 +1,4 @@
-"""Where the combination loses against the single filter, and what the loss is made of (Net2Vec 4.1, failure cases)."""
+"""Where the combination loses against the single filter, and why (Net2Vec 4.1, failure cases)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.activations import Layer
-from n2vlib.alignment import Alignment
+from n2vlib.activations.layer import Layer
 from n2vlib.errors import BadInput
-from n2vlib.iou import iou_of_counts, taps, upsample
-from n2vlib.kernels.combination import count_at_levels
+from n2vlib.kernels.combination import count_at_thresholds
+from n2vlib.masks.iou import iou_of_counts, taps_of, upsample
+from n2vlib.methods.alignment import Alignment
 from n2vlib.methods.segmentation import alphas
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
 from n2vlib.tables import side_by_side
-from n2vlib.threads import ahead
+from n2vlib.workers.threads import ahead
 
 
 def table(alone: Alignment, together: Alignment, probe: ProbeSet) -> pd.DataFrame:
@@ -49,7 +49,7 @@ def table(alone: Alignment, together: Alignment, probe: ProbeSet) -> pd.DataFram
 
 
 def by_layer(cases: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Who loses in each layer, and whether for want of training images; cases   {layer: `table`}."""
+    """How many combinations lose in each layer, and their training images; cases   {layer: `table`}."""
     rows = []
     for layer, found in cases.items():
         losing = found.loc[found["loses"]]
@@ -68,48 +68,51 @@ def times(pairs: pd.DataFrame, split: str) -> pd.Series:
     return rows["predicted"].sum() / rows["annotated"].sum()
 
 
-def at_levels(layer: Layer, probe: ProbeSet, weights: pd.DataFrame, levels: Sequence[float]) -> pd.DataFrame:
-    """Pixel counts and set IoU of the masks S(sum_k w_k 1[A_k > T_k]) > level, where the paper's level is 0.
+def at_thresholds(layer: Layer, probe: ProbeSet, weights: pd.DataFrame, thresholds: Sequence[float]) -> pd.DataFrame:
+    """Pixel counts and set IoU of the masks S(sum_k w_k 1[A_k > T_k]) > threshold, where the paper's threshold is 0.
 
-    The sigmoid of a level is a cut on M(x; w); the paper's is 1/2. A level is also a bias, with the other sign.
-    weights   (concept, filter), as `segmentation.align` returns them      levels   ascending
-    Returns   concept, level, split, intersection, predicted, annotated (pixels), set_iou; NaN without an image
+    The sigmoid of a threshold is the threshold on M(x; w), 1/2 in the paper. A threshold is a bias of opposite sign.
+    weights   (concept, filter), as `segmentation.align` returns them      thresholds   ascending
+    Returns   concept, threshold, split, intersection, predicted, annotated (pixels), set_iou; NaN without an image
     """
-    if list(levels) != sorted(set(levels)):
-        raise BadInput(f"levels {list(levels)}: give them in ascending order, each once")
+    if list(thresholds) != sorted(set(thresholds)):
+        raise BadInput(f"thresholds {list(thresholds)}: give them in ascending order, each once")
     labels, rows, image = probe.labels, concept_positions(probe), image_of_pair(probe)
-    shared = (*layer.fired, *layer.grid), (np.asarray(labels.maps), labels.map_ptr), *_taps(layer, probe)
-    validation, counts = probe.split[image] == "val", np.zeros((len(weights), len(levels), 2, 3), np.int64)
+    down, across = (each.shares() for each in taps_of(layer.grid, probe.label_size, align_corners=True))
+    shared = (*layer.fired, *layer.grid), (np.asarray(labels.maps), labels.map_ptr), down, across
+    validation, counts = probe.split[image] == "val", np.zeros((len(weights), len(thresholds), 2, 3), np.int64)
     mine = [np.flatnonzero(rows == row) for row in np.searchsorted(probe.concepts.index, weights.index)]
 
     def count(at: int) -> tuple[NDArray, NDArray]:
         learned, pairs = np.ascontiguousarray(weights.iloc[at], np.float32), mine[at]
-        wanted = np.asarray(levels, np.float32)
-        return count_at_levels(learned, wanted, image[pairs], labels.pair_local[pairs], *shared)
+        wanted = np.asarray(thresholds, np.float32)
+        return count_at_thresholds(learned, wanted, image[pairs], labels.pair_local[pairs], *shared)
 
     for at, found in enumerate(ahead(count, range(len(weights)))):
         for split in (0, 1):
             here = validation[mine[at]] == split
             counts[at, :, split, 0], counts[at, :, split, 1] = (part[here].sum(axis=0) for part in found)
             counts[at, :, split, 2] = labels.pair_area[mine[at]][here].sum()
-    index = pd.MultiIndex.from_product([weights.index, levels, ["train", "val"]], names=["concept", "level", "split"])
+    index = pd.MultiIndex.from_product(
+        [weights.index, thresholds, ["train", "val"]], names=["concept", "threshold", "split"]
+    )
     out = pd.DataFrame(counts.reshape(-1, 3), index, ["intersection", "predicted", "annotated"]).reset_index()
     iou = iou_of_counts(out["intersection"].to_numpy(), out["predicted"].to_numpy(), out["annotated"].to_numpy())
     return out.assign(set_iou=np.where(out["annotated"] > 0, iou, np.nan))
 
 
-def best_level(counted: pd.DataFrame) -> pd.DataFrame:
-    """Of `at_levels`, each concept's level with the highest set IoU on training images, the lower one on a tie.
+def best_threshold(counted: pd.DataFrame) -> pd.DataFrame:
+    """Each concept's threshold with the highest set IoU on training images, of `at_thresholds`; the lower on a tie.
 
-    Returns   index concept; level, train and val (its set IoU on each split)
+    Returns   index concept; threshold, train and val (its set IoU on each split)
     """
-    wide = counted.pivot(index=["concept", "level"], columns="split", values="set_iou").dropna(subset="train")
+    wide = counted.pivot(index=["concept", "threshold"], columns="split", values="set_iou").dropna(subset="train")
     best = wide.loc[wide.groupby("concept")["train"].idxmax()]
-    return best.reset_index("level").rename_axis(columns=None)
+    return best.reset_index("threshold").rename_axis(columns=None)
 
 
 def remedies(cases: pd.DataFrame, tried: dict[str, pd.Series]) -> pd.DataFrame:
-    """What each change does to the concepts that lose, and to the others.
+    """The effect of each change on the concepts that lose, and on the others.
 
     cases   `table`      tried   {change: score on validation images by concept}
     Returns change; concepts that no longer lose, still lose, newly lose; mean change of the score, losers and others
@@ -126,20 +129,14 @@ def remedies(cases: pd.DataFrame, tried: dict[str, pd.Series]) -> pd.DataFrame:
 
 
 def smallest_mask(layer: Layer, probe: ProbeSet) -> tuple[float, float]:
-    """Share of the image that the mask of a single fired place covers, a place in the middle.
+    """Share of the image covered by the mask of one fired place, in the middle of the grid.
 
-    Returns   for a combination, S > 0: wherever the enlarged place reaches; for a single filter, S > 1/2
+    Returns   for a combination, S > 0: wherever the upsampled place reaches; for a single filter, S > 1/2
     """
     fired = np.zeros(layer.grid)
     fired[layer.grid[0] // 2, layer.grid[1] // 2] = 1
     enlarged = upsample(fired, probe.label_size, align_corners=True)
     return float((enlarged > 0).mean()), float((enlarged > 0.5).mean())
-
-
-def _taps(layer: Layer, probe: ProbeSet) -> list[tuple]:
-    """Both axes' taps as the kernels want them."""
-    both = [taps(n, m, align_corners=True) for n, m in zip(layer.grid, probe.label_size, strict=True)]
-    return [(t.i0, t.i1, np.float32(t.w0 / t.den), np.float32(t.w1 / t.den)) for t in both]
 
 
 def _of(values: pd.Series, concepts: NDArray) -> NDArray[np.float64]:

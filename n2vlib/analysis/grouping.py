@@ -1,15 +1,14 @@
-"""Concepts in groups and on a plane: k-means and t-SNE, both by scikit-learn with fixed seeds (Net2Vec 5.3)."""
+"""Concepts in groups and on a plane: k-means and t-SNE of scikit-learn, with fixed seeds (Net2Vec 5.3)."""
 
 from collections.abc import Mapping
 from itertools import product
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from n2vlib.analysis.embeddings import similarity
 
-_DIGITS = 6  # of the cosines that go into the t-SNE: last bits must not move a picture
+_DIGITS = 6  # of the cosines for t-SNE, so that the last bits do not change a picture
 
 
 def clusters(space: pd.DataFrame, k: int, seed: int, starts: int = 10) -> pd.Series:
@@ -28,9 +27,9 @@ def clusters(space: pd.DataFrame, k: int, seed: int, starts: int = 10) -> pd.Ser
 
 
 def plane(space: pd.DataFrame, seed: int, perplexity: float = 15.0) -> pd.DataFrame:
-    """t-SNE with two components of the distances 1 - cosine: x and y by concept, one decimal.
+    """Two-dimensional t-SNE of the distances 1 - cosine: x and y by concept, one decimal.
 
-    perplexity   about how many neighbours count; lowered where there are few concepts
+    perplexity   about how many neighbours count; lowered for few concepts
     """
     from sklearn.manifold import TSNE
 
@@ -56,24 +55,16 @@ def rand_index(found: pd.Series, groups: pd.Series) -> float:
 
 
 def rand_index_if_shuffled(
-    found: pd.Series, groups: pd.Series, seed: int, draws: int = 200, level: float = 0.95
+    found: pd.Series, groups: pd.Series, seed: int, draws: int = 200, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Range that holds `level` of the adjusted Rand indices when the groups' names are dealt out anew."""
+    """Range that contains a share `confidence` of the adjusted Rand indices when the groups are permuted."""
+    from sklearn.metrics import adjusted_rand_score
+
     both = found.index.intersection(groups.dropna().index)
-    ours, given = (pd.factorize(each.loc[both])[0] for each in (found, groups))
-    alike, same = (_pairs(np.bincount(each)) for each in (ours, given))
-    chance, most = alike * same / max(_pairs(np.array([len(both)])), 1), (alike + same) / 2
-    rng, values = np.random.default_rng(seed), np.ones(draws)
-    for i in range(draws if most > chance else 0):
-        shared = np.bincount(ours * (given.max() + 1) + rng.permutation(given))
-        values[i] = (_pairs(shared) - chance) / (most - chance)
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    rng, ours, given = np.random.default_rng(seed), found.loc[both], groups.loc[both].to_numpy()
+    values = [adjusted_rand_score(rng.permutation(given), ours) for _ in range(draws)]
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
-
-
-def _pairs(counts: NDArray[np.int64]) -> int:
-    """How many pairs lie in a group, of groups with so many members."""
-    return int((counts * (counts - 1) // 2).sum())
 
 
 def agreement(found: Mapping[str, pd.Series], groupings: Mapping[str, pd.Series], seed: int) -> pd.DataFrame:
@@ -87,8 +78,8 @@ def agreement(found: Mapping[str, pd.Series], groupings: Mapping[str, pd.Series]
         if len(both) < 3:
             continue
         low, high = rand_index_if_shuffled(labels, groups, seed)
-        told = {"adjusted Rand": rand_index(labels, groups), "shuffled low": low, "shuffled high": high}
-        rows.append({"task": task, "grouping": what} | told | {"concepts": len(both)})
+        values = {"adjusted Rand": rand_index(labels, groups), "shuffled low": low, "shuffled high": high}
+        rows.append({"task": task, "grouping": what} | values | {"concepts": len(both)})
     return pd.DataFrame(rows)
 
 

@@ -1,7 +1,7 @@
-"""What becomes of a layer's filters while their network learns, or learns something else.
+"""How a layer's filters change while their network is trained, or trained on something else.
 
-Network Dissection (TPAMI), sections 3.6 and 3.7. Every table has one row per network in the order of training; a
-network of the zoo knows its number of steps and its score on images it has not seen.
+Network Dissection (TPAMI), sections 3.6 and 3.7. Every table has its networks in the order of training; the card of a
+zoo network has its number of steps and its score on unseen images.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from n2vlib import tables
-from n2vlib.activations import Layer
+from n2vlib.activations.layer import Layer
 from n2vlib.errors import BadInput
 from n2vlib.methods import dissection
 from n2vlib.probe import ProbeSet
@@ -24,14 +24,14 @@ _BOARD = [
 
 
 def steps(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """How many training steps each network had: label, steps.
+    """Number of training steps of each network: label, steps.
 
-    rows   network, and where wanted label and steps; a network of the zoo knows its own
-    Raises BadInput where the steps are known from neither.
+    rows   network; optionally label and steps, which a zoo network has in its card
+    Raises BadInput where neither gives the steps.
     """
     found = []
     for row in rows:
-        number = row["steps"] if "steps" in row else _record(row).get("steps")
+        number = row["steps"] if "steps" in row else _card(row).get("steps")
         if number is None:
             raise BadInput(f"{row['network']}: its number of training steps is not known; give the entry `steps`")
         found.append((_label(row), number))
@@ -39,53 +39,57 @@ def steps(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def told(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """What the networks of the zoo score on images they have not seen: label, steps, score (in words), value.
+    """Scores of the networks of the zoo on unseen images: label, steps, score (in words), value.
 
-    Networks from elsewhere have no score here and are left out.
+    Other networks have no card and are left out.
     """
     found = []
     for row in rows:
-        known = _record(row)
+        known = _card(row)
         scores = known.get("accuracy", {}).items()
         found += [(_label(row), row.get("steps", known.get("steps")), name.replace("_", " "), v) for name, v in scores]
     return pd.DataFrame(found, columns=["label", "steps", "score", "value"])
 
 
 def scoreboard(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """`told` as one row per network, index label: a score before what chance gives, the number of objects last."""
+    """`told` as one row per network, index label: each score before its chance level, the number of objects last."""
     scores = told(rows)
     wide = scores.pivot(index="label", columns="score", values="value").rename_axis(columns=None)
     wide = wide.loc[scores["label"].unique(), [column for column in _BOARD if column in wide]]
     return wide.astype({"objects measured": "Int64"} if "objects measured" in wide else {})
 
 
-def _record(row: Mapping[str, Any]) -> dict[str, Any]:
-    return shipped.record(row["network"]) if row["network"] in shipped.names() else {}
+def _card(row: Mapping[str, Any]) -> dict[str, Any]:
+    return shipped.card(row["network"]) if row["network"] in shipped.names() else {}
 
 
 def _label(row: Mapping[str, Any]) -> str:
     return row.get("label") or row["network"].rpartition(":")[2]
 
 
-def names(layers: Mapping[str, Layer], probe: ProbeSet, cut: float) -> pd.DataFrame:
+def names(layers: Mapping[str, Layer], probe: ProbeSet, iou_threshold: float) -> pd.DataFrame:
     """The best concept of every filter in every network.
 
-    Returns   label, filter, concept, name, category, dissection_iou, detector (above the cut)
+    Returns   label, network, filter, concept, name, category, dissection_iou, detector (above iou_threshold)
     """
-    best = [dissection.filters(layer, probe).assign(label=label) for label, layer in layers.items()]
+    best = [
+        dissection.filters(layer, probe).assign(label=label, network=layer.network) for label, layer in layers.items()
+    ]
     rows = pd.concat(best, ignore_index=True)
-    rows["detector"] = rows["dissection_iou"] > cut
-    return rows.loc[:, ["label", "filter", *tables.CONCEPT, "dissection_iou", "detector"]]
+    rows["detector"] = rows["dissection_iou"] > iou_threshold
+    return rows.loc[:, ["label", "network", "filter", *tables.CONCEPT, "dissection_iou", "detector"]]
 
 
 def changes(names: pd.DataFrame, before: str, after: str) -> pd.DataFrame:
     """Every filter's best concept in two networks side by side, of `names`.
 
-    Returns   filter, then concept, name, category, dissection_iou and detector as *_before and *_after, and kept:
-              whether both are the same concept (section 3.7 counts these among all filters). A filter that overlaps
-              with no concept keeps none.
+    Returns   filter; concept, name, category, dissection_iou and detector as *_before and *_after; and kept, whether
+              both are the same concept (section 3.7 counts these among all filters). A filter that overlaps with no
+              concept keeps none.
     """
-    first, last = (names[names["label"] == label].drop(columns="label") for label in (before, after))
+    first, last = (
+        names[names["label"] == label].drop(columns=["label", "network"], errors="ignore") for label in (before, after)
+    )
     both = first.merge(last, on="filter", suffixes=("_before", "_after"))
     same = both["concept_before"] == both["concept_after"]
     return both.assign(kept=same & (both["dissection_iou_before"] > 0) & (both["dissection_iou_after"] > 0))

@@ -2,11 +2,11 @@
 
     named = rating.named(layers, probe)
     questions = rating.deal(named, each=12, seed=0)          # for people; rating_page makes a page of them
-    answers = rating.read("ratings-ann.csv", questions)      # what the page saved
+    answers = rating.read("ratings-ann.csv", questions)      # the file that the page saved
     rating.shares(answers)
 
 A question is a row: network, layer, filter, label and category (as shown), concept, asked, dissection_iou. `asked` says
-whether the label is the filter's own or was dealt from another filter: the control, which a rater is not told about.
+whether the label is the filter's own or, as a control that raters do not know about, that of another filter.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,14 +17,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib import tables
-from n2vlib.activations import Layer
-from n2vlib.cells import original
+from n2vlib.activations.layer import Layer
+from n2vlib.display.style import categories
 from n2vlib.errors import BadInput
-from n2vlib.look import categories
+from n2vlib.files.cells import original
+from n2vlib.files.userfiles import csv_rows
 from n2vlib.methods import dissection
 from n2vlib.paths import resolve
 from n2vlib.probe import ProbeSet
-from n2vlib.userfiles import csv_rows
 
 PATCHES = 15  # images in a question (Figure 4)
 OWN, PLANTED = "own label", "random label"
@@ -37,9 +37,9 @@ _LABEL = ["concept", "label", "category"]
 
 
 def named(layers: Mapping[str, Layer], probe: ProbeSet) -> pd.DataFrame:
-    """One question for every filter with a label that fires in fifteen images or more: does that describe them?
+    """One question for every filter with a label that fires in fifteen images or more: does the label describe them?
 
-    Layers keep their order and go by their names, which must differ.
+    Layers keep their order and are identified by their names, which must differ.
     """
     tables_of = []
     for layer in layers.values():
@@ -50,48 +50,48 @@ def named(layers: Mapping[str, Layer], probe: ProbeSet) -> pd.DataFrame:
 
 
 def planted(named: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The same filters, each under the label of another one, drawn from those of its layer with a different label.
+    """The same filters, each with the label of another one, drawn from the filters of its layer with another label.
 
-    Where a layer has a single label, another layer lends one. By accident such a label may be right.
+    If a layer has a single label, the label comes from another layer. By chance such a label may be right.
     """
     rng, labels = np.random.default_rng(seed), named["label"].to_numpy()
     layer, drawn = named["layer"].to_numpy(), []
     for at, label in enumerate(labels):
         others = labels != label
-        lenders = np.flatnonzero(others & (layer == layer[at]))
-        lenders = lenders if len(lenders) else np.flatnonzero(others)
-        if not len(lenders):
-            raise BadInput(f"ratings: all filters are labelled {label!r}, so no wrong label can be dealt; add layers")
-        drawn.append(rng.choice(lenders))
-    lent = named[_LABEL].iloc[drawn].set_index(named.index)
-    return named.assign(**{column: lent[column] for column in _LABEL}, asked=PLANTED)
+        sources = np.flatnonzero(others & (layer == layer[at]))
+        sources = sources if len(sources) else np.flatnonzero(others)
+        if not len(sources):
+            raise BadInput(f"ratings: all filters are labelled {label!r}, so there is no wrong label; add layers")
+        drawn.append(rng.choice(sources))
+    wrong = named[_LABEL].iloc[drawn].set_index(named.index)
+    return named.assign(**{column: wrong[column] for column in _LABEL}, asked=PLANTED)
 
 
 def deal(named: pd.DataFrame, each: int, seed: int) -> pd.DataFrame:
-    """Questions for people: `each` filters of every layer, a quarter of them under another one's label; shuffled.
+    """Questions for people: `each` filters of every layer, a quarter of them with another one's label; shuffled.
 
-    A filter is asked about once, so that two labels for the same patches do not give the control away.
+    Each filter has one question, so that two labels for the same patches do not reveal the control.
     """
     if named.empty:
         raise BadInput(f"ratings: no filter fires in {PATCHES} images; take more images or a larger tau")
-    rng, wrong, dealt = np.random.default_rng(seed), planted(named, seed), []
+    rng, wrong, parts = np.random.default_rng(seed), planted(named, seed), []
     for _, group in named.groupby("layer", sort=False):
         drawn = rng.permutation(group.index)[:each]
         quarter = round(len(drawn) / 4)
-        dealt += [wrong.loc[drawn[:quarter]], group.loc[drawn[quarter:]]]
-    questions = pd.concat(dealt)
+        parts += [wrong.loc[drawn[:quarter]], group.loc[drawn[quarter:]]]
+    questions = pd.concat(parts)
     return questions.iloc[rng.permutation(len(questions))].reset_index(drop=True)
 
 
 def patches(layer: Layer, probe: ProbeSet, filter_k: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The fifteen images where a filter is highest, highest first, and its mask in each, as dissection IoU counts it.
+    """The fifteen images where a filter is highest, highest first, and its mask in each, as in dissection IoU.
 
     Returns   images int64, (image,); masks bool, (image, *label size)
     """
     images = np.argsort(-np.asarray(layer.highest[:, filter_k]), kind="stable")[:PATCHES]
     pointers, code, value = layer.entries
     cells, threshold = int(np.prod(layer.grid)), float(layer.thresholds[filter_k])
-    # What was not kept lies below the threshold, and so do its neighbours: any number below does not change the mask.
+    # Values that were not kept are below the threshold, as are their neighbours: any lower number gives the same mask.
     maps = np.full((len(images), cells), threshold - abs(threshold) - 1)
     for one, image in zip(maps, images, strict=True):
         start = pointers[image]
@@ -104,39 +104,39 @@ def patches(layer: Layer, probe: ProbeSet, filter_k: int) -> tuple[NDArray[np.in
 def automatic(
     questions: pd.DataFrame, layers: Mapping[str, Layer], probe: ProbeSet, overlap: float = 0.5
 ) -> pd.DataFrame:
-    """Answers of a program that looks at the top patches and at the annotation: not a person, and it knows the truth.
+    """Answers computed from the top patches and the annotation, not by a person.
 
-    Yes where at least half of the fifteen patches show the label: patch and annotated mask share at least `overlap` of
-    the smaller of the two in that image; 0 asks for one pixel.
+    Yes if at least half of the fifteen patches show the label: patch and annotated mask share at least `overlap` of the
+    smaller of the two in that image; 0 requires one pixel.
     Returns   the questions with rater and answer
     """
     by_name = {layer.name: layer for layer in layers.values()}
-    asked: dict[tuple[str, int], list[int]] = {}  # both labels of a filter are about the same patches
+    asked: dict[tuple[str, int], list[int]] = {}  # both labels of a filter have the same patches
     for at, key in enumerate(zip(questions["layer"], questions["filter"], strict=True)):
         asked.setdefault(key, []).append(at)
-    concepts, said = questions["concept"].tolist(), ["no"] * len(questions)
+    concepts, given = questions["concept"].tolist(), ["no"] * len(questions)
     for (name, k), places in asked.items():
         images, masks = patches(by_name[name], probe, k)
         for at in places:
             annotated = np.array([probe.annotated(concepts[at], int(image)) for image in images])
             if shows(masks, annotated, overlap).mean() >= 0.5:
-                said[at] = "yes"
-    return questions.assign(rater=AUTOMATIC, answer=said)
+                given[at] = "yes"
+    return questions.assign(rater=AUTOMATIC, answer=given)
 
 
 def shows(masks: NDArray[np.bool_], annotated: NDArray[np.bool_], overlap: float) -> NDArray[np.bool_]:
-    """Whether each patch shows the concept: (image,), of masks bool, (image, h, w)."""
+    """Whether each patch shows the concept, (image,); both masks bool, (image, h, w)."""
     both, one, other = ((m).sum(axis=(1, 2)) for m in (masks & annotated, masks, annotated))
     return (both > 0) & (both >= overlap * np.minimum(one, other))
 
 
 def shares(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Share of yes by layer, kind of label and category, "all" first: the form of the paper's Table 3.
+    """Share of yes by layer, kind of label and category, "all" first, as in the paper's Table 3.
 
-    A filter counts once, by the share of its raters who said yes; skipped questions do not count. The interval is a
-    bootstrap over filters.
+    A filter counts once, with the share of its raters who answered yes; skipped questions do not count. The interval
+    is a bootstrap over filters.
     Returns   layer, asked, category, filters, votes, share, low, high, and agreement: how often two raters of a filter
-              say the same, NaN where none has two
+              give the same answer, NaN where no filter has two
     """
     given = answers.loc[answers["answer"] != "skip"]
     votes = given.assign(yes=given["answer"] == "yes").groupby([*_SHOWN, "asked"], sort=False)["yes"]
@@ -151,15 +151,15 @@ def shares(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
             low, high = tables.bootstrap_mean(mine["share"].to_numpy(), seed)
             counted = len(mine), int(mine["votes"].sum()), mine["share"].mean(), low, high, mine["agreement"].mean()
             rows.append((layer, asked, category, *counted))
-    told = ["layer", "asked", "category", "filters", "votes", "share", "low", "high", "agreement"]
-    return pd.DataFrame(rows, columns=told)
+    columns = ["layer", "asked", "category", "filters", "votes", "share", "low", "high", "agreement"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def read(path: str | Path, questions: pd.DataFrame) -> pd.DataFrame:
     """The answers in a file of ratings, each checked against the questions of the page it was made with.
 
     path   CSV, one row per answer, columns network, layer, filter, label, category, rater, answer (yes, no or skip);
-           the files of several raters may be joined below one header
+           the files of several raters may be concatenated under one header
     Returns   the rows of `questions` that were answered, with rater and answer, in the file's order
     """
     place = {key: at for at, key in enumerate(zip(*(questions[column].map(str) for column in _SHOWN), strict=True))}
@@ -184,7 +184,7 @@ def read(path: str | Path, questions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _lines(path: str | Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and {column: text} of every row behind the header; at least one."""
+    """Line number and {column: text} of every row after the header; at least one."""
     try:
         rows = csv_rows(resolve(path), path)
         line, header = next(rows, (1, []))

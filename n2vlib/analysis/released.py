@@ -1,30 +1,30 @@
-"""Rules of the released Net2Vec program that the library leaves on purpose, to be measured beside ours.
+"""Rules of the released Net2Vec program that the library does not follow on purpose, to be compared with ours.
 
-What the program shares with us is a preset or an argument (`preset="released"`, `level="released"`, `align_corners`);
-tests/released.py holds all of its rules in one slow port. Here are those that change what is counted, not how it is
-learned: where an annotation is looked up, how pixels of several layers are counted, how an accuracy is averaged.
+Other rules are a preset or an argument (`preset="released"`, `quantile="released"`, `align_corners`);
+tests/released.py has all of them in one slow port. The rules here change what is counted, not the training: where an
+annotation is looked up, how pixels of several layers are counted, how an accuracy is averaged.
 """
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.alignment import Alignment
 from n2vlib.analysis.uncertainty import resample
+from n2vlib.methods.alignment import Alignment
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
 from n2vlib.probe.pictures import read_map
 from n2vlib.probe.reader import items_of
-from n2vlib.tables import MEASURE
+from n2vlib.vocabulary import OF_TASK
 
 BATCH = 64  # images of a validation batch
 
 
 def accuracy_by_batches(found: Alignment, probe: ProbeSet, split: str = "val", batch: int = BATCH) -> pd.Series:
-    """The plain mean of the accuracies of batches, the short last one counting like the others: (concept,).
+    """The mean of the accuracies of batches, the short last one with the same weight: (concept,).
 
     found   of a classification. Its balanced sets are put in the program's order, images with the concept first, and
-            cut into batches; where one batch holds them all, this is our accuracy
+            split into batches; with a single batch this is our accuracy
     """
     means = {}
     for concept, rows in found.pairs.loc[found.pairs["split"] == split].groupby("concept"):
@@ -34,18 +34,18 @@ def accuracy_by_batches(found: Alignment, probe: ProbeSet, split: str = "val", b
 
 
 def in_batches(right: NDArray[np.bool_], contains: NDArray[np.bool_], batch: int = BATCH) -> float:
-    """Mean over batches of the share of right answers, images with the concept first."""
+    """Mean over batches of the share of right predictions, images with the concept first."""
     ordered = right[np.argsort(~contains, kind="stable")]
     return float(np.mean([ordered[start : start + batch].mean() for start in range(0, len(ordered), batch)]))
 
 
 def areas(probe: ProbeSet) -> pd.DataFrame:
-    """How large each concept is in each image by the program's rule, one row per (concept, image) pair.
+    """Area of each concept in each image by the program's rule, one row per (concept, image) pair.
 
-    The program looks in one category only, the first of the concept's that annotates *anything* in the image. Which is
-    first was up to a Python 2 dictionary; here it is the order of label.csv.
+    The program reads one category only, the concept's first one that annotates *anything* in the image. Their order was
+    that of a Python 2 dictionary; here it is that of label.csv.
     Returns   concept, image, split, united (our pixels: any layer of any category), looked_up (pixels where a layer of
-              that one category shows it), summed (the same, a pixel in two layers counting twice)
+              that one category shows it), summed (the same, with pixels in two layers counted twice)
     """
     image = image_of_pair(probe)
     table = pd.DataFrame({"concept": probe.labels.pair_concept, "image": image, "split": probe.split[image]})
@@ -75,10 +75,10 @@ def alphas(probe: ProbeSet, pixels: NDArray[np.int64]) -> pd.Series:
 
 
 def difference(one: Alignment, other: Alignment, probe: ProbeSet, draws: int = 200, seed: int = 0) -> dict[str, float]:
-    """Two ways to measure the same concepts: mean score of each on validation images, and how much lies between.
+    """Mean scores on validation images of two ways to measure the same concepts, and their difference.
 
-    Returns   one, other, difference (other - one), low and high (95%, images drawn again, the same for both),
-              moved (share of concepts whose score differs by more than 0.01)
+    Returns   one, other, difference (other - one), low and high (95%, the same resampled images for both), moved (share
+              of concepts whose score differs by more than 0.01)
     """
     both = pd.concat([_scores(one), _scores(other)], axis=1).dropna()
     ours, theirs = both.to_numpy(float).T
@@ -91,7 +91,7 @@ def difference(one: Alignment, other: Alignment, probe: ProbeSet, draws: int = 2
 
 def _scores(found: Alignment) -> pd.Series:
     rows = found.scores.loc[found.scores["split"] == "val"]
-    return pd.Series(rows[MEASURE[str(rows["task"].iloc[0])]].to_numpy(), rows["concept"].to_numpy())
+    return pd.Series(rows[OF_TASK[str(rows["task"].iloc[0])].column].to_numpy(), rows["concept"].to_numpy())
 
 
 def _to_read(probe: ProbeSet) -> NDArray[np.int64]:
@@ -103,7 +103,7 @@ def _to_read(probe: ProbeSet) -> NDArray[np.int64]:
 
 
 def _layers(probe: ProbeSet, i: int) -> dict[str, list[NDArray]]:
-    """What each annotated category of image i shows: maps, or one number that fills the image."""
+    """Label maps of each annotated category of image i; a label of the whole image fills its map."""
     layers: dict[str, list[NDArray]] = {}
     for category, cell in zip(probe.categories, probe.cells[i], strict=True):
         if cell:

@@ -1,6 +1,6 @@
-"""Which filter serves which concepts: the best filter of each, how many each filter serves, and chance (Net2Vec 4.2).
+"""The best filter of each concept, how many concepts each filter serves, and chance (Net2Vec 4.2).
 
-chosen = sharing.strongest_filters(found)       one row per concept: the filter that carries it
+chosen = sharing.strongest_filters(found)       one row per concept: its best filter
 served = sharing.concepts_served(chosen)        one row per filter: for how many concepts it is the best
 shares = sharing.in_bins(served)                one row per bin of the paper's Figure 5
 """
@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.alignment import Alignment
 from n2vlib.errors import BadInput
+from n2vlib.methods.alignment import Alignment
 from n2vlib.tables import CONCEPT, need, stacked
 
 BINS = ("0", "1", "2-5", "6-10", "11-20", "21-30", ">30")  # concepts, as on the axis of Figure 5
@@ -59,14 +59,14 @@ def in_bins(served: pd.DataFrame) -> pd.DataFrame:
     return stacked(parts, ["task", "layer", "concepts", "filters", "share"])
 
 
-def if_at_random(chosen: pd.DataFrame, draws: int = 1000, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
-    """`in_bins` if each concept drew its filter by lot: share is the mean over `draws`, low and high hold `level`."""
+def if_at_random(chosen: pd.DataFrame, draws: int = 1000, seed: int = 0, confidence: float = 0.95) -> pd.DataFrame:
+    """`in_bins` if each concept drew its filter at random: mean share over `draws`; low and high: `confidence`."""
     parts = []
     for (task, layer, n_filters), filters in _groups(chosen):
         rng = np.random.default_rng(seed)
         drawn = rng.multinomial(len(filters), np.full(n_filters, 1 / n_filters), size=draws)
         shares = _histogram(drawn) / n_filters
-        low, high = np.quantile(shares, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        low, high = np.quantile(shares, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
         bins = {"concepts": BINS, "share": shares.mean(axis=0), "low": low, "high": high}
         parts.append(pd.DataFrame({"task": task, "layer": layer, **bins}))
     return stacked(parts, ["task", "layer", "concepts", "share", "low", "high"])
@@ -75,7 +75,7 @@ def if_at_random(chosen: pd.DataFrame, draws: int = 1000, seed: int = 0, level: 
 def summary(served: pd.DataFrame) -> pd.DataFrame:
     """By task and layer: filters, concepts, concepts_per_filter, never (share of filters not chosen), most (concepts).
 
-    never_at_random   that share if each of C concepts drew one of K filters by lot: (1 - 1/K)^C on average
+    never_at_random   expected share never chosen if each of C concepts drew one of K filters at random: (1 - 1/K)^C
     """
     found = served.groupby(["task", "layer"], sort=False, as_index=False).agg(
         filters=("concepts", "size"),
@@ -87,21 +87,21 @@ def summary(served: pd.DataFrame) -> pd.DataFrame:
     return found.assign(never_at_random=(1 - 1 / found["filters"]) ** found["concepts"])
 
 
-def busy(served: pd.DataFrame, cuts: dict[str, float]) -> pd.DataFrame:
-    """Share of filters that serve at least `cuts[task]` concepts: task, layer, at_least, share."""
+def busy(served: pd.DataFrame, least: dict[str, float]) -> pd.DataFrame:
+    """Share of filters that serve at least `least[task]` concepts: task, layer, at_least, share."""
     need(served, ["task", "layer", "concepts"])
-    if not set(served["task"]) <= set(cuts):
-        raise BadInput(f"cuts: one for each task of {sorted(set(served['task']))}, not {sorted(cuts)}")
-    at_least = np.array([cuts[task] for task in served["task"]])
+    if not set(served["task"]) <= set(least):
+        raise BadInput(f"least: one for each task of {sorted(set(served['task']))}, not {sorted(least)}")
+    at_least = np.array([least[task] for task in served["task"]])
     rows = served.assign(at_least=at_least, share=served["concepts"].to_numpy() >= at_least)
     return rows.groupby(["task", "layer", "at_least"], sort=False).agg(share=("share", "mean")).reset_index()
 
 
 def alike(chosen: pd.DataFrame) -> pd.DataFrame:
-    """Are concepts that share their best filter of one category more often than any two concepts are?
+    """How often concepts that share their best filter are of one category, compared with any two concepts.
 
-    Returns   task, layer, pairs (of concepts with one best filter), same (share of them within a category), any_two
-              (that share among all pairs of concepts); NaN where no two concepts share a filter
+    Returns   task, layer, pairs (of concepts with the same best filter), same (share of them within a category),
+              any_two (that share among all pairs of concepts); NaN where no two concepts share a filter
     """
     out = []
     for (task, layer, _), rows in chosen.groupby(_WHERE, sort=False):  # type: ignore[misc]
@@ -113,11 +113,11 @@ def alike(chosen: pd.DataFrame) -> pd.DataFrame:
 
 
 def most_shared(best: pd.DataFrame, concepts: int = 3) -> pd.DataFrame:
-    """The group of one category that shares its best filter and is outlined best by it, as in Net2Vec's Figure 4.
+    """The concepts of one category that share their best filter and are segmented best by it (Net2Vec, Figure 4).
 
     best      concept, name, category, filter, value (the filter's set IoU), as `tables.best_filters` returns them
-    concepts  how many of the group are kept, best first; a group of fewer is taken only where there is none of so many
-    Of the groups as large as can be had, the one whose worst member has the largest value.
+    concepts  how many of the group are kept, best first; a smaller group is taken only if there is none of that size
+    Of the largest groups, the one whose worst member has the largest value.
     """
     need(best, [*CONCEPT, "filter", "value"])
     kept = best.sort_values(["value", "concept"], ascending=[False, True])
@@ -132,10 +132,10 @@ def most_shared(best: pd.DataFrame, concepts: int = 3) -> pd.DataFrame:
 
 
 def best_of_categories(found: Alignment, count: int) -> pd.DataFrame:
-    """`count` pairs of a filter and the concept it outlines best on training images: the best pair of each category in
+    """`count` pairs of a filter and the concept it segments best on training images: the best pair of each category in
     turn, then the second best of each; no filter and no concept twice.
 
-    found     of the method that picks one filter for each concept
+    found     of the method that chooses one filter for each concept
     Returns   concept, name, category, filter, set_iou
     """
     rows = found.scores.loc[found.scores["split"] == "train", [*CONCEPT, "filter", "set_iou"]]

@@ -1,8 +1,8 @@
-"""Bootstrap over images: what a score would have been with other images, drawn from the same ones with replacement.
+"""Bootstrap over images: the distribution of a score when the images are drawn again with replacement.
 
 Every score of the book is a ratio of two sums over (concept, image) pairs: pixels of intersection over pixels of union,
-or right answers over answers. So one draw of images is one weighted sum, and all concepts are resampled at once, by
-the same draws: what two methods differ by is resampled as a difference.
+or right predictions over all. So a draw of images only changes the weights of the sums, and all concepts are resampled
+by the same draws, which makes differences between methods paired.
 """
 
 from collections.abc import Iterable
@@ -13,10 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from n2vlib import counts
-from n2vlib.activations import Layer
-from n2vlib.alignment import Alignment
-from n2vlib.iou import iou_of_counts
+from n2vlib.activations.layer import Layer
+from n2vlib.masks import counts
+from n2vlib.masks.iou import iou_of_counts
+from n2vlib.methods.alignment import Alignment
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import positions
 from n2vlib.store import load_array, save_arrays
@@ -24,11 +24,11 @@ from n2vlib.store import load_array, save_arrays
 MODULES = ["n2vlib.analysis.uncertainty"]
 KEYS = ["layer", "task", "method", "n_filters", "concept"]
 PARTS = ("intersection", "predicted", "annotated")
-GROUPS = 40  # of images that are drawn together where single images would need the counts of every filter
+GROUPS = 40  # of images that are drawn together, since single images would need the counts of every filter
 
 
 def image_draws(probe: ProbeSet, split: str, draws: int, seed: int) -> NDArray[np.int64]:
-    """How often each image comes up when as many as the split has are drawn from it with replacement, (draw, image)."""
+    """How often each image is drawn, (draw, image); a draw has as many images as the split, with replacement."""
     images = positions(probe, split)
     times = np.zeros((draws, len(probe.images)), np.int64)
     if len(images):
@@ -40,10 +40,10 @@ def image_draws(probe: ProbeSet, split: str, draws: int, seed: int) -> NDArray[n
 def resample(
     alignments: Iterable[Alignment], probe: ProbeSet, split: str = "val", draws: int = 200, seed: int = 0
 ) -> pd.DataFrame:
-    """The scores of several alignments when the images of a split are drawn again.
+    """The scores of several alignments when the images of a split are resampled.
 
-    Returns   one row per draw, columns (layer, task, method, n_filters, concept); NaN where a draw holds no image of
-              the concept. The same draws for every alignment; columns sorted.
+    Returns   one row per draw, columns (layer, task, method, n_filters, concept); NaN where a draw has no image of the
+              concept. The same draws for every alignment; columns sorted.
     """
     times = image_draws(probe, split, draws, seed)
     return pd.concat([_resampled(found, times, split) for found in alignments], axis=1).sort_index(axis=1)
@@ -71,28 +71,28 @@ def _parts(pairs: pd.DataFrame) -> tuple[NDArray, NDArray]:
     return intersection, predicted + annotated - intersection
 
 
-def interval(draws: pd.DataFrame | pd.Series, level: float = 0.95) -> pd.DataFrame:
-    """Percentile interval of each column: low, high; a draw without a number is left out of its column's.
+def interval(draws: pd.DataFrame | pd.Series, confidence: float = 0.95) -> pd.DataFrame:
+    """Percentile interval of each column: low, high; draws without a number are left out of that column.
 
     draws   one row per draw
     """
     table = draws.to_frame() if isinstance(draws, pd.Series) else draws
-    bounds = table.quantile([(1 - level) / 2, (1 + level) / 2]).T
+    bounds = table.quantile([(1 - confidence) / 2, (1 + confidence) / 2]).T
     return bounds.set_axis(["low", "high"], axis=1)
 
 
-def around(value: float, draws: NDArray[np.float64], level: float = 0.95) -> tuple[float, float]:
-    """An interval for a number that counts or takes an extreme, and so lies off centre among its draws: low and high.
+def around(value: float, draws: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
+    """An interval for a count or an extreme, whose draws are biased: low and high.
 
-    A draw of images is noisier than the images themselves. The spread of the draws about their own median is laid
-    around the number as measured.
+    A draw of images is noisier than the images themselves. The spread of the draws about their own median is moved to
+    the measured number.
     """
-    low, middle, high = np.quantile(draws, [(1 - level) / 2, 0.5, (1 + level) / 2])
+    low, middle, high = np.quantile(draws, [(1 - confidence) / 2, 0.5, (1 + confidence) / 2])
     return float(value - (middle - low)), float(value + (high - middle))
 
 
 def best_filter_stability(layer: Layer, probe: ProbeSet, *, seed: int = 0, draws: int = 200) -> pd.DataFrame:
-    """How sure the choice of each concept's best filter is (Net2Vec 3.1.1), by a bootstrap over training images.
+    """Stability of the choice of each concept's best filter (Net2Vec 3.1.1), by a bootstrap over training images.
 
     Returns   concept, name, category, filter (best on the training images as they are), share of the draws in which
               the same filter is best, runner_up (the filter most often best otherwise, -1 for none), low and high of
@@ -112,9 +112,9 @@ def best_filter_draws(layer: Layer, probe: ProbeSet, *, seed: int = 0, draws: in
 
 
 def _races(layer: Layer, probe: ProbeSet, seed: int, draws: int) -> tuple[pd.Series, pd.DataFrame, NDArray[np.float64]]:
-    """The best filter of each concept; which filter won each draw, and the set IoU there of the best: (draw, concept).
+    """The best filter of each concept; the best one in each draw, and the set IoU there of the former: (draw, concept).
 
-    The images are drawn in 40 fixed groups of every 40th, so that the counts of all filters are read once.
+    Images are drawn in 40 fixed groups, each of every 40th image, so that the counts of all filters are read once.
     """
     parts = _grouped_counts(layer, probe)
     chosen = np.flatnonzero(probe.concepts["segmentable"].to_numpy() & (parts[2].sum(0) > 0))

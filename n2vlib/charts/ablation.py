@@ -1,11 +1,12 @@
-"""What is left, and what was lost, when filters are set to zero: by their number, and thing by thing in rows."""
+"""Accuracy that is left or lost when filters are set to zero: against their number, and in rows."""
 
 import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, OTHER, SPLITS
+from n2vlib.display.style import CHART_WIDTH, OTHER
 from n2vlib.tables import need
+from n2vlib.vocabulary import SPLITS
 
 _SHAPES = ("circle", "diamond", "square", "triangle-up")
 
@@ -16,7 +17,7 @@ def in_rows(
 ) -> part.Chart:
     """One row for each value of `y`, one mark for each `series`; with low and high, an interval at each.
 
-    axis   what `x` is, in words      at   where a dashed line stands: chance, or nothing lost
+    axis   title of the x axis      at   position of a dashed line: chance, or no loss
     """
     need(table, [y, x, series])
     data = part.rows(table.loc[:, [y, x, series, *part.interval(table)]].dropna(subset=[x]))
@@ -29,8 +30,8 @@ def in_rows(
     shape = alt.Shape(
         part.field(series) + ":N", scale=alt.Scale(domain=names, range=_SHAPES[: len(names)]), legend=None
     )
-    told = [f"{part.field(y)}:N", f"{part.field(series)}:N", *(part.number(data, c) for c in (x, *part.interval(data)))]
-    marks = base.mark_point(size=70, filled=True, opacity=1).encode(x=across, shape=shape, tooltip=told)
+    tip = [f"{part.field(y)}:N", f"{part.field(series)}:N", *(part.number(data, c) for c in (x, *part.interval(data)))]
+    marks = base.mark_point(size=70, filled=True, opacity=1).encode(x=across, shape=shape, tooltip=tip)
     layers: list = [marks]
     if part.interval(data):
         bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=axis, axis=ticks), x2="high:Q", yOffset=side)
@@ -57,7 +58,7 @@ def accuracy_by_removed(points: pd.DataFrame, title: str, note: str = "") -> par
         x=alt.X("n:Q", title="filters set to zero", axis=ticks, scale=log), **part.series_channels(data, "way")
     )
     up = alt.Y("accuracy:Q", title=words, scale=scale, axis=alt.Axis(tickCount=6))
-    told = ["way:N", "n:Q", *(part.number(data, column) for column in ("accuracy", "low", "high"))]
+    tip = ["way:N", "n:Q", *(part.number(data, column) for column in ("accuracy", "low", "high"))]
     chance = alt.Chart(pd.DataFrame({"y": [0.5]})).mark_rule(color=OTHER, strokeDash=[2, 3])
     chart = alt.layer(
         chance.encode(y=alt.Y("y:Q", title=words, scale=scale)),
@@ -65,6 +66,6 @@ def accuracy_by_removed(points: pd.DataFrame, title: str, note: str = "") -> par
             y=alt.Y("low:Q", title=words), y2="high:Q"
         ),
         base.mark_line(strokeWidth=2).encode(y=up, strokeDash=part.dashes(data, "way")),
-        base.mark_point(size=42, filled=True, opacity=1).encode(y=up, tooltip=told),
+        base.mark_point(size=42, filled=True, opacity=1).encode(y=up, tooltip=tip),
     )
     return part.titled(chart.properties(width=CHART_WIDTH, height=260), title, note)

@@ -1,31 +1,31 @@
-"""The claims of a paper: what was measured of each, its interval, the criterion, and the published number."""
+"""The claims of a paper: the measured effect of each, its interval, the criterion, and the published number."""
 
 import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, COLORS, INK, OTHER
+from n2vlib.display.style import CHART_WIDTH, COLORS, INK, OTHER
 from n2vlib.tables import need
 
 SHAPES = {"yes": "circle", "undecided": "diamond", "no": "cross"}
 _SHADES = {"yes": INK, "undecided": OTHER, "no": COLORS[5]}
-_TOLD = ["id", "section", "claim", "number", "value", "low", "high", "criterion", "published", "holds", "note"]
+_FIELDS = ["id", "section", "claim", "number", "value", "low", "high", "criterion", "published", "holds", "note"]
 
 
 @part.drawn
 def forest(found: pd.DataFrame, title: str, axis: str, log: bool = False) -> part.Chart:
-    """One row per claim: the effect with its interval, the criterion a tick, the published number hollow.
+    """One row per claim: the effect with its interval, the criterion as a tick, the published number hollow.
 
-    found   rows of `claims.check` that were measured and have one unit
+    found   measured rows of `claims.check`, all with the same unit
     axis    that unit, in words;  log: for ratios
     """
-    need(found, _TOLD)
-    data = part.rows(found.loc[:, _TOLD].assign(name=found["section"] + "  " + found["id"].str.replace("-", " ")))
+    need(found, _FIELDS)
+    data = part.rows(found.loc[:, _FIELDS].assign(name=found["section"] + "  " + found["id"].str.replace("-", " ")))
     rows = alt.Y("name:N", sort=list(data["name"]), title=None, axis=alt.Axis(labelLimit=235, grid=True))
     base = alt.Chart(data).encode(y=rows)
     kind = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=False, padding=12)
     across = {"title": axis, "scale": kind, "axis": alt.Axis(tickCount=6, grid=True)}
-    told = [alt.Tooltip(c, format=".3~g") if data[c].dtype.kind == "f" else alt.Tooltip(c) for c in _TOLD]
+    tip = [alt.Tooltip(c, format=".3~g") if data[c].dtype.kind == "f" else alt.Tooltip(c) for c in _FIELDS]
     shown = [verdict for verdict in SHAPES if verdict in set(data["holds"])]
     shape = alt.Shape(
         "holds:N",
@@ -41,7 +41,7 @@ def forest(found: pd.DataFrame, title: str, axis: str, log: bool = False) -> par
         base.mark_tick(color=OTHER, thickness=2.5, size=15).encode(x=alt.X("criterion:Q", **across)),
         base.mark_point(color=INK, size=70, strokeWidth=1.8, opacity=1).encode(x=alt.X("published:Q", **across)),
         base.mark_point(size=85, filled=True, opacity=1).encode(
-            x=alt.X("value:Q", **across), shape=shape, color=color, tooltip=told
+            x=alt.X("value:Q", **across), shape=shape, color=color, tooltip=tip
         ),
     ).properties(width=CHART_WIDTH, height=alt.Step(21))
     note = "Filled: this run, with its 95% interval. Hollow: published. Upright tick: the criterion."

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, categories
+from n2vlib.display.style import CHART_WIDTH, categories
 from n2vlib.tables import need
 
 
@@ -21,12 +21,12 @@ def unique_by(
     fmt: str = "d",
     note: str = "",
 ) -> part.Chart:
-    """One bar for each value of the column `x`, in the table's order, stacked by category, its sum beside it.
+    """One bar for each value of the column `x`, in the table's order, stacked by category, with its sum beside it.
 
-    table   x, category and `value`, one row per bar and category; a row of category "total" is left out
-    axis    what `value` is, in words
-    by      small charts below each other, each with an axis of its own, for the values of this column
-    fmt     of the numbers: "d" counts, ".0%" shares
+    table   x, category and `value`, one row per bar and category; rows of category "total" are left out
+    axis    title of the axis of `value`
+    by      one small chart for each value of this column, below each other, each with its own axis
+    fmt     format of the numbers: "d" counts, ".0%" shares
     """
     need(table, [x, "category", value, *([by] if by else [])])
     rows = table.loc[table["category"] != "total", [*([by] if by else []), x, "category", value]]
@@ -60,7 +60,7 @@ def _bars(data: pd.DataFrame, x: str, value: str, axis: str, shown: list[str], f
         "title": axis,
         "axis": alt.Axis(format="d", tickCount=6, grid=True, tickMinStep=1) if fmt == "d" else ticks,
     }
-    told = [
+    tip = [
         alt.Tooltip(f"{part.field(x)}:N"), alt.Tooltip("category:N"), alt.Tooltip(f"{name}:Q", title=axis, format=fmt),
     ]  # fmt: skip
     bars = base.mark_bar(stroke="white", strokeWidth=0.6).encode(
@@ -68,7 +68,7 @@ def _bars(data: pd.DataFrame, x: str, value: str, axis: str, shown: list[str], f
         color=part.category(shown),
         order=alt.Order("rank:Q"),
         opacity=alt.when(part.pick()).then(alt.value(0.95)).otherwise(alt.value(0.15)),
-        tooltip=told,
+        tooltip=tip,
     )
     sums = base.mark_text(align="left", dx=5).encode(
         x=alt.X(f"sum({name}):Q", **across), text=alt.Text(f"sum({name}):Q", format=fmt)

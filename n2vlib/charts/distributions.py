@@ -1,4 +1,4 @@
-"""Charts of how many, how large and how a number moves with another."""
+"""Charts of counts and sizes, and of one number against another."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, INK, OTHER, categories
+from n2vlib.display.style import CHART_WIDTH, INK, OTHER, categories
 from n2vlib.tables import need
 
 
@@ -15,7 +15,7 @@ def concept_counts(concepts: pd.DataFrame, title: str) -> part.Chart:
     """Images and mean area of every concept, both on a log scale.
 
     concepts   name, category, images, area (mean share of an image that contains the concept; missing or 1 for a
-               concept that is said of whole images)
+               concept that labels whole images)
     """
     need(concepts, ["name", "category", "images", "area"])
     data = concepts[["name", "category", "images"]].assign(percent=100 * concepts["area"].fillna(1.0))
@@ -44,10 +44,10 @@ def histogram(
     fmt: str = ".3~g",
     rows: str = "filters",
 ) -> part.Chart:
-    """How many filters (rows) have which value of `column`; small charts along `by`; a dashed line `at` a value.
+    """Histogram of `column` over filters (rows); one small chart per value of `by`; a dashed line `at` a value.
 
     rows  what the rows are, if not filters
-    fmt   of the values: ".3~g" three digits, ".2%" percent
+    fmt   format of the values: ".3~g" three digits, ".2%" percent
     """
     need(values, [column] if by is None else [column, by])
     data = part.rows(values.loc[:, [column] if by is None else [column, by]].dropna())
@@ -75,9 +75,8 @@ def lines(
 ) -> part.Chart:
     """`y` against `x` (tau, epoch, number of filters), one line per `series`; with low and high, a band around it.
 
-    A series called "category" has its fixed colors, "method" is light and full; a series value that starts with
-    "random" or "chance" is dashed (and grey, unless it names its series: "chance, segmentation"), with "published"
-    hollow.
+    The series "category" has its fixed colors, "method" is light and full. Values that start with "random" or "chance"
+    are dashed (and grey, unless they name their series: "chance, segmentation"), those with "published" hollow.
     """
     need(values, [x, y, series])
     data = part.rows(values.loc[:, [x, y, series, *part.interval(values)]])
@@ -89,10 +88,10 @@ def lines(
     )
     up = alt.Y(part.field(y) + ":Q", title=axes[1], axis=alt.Axis(tickCount=6))
     fill = alt.condition(f"test(/^published/, datum['{series}'])", alt.value(0), alt.value(1))
-    told = [f"{part.field(series)}:N", part.number(data, x, ".4~g"), part.number(data, y, ".3~g")]
+    tip = [f"{part.field(series)}:N", part.number(data, x, ".4~g"), part.number(data, y, ".3~g")]
     parts: list[Any] = [
         base.mark_line(strokeWidth=2).encode(y=up, strokeDash=part.dashes(data, series)),
-        base.mark_point(size=42, filled=True, strokeWidth=2, opacity=1).encode(y=up, fillOpacity=fill, tooltip=told),
+        base.mark_point(size=42, filled=True, strokeWidth=2, opacity=1).encode(y=up, fillOpacity=fill, tooltip=tip),
     ]
     if part.interval(data):
         parts.insert(0, base.mark_area(fillOpacity=0.15).encode(y=alt.Y("low:Q", title=axes[1]), y2="high:Q"))

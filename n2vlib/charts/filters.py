@@ -1,4 +1,4 @@
-"""Charts of filters: how many concepts each serves, their weights beside their scores, and scores image by image."""
+"""Charts of filters: how many concepts each serves, their weights against their scores, and scores by image."""
 
 from typing import Any
 
@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, INK, OTHER, OUTCOMES, categories
+from n2vlib.display.style import CHART_WIDTH, INK, OF_OUTCOME, OTHER, categories
 from n2vlib.tables import need
+from n2vlib.vocabulary import OUTCOMES
 
-_ZERO = (-0.065, -0.02)  # where the bar of the exact zeros stands, left of the axis' zero
+_ZERO = (-0.065, -0.02)  # place of the bar of the exact zeros, left of the axis' zero
 _PERCENT = alt.Axis(format="%", tickCount=4)
 
 
@@ -21,7 +22,7 @@ def by_layer(
     """`y` in each layer, one line per `series`; with low and high, an interval at each point.
 
     Series are styled as in `charts.lines`: "random" and "chance" grey and dashed, "published" hollow.
-    fmt   of the numbers: ".3~g" three digits, ".0%" percent
+    fmt   format of the numbers: ".3~g" three digits, ".0%" percent
     """
     need(values, ["layer", y, series])
     data = part.rows(values.loc[:, ["layer", y, series, *part.interval(values)]].dropna(subset=[y]))
@@ -35,10 +36,10 @@ def by_layer(
         scale=alt.Scale(domainMin=0, nice=True),
     )
     fill = alt.condition(f"test(/^published/, datum['{series}'])", alt.value(0), alt.value(1))
-    told = [f"{part.field(series)}:N", "layer:N", *(_told(c, fmt) for c in (y, *part.interval(data)))]
+    tip = [f"{part.field(series)}:N", "layer:N", *(_tip(c, fmt) for c in (y, *part.interval(data)))]
     parts: list[Any] = [
         base.mark_line(strokeWidth=2).encode(y=up, strokeDash=part.dashes(data, series)),
-        base.mark_point(size=48, filled=True, strokeWidth=2, opacity=1).encode(y=up, fillOpacity=fill, tooltip=told),
+        base.mark_point(size=48, filled=True, strokeWidth=2, opacity=1).encode(y=up, fillOpacity=fill, tooltip=tip),
     ]
     if part.interval(data):
         bar = base.mark_rule(strokeWidth=5, opacity=0.3, strokeCap="round")
@@ -48,7 +49,7 @@ def by_layer(
 
 @part.drawn
 def concepts_per_filter(shares: pd.DataFrame, title: str, chance: pd.DataFrame | None = None) -> part.Chart:
-    """Share of filters that are the best one of so many concepts, a bar for each layer, tasks below each other.
+    """Share of filters by the number of concepts they are best for, a bar for each layer, tasks below each other.
 
     shares   `sharing.in_bins`      chance   `sharing.if_at_random`, drawn as grey marks (Net2Vec, Figure 5)
     """
@@ -66,31 +67,31 @@ def concepts_per_filter(shares: pd.DataFrame, title: str, chance: pd.DataFrame |
     )
     key = alt.Legend(title=None, symbolType="square", symbolFillColor=INK, symbolStrokeWidth=0)
     up = alt.Y("share:Q", title="share of the layer's filters", axis=_PERCENT)
-    told = ["task:N", "layer:N", "concepts:N", "filters:Q", _told("share", ".1%")]
+    tip = ["task:N", "layer:N", "concepts:N", "filters:Q", _tip("share", ".1%")]
     parts: list[Any] = [
         base.mark_bar(color=INK).encode(y=up, opacity=alt.Opacity("layer:N", sort=layers, scale=fade, legend=key))
     ]
     if chance is not None:
-        told.append(_told("chance", ".1%"))
-        # A white casing, or the marks would not be seen on the bars.
+        tip.append(_tip("chance", ".1%"))
+        # Without a white casing the marks would not be visible on the bars.
         for color, width, size in (("white", 4.5, 75), (OTHER, 2, 26)):
             parts.append(base.mark_rule(color=color, strokeWidth=width).encode(y=alt.Y("low:Q"), y2="high:Q"))
             mean = base.mark_point(color=color, shape="diamond", size=size, filled=True, opacity=1)
             parts.append(mean.encode(y="chance:Q"))
-    parts[0] = parts[0].encode(tooltip=told)
+    parts[0] = parts[0].encode(tooltip=tip)
     tasks = list(data["task"].unique())
     layered = alt.layer(*parts, data=data).properties(width=CHART_WIDTH, height=170)
     note = "One bar per layer, the deepest the darkest."
     if chance is not None:
-        note += " Marks with a line: concepts draw their filter by lot, mean and 95% of the draws."
+        note += " Marks with a line: chance, each concept draws its filter at random; mean and 95% of the draws."
     return part.titled(layered.facet(facet=part.small("task", tasks), columns=1), title, note)
 
 
 @part.drawn
 def individual_iou(bins: pd.DataFrame, title: str, panel: str = "panel") -> part.Chart:
-    """How individual IoU spreads over the images, one small chart per `panel`; exact zeros apart, by their reason.
+    """Distribution of individual IoU over the images, one small chart per `panel`; exact zeros apart, by their reason.
 
-    bins   `individual.in_bins` with the column `panel`, and mean (of the rest), drawn as a line (Net2Vec, Figure 7)
+    bins   `per_image.in_bins` with the column `panel`, and mean (of the non-zero), drawn as a line (Net2Vec, Figure 7)
     """
     need(bins, [panel, "outcome", "low", "high", "images", "share", "mean"])
     data = bins.assign(zero=bins["high"] == 0).sort_values([panel, "low", "outcome"], kind="stable")
@@ -103,33 +104,33 @@ def individual_iou(bins: pd.DataFrame, title: str, panel: str = "panel") -> part
         values=[-0.042, 0.2, 0.4, 0.6, 0.8, 1], labelExpr="datum.value < 0 ? '0' : format(datum.value, '~g')"
     )
     across = alt.X("left:Q", title=None, axis=ticks, scale=alt.Scale(domain=[-0.08, 1], nice=False))
-    fade = alt.Scale(type="ordinal", domain=list(OUTCOMES), range=list(OUTCOMES.values()))
+    fade = alt.Scale(type="ordinal", domain=list(OUTCOMES), range=list(OF_OUTCOME))
     key = alt.Legend(title=None, symbolType="square", symbolFillColor=INK, symbolStrokeWidth=0)
-    told = ["outcome:N", _told("low", "~g"), _told("high", "~g"), "images:Q", _told("share", ".1%")]
+    tip = ["outcome:N", _tip("low", "~g"), _tip("high", "~g"), "images:Q", _tip("share", ".1%")]
     bars = alt.Chart().mark_bar(color=INK).encode(
         x=across, x2="right:Q", y=alt.Y("bottom:Q", title="share of the images", axis=_PERCENT), y2="top:Q",
-        opacity=alt.Opacity("outcome:N", scale=fade, legend=key), tooltip=told,
+        opacity=alt.Opacity("outcome:N", scale=fade, legend=key), tooltip=tip,
     )  # fmt: skip
     mean = alt.Chart().mark_rule(color=OTHER, strokeDash=[5, 4], strokeWidth=2).encode(x="mean(mean):Q")
     layered = alt.layer(bars, mean, data=data).properties(width=265, height=130)
     small = layered.facet(facet=part.small(panel, list(bins[panel].unique())), columns=2)
-    return part.titled(small, title, "Across: individual IoU, exact zeros apart. Dashed: mean of the rest.")
+    return part.titled(small, title, "Across: individual IoU, exact zeros apart. Dashed: mean of the others.")
 
 
 @part.drawn
 def weights_scatter(points: pd.DataFrame, title: str, panel: str = "panel") -> part.Chart:
     """One point per filter: its own set IoU across, its weight in the combination up; one small chart per `panel`.
 
-    points   panel, category, filter, set_iou, weight, best (bool: the filter chosen on training images), which is
-             named (Net2Vec, Figure 9)
+    points   panel, category, filter, set_iou, weight, best (bool: the filter chosen on training images, which gets a
+             name; Net2Vec, Figure 9)
     """
     need(points, [panel, "category", "filter", "set_iou", "weight", "best"])
     data = part.rows(points.assign(label=("filter " + points["filter"].astype(str)).where(points["best"], "")))
     across = alt.X("set_iou:Q", title="set IoU of the filter alone, validation images", axis=alt.Axis(tickCount=3))
     up = alt.Y("weight:Q", title="weight in the combination", axis=alt.Axis(tickCount=5))
     color = part.category(categories(data["category"]))
-    told = ["filter:Q", _told("weight", ".3f"), _told("set_iou", ".3f")]
-    dots = alt.Chart().mark_circle(size=44, opacity=0.75).encode(x=across, y=up, color=color, tooltip=told)
+    tip = ["filter:Q", _tip("weight", ".3f"), _tip("set_iou", ".3f")]
+    dots = alt.Chart().mark_circle(size=44, opacity=0.75).encode(x=across, y=up, color=color, tooltip=tip)
     ring = alt.Chart().transform_filter("datum.best").mark_point(size=130, strokeWidth=2, color=INK)
     name = alt.Chart().mark_text(dx=-12, align="right", fontWeight=600).encode(x=across, y=up, text="label:N")
     zero = alt.Chart().mark_rule(color=OTHER, strokeDash=[4, 4], strokeWidth=1.5).encode(y=alt.datum(0))
@@ -139,5 +140,5 @@ def weights_scatter(points: pd.DataFrame, title: str, panel: str = "panel") -> p
     return part.titled(small.resolve_scale(x="independent", y="independent"), title, note)
 
 
-def _told(column: str, fmt: str) -> alt.Tooltip:
+def _tip(column: str, fmt: str) -> alt.Tooltip:
     return alt.Tooltip(part.field(column) + ":Q", format=fmt)

@@ -1,4 +1,4 @@
-"""Detectors and scores, network after network in the order of training (Network Dissection, Figures 18 and 20)."""
+"""Detectors and scores of networks in the order of training (Network Dissection, Figures 18 and 20)."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, categories
+from n2vlib.display.style import CHART_WIDTH, categories
 from n2vlib.tables import need
 
 
 @part.drawn
 def along_training(counts: pd.DataFrame, scores: pd.DataFrame, title: str, note: str = "") -> part.Chart:
-    """Unique detectors by category above, scores below, against the number of steps (its axis is not to scale).
+    """Unique detectors by category above, scores below, against the number of steps (the axis is not to scale).
 
     counts   steps, category, unique_detectors: one row for each, zeros included
-    scores   steps, score, value; none: the upper chart alone
+    scores   steps, score, value; if empty, the upper chart alone
     """
     need(counts, ["steps", "category", "unique_detectors"])
     need(scores, ["steps", "score", "value"])
@@ -27,9 +27,9 @@ def along_training(counts: pd.DataFrame, scores: pd.DataFrame, title: str, note:
     upper = upper.add_params(part.pick()).properties(width=CHART_WIDTH, height=230)
     if scores.empty:
         return part.titled(upper, title, note)
-    told = part.rows(scores.loc[:, ["steps", "score", "value"]])
-    lines = part.series_channels(told, "score")["color"]
-    lower = _lines(told, "value", "score", lines, "score").properties(width=CHART_WIDTH, height=120)
+    below = part.rows(scores.loc[:, ["steps", "score", "value"]])
+    lines = part.series_channels(below, "score")["color"]
+    lower = _lines(below, "value", "score", lines, "score").properties(width=CHART_WIDTH, height=120)
     both = alt.vconcat(upper, lower).resolve_scale(color="independent")
     return part.titled(both, title, note)
 
@@ -37,7 +37,5 @@ def along_training(counts: pd.DataFrame, scores: pd.DataFrame, title: str, note:
 def _lines(data: pd.DataFrame, value: str, words: str, color: Any, series: str) -> Any:
     across = alt.X("steps:O", title="training steps", axis=alt.Axis(labelAngle=0), scale=alt.Scale(padding=0.3))
     up = alt.Y(f"{value}:Q", title=words, scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=5))
-    told = ["steps:O", f"{series}:N", part.number(data, value)]
-    return (
-        alt.Chart(data).mark_line(point=alt.OverlayMarkDef(size=45)).encode(x=across, y=up, color=color, tooltip=told)
-    )
+    tip = ["steps:O", f"{series}:N", part.number(data, value)]
+    return alt.Chart(data).mark_line(point=alt.OverlayMarkDef(size=45)).encode(x=across, y=up, color=color, tooltip=tip)

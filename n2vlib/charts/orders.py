@@ -1,10 +1,10 @@
-"""Networks in the order of one measure, at their place on another: do the two rise together?"""
+"""Networks in the order of one measure, placed by another, to see whether the two rise together."""
 
 import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import INK
+from n2vlib.display.style import INK
 from n2vlib.tables import need
 
 
@@ -12,7 +12,7 @@ from n2vlib.tables import need
 def networks_in_order(
     rows: pd.DataFrame, order: str, measure: str, title: str, axis: str, panel: str = "panel"
 ) -> part.Chart:
-    """One row per network, most of `order` on top (in brackets), a point at its `measure`; small charts by `panel`.
+    """One row per network, sorted by `order` (in brackets), highest first, a point at its `measure`; charts by `panel`.
 
     rows   label, panel, the columns `order` and `measure`, and low and high of the measure
     """
@@ -22,12 +22,12 @@ def networks_in_order(
     base = alt.Chart().encode(
         y=alt.Y("network:N", sort=list(dict.fromkeys(data["network"])), title=None, axis=alt.Axis(labelLimit=260))
     )
-    told = ["network:N", *(part.number(data, column) for column in (measure, "low", "high"))]
+    tip = ["network:N", *(part.number(data, column) for column in (measure, "low", "high"))]
     scale = alt.Scale(zero=False)
     layered = alt.layer(
         base.mark_rule(color=INK, strokeWidth=2).encode(x=alt.X("low:Q", title=axis, scale=scale), x2="high:Q"),
         base.mark_circle(color=INK, size=70, opacity=1).encode(
-            x=alt.X(part.field(measure) + ":Q", title=axis, scale=scale, axis=alt.Axis(tickCount=5)), tooltip=told
+            x=alt.X(part.field(measure) + ":Q", title=axis, scale=scale, axis=alt.Axis(tickCount=5)), tooltip=tip
         ),
         data=data.loc[:, ["network", panel, measure, "low", "high"]],
     ).properties(width=230, height=alt.Step(26))

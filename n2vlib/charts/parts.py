@@ -1,4 +1,4 @@
-"""What several charts share: scales of color and opacity, the search box, tooltips, titles."""
+"""Parts that several charts share: scales of color and opacity, the search box, tooltips, titles."""
 
 import textwrap
 from collections.abc import Callable, Sequence
@@ -8,21 +8,23 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 import altair as alt
 import pandas as pd
 
-from n2vlib.html_table import Shown
-from n2vlib.look import FULL, INK, LIGHT, MEASURES, OTHER, SPLITS, categories, colors, methods, rounded
+from n2vlib.charts.theme import themed
+from n2vlib.display.html_table import Shown
+from n2vlib.display.style import FULL, INK, LIGHT, OTHER, categories, colors, methods, rounded
 from n2vlib.tables import CONCEPT
+from n2vlib.vocabulary import OF_TASK, SPLITS
 
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart | alt.HConcatChart
 P = ParamSpec("P")
 C = TypeVar("C", bound=Chart)
 LOOK_CLOSER = "Click a category or a point, or search."
 
-# A concept written in quotes is meant exactly; a click on a point writes it so (n2v-charts.js).
+# A name in quotes matches exactly; a click on a point writes it so (n2v-charts.js).
 _FOUND = "find == '' || indexof(lower('\"' + datum.name + '\"'), lower(find)) >= 0"
 
 
 class NotDrawn(Shown):
-    """What stands where a chart would have nothing to show: one line."""
+    """One line of text in place of a chart that would have nothing to show."""
 
     def display(self) -> None:
         """Show the line, as a chart's `display` shows the chart."""
@@ -36,7 +38,7 @@ class _NothingToDraw(Exception):
 
 
 def drawn(chart: Callable[P, C]) -> Callable[P, C]:
-    """A function that makes a chart; where its table has no row to draw, it makes one line that says so."""
+    """Decorates a function that makes a chart: adds the theme, or returns one line where no row can be drawn."""
     what = chart.__name__.replace("_", " ").replace("iou", "IoU")
 
     @wraps(chart)
@@ -44,7 +46,7 @@ def drawn(chart: Callable[P, C]) -> Callable[P, C]:
         try:
             for table in arguments[:1]:
                 rows(table)  # type: ignore[arg-type]
-            return chart(*arguments, **options)
+            return themed(chart(*arguments, **options))
         except _NothingToDraw:
             return NotDrawn.of(f"No chart ({what}): no row has the numbers that it would draw.")  # type: ignore[return-value]
 
@@ -52,17 +54,17 @@ def drawn(chart: Callable[P, C]) -> Callable[P, C]:
 
 
 def rows(table: pd.DataFrame, digits: int = 4) -> pd.DataFrame:
-    """The rows that a chart draws, `rounded`; where there is none, `drawn` says so in the chart's place."""
+    """The rows that a chart draws, `rounded`; where there are none, `drawn` says so in place of the chart."""
     if table.empty:
         raise _NothingToDraw
     return rounded(table, digits)
 
 
 def titled(chart: Any, title: str, note: str = "", fit: str = "wide") -> Any:
-    """Title and note in lines that fit a page, and the same words as description.
+    """The chart with title and note in lines that fit a page, and the same words as its description.
 
     fit   "wide" for a chart that n2v-charts.js makes as wide as the page, "square" for one that it keeps square;
-          facets fit by themselves. Vega-Lite's own width "container" is drawn 200 pixels wide in JupyterLab.
+          facets need neither. Vega-Lite's own width "container" is drawn 200 pixels wide in JupyterLab.
     """
     text: dict[str, Any] = {"text": textwrap.wrap(title, 78) or [""]}
     if note:
@@ -78,7 +80,7 @@ def category(shown: Sequence[str], legend: bool = True) -> alt.Color:
 
 
 def method(data: pd.DataFrame, title: str | None = None) -> alt.Opacity:
-    """A single filter light, a combination full; `title` of the legend where there is another one beside it."""
+    """A single filter light, a combination full; `title` of the legend if another one stands beside it."""
     shown = methods(data["method"])
     fades = [LIGHT if name == "single filter" else FULL for name in shown]
     legend = alt.Legend(title=title, symbolType="circle", symbolFillColor=INK, symbolStrokeColor=INK)
@@ -93,7 +95,7 @@ def series_channels(data: pd.DataFrame, series: str) -> dict[str, Any]:
     if series == "method":
         return {"opacity": method(data), "color": alt.value(INK)}
     names = list(data[series].unique())
-    # Not the order of the categories: a line that is no category should not suggest one more than it must.
+    # Not in the order of the categories, so that the lines are not taken for categories.
     palette = [INK, *colors(("part", "color", "material", "object", "scene", "texture"))]
     shades = {name: OTHER if is_control(name) else palette[i % len(palette)] for i, name in enumerate(names)}
     # "chance, segmentation" belongs to "segmentation": its color, dashed.
@@ -109,7 +111,7 @@ def is_control(name: object) -> bool:
 
 
 def dashes(data: pd.DataFrame, series: str) -> alt.StrokeDash:
-    """Random networks in long dashes, chance in short ones; the legend shows them."""
+    """Long dashes for random networks, short ones for chance; the legend shows them."""
     names = list(data[series].unique())
     lines = [[6, 4] if str(name).startswith("random") else [2, 3] if is_control(name) else [1, 0] for name in names]
     return alt.StrokeDash(field(series) + ":N", scale=alt.Scale(domain=names, range=lines), legend=_line_key())
@@ -127,7 +129,7 @@ def layer_axis(layers: Sequence[str]) -> alt.X:
 
 
 def pick() -> alt.Parameter:
-    """A click on a category in the legend leaves the others dim."""
+    """A click on a category in the legend dims the others."""
     return alt.selection_point(name="pick", fields=["category"], bind="legend")
 
 
@@ -137,18 +139,18 @@ def find() -> alt.Parameter:
 
 
 def chosen(also: str = "") -> Any:
-    """Of a category picked in the legend and with the name searched for."""
+    """Predicate: the category is picked in the legend and the name matches the search."""
     return alt.LogicalAndPredicate(**{"and": [{"param": "pick"}, f"({_FOUND}){also}"]})
 
 
 def lit(bright: float) -> Any:
-    """Opacity of a concept that is chosen, and of the others."""
+    """Opacity: `bright` for chosen concepts, low for the others."""
     return alt.when(chosen()).then(alt.value(bright)).otherwise(alt.value(0.12))
 
 
 def names_of_found(points: alt.Chart) -> alt.Chart:
-    """The name above each concept searched for."""
-    # Clipped, or long names would push the frame in; empty when not shown, or they would lie over the points.
+    """The name above each concept that matches the search."""
+    # Clipped, because long names would push the frame in; empty when not shown, because they would cover the points.
     marks = points.mark_text(dy=-11, fontWeight=600, clip=True)
     name = alt.when(chosen(also=" && find != ''")).then("name:N").otherwise(alt.value(""))
     return marks.encode(text=name, opacity=alt.value(1), tooltip=alt.value(None))
@@ -156,9 +158,9 @@ def names_of_found(points: alt.Chart) -> alt.Chart:
 
 def about(data: pd.DataFrame, numbers: Sequence[str]) -> list[Any]:
     """Tooltip of a concept: name, category, images, then `numbers`."""
-    told: list[Any] = [alt.Tooltip("name:N", title="concept"), "category:N"]
-    told += [alt.Tooltip("images:Q", format=",")] if "images" in data else []
-    return told + [number(data, column) for column in numbers]
+    tip: list[Any] = [alt.Tooltip("name:N", title="concept"), "category:N"]
+    tip += [alt.Tooltip("images:Q", format=",")] if "images" in data else []
+    return tip + [number(data, column) for column in numbers]
 
 
 def number(data: pd.DataFrame, column: str, fmt: str = ".3f") -> alt.Tooltip:
@@ -169,10 +171,10 @@ def number(data: pd.DataFrame, column: str, fmt: str = ".3f") -> alt.Tooltip:
 
 
 def measured(wide: pd.DataFrame, method: str = "") -> list[str]:
-    """Axis title of `tables.side_by_side`, in lines: which method and layer; what is measured, on which images."""
-    measure = "accuracy" if wide.attrs.get("task") == "classification" else "set_iou"
+    """Axis title of `tables.side_by_side`, in lines: method and layer; measure and images."""
+    measure = OF_TASK[wide.attrs.get("task", "segmentation")].words
     whose = ", ".join(word for word in (method, wide.attrs.get("layer", "")) if word)
-    return [line for line in (whose, f"{MEASURES[measure]}, {SPLITS[wide.attrs.get('split', 'val')]}") if line]
+    return [line for line in (whose, f"{measure}, {SPLITS[wide.attrs.get('split', 'val')]}") if line]
 
 
 def decades(data: pd.DataFrame, column: str) -> alt.Axis:
@@ -184,22 +186,22 @@ def decades(data: pd.DataFrame, column: str) -> alt.Axis:
 
 
 def field(name: str) -> str:
-    """A column name as Vega-Lite wants it: dots, brackets and colons are part of the name, not syntax."""
+    """A column name escaped for Vega-Lite: dots, brackets and colons are part of the name, not syntax."""
     return "".join(f"\\{letter}" if letter in ".[]:" else letter for letter in name)
 
 
 def long(wide: pd.DataFrame) -> pd.DataFrame:
-    """One row per concept and method, of a table with one column per method."""
+    """One row per concept and method, from a table with one column per method."""
     kept = [c for c in ("rank", "name", "category", "images") if c in wide]
     shown = methods(wide.columns.difference([*CONCEPT, *kept]))
     return rounded(wide.melt(id_vars=kept, value_vars=shown, var_name="method"))
 
 
 def interval(data: pd.DataFrame) -> list[str]:
-    """The columns of an interval, where the table has them."""
+    """The columns of an interval, low and high, if the table has them."""
     return ["low", "high"] if {"low", "high"} <= set(data) else []
 
 
 def small(column: str, order: list[str]) -> alt.Facet:
-    """One small chart per value of `column`, in this order; its name above it."""
+    """One small chart per value of `column`, in this order, with the value above it."""
     return alt.Facet(field(column) + ":N", sort=order, title=None, header=alt.Header(title=None))

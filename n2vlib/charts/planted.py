@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, COLORS, FULL, INK, LIGHT, METHODS, OTHER, colors
+from n2vlib.display.style import CHART_WIDTH, COLORS, FULL, INK, LIGHT, OTHER, colors
 from n2vlib.tables import CONCEPT, need
+from n2vlib.vocabulary import METHODS
 
 _SINGLE = METHODS[0]
 
@@ -30,7 +31,7 @@ def small_lines(
     """`y` against `x`, one small chart per value of `by`, one line per value of `series`, in the order of the rows.
 
     values     with low and high, an interval at each point; a series "method" is drawn light for the single filter
-    log        which axes are logarithmic, base 2 (their values above 0)
+    log        which axes are logarithmic, base 2 (for values above 0)
     diagonal   a dashed line where y equals x
     """
     need(values, [x, y, by, series])
@@ -42,11 +43,11 @@ def small_lines(
     )  # fmt: skip
     up = alt.Y(part.field(y) + ":Q", title=axes[1], **_upward(data, y, log[1]))
     base = alt.Chart().encode(x=across, **_series(data, series))
-    told = [f"{part.field(by)}:N", f"{part.field(series)}:N", part.number(data, x, ".4~g")]
-    told += [part.number(data, column, ".3~g") for column in (y, *part.interval(data))]
+    tip = [f"{part.field(by)}:N", f"{part.field(series)}:N", part.number(data, x, ".4~g")]
+    tip += [part.number(data, column, ".3~g") for column in (y, *part.interval(data))]
     lines: list[Any] = [
         base.mark_line(strokeWidth=2).encode(y=up),
-        base.mark_circle(size=34).encode(y=up, tooltip=told),
+        base.mark_circle(size=34).encode(y=up, tooltip=tip),
     ]
     if part.interval(data):
         lines.insert(1, base.mark_rule(strokeWidth=4, strokeCap="round").encode(y=alt.Y("low:Q"), y2="high:Q"))
@@ -83,7 +84,7 @@ def tau_bound(points: pd.DataFrame, title: str) -> part.Chart:
     )  # fmt: skip
     bound = alt.Chart(line).mark_line(color=OTHER, strokeDash=[5, 4], strokeWidth=2).encode(x=across, y=up)
     chart = alt.layer(bound, marks).properties(width=CHART_WIDTH, height=300)
-    return part.titled(chart, title, "One point per concept and tau. Dashed: what a mask of a share tau can reach.")
+    return part.titled(chart, title, "One point per concept and tau. Dashed: the highest IoU of a mask with share tau.")
 
 
 def _upward(data: pd.DataFrame, y: str, log: bool) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def _upward(data: pd.DataFrame, y: str, log: bool) -> dict[str, Any]:
 
 
 def _series(data: pd.DataFrame, series: str) -> dict[str, Any]:
-    """Methods: single filters light, combinations full, those of the papers without color. Others: full to light."""
+    """Color and opacity. Methods: single filters light, combinations full, the papers' in ink. Others: fading out."""
     names = list(data[series].unique())
     if series == "method":
         shades = [INK if name in METHODS else colors(["part"])[0] for name in names]

@@ -6,8 +6,9 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, INK, MEASURES, OTHER, SPLITS, categories, methods
-from n2vlib.tables import MEASURE, need
+from n2vlib.display.style import CHART_WIDTH, INK, OTHER, categories, methods
+from n2vlib.tables import need
+from n2vlib.vocabulary import OF_TASK, SPLITS
 
 _IS_RANDOM = "datum.network == 'random'"
 
@@ -16,7 +17,7 @@ _IS_RANDOM = "datum.network == 'random'"
 def by_category(
     means: pd.DataFrame, title: str, error: str = "interval", random: pd.DataFrame | None = None, split: str = "val"
 ) -> part.Chart:
-    """Mean score over the layers, one small chart per category, both methods; tasks below each other (Figure 2).
+    """Mean score by layer, one small chart per category, both methods; tasks below each other (Figure 2).
 
     means    `tables.by_category`
     error    "interval" (95%, bootstrap over concepts) or "standard_error" (the paper's)
@@ -46,19 +47,19 @@ def _one_task(data: pd.DataFrame, task: str, shown: list[str], split: str) -> al
         opacity=part.method(data),
         detail="series:N",
     )
-    # Two lines: the height of a small chart is shorter than the words.
-    axis = [MEASURES[MEASURE[task]] + ",", SPLITS[split]]
+    # Two lines, because a small chart is not as high as the title is long.
+    axis = [OF_TASK[task].words + ",", SPLITS[split]]
     chance = min(0.5, float(data.loc[:, "low"].min()))
     scale = alt.Scale(domainMin=chance, zero=False) if task == "classification" else alt.Scale(domainMin=0)
     mean = alt.Y("mean:Q", title=axis, scale=scale, axis=alt.Axis(tickCount=4))
-    told = ["category", "layer", "method", "network", *(part.number(data, c) for c in ("mean", "low", "high"))]
+    tip = ["category", "layer", "method", "network", *(part.number(data, c) for c in ("mean", "low", "high"))]
     dash = alt.condition(_IS_RANDOM, alt.value([4, 3]), alt.value([1, 0]))
-    # A wide pale bar and a thin full one can be told apart where they overlap.
+    # A wide pale bar and a thin full one remain distinct where they overlap.
     wide = alt.condition("datum.method == 'single filter'", alt.value(5), alt.value(1.5))
     layered = alt.layer(
         base.mark_line(strokeWidth=2).encode(y=mean, strokeDash=dash),
         base.mark_rule().encode(y=alt.Y("low:Q", title=axis, scale=scale), y2="high:Q", strokeWidth=wide),
-        base.mark_circle(size=44).encode(y=mean, tooltip=[*told, alt.Tooltip("n:Q", title="concepts")]),
+        base.mark_circle(size=44).encode(y=mean, tooltip=[*tip, alt.Tooltip("n:Q", title="concepts")]),
         data=data,
     ).properties(width=165, height=120)
     present = [c for c in shown if c in set(data["category"])]
@@ -104,7 +105,7 @@ def _scatter(wide: pd.DataFrame, title: str, x: str, y: str, lowest: float) -> p
 
 @part.drawn
 def concepts_bar(wide: pd.DataFrame, title: str, top: int = 15, by: str = "combination") -> part.Chart:
-    """The `top` concepts by the column `by`, each method a bar. wide: `tables.side_by_side`."""
+    """The `top` concepts by the column `by`, one bar per method. wide: `tables.side_by_side`."""
     need(wide, ["name", "category", by])
     best = wide.nlargest(top, by)
     long = part.long(best)
@@ -124,7 +125,7 @@ def concepts_bar(wide: pd.DataFrame, title: str, top: int = 15, by: str = "combi
 
 @part.drawn
 def sorted_iou(wide: pd.DataFrame, title: str, by: str = "combination") -> part.Chart:
-    """All concepts in the order of `by`, best first, every method a point. wide: `tables.side_by_side`."""
+    """All concepts in the order of `by`, best first, one point per method. wide: `tables.side_by_side`."""
     need(wide, ["name", "category", by])
     ranked = wide.sort_values(by, ascending=False, kind="stable").assign(rank=range(1, len(wide) + 1))
     long = part.long(ranked)
@@ -145,7 +146,7 @@ def sorted_iou(wide: pd.DataFrame, title: str, by: str = "combination") -> part.
 
 @part.drawn
 def published_beside_ours(beside: pd.DataFrame, title: str, axis: str) -> part.Chart:
-    """Published numbers hollow, this run filled (with its interval where given), layer by layer; tasks side by side.
+    """Published numbers hollow, this run filled (with its interval if given), by layer; tasks side by side.
 
     beside   `tables.beside_published`: task, layer, published, this run (low, high)
     """

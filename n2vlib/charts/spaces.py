@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, INK, categories
+from n2vlib.display.style import CHART_WIDTH, INK, categories
 from n2vlib.tables import need
 
-_MOST_NUMBERS = 14  # columns of a heat map in which numbers can still be read
+_MOST_NUMBERS = 14  # columns of a heat map with room for numbers
 
 
 @part.drawn
@@ -30,21 +30,21 @@ def concept_map(points: pd.DataFrame, title: str, note: str = "") -> part.Chart:
         opacity=part.lit(0.9),
         tooltip=part.about(data, more),
     ).add_params(part.pick(), part.find())
-    # A label that would lie on another one is left out, until its concept is searched for.
+    # A label that would overlap another one is left out until its concept is searched for.
     names = dots.mark_text(dy=-8, fontSize=9, clip=True).encode(
         text="label:N",
         tooltip=alt.value(None),
         opacity=alt.when(part.chosen()).then(alt.value(0.85)).otherwise(alt.value(0.08)),
     )
     chart = alt.layer(dots, names, part.names_of_found(dots)).properties(width=520, height=520)
-    told = f"{note} " if note else ""
+    before = f"{note} " if note else ""
     return part.titled(
-        chart, title, f"{told}{len(data)} concepts; directions mean nothing. {part.LOOK_CLOSER}", fit="square"
+        chart, title, f"{before}{len(data)} concepts; the axes have no meaning. {part.LOOK_CLOSER}", fit="square"
     )
 
 
 def _free(points: pd.DataFrame) -> list[bool]:
-    """Which names have room, taken in order, on a map of 440 pixels."""
+    """Which names fit, taken in order, on a map of 440 pixels."""
     place = points[["x", "y"]].to_numpy(float)
     place = 440 * (place - place.min(0)) / np.maximum(np.ptp(place, axis=0), 1e-9)
     kept: list[tuple[float, float, float]] = []
@@ -60,7 +60,7 @@ def _free(points: pd.DataFrame) -> list[bool]:
 def distance_map(
     table: pd.DataFrame, title: str, value: str = "typical", words: str = "", note: str = ""
 ) -> part.Chart:
-    """Every space against every other; the fuller a cell, the farther apart (Net2Vec, Figure 10).
+    """Every space against every other; fuller cells are farther apart (Net2Vec, Figure 10).
 
     table   `embeddings.distances`: one, other and the column `value`, called `words` in the legend
     """
@@ -103,25 +103,25 @@ def _cells(
         x=alt.X(f"{across[0]}:N", sort=across[1], title=None, axis=_slanted(across[1])),
         y=alt.Y(f"{down[0]}:N", sort=down[1], title=None, axis=alt.Axis(labelLimit=220)),
     )
-    # One color, more or less of it: that reads on a white and on a dark page.
+    # One color of varying opacity is legible on a white and on a dark page.
     low, high = data[value].to_numpy(float).min(), data[value].to_numpy(float).max()
     fade = alt.Scale(domain=[low, high if high > low else low + 1], range=[0.08, 0.9])
-    told = [alt.Tooltip(f"{c}:N") for c in (down[0], across[0])]
-    told += [part.number(data, c, ".3~g") for c in data if c not in ("pair", "one", "other", "category")]
+    tip = [alt.Tooltip(f"{c}:N") for c in (down[0], across[0])]
+    tip += [part.number(data, c, ".3~g") for c in data if c not in ("pair", "one", "other", "category")]
     cells = base.mark_rect(color=INK).encode(
         opacity=alt.Opacity(
             part.field(value) + ":Q",
             scale=fade,
             legend=alt.Legend(title=named, symbolFillColor=INK, symbolStrokeWidth=0),
         ),
-        tooltip=told,
+        tooltip=tip,
     )
     layers: list[alt.Chart] = [cells]
     if len(across[1]) <= _MOST_NUMBERS:
         dark = alt.when(alt.datum[value] > (low + high) / 2).then(alt.value("#FFFFFF")).otherwise(alt.value(INK))
         layers.append(
             base.mark_text(fontSize=10).encode(
-                text=alt.Text(part.field(value) + ":Q", format=".2f"), color=dark, tooltip=told
+                text=alt.Text(part.field(value) + ":Q", format=".2f"), color=dark, tooltip=tip
             )
         )
     step = 34 if len(down[1]) <= _MOST_NUMBERS else 20

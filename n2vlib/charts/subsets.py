@@ -1,4 +1,4 @@
-"""Charts of section 4.1: every concept in every layer, means against the number of filters, and where one loses."""
+"""Charts of section 4.1: concepts in every layer, means against the number of filters, and losing combinations."""
 
 from typing import Any
 
@@ -6,10 +6,9 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.look import CHART_WIDTH, INK, MEASURES, OTHER, SPLITS, categories, colors
-from n2vlib.tables import MEASURE, need
-
-_LOWEST = {"segmentation": 0.0, "classification": 0.5}
+from n2vlib.display.style import CHART_WIDTH, INK, OTHER, categories, colors
+from n2vlib.tables import need
+from n2vlib.vocabulary import OF_TASK, SPLITS
 
 
 @part.drawn
@@ -21,7 +20,7 @@ def every_layer(rows: pd.DataFrame, title: str, task: str, split: str = "val") -
     x, y = "single filter", "combination"
     need(rows, ["layer", "name", "category", x, y])
     data = part.rows(rows.loc[:, ["layer", "name", "category", *(["images"] if "images" in rows else []), x, y]])
-    low = min(_LOWEST[task], float(data[[x, y]].min().min())) if len(data) else _LOWEST[task]
+    low = min(OF_TASK[task].lowest, float(data[[x, y]].min().min())) if len(data) else OF_TASK[task].lowest
     high = float(data[[x, y]].max().max()) if len(data) else 1.0
     scale, axis = alt.Scale(domain=[low, high], nice=True, zero=False), alt.Axis(tickCount=4)
     across = alt.X(part.field(x) + ":Q", scale=scale, axis=axis, title=x)
@@ -35,7 +34,7 @@ def every_layer(rows: pd.DataFrame, title: str, task: str, split: str = "val") -
     diagonal = alt.Chart(ends).mark_line(color=OTHER, strokeDash=[4, 4], strokeWidth=1.5).encode(x=across, y=up)
     layered = alt.layer(diagonal, points, part.names_of_found(points), data=data).properties(width=165, height=165)
     small = layered.facet(facet=part.small("layer", list(data["layer"].unique())), columns=3)
-    note = f"One point per concept and layer; {MEASURES[MEASURE[task]]}, {SPLITS[split]}. {part.LOOK_CLOSER}"
+    note = f"One point per concept and layer; {OF_TASK[task].words}, {SPLITS[split]}. {part.LOOK_CLOSER}"
     return part.titled(small, title, note)
 
 
@@ -44,7 +43,7 @@ def by_size(means: pd.DataFrame, title: str, enough: pd.DataFrame | None = None,
     """Mean score against the number of filters, one line per category, one small chart per layer (Figure 3).
 
     means    `saturation.means` of one task; with low and high, a band around each line
-    enough   `saturation.enough` of the same runs: a ring where column `mark` says that more filters add nothing
+    enough   `saturation.enough` of the same runs: a ring at the number of filters in its column `mark`
     """
     need(means, ["task", "layer", "category", "n_filters", "mean"])
     kept = ["task", "layer", "category", "n_filters", "mean", *part.interval(means), "concepts"]
@@ -53,15 +52,15 @@ def by_size(means: pd.DataFrame, title: str, enough: pd.DataFrame | None = None,
         at = set(zip(enough["layer"], enough["category"], enough[mark], strict=True))
         data["ring"] = [key in at for key in zip(data["layer"], data["category"], data["n_filters"], strict=True)]
     layers, task = list(data["layer"].unique()), str(data["task"].iloc[0])
-    low = min(_LOWEST[task], float(min(data["low" if part.interval(data) else "mean"])))
+    low = min(OF_TASK[task].lowest, float(min(data["low" if part.interval(data) else "mean"])))
     wide = len(layers) == 1
     base = alt.Chart().encode(x=_sizes(data, wide), color=part.category(categories(data["category"])))
-    words, scale = f"{MEASURES[MEASURE[task]]}, {SPLITS['val']}", alt.Scale(domainMin=low, zero=False)
+    words, scale = f"{OF_TASK[task].words}, {SPLITS['val']}", alt.Scale(domainMin=low, zero=False)
     up = alt.Y("mean:Q", title=words, scale=scale, axis=alt.Axis(tickCount=5))
-    told = ["category:N", "layer:N", "n_filters:Q", *(part.number(data, c) for c in ("mean", *part.interval(data)))]
+    tip = ["category:N", "layer:N", "n_filters:Q", *(part.number(data, c) for c in ("mean", *part.interval(data)))]
     lines: list[Any] = [
         base.mark_line(strokeWidth=2).encode(y=up),
-        base.mark_circle(size=30, opacity=1).encode(y=up, tooltip=told),
+        base.mark_circle(size=30, opacity=1).encode(y=up, tooltip=tip),
         base.mark_point(size=150, strokeWidth=2.2, opacity=1).transform_filter("datum.ring").encode(y=up),
     ]
     if part.interval(data):
@@ -79,21 +78,21 @@ def by_size(means: pd.DataFrame, title: str, enough: pd.DataFrame | None = None,
 
 @part.drawn
 def by_rule(values: pd.DataFrame, title: str, task: str) -> part.Chart:
-    """Mean over all concepts against the number of filters, one line per way of getting a subset.
+    """Mean over all concepts against the number of filters, one line per way of choosing a subset.
 
     values   n_filters, how, value
     """
     need(values, ["n_filters", "how", "value"])
     data = part.rows(values.loc[:, ["n_filters", "how", "value"]])
-    low = min(_LOWEST[task], float(min(data["value"])))
-    words = f"mean {MEASURES[MEASURE[task]]}, {SPLITS['val']}"
+    low = min(OF_TASK[task].lowest, float(min(data["value"])))
+    words = f"mean {OF_TASK[task].words}, {SPLITS['val']}"
     base = alt.Chart(data).encode(
         x=_sizes(data, wide=True),
         y=alt.Y("value:Q", title=words, scale=alt.Scale(domainMin=low, zero=False), axis=alt.Axis(tickCount=6)),
         **part.series_channels(data, "how"),
     )
-    told = ["how:N", alt.Tooltip("n_filters:Q", title="filters"), part.number(data, "value")]
-    lines = alt.layer(base.mark_line(strokeWidth=2), base.mark_circle(size=46, opacity=1).encode(tooltip=told))
+    tip = ["how:N", alt.Tooltip("n_filters:Q", title="filters"), part.number(data, "value")]
+    lines = alt.layer(base.mark_line(strokeWidth=2), base.mark_circle(size=46, opacity=1).encode(tooltip=tip))
     return part.titled(lines.properties(width=CHART_WIDTH, height=260), title)
 
 
@@ -115,10 +114,10 @@ def concepts_in_plane(
     log: tuple[bool, bool] = (True, True),
     at: dict[str, list[float]] | None = None,
 ) -> part.Chart:
-    """Every concept at (x, y); filled where the combination loses, a ring where it does not.
+    """Every concept at (x, y); filled if the combination loses, a ring if it does not.
 
     rows   name, category, loses, and the columns x and y      log   which axes are logarithmic
-    at     {"x": values, "y": values} where dashed lines are drawn, for instance the paper's numbers
+    at     {"x": values, "y": values} of dashed lines, for instance the paper's numbers
     """
     need(rows, ["name", "category", "loses", x, y])
     kept = [c for c in ("name", "category", "images", "loses") if c in rows]
@@ -151,5 +150,5 @@ def _axis(data: pd.DataFrame, column: str, logarithmic: bool) -> dict[str, Any]:
 
 
 def _rule() -> alt.Chart:
-    """A dashed line; it has data of its own, or every point would draw it."""
+    """A dashed line, with its own data because it would otherwise be drawn for every point."""
     return alt.Chart(pd.DataFrame({"one": [1]})).mark_rule(color=INK, strokeDash=[5, 4], strokeWidth=1.3)

@@ -1,8 +1,8 @@
-"""Altair set up for the book: its theme, and one output that every reader of a chart can draw.
+"""The theme of the library's charts, and one output that every viewer can draw. Altair's own settings stay as they are.
 
-JupyterLab draws the Vega-Lite mime type with no network; it would prefer text/html, so none is emitted. The site
-draws the same mime type with the Vega in its own _static folder (chart_mime); GitHub and print use the PNG, which takes
-a second a notebook and a third more a chart: N2V_PNG=0 leaves it out.
+JupyterLab draws the Vega-Lite mime type without a network; it would prefer text/html, so none is emitted. The site
+draws the same mime type with the Vega in its _static folder (chart_mime). GitHub and print use the PNG, which takes a
+second per notebook and a third of a second per chart: N2V_PNG=0 leaves it out.
 """
 
 import base64
@@ -14,10 +14,10 @@ import altair as alt
 import vl_convert
 from PIL import Image
 
-from n2vlib.look import COLORS, INK, MIME
+from n2vlib.display.style import COLORS, INK, MIME
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
-_TEXT = "#6B7480"  # reads on white and on a dark page; the site's style sheet sharpens it in dark mode
+_TEXT = "#6B7480"  # legible on a white and on a dark page; the site's style sheet sharpens it in dark mode
 _GRID = "#8A93A0"
 
 
@@ -45,7 +45,7 @@ def _config() -> dict[str, Any]:
     }  # fmt: skip
 
 
-@alt.theme.register("n2v", enable=True)
+@alt.theme.register("n2v", enable=False)
 def _theme() -> alt.theme.ThemeConfig:
     return alt.theme.ThemeConfig({"config": _config()})  # type: ignore[typeddict-item]
 
@@ -59,7 +59,7 @@ def png(spec: dict[str, Any], scale: float = 1.5) -> bytes:
     return out.getvalue()
 
 
-# What every JavaScript object has: Vega keeps groups in plain objects, so a category of such a name is no group to it.
+# Properties of every JavaScript object. Vega keeps groups in plain objects, so it fails on categories of these names.
 _OF_OBJECTS = {
     "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
     "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
@@ -68,7 +68,7 @@ _UNSEEN = "\u200b"  # zero-width space
 
 
 def drawable(spec: Any) -> Any:
-    """The same specification; a name in it that is also a property of every JavaScript object gets an unseen letter."""
+    """The specification, with an invisible letter appended to names that every JavaScript object has as properties."""
     if isinstance(spec, dict):
         return {drawable(key): drawable(value) for key, value in spec.items()}
     if isinstance(spec, list):
@@ -76,7 +76,8 @@ def drawable(spec: Any) -> Any:
     return spec + _UNSEEN if isinstance(spec, str) and spec in _OF_OBJECTS else spec
 
 
-def _render(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
+def _output(spec: dict[str, Any]) -> dict[str, Any]:
+    """What a notebook's cell puts out for a specification, {mime type: content}."""
     spec = drawable(spec)
     drawn_by_lab = {**spec, "$schema": "https://vega.github.io/schema/vega-lite/v5.json"}
     shown = {MIME: drawn_by_lab, "text/plain": f"<chart: {spec.get('description', 'no description')}>"}
@@ -85,6 +86,25 @@ def _render(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
     return shown
 
 
-alt.renderers.register("n2v", _render)
-alt.renderers.enable("n2v")
-alt.data_transformers.enable("default", max_rows=None)  # 1,197 concepts on five layers pass Altair's 5,000 rows
+class _Themed:
+    """A chart that has the theme and the output above, whatever theme and renderer are set in Altair."""
+
+    def to_dict(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        # 1,197 concepts on five layers exceed Altair's 5,000 rows.
+        with alt.theme.enable("n2v"), alt.data_transformers.enable("default", max_rows=None):
+            return super().to_dict(*arguments, **options)  # type: ignore[misc]
+
+    def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, Any]:
+        return _output(self.to_dict())
+
+
+_KINDS = {
+    kind: type(kind.__name__, (_Themed, kind), {})
+    for kind in (alt.Chart, alt.LayerChart, alt.FacetChart, alt.VConcatChart, alt.HConcatChart)
+}
+
+
+def themed(chart: Any) -> Any:
+    """The chart, of a class of the same name that has the library's theme and output."""
+    object.__setattr__(chart, "__class__", _KINDS.get(type(chart), type(chart)))
+    return chart

@@ -5,42 +5,41 @@
     d = dissected.of_layers(...)        the tables that a run measured, for Network Dissection
     found = claims.check(m)             one row per claim: effect, interval, criterion, published number, does it hold
 
-The claims, their criteria and the published numbers stand in `claims.csv` (Net2Vec) and `netdissect.csv`; each is
-measured by a function of the same section. Net2Vec: `sufficient` (4.1), `filters` (4.2, 5.1, 5.2), `networks` (4.3),
-`spaces` (5.3). Network Dissection: `detecting` (3.2 to 3.4, 3.9, 4), `taught` (3.6 to 3.8).
+claim        a claim, its effect, interval and criterion, and when it holds
+measured     the tables that the claims of Net2Vec need
+dissected    the tables that the claims of Network Dissection need
+images       individual IoU and top images of each concept, for `measured`
+sufficient   are filters sufficient? (Net2Vec 4.1)
+filters      shared filters, single images, weights (Net2Vec 4.2, 5.1, 5.2)
+networks     architectures, training sets and training tasks (Net2Vec 4.3)
+spaces       neighbours of concepts, distances between spaces (Net2Vec 5.3)
+detectors    what filters detect (Network Dissection 3.2 to 3.4, 3.9, 4)
+training     what training changes (Network Dissection 3.6 to 3.8)
+coverage     which chapter runs which experiment
+
+The claims, their criteria and the published numbers are in `claims.csv` (Net2Vec) and `netdissect.csv`.
 """
 
 from collections.abc import Collection
 
 import pandas as pd
 
-from n2vlib.claims import claim, detecting, filters, networks, spaces, sufficient, taught
-from n2vlib.claims.claim import NO, NOT_MEASURED, UNDECIDED, YES, table
+from n2vlib.claims import claim, detectors, filters, networks, spaces, sufficient, training
+from n2vlib.claims.claim import NO, NOT_MEASURED, UNDECIDED, YES, in_words, table
 from n2vlib.claims.dissected import Dissected
 from n2vlib.claims.measured import HYPERNYMS, VECTORS, Measured, aligned, measure, with_networks
 
 MEASURES: claim.Measures = {**sufficient.MEASURES, **filters.MEASURES, **networks.MEASURES, **spaces.MEASURES}
-OF_DISSECTION: claim.Measures = {**detecting.MEASURES, **taught.MEASURES}
+OF_DISSECTION: claim.Measures = {**detectors.MEASURES, **training.MEASURES}
 
 __all__ = [
-    "HYPERNYMS", "MEASURES", "NO", "NOT_MEASURED", "OF_DISSECTION", "OF_ONE_LAYER", "OF_ONE_NETWORK", "UNDECIDED",
-    "VECTORS", "YES", "Dissected", "Measured", "aligned", "check", "measure", "table", "with_networks",
+    "HYPERNYMS", "MEASURES", "NO", "NOT_MEASURED", "OF_DISSECTION", "UNDECIDED", "VECTORS",
+    "YES", "Dissected", "Measured", "aligned", "check", "in_words", "measure", "table", "with_networks",
 ]  # fmt: skip
 
 
-# Claims that are decided by the deepest layer of one network.
-OF_ONE_LAYER = (
-    "failures-few", "failures-small", "failures-few-classification", "shared-segmentation", "shared-classification",
-    "zeros", "silent", "fewer-zeros", "higher-rest", "incoherent", "kin", "kin-in-words", "context", "meaning",
-)  # fmt: skip
-# Claims on Network Dissection that are decided by the layers of one network.
-OF_ONE_NETWORK = (
-    "rotation-fewer", "rotation-head", "low-layers", "high-layers", "deeper-more", "how-many-how-good", "names-move",
-)  # fmt: skip
-
-
 def check(measured: Measured | Dissected, only: Collection[str] | None = None) -> pd.DataFrame:
-    """One row per claim: the columns of `table`, then value, low, high, over (what was drawn again), holds and note.
+    """One row per claim: the columns of `table`, then value, low, high, over (what was resampled), holds and note.
 
     only   ids of the claims to check; all where None
     """

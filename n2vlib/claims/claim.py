@@ -1,9 +1,9 @@
-"""What a claim is, what was measured of it, and when it holds.
+"""Claims, the effects measured for them, and when they hold.
 
 The claims are in one CSV file per paper, each with the number that decides it, the criterion, and the published number
 where there is one. The criteria were fixed before anything was measured (corrections since: see the verdict chapters):
-where the paper says *most* it is more than 50 percent, *many*, *often* and *about half* more than 25, *few* less than
-25; "more" and "higher" are more than 0.
+*most* means more than 50 percent, *many*, *often* and *about half* more than 25, *few* less than 25; "more" and
+"higher" mean more than 0.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -27,6 +27,7 @@ UNITS = {
     "fewer": "percent fewer unique detectors",
     "concepts": "difference of unique detectors",
 }
+_SHORT = {"percent": "%", "points": " points", "times": " times", "fewer": "% fewer"}
 _LIMITS = {"percent": (0.0, 100.0), "fewer": (-np.inf, 100.0)}
 _FILES = {"net2vec": "claims.csv", "netdissect": "netdissect.csv"}
 
@@ -34,10 +35,10 @@ _FILES = {"net2vec": "claims.csv", "netdissect": "netdissect.csv"}
 class Effect(NamedTuple):
     """One number that decides a claim.
 
-    value, low, high   as measured, and its 95% interval
-    over               what was drawn again for the interval: images, concepts, filters or networks
+    value, low, high   the measured number and its 95% interval
+    over               what was resampled for the interval: images, concepts, filters or networks
     note               which layer, category or concept decided, how many there were
-    against            the criterion, where only the run can tell it (chance); NaN: as the claim says
+    against            the criterion, where it depends on the run (chance); NaN: that of the claim
     """
 
     value: float
@@ -54,23 +55,26 @@ Measures: TypeAlias = Mapping[str, Measure]
 
 def table(paper: str = "net2vec") -> pd.DataFrame:
     """The claims of a paper: id, section, claim (in our words), number (the effect), unit, side,
-    criterion, published, doubt.
+    criterion, published, doubt, decided_by.
 
     paper      net2vec or netdissect
     side       the claim holds where the effect is "above" or "below" the criterion
-    criterion  missing where the run gives it: chance
-    doubt      why a claim may fail away from the paper's data: the reason to look at first
+    criterion  missing where it depends on the run (chance)
+    decided_by "layer": the deepest layer of one network decides; "network": its layers do; else several networks
+    doubt      the most likely reason why a claim may fail on other data than the paper's
     """
     file = Path(__file__).with_name(_FILES[paper])
-    return pd.read_csv(file, dtype={"section": str, "doubt": str}).assign(doubt=lambda rows: rows["doubt"].fillna(""))
+    texts = ["section", "doubt", "decided_by"]
+    found = pd.read_csv(file, dtype=dict.fromkeys(texts, str))
+    return found.fillna(dict.fromkeys(texts, ""))
 
 
 def check(
     measures: Measures, measured: Any, only: Collection[str] | None = None, paper: str = "net2vec"
 ) -> pd.DataFrame:
-    """One row per claim, of those with an id in `only`: the columns of `table`, value, low, high, over, holds, note.
+    """One row per claim with an id in `only`: the columns of `table`, value, low, high, over, holds, note.
 
-    measured   what the functions of `measures` take: the tables of a run
+    measured   the tables of a run, as the functions of `measures` take them
     """
     rows = []
     for claim in table(paper).to_dict("records"):
@@ -89,7 +93,7 @@ def check(
 
 
 def _effect(measure: Callable[[Any], Effect | None], measured: Any) -> tuple[Effect | None, str]:
-    """What a claim comes to; where the run has too little for it, None and, if it is told, why."""
+    """The effect of a claim; None where the run has too little for it, with the reason if there is a message."""
     try:
         return measure(measured), ""
     except BadInput as error:
@@ -108,8 +112,8 @@ def holds(effect: Effect | None, side: str, criterion: float) -> str:
 def of_draws(values: Any, note: str = "", against: float = np.nan) -> Effect:
     """The effect of a number computed on every row of `Measured.scores`: the first row as measured, then the draws.
 
-    A draw of images is noisier than the images themselves, so a number that counts or takes an extreme lies off centre
-    among its draws. The interval is their spread about their own median, laid around the number.
+    A draw of images is noisier than the images themselves, so the draws of a count or an extreme are biased. The
+    interval is their spread about their own median, moved to the measured number.
     values   float, (row,)
     """
     numbers = np.asarray(values, float)
@@ -119,9 +123,9 @@ def of_draws(values: Any, note: str = "", against: float = np.nan) -> Effect:
 def of_concepts(
     number: Callable[[NDArray], Any], values: Any, note: str = "", seed: int = 0, over: str = CONCEPTS
 ) -> Effect:
-    """The effect of a number of values, one or a row for each concept; the concepts are drawn again, 1,000 times.
+    """The effect of a number of values, one or a row for each concept; the concepts are resampled 1,000 times.
 
-    over   what else the values are of, where not of concepts
+    over   what the values belong to, if not to concepts
     """
     table, rng = np.asarray(values, float), np.random.default_rng(seed)
     drawn = [number(table[rng.integers(0, len(table), len(table))]) for _ in range(1000 if len(table) else 0)]
@@ -134,9 +138,9 @@ def left_out(
 ) -> Effect:
     """The effect of a number that counts coincidences between concepts; a fifth of them is left out, 200 times.
 
-    Drawing with replacement would let a concept coincide with itself; leaving out one at a time tells nothing about
-    counts (the delete-d jackknife, Shao and Wu 1989). With d of n left out, the variance is (n - d) / d times that of
-    the draws.
+    Drawing with replacement would let a concept coincide with itself, and leaving out one at a time does not work for
+    counts; hence the delete-d jackknife (Shao and Wu 1989). With d of n left out, the variance is (n - d) / d times
+    that of the draws.
     """
     return _left_out(number, [np.asarray(values)], CONCEPTS, note, against, seed)
 
@@ -144,7 +148,7 @@ def left_out(
 def of_filters(number: Callable[..., Any], layers: Sequence[pd.DataFrame], note: str = "", seed: int = 0) -> Effect:
     """The effect of a number of one or several layers: a fifth of the filters of each is left out, 200 times.
 
-    Layers are taken to be independent of each other, so that the variances of their shares in the number add up.
+    Layers are taken to be independent, so that the variances of their contributions add up.
     number   takes the tables as record arrays, (filter,), one for each of `layers`
     """
     return _left_out(number, [layer.to_records(index=False) for layer in layers], FILTERS, note, np.nan, seed)
@@ -173,3 +177,22 @@ def _around(value: float, draws: NDArray[np.float64], over: str, note: str, agai
     if not len(known):
         return Effect(float(value), np.nan, np.nan, over, note, against)
     return Effect(float(value), *uncertainty.around(value, known), over, note, against)
+
+
+def in_words(found: pd.DataFrame) -> pd.DataFrame:
+    """Claims as a page shows them: fewer columns than those of `table` or `check`, with numbers and units in one.
+
+    Returns   the columns of `found`, and "holds if" (side and criterion) and, of checked claims, "this run": the value
+              with its interval and unit
+    """
+    out, units = found.copy(), [_SHORT.get(unit, "") for unit in found["unit"]]
+    out["holds if"] = [
+        f"{side} {number:g}" if number == number else "beyond chance"
+        for side, number in zip(found["side"], found["criterion"], strict=True)
+    ]
+    if "value" in found:
+        numbers = zip(*(found[column] for column in ("value", "low", "high")), units, strict=True)
+        out["this run"] = [
+            f"{v:.2f}{unit} ({low:.2f} to {high:.2f})" if v == v else "-" for v, low, high, unit in numbers
+        ]
+    return out

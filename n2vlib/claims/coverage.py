@@ -1,7 +1,7 @@
-"""Which chapter runs which experiment: book/coverage.csv, beside the list of experiments (published/experiments.csv).
+"""Which chapter runs which experiment: book/coverage.csv, for the list of experiments (published/experiments.csv).
 
-`runs` names the chapter, a heading of it (the anchor) and the parameter file; `needs-original-data` names the parameter
-file that would run it; `not-reproducible` says why; `planned` is another system's, for later.
+A row with status `runs` names the chapter, a heading of it (the anchor) and the parameter file; `needs-original-data`
+names the parameter file that would run it; `not-reproducible` gives the reason; `planned` is of another system.
 """
 
 import re
@@ -17,7 +17,7 @@ from n2vlib.errors import BadInput
 from n2vlib.paths import ROOT
 
 COLUMNS = ["id", "status", "chapter", "anchor", "params", "reason"]
-NEEDS = {  # what a row of this status must say
+NEEDS = {  # columns that a row of this status must fill
     "runs": ["chapter", "anchor", "params"],
     "needs-original-data": ["params", "reason"],
     "not-reproducible": ["reason"],
@@ -29,7 +29,7 @@ _HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 
 
 def read(root: Path = ROOT) -> pd.DataFrame:
-    """book/coverage.csv, all columns text, empty where nothing is said."""
+    """book/coverage.csv, all columns as text, missing values empty."""
     file = root / "book" / "coverage.csv"
     table = pd.read_csv(file, dtype=str, keep_default_na=False)
     if list(table.columns) != COLUMNS:
@@ -38,7 +38,7 @@ def read(root: Path = ROOT) -> pd.DataFrame:
 
 
 def problems(coverage: pd.DataFrame, pages: Sequence[str], root: Path = ROOT) -> list[str]:
-    """One line for each row that says something untrue about the book, or too little.
+    """One line for each row that is wrong about the book, or incomplete.
 
     pages   the chapters of _toc.yml, as paths without suffix
     """
@@ -76,8 +76,8 @@ def headings(notebook: Path) -> list[str]:
 def slug(heading: str) -> str:
     """The id that Sphinx gives the section under a heading: its words in lower case, joined by hyphens.
 
-    As docutils' `make_id`: letters lose their accents, everything else that is no letter or digit becomes a hyphen,
-    and none of these leads or trails, nor does a digit lead.
+    As docutils' `make_id`: letters lose their accents, other characters than letters and digits become a hyphen, and
+    hyphens at either end and digits at the start are removed.
     """
     shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)  # a link shows its text
     plain = unicodedata.normalize("NFKD", shown.lower()).encode("ascii", "ignore").decode()
@@ -85,7 +85,7 @@ def slug(heading: str) -> str:
 
 
 def joined(coverage: pd.DataFrame, system: str) -> pd.DataFrame:
-    """The experiments of one system in the order of the list, with where they run.
+    """The experiments of one system in the order of the list, with the chapters that run them.
 
     Returns   id, source, what_it_computes, published_headline_numbers, status, chapter, anchor, params, reason
     """
@@ -95,7 +95,7 @@ def joined(coverage: pd.DataFrame, system: str) -> pd.DataFrame:
 
 
 def links(coverage: pd.DataFrame, chapter: str) -> list[str]:
-    """The address of each row's section, relative to the page of `chapter`; empty where it runs nowhere."""
+    """The address of each row's section, relative to the page of `chapter`; empty where no chapter runs it."""
     up = "../" * chapter.count("/")
     return [
         f"{up}{row['chapter']}.html#{row['anchor']}" if row["chapter"] else "" for row in coverage.to_dict("records")

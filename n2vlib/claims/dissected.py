@@ -1,6 +1,6 @@
-"""The tables that the claims of Network Dissection are read from, and how they are made from layers that were read.
+"""The tables that the claims of Network Dissection need, made from layers.
 
-here = dissected.of_layers({"networks": {"mine": layer, ...}, ...}, probe, cut=0.04, networks=told)
+here = dissected.of_layers({"networks": {"mine": layer, ...}, ...}, probe, iou_threshold=0.04, networks=table)
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.activations import Layer
+from n2vlib.activations.layer import Layer
 from n2vlib.analysis import discrimination, history, rotation
 from n2vlib.probe import ProbeSet
 
@@ -20,20 +20,20 @@ TO_SCENES, TO_OBJECTS, WIDTHS, TAUS = "to scenes", "to objects", "widths", "taus
 
 @dataclass(frozen=True)
 class Dissected:
-    """What one run measured, by group. Of a group that was not measured there is nothing.
+    """What one run measured, by group; groups that were not measured are missing.
 
-    names      {group: `history.names`}, a row for every filter of every layer; labels in the order of
+    names      {group: `history.names`}, a row for every filter of every layer; the labels of the groups, in order:
                "own layers"   of one network, low to high
                "networks"     last layers, its own first
-               "rotations"    its last layer as trained, then turned fully, again and again
+               "rotations"    its last layer as trained, then after each of several full rotations
                "trainings"    labels that start with "repeat", and "no dropout" and "batch norm"
                "along"        one network while it was trained, first to last
-               "to scenes", "to objects"   a network before and after it was taught these
-               "widths"       of one body, the narrow one first
+               "to scenes", "to objects"   a network before and after training on these
+               "widths"       of one architecture, the narrow one first
                "taus"         its last layer at two shares of places where it fires
     networks   of the group "networks": label, training, task, architecture
-    near       `likeness.nearness` of the concepts
-    right      share of the heads that tell each validation image's scene, (image, 2): as trained, turned
+    near       `concept_similarity.nearness` of the concepts
+    right      share of the heads that predict each validation image's scene, (image, 2): as trained, rotated
     accuracy   of a classifier of scenes on the layers of "networks", by label
     """
 
@@ -51,25 +51,26 @@ class Dissected:
 
 
 def of_layers(
-    layers: Mapping[str, Mapping[str, Layer]], probe: ProbeSet, cut: float, networks: pd.DataFrame
+    layers: Mapping[str, Mapping[str, Layer]], probe: ProbeSet, iou_threshold: float, networks: pd.DataFrame
 ) -> Dissected:
     """The best concept of every filter of every layer, by group; groups without a layer are left out."""
-    return Dissected({group: history.names(some, probe, cut) for group, some in layers.items() if some}, networks)
+    return Dissected(
+        {group: history.names(some, probe, iou_threshold) for group, some in layers.items() if some}, networks
+    )
 
 
 def scenes_told(ends: Mapping[str, Layer], probe: ProbeSet, C: float) -> pd.Series:
-    """Mean accuracy over classes of a linear classifier of scenes, by label; empty where there are no two scenes."""
+    """Mean accuracy over classes of a linear classifier of scenes, by label; empty with fewer than two scenes."""
     answers = discrimination.whole_image(probe, "scene")
     if answers.nunique() < 2:
         return pd.Series(dtype=float)
-    told = {label: discrimination.tell(layer, probe, answers, C).accuracy for label, layer in ends.items()}
-    return pd.Series(told)
+    return pd.Series({label: discrimination.tell(layer, probe, answers, C).accuracy for label, layer in ends.items()})
 
 
 def heads(
     plain: Layer, turned: Mapping[str, Layer], probe: ProbeSet, *, epochs: int, seed: int
 ) -> NDArray[np.float64] | None:
-    """`Dissected.right`: one head of two layers for each rotation, and one as trained from the same random start."""
+    """`Dissected.right`: a head of two layers for each rotation, and one on the unrotated layer from the same start."""
     answers = discrimination.whole_image(probe, "scene")
     if answers.nunique() < 2:
         return None

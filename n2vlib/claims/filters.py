@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from n2vlib.claims.claim import Effect, Measures, left_out, of_concepts, of_draws
-from n2vlib.claims.measured import MANY, ONE, TASKS, Measured
+from n2vlib.claims.measured import MANY, ONE, Measured
+from n2vlib.vocabulary import TASKS
 
 CONCEPTS_OF_THE_PAPER = {"segmentation": 682, "classification": 1189}
-BUSY = {"segmentation": 20, "classification": 30}  # concepts; as many of ours per concept and filter
+BUSY = {"segmentation": 20, "classification": 30}  # concepts in the paper; scaled to our concepts and filters
 FILTERS_OF_CONV1 = 64
 LEVEL = 0.01  # of significance
 
@@ -29,44 +30,44 @@ def shared(m: Measured, task: str) -> Effect:
 
 
 def busy(m: Measured, task: str) -> Effect:
-    """Percent of the first layer's filters that serve at least as many concepts, by the mean, as the paper's cut.
+    """Percent of the first layer's filters that serve many concepts: at least the paper's multiple of the mean.
 
-    The criterion is what concepts that draw their filter by lot would give.
+    The criterion is chance: each concept draws its filter at random.
     """
     chosen, filters = _chosen(m, task, m.layers[0])
     multiple = BUSY[task] * FILTERS_OF_CONV1 / CONCEPTS_OF_THE_PAPER[task]
 
-    def cut_for(concepts: int) -> int:
+    def least_of(concepts: int) -> int:
         return int(np.ceil(multiple * concepts / filters))
 
-    cut = cut_for(len(chosen))
-    by_lot = 100 * float(stats.binom.sf(cut - 1, len(chosen), 1 / filters))
-    note = f"{cut} concepts or more, of {filters} filters in {m.layers[0]}"
+    least = least_of(len(chosen))
+    chance = 100 * float(stats.binom.sf(least - 1, len(chosen), 1 / filters))
+    note = f"{least} concepts or more, of {filters} filters in {m.layers[0]}"
 
     def share(best: NDArray) -> float:
-        return 100 * float((np.bincount(best, minlength=filters) >= cut_for(len(best))).mean())
+        return 100 * float((np.bincount(best, minlength=filters) >= least_of(len(best))).mean())
 
-    return left_out(share, chosen, note, by_lot)
+    return left_out(share, chosen, note, chance)
 
 
 def never(m: Measured, task: str, first: bool) -> Effect | None:
-    """Percent of filters that are the best one of no concept, in the first layer or on average of the others.
+    """Percent of filters that are the best one of no concept, in the first layer or on average over the others.
 
-    For the others the criterion is chance: (1 - 1/K)^C if each of C concepts drew one of K filters by lot.
+    For the others the criterion is chance: (1 - 1/K)^C if each of C concepts drew one of K filters at random.
     """
     layers = m.layers[:1] if first else m.layers[1:]
     if not layers:
         return None
     found = [_chosen(m, task, layer) for layer in layers]
-    by_lot = 100 * float(np.mean([(1 - 1 / filters) ** len(best) for best, filters in found]))
+    chance = 100 * float(np.mean([(1 - 1 / filters) ** len(best) for best, filters in found]))
     together = np.stack([best for best, _ in found], axis=1)  # of the same concepts in every layer
 
     def share(best: NDArray) -> float:
         parts = zip(best.T, found, strict=True)
         return 100 * float(np.mean([(np.bincount(one, minlength=filters) == 0).mean() for one, (_, filters) in parts]))
 
-    note = f"by lot {by_lot:.0f}%" if first else f"mean of {len(layers)} layers"
-    return left_out(share, together, note, np.nan if first else by_lot)
+    note = f"by chance {chance:.0f}%" if first else f"mean of {len(layers)} layers"
+    return left_out(share, together, note, np.nan if first else chance)
 
 
 def zeros(m: Measured) -> Effect | None:
@@ -75,7 +76,7 @@ def zeros(m: Measured) -> Effect | None:
 
 
 def silent(m: Measured) -> Effect | None:
-    """Percent of these zeros where the filter passes its threshold nowhere in the image."""
+    """Percent of the images with IoU 0 in which the filter exceeds its threshold nowhere."""
     if not m.images:
         return None
     found = m.images[ONE]
@@ -83,21 +84,21 @@ def silent(m: Measured) -> Effect | None:
 
 
 def fewer_zeros(m: Measured) -> Effect | None:
-    """Share of zeros, best filter minus combination, mean over concepts."""
+    """Percent of images with IoU 0, best filter minus combination, mean over concepts."""
     if not m.images:
         return None
     return of_draws(100 * (m.images[ONE]["zero"] - m.images[MANY]["zero"]).mean(axis=1))
 
 
 def higher_rest(m: Measured) -> Effect | None:
-    """Mean of the non-zero individual IoU, combination minus best filter, over concepts that both ever overlap."""
+    """Mean of the non-zero individual IoU, combination minus best filter, over concepts that both overlap at all."""
     if not m.images:
         return None
-    return of_draws(100 * (m.images[MANY]["rest"] - m.images[ONE]["rest"]).mean(axis=1))
+    return of_draws(100 * (m.images[MANY]["nonzero"] - m.images[ONE]["nonzero"]).mean(axis=1))
 
 
 def incoherent(m: Measured) -> Effect | None:
-    """Percent of concepts that fewer than half of their best filter's ten strongest images hold."""
+    """Percent of concepts for which fewer than half of the best filter's ten top images contain the concept."""
     if ONE not in m.coherence:
         return None
     return of_concepts(lambda share: 100 * (share < 0.5).mean(), m.coherence[ONE])
@@ -112,7 +113,7 @@ def correlated(m: Measured, at: int) -> Effect | None:
 
 
 def correlated_with_depth(m: Measured) -> Effect | None:
-    """That percentage in the deepest layer minus that in the first."""
+    """The percentage of `correlated` in the deepest layer minus that in the first."""
     if len(m.layers) < 2:
         return None
     found = _significant(m)[[m.layers[0], m.layers[-1]]].dropna().to_numpy()

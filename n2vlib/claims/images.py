@@ -1,31 +1,31 @@
-"""What claims about single images are read from: individual IoU, and the images with the strongest answer."""
+"""The tables that claims about single images need: individual IoU, and the top images of each concept."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from n2vlib.activations import Layer
-from n2vlib.alignment import Alignment
-from n2vlib.analysis import maximal, uncertainty
+from n2vlib.activations.layer import Layer
+from n2vlib.analysis import top_images, uncertainty
+from n2vlib.methods.alignment import Alignment
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import positions, presence
 
-STRONGEST = 10  # images of a filter that are looked at
+STRONGEST = 10  # top images of a filter
 
 
 def coherence(found: Alignment, layer: Layer, probe: ProbeSet) -> pd.Series:
-    """Share of the ten validation images with the strongest answer that hold the concept, by concept."""
+    """Share of the ten top validation images that contain the concept, by concept."""
     images = positions(probe, "val")
-    strength = maximal.strengths(found, layer, images)
-    return maximal.coherence(strength, presence(probe), min(STRONGEST, len(images)))
+    strength = top_images.strengths(found, layer, images)
+    return top_images.coherence(strength, presence(probe), min(STRONGEST, len(images)))
 
 
 def of_images(pairs: pd.DataFrame, probe: ProbeSet, draws: int = 200, seed: int = 0) -> pd.DataFrame:
-    """What a concept's individual IoU are like, (row; what, concept).
+    """Statistics of each concept's individual IoU, (row; what, concept).
 
-    pairs   `individual.with_silence`
-    what    zero: share of images with IoU 0; silent: share with IoU 0 and no mask; rest: mean of the non-zero ones
+    pairs   `per_image.with_silence`
+    what    zero: share of images with IoU 0; silent: share with IoU 0 and no mask; nonzero: mean of the non-zero ones
     """
     times = uncertainty.image_draws(probe, "val", draws, seed)
     times = np.concatenate([(probe.split == "val").astype(np.int64)[None], times])
@@ -40,7 +40,7 @@ def of_images(pairs: pd.DataFrame, probe: ProbeSet, draws: int = 200, seed: int 
     table = {
         "zero": _ratio(zeros, images),
         "silent": _ratio(total(zero & pairs["silent"].to_numpy()), images),
-        "rest": _ratio(total(iou), images - zeros),
+        "nonzero": _ratio(total(iou), images - zeros),
     }
     return pd.concat({what: pd.DataFrame(values, columns=concepts) for what, values in table.items()}, axis=1)
 

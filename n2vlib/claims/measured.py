@@ -1,4 +1,4 @@
-"""The tables that the claims are read from, made by the calls that the chapters make: nothing is learned twice."""
+"""The tables that the claims of Net2Vec need, made by the same calls as in the chapters: nothing is learned twice."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -6,25 +6,24 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from n2vlib.activations import Layer
-from n2vlib.alignment import Alignment
-from n2vlib.analysis import comparison, correlation, embeddings, individual, sharing, uncertainty
+from n2vlib.activations.layer import Layer
+from n2vlib.analysis import comparison, correlation, embeddings, per_image, sharing, uncertainty
 from n2vlib.claims.images import coherence, of_images
 from n2vlib.methods import classification, segmentation, single_filter
+from n2vlib.methods.alignment import Alignment
 from n2vlib.methods.segmentation import alphas
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import presence
 from n2vlib.spaces import drawn
-from n2vlib.tables import MEASURE
+from n2vlib.vocabulary import METHODS, OF_TASK, TASKS
 
-ONE, MANY = "single filter", "combination"
-TASKS = ("segmentation", "classification")
+ONE, MANY = METHODS
 HYPERNYMS, VECTORS = "hypernyms", "word vectors"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one run measured. In tables with rows for draws, row 0 is as measured, the others are draws of the images.
+    """What one run measured. In tables with rows for draws, row 0 is as measured, the others resample the images.
 
     network       its name, and layers: in the order of the run, shallow to deep; filters: of the deepest
     concepts      index concept; name, category, training (images), area (mean share of an image that has it)
@@ -33,14 +32,14 @@ class Measured:
     chosen        `sharing.strongest_filters`, both tasks, all layers
     correlations  layer, concept, r, p: of max(w, 0) with the filters' own set IoU
     images        {method: `of_images`} of the deepest layer
-    coherence     {method: share of the ten strongest images that hold the concept, by concept}
+    coherence     {method: share of the ten top images that contain the concept, by concept}
     together      (concept, concept): how much more often two concepts are in one image than by chance
-    networks      {name: (row; task, method, concept)}, several networks' deepest layers
-    training      {name: what for: supervised, self-supervised, or anything else}
+    networks      {name: (row; task, method, concept)}, deepest layers of several networks
+    training      {name: supervised, self-supervised, or anything else}
     maps          names of `networks`: a layer of finer grid, a coarser one of the same network, a VGG-like last layer
     spaces        {(name, task): unit vectors (concept, dimension)} of the deepest layers; of this network also with
                   "single filter" for the task, its best filters
-    words         {"hypernyms" or "word vectors": unit vectors}, spaces that no network made
+    words         {"hypernyms" or "word vectors": unit vectors}, spaces that do not come from a network
     """
 
     network: str
@@ -61,7 +60,7 @@ class Measured:
     words: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def both(self, layer: str, task: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Single filter and combination, (row, concept), on the concepts for which both have a number as measured."""
+        """Single filter and combination, (row, concept), on the concepts for which both have a number in row 0."""
         return paired(part(self.scores, layer), task)
 
     def category(self, concepts: Iterable[int]) -> pd.Series:
@@ -69,7 +68,7 @@ class Measured:
         return self.concepts.loc[list(concepts), "category"]
 
     def trained(self) -> list[str]:
-        """The networks with spaces for both tasks that were trained for something."""
+        """The trained networks with spaces for both tasks."""
         named = [name for name, kind in self.training.items() if kind in ("supervised", "self-supervised")]
         return [name for name in named if all((name, task) in self.spaces for task in TASKS)]
 
@@ -98,9 +97,9 @@ def measure(
     seed: int,
     subsets: Mapping[str, list[int]],
 ) -> Measured:
-    """Everything that one network's layers on one probe set tell.
+    """The tables of one network's layers on one probe set.
 
-    subsets   {task: numbers of filters}, of runs in the deepest layer
+    subsets   {task: numbers of filters} of the runs in the deepest layer
     """
     found = {name: aligned(layer, probe, epochs, seed) for name, layer in layers.items()}
     name, deepest = list(layers.items())[-1]
@@ -120,7 +119,7 @@ def measure(
         fewer=runs,
         chosen=pd.concat([sharing.strongest_filters(four[key]) for four in found.values() for key in _CHOOSING]),
         correlations=pd.concat([correlations(layers[n], probe, four[TASKS[0], MANY]) for n, four in found.items()]),
-        images={m: of_images(individual.with_silence(each, deepest), probe) for m, each in ((ONE, one), (MANY, many))},
+        images={m: of_images(per_image.with_silence(each, deepest), probe) for m, each in ((ONE, one), (MANY, many))},
         coherence={m: coherence(each, deepest, probe) for m, each in ((ONE, one), (MANY, many))},
         together=drawn.shown_with(presence(probe, "train")),
         spaces={
@@ -162,13 +161,13 @@ def samples(alignments: Iterable[Alignment], probe: ProbeSet, draws: int = 200, 
 def with_networks(
     m: Measured, measured: Sequence[comparison.Measured], maps: Sequence[comparison.Measured], probe: ProbeSet
 ) -> Measured:
-    """The same, and the layers of several networks.
+    """`m` with the layers of several networks added.
 
     measured   one layer of each, the run's own network among them
     maps       layers whose maps differ in size; several of one network, and a VGG-like network here or in `measured`
     """
     fine, coarse = _two_maps(maps)
-    vgg = [one for one in (*maps, *measured) if "vgg" in one.network.name][:1]
+    vgg = [one for one in (*maps, *measured) if comparison.family(one.network) == "vgg"][:1]
     named = {one.label: one for one in measured} | {_called(one): one for one in (*fine, *coarse, *vgg)}
     networks = {
         name: samples(one.alignments, probe).droplevel(["layer", "n_filters"], axis=1) for name, one in named.items()
@@ -184,7 +183,7 @@ def with_networks(
 
 
 def _two_maps(maps: Sequence[comparison.Measured]) -> tuple[list[comparison.Measured], list[comparison.Measured]]:
-    """Of the first network with maps of two sizes, the first layer on the finest map and the last on the coarsest."""
+    """The first layer on the finest map and the last on the coarsest, of the first network with maps of two sizes."""
     for one in maps:
         layers = [other for other in maps if other.network.fingerprint == one.network.fingerprint]
         places = [np.prod(other.layer.grid) for other in layers]
@@ -205,7 +204,7 @@ def concepts_of(probe: ProbeSet) -> pd.DataFrame:
 
 
 def correlations(layer: Layer, probe: ProbeSet, together: Alignment) -> pd.DataFrame:
-    """Of each concept with validation images in one layer: layer, concept, r, p."""
+    """`correlation.of_weights` for each concept with validation images: concept, r, p, layer."""
     rows = together.scores[(together.scores["split"] == "val") & (together.scores["images"] > 0)]
     iou = pd.DataFrame(single_filter.set_iou(layer, probe, "val").T, index=probe.concepts.index)
     found = correlation.of_weights(together.weights.loc[rows["concept"]], iou.loc[rows["concept"]])
@@ -214,4 +213,4 @@ def correlations(layer: Layer, probe: ProbeSet, together: Alignment) -> pd.DataF
 
 def _validation(found: Alignment) -> pd.DataFrame:
     rows = found.scores.loc[found.scores["split"] == "val"]
-    return rows.assign(value=rows[MEASURE[str(rows["task"].iloc[0])]])
+    return rows.assign(value=rows[OF_TASK[str(rows["task"].iloc[0])].column])

@@ -5,7 +5,8 @@ from functools import partial
 import pandas as pd
 
 from n2vlib.claims.claim import Effect, Measures, of_draws
-from n2vlib.claims.measured import TASKS, Measured, paired
+from n2vlib.claims.measured import Measured, paired
+from n2vlib.vocabulary import TASKS
 
 SUPERVISED, SELF_SUPERVISED = "supervised", "self-supervised"
 
@@ -23,20 +24,20 @@ def ahead_in_all(m: Measured, task: str) -> Effect | None:
 
 
 def times(m: Measured, kind: str) -> Effect | None:
-    """Mean set IoU of the combination, in multiples of the single filter's: mean over the networks of one kind."""
+    """Mean set IoU of the combination as a multiple of the single filter's: mean over the networks of one kind."""
     ratios = _ratios(m, kind)
-    return None if ratios.empty else of_draws(ratios.mean(axis=1), _said(ratios))
+    return None if ratios.empty else of_draws(ratios.mean(axis=1), _range(ratios))
 
 
 def self_supervised_gain_more(m: Measured) -> Effect | None:
-    """The self-supervised networks' multiple, in multiples of the supervised networks'."""
-    own, taught = _ratios(m, SELF_SUPERVISED), _ratios(m, SUPERVISED)
-    if own.empty or taught.empty:
+    """`times` of the self-supervised networks over that of the supervised ones."""
+    own, supervised = _ratios(m, SELF_SUPERVISED), _ratios(m, SUPERVISED)
+    if own.empty or supervised.empty:
         return None
-    return of_draws(own.mean(axis=1) / taught.mean(axis=1), f"{_said(own)}; {_said(taught)}")
+    return of_draws(own.mean(axis=1) / supervised.mean(axis=1), f"{_range(own)}; {_range(supervised)}")
 
 
-def between(m: Measured, more: str, less: str) -> Effect | None:
+def difference(m: Measured, more: str, less: str) -> Effect | None:
     """Mean set IoU of the combination: one layer minus another."""
     if more not in m.networks or less not in m.networks:
         return None
@@ -46,18 +47,18 @@ def between(m: Measured, more: str, less: str) -> Effect | None:
 
 
 def map_size(m: Measured) -> Effect | None:
-    """The layer of finer grid of the network with two, minus the coarser one."""
-    return between(m, *m.maps[:2]) if len(m.maps) > 1 else None
+    """A network's layer of finer grid minus its coarser one."""
+    return difference(m, *m.maps[:2]) if len(m.maps) > 1 else None
 
 
 def finer_than_vgg(m: Measured) -> Effect | None:
-    """That finer layer minus the VGG-like network's last."""
-    return between(m, m.maps[0], m.maps[2]) if len(m.maps) > 2 else None
+    """The finer layer of `map_size` minus the VGG-like network's last."""
+    return difference(m, m.maps[0], m.maps[2]) if len(m.maps) > 2 else None
 
 
 def below_vgg(m: Measured) -> Effect | None:
-    """The VGG-like network's last layer minus that coarser one."""
-    return between(m, m.maps[2], m.maps[1]) if len(m.maps) > 2 else None
+    """The VGG-like network's last layer minus the coarser one of `map_size`."""
+    return difference(m, m.maps[2], m.maps[1]) if len(m.maps) > 2 else None
 
 
 def _gain(m: Measured, name: str, task: str) -> pd.Series:
@@ -75,7 +76,7 @@ def _ratios(m: Measured, kind: str) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _said(ratios: pd.DataFrame) -> str:
+def _range(ratios: pd.DataFrame) -> str:
     first = ratios.iloc[0]
     return f"{first.min():.1f} to {first.max():.1f} in {len(first)} networks"
 

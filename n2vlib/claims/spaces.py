@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.analysis import between, embeddings
+from n2vlib.analysis import embeddings, rsa
 from n2vlib.claims.claim import Effect, Measures, left_out, of_concepts
 from n2vlib.claims.measured import HYPERNYMS, ONE, VECTORS, Measured
 from n2vlib.claims.networks import SELF_SUPERVISED, SUPERVISED
 
 SEGMENTATION, CLASSIFICATION = "segmentation", "classification"
-NEAREST = 5  # as many as the paper's Table 2 lists
+NEAREST = 5  # neighbours, as in the paper's Table 2
 
 
 def kin(m: Measured) -> Effect | None:
@@ -21,17 +21,17 @@ def kin(m: Measured) -> Effect | None:
 
 
 def kin_in_words(m: Measured) -> Effect | None:
-    """Mean cosine, by hypernyms, of the five nearest concepts: segmentation minus classification."""
+    """Mean hypernym cosine of the five nearest concepts: segmentation minus classification."""
     return _difference(m, embeddings.similarity(m.words[HYPERNYMS]), SEGMENTATION) if HYPERNYMS in m.words else None
 
 
 def context(m: Measured) -> Effect | None:
-    """By how much more than by chance the five nearest are seen with a concept: classification minus segmentation."""
+    """Co-occurrence, above chance, of a concept with its five nearest: classification minus segmentation."""
     return _difference(m, m.together, CLASSIFICATION, 100) if len(m.together) else None
 
 
 def meaning(m: Measured) -> Effect | None:
-    """Correlation of the cosines of all pairs with those by hypernyms: embeddings minus best filters."""
+    """Correlation of the cosines of all pairs with their hypernym cosines: embeddings minus best filters."""
     if HYPERNYMS not in m.words or (m.network, ONE) not in m.spaces:
         return None
     parts = {
@@ -44,14 +44,14 @@ def meaning(m: Measured) -> Effect | None:
         return None
 
     def ahead(kept: NDArray) -> float:
-        a, b = (between.correlation(each.iloc[kept], words.iloc[kept]) for each in (many, one))
-        return a - b  # not a number where all best filters differ, and so all their cosines are 0
+        a, b = (rsa.correlation(each.iloc[kept], words.iloc[kept]) for each in (many, one))
+        return a - b  # NaN where all best filters differ, since then all their cosines are 0
 
     return left_out(ahead, np.arange(len(many)), f"{len(many)} concepts")
 
 
 def nearer(m: Measured, words: str) -> Effect | None:
-    """By how many percent classification spaces are nearer to words than segmentation spaces, mean of networks."""
+    """Percent by which classification spaces are nearer to words than segmentation spaces, mean of networks."""
     if words not in m.words or not m.trained():
         return None
     far, near = (_to_words(m, kind, words, m.trained()) for kind in (SEGMENTATION, CLASSIFICATION))
@@ -59,10 +59,10 @@ def nearer(m: Measured, words: str) -> Effect | None:
 
 
 def self_supervised_apart(m: Measured) -> Effect | None:
-    """Distance of a classification space to those of all other networks: self-supervised networks over supervised."""
+    """Distance of a classification space to those of all other networks: self-supervised over supervised networks."""
     names = [name for name in m.trained() if (name, CLASSIFICATION) in m.spaces]
-    own, taught = ([n for n in names if m.training[n] == kind] for kind in (SELF_SUPERVISED, SUPERVISED))
-    if not own or len(taught) < 2:
+    own, supervised = ([n for n in names if m.training[n] == kind] for kind in (SELF_SUPERVISED, SUPERVISED))
+    if not own or len(supervised) < 2:
         return None
     spaces = embeddings.restricted({name: m.spaces[(name, CLASSIFICATION)] for name in names})
 
@@ -70,8 +70,8 @@ def self_supervised_apart(m: Measured) -> Effect | None:
         others = [embeddings.distance_by_concept(spaces[name], spaces[other]) for other in names if other != name]
         return np.mean(others, axis=0)
 
-    means = [sum(apart(name) for name in some) / len(some) for some in (own, taught)]
-    note = f"{len(own)} self-supervised, {len(taught)} supervised networks"
+    means = [sum(apart(name) for name in some) / len(some) for some in (own, supervised)]
+    note = f"{len(own)} self-supervised, {len(supervised)} supervised networks"
     return of_concepts(lambda both: both[:, 0].sum() / both[:, 1].sum(), np.stack(means, axis=1), note)
 
 
@@ -87,7 +87,7 @@ def colors_alike(m: Measured, words: str) -> Effect | None:
 
 
 def _difference(m: Measured, relation: pd.DataFrame, first: str, scale: float = 1) -> Effect | None:
-    """Mean relation of concepts to their nearest: one task minus the other, among the concepts of both spaces."""
+    """Mean relation of concepts to their nearest: task `first` minus the other, over the concepts of both spaces."""
     tasks = (SEGMENTATION, CLASSIFICATION) if first == SEGMENTATION else (CLASSIFICATION, SEGMENTATION)
     if any((m.network, task) not in m.spaces for task in tasks):
         return None
@@ -99,10 +99,10 @@ def _difference(m: Measured, relation: pd.DataFrame, first: str, scale: float = 
 
 
 def _to_words(m: Measured, kind: str, words: str, networks: list[str]) -> pd.Series:
-    """D_c to a space of words over the concepts that all these networks have for both tasks, mean of the networks."""
+    """D_c to a space of words, mean of the networks, over the concepts that all of them have for both tasks."""
     used = {key: space for key, space in m.spaces.items() if key[0] in networks and key[1] != ONE}
-    cut = embeddings.restricted({**{"/".join(key): space for key, space in used.items()}, "": m.words[words]})
-    own = [embeddings.distance_by_concept(cut[f"{name}/{kind}"], cut[""]) for name in networks]
+    shared = embeddings.restricted({**{"/".join(key): space for key, space in used.items()}, "": m.words[words]})
+    own = [embeddings.distance_by_concept(shared[f"{name}/{kind}"], shared[""]) for name in networks]
     return pd.concat(own, axis=1).mean(axis=1)
 
 

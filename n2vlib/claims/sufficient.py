@@ -6,14 +6,14 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from n2vlib.analysis.saturation import CHANCE
 from n2vlib.claims.claim import Effect, Measures, of_draws
-from n2vlib.claims.measured import TASKS, Measured
+from n2vlib.claims.measured import Measured
+from n2vlib.vocabulary import OF_TASK, TASKS
 
 FILTERS_OF_THE_PAPER = 256  # of AlexNet's conv5: the paper's F as a share of the layer's filters
-FAINT = 0.005  # a ratio to a single filter's set IoU below this says nothing; the released notebooks' rule
-NEARLY = 95.0  # percent of what the best F is above chance: near optimal
-FEWEST = 5  # failures; our rule: what fewer of them have in common says nothing
+FAINT = 0.005  # set IoU of a single filter below which ratios to it are ignored; the released notebooks' rule
+NEARLY = 95.0  # percent of the best F's score above chance: near optimal
+FEWEST = 5  # failures below which no claim about them is decided; our rule
 
 
 def by_category(values: pd.DataFrame, m: Measured) -> pd.DataFrame:
@@ -35,7 +35,7 @@ def ahead_everywhere(m: Measured, task: str) -> Effect:
 
 
 def at_least_as_good(m: Measured, task: str, at: int) -> Effect | None:
-    """Percent of the concepts of one layer for which the combination scores at least what the single filter does."""
+    """Percent of the concepts of one layer for which the combination scores at least as well as the single filter."""
     if at >= len(m.layers):
         return None
     return of_draws(100 * _compared(m, m.layers[at], task), m.layers[at])
@@ -68,7 +68,7 @@ def color_gain(m: Measured) -> Effect | None:
 
 
 def with_depth(m: Measured, task: str, colors: bool) -> Effect | None:
-    """Mean of the deepest layer minus that of the first: the combination, colors or all other categories."""
+    """Mean score of the combination in the deepest layer minus the first: colors, or all other categories."""
     if len(m.layers) < 2:
         return None
     first, last = (by_category(m.both(layer, task)[1], m) for layer in (m.layers[0], m.layers[-1]))
@@ -78,7 +78,7 @@ def with_depth(m: Measured, task: str, colors: bool) -> Effect | None:
 
 
 def tasks_alike(m: Measured) -> Effect | None:
-    """Correlation of the categories' means in the two tasks, each layer's own mean taken off."""
+    """Correlation of the categories' means in the two tasks, minus each layer's own mean."""
     pairs = []
     for layer in m.layers:
         one, two = (by_category(m.both(layer, task)[1], m) for task in TASKS)
@@ -98,7 +98,7 @@ def peak(m: Measured, category: str) -> Effect | None:
 
 
 def colors_need_more(m: Measured) -> Effect | None:
-    """Filters at the peak: colors, in multiples of the geometric mean of the other categories."""
+    """Number of filters at the peak: colors over the geometric mean of the other categories."""
     curves = {c: _curve(m, "segmentation", c) for c in ("color", "material", "part", "object")}
     peaks = {c: np.log(curve.idxmax(axis=1).astype(float)) for c, curve in curves.items() if curve is not None}
     if "color" not in peaks or len(peaks) < 2:
@@ -108,10 +108,10 @@ def colors_need_more(m: Measured) -> Effect | None:
 
 
 def saturated(m: Measured, filters: int, category: str | None = None) -> Effect | None:
-    """How near to the best F accuracy is with this many of the paper's 256 filters.
+    """How near accuracy with this many of the paper's 256 filters is to that with the best F.
 
-    Between two sizes that were tried the curve is taken to be straight over log F.
-    Of one category, percent of what the best F has above chance; without one, percent of the categories that are near.
+    For one category, percent of the best F's accuracy above chance; without one, percent of the categories that reach
+    `NEARLY`. Between two measured sizes the curve is interpolated linearly in log F.
     """
     if "classification" not in m.fewer:
         return None
@@ -120,7 +120,7 @@ def saturated(m: Measured, filters: int, category: str | None = None) -> Effect 
         curve = _curve(m, "classification", c)
         if curve is None:
             continue
-        above = curve - CHANCE["classification"]
+        above = curve - OF_TASK["classification"].chance
         there = [np.interp(np.log(wanted), np.log(list(above)), row) for row in above.to_numpy()]
         shares.append(100 * pd.Series(there, above.index) / above.max(axis=1))
     if not shares:
@@ -133,8 +133,8 @@ def saturated(m: Measured, filters: int, category: str | None = None) -> Effect 
 def falls(m: Measured, category: str) -> Effect | None:
     """Mean set IoU at the peak minus that with all filters.
 
-    The peak is found on every second concept and the fall measured on the others, both ways: the maximum of a noisy
-    curve is above its end even where the curve is flat.
+    The peak is found on every second concept and the fall measured on the others, both ways, because the maximum of a
+    noisy curve is above its end even where the curve is flat.
     """
     if "segmentation" not in m.fewer:
         return None
@@ -149,9 +149,9 @@ def falls(m: Measured, category: str) -> Effect | None:
 
 
 def failures(m: Measured, task: str, what: str) -> Effect | None:
-    """Chance that a concept for which the combination loses has less of `what` than one for which it does not.
+    """Probability that a concept for which the combination loses has less of `what` than one for which it does not.
 
-    With fewer than five that lose, the interval is all there is between 0 and 1.
+    With fewer than five such concepts the interval is 0 to 1.
     """
     one, many = m.both(m.layers[-1], task)
     amount = m.concepts.loc[one.columns, what].to_numpy(float)
@@ -163,7 +163,7 @@ def failures(m: Measured, task: str, what: str) -> Effect | None:
 
 
 def _compared(m: Measured, layer: str, task: str, strictly: bool = False) -> pd.Series:
-    """Share of the concepts for which the combination scores at least what the single filter does, or more."""
+    """Share of the concepts for which the combination scores at least as well as the single filter, or better."""
     one, many = m.both(layer, task)
     return (many > one if strictly else many >= one).where(one.notna() & many.notna()).astype(float).mean(axis=1)
 
@@ -194,7 +194,7 @@ def _at_peak_of(one: pd.DataFrame, other: pd.DataFrame) -> pd.Series:
 
 
 def _less(some: np.ndarray, others: np.ndarray) -> float:
-    """P(a < b) + P(a = b) / 2 for one of each."""
+    """P(a < b) + P(a = b) / 2 for a of `some` and b of `others`."""
     if not len(some) or not len(others):
         return float("nan")
     apart = some[:, None] - others[None]

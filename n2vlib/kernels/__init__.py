@@ -1,7 +1,18 @@
-"""The same counts, computed fast: `tally` and `training` on the CPU (numba), `tally_torch` on any torch device.
+"""The inner loops, computed fast: by numba on the CPU, by torch (the files with that name) on any device.
+
+tally            pixel counts of filters against all concepts, behind every IoU
+tally_torch      the same counts in torch
+combination      pixel counts of a combination's mask
+above            pixel counts at several thresholds
+training         training of weights, for segmentation and classification
+training_torch   the same for segmentation, in torch
+sampling         balanced samples, epoch by epoch
+sparse           a layer's activations, kept where they may fire
+digits           counts of float32 digits, for exact quantiles
+upsampled        quantiles of upsampled activations
 
 numba keeps compiled code beside the source. Where nothing can be written there it lies in `numba` below N2V_DATA, and
-where that is read-only too, in a folder that is gone with this process. NUMBA_CACHE_DIR names another place.
+where that is read-only too, in a temporary folder of this process. NUMBA_CACHE_DIR names another place.
 """
 
 import atexit
@@ -13,12 +24,12 @@ from pathlib import Path
 
 from numba.core import config
 
-from n2vlib.output import refused
+from n2vlib.files.output import refused
 from n2vlib.paths import data_root
 
 
 def keep_compiled(beside: Path) -> None:
-    """Tell numba where to keep compiled code, unless it can be kept where the user says, or beside the source."""
+    """Set numba's cache folder, unless code can be kept where the user says, or beside the source."""
     said = os.environ.get("NUMBA_CACHE_DIR")
     if any(_takes_files(place) for place in ([Path(said)] if said else []) + [beside / "__pycache__"]):
         return

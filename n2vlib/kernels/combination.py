@@ -20,7 +20,7 @@ def _blend(row, upper, lower, a, b):
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _upsample(combined, down, across, broad, z):
-    """The combined map enlarged: first each of its rows, (h, width), then between rows, (height, width)."""
+    """Upsample the combined map: first along its rows, (h, width), then between rows, (height, width)."""
     y0, y1, v0, v1 = down
     x0, x1, u0, u1 = across
     height, width = combined.shape
@@ -39,18 +39,18 @@ def _compare(target, layer, local):
 
 @numba.njit(cache=True, nogil=True)
 def target_of(layers, local, target):
-    """L of one image: where any of its maps carries the concept; everywhere for a whole-image label (local 0)."""
+    """L of one image: where any of its maps shows the concept; everywhere for a whole-image label (local 0)."""
     target[:] = local == 0
     for m in range(len(layers) if local else 0):
         _compare(target, layers[m], local)
 
 
 @numba.njit(cache=True, nogil=True)
-def _overlap(z, level, target):
-    """Pixels where z > level that are annotated, and all of them."""
+def _overlap(z, threshold, target):
+    """Number of annotated pixels where z > threshold, and of all such pixels."""
     intersection, predicted = np.uint32(0), np.uint32(0)
     for p in range(len(z)):
-        above = np.uint32(z[p] > level)
+        above = np.uint32(z[p] > threshold)
         predicted += above
         intersection += above & target[p]
     return intersection, predicted
@@ -75,24 +75,24 @@ def count_combination(weights, images, local, fired, labels, down, across):
 
 
 @numba.njit(cache=True, nogil=True)
-def count_at_levels(weights, levels, images, local, fired, labels, down, across):
-    """Per example and level: intersection and predicted area of the mask S(sum_k w_k fired_k) > level.
+def count_at_thresholds(weights, thresholds, images, local, fired, labels, down, across):
+    """Per example and threshold: intersection and predicted area of the mask S(sum_k w_k fired_k) > threshold.
 
-    levels   float32, ascending; the other arguments are those of `count_combination`
-    Returns  int64, (example, level), twice
+    thresholds   float32, ascending; the other arguments are those of `count_combination`
+    Returns  int64, (example, threshold), twice
     """
     pointers, code, height, width = fired
     maps, map_ptr = labels
     cells, tall, wide = height * width, len(down[0]), len(across[0])
     combined, broad = np.zeros((height, width), np.float32), np.zeros((height, wide), np.float32)
     z, target = np.zeros((tall, wide), np.float32), np.zeros(tall * wide, np.uint8)
-    shape = len(images), len(levels)
+    shape = len(images), len(thresholds)
     intersection, predicted = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for example in range(len(images)):
         i = images[example]
         _combine(weights, code, pointers[i], pointers[i + 1], cells, combined.ravel())
         _upsample(combined, down, across, broad, z)
         target_of(maps[map_ptr[i] : map_ptr[i + 1]], local[example], target)
-        for at in range(len(levels)):
-            intersection[example, at], predicted[example, at] = _overlap(z.ravel(), levels[at], target)
+        for at in range(len(thresholds)):
+            intersection[example, at], predicted[example, at] = _overlap(z.ravel(), thresholds[at], target)
     return intersection, predicted

@@ -1,6 +1,6 @@
-"""Count the digits of many float32 numbers, in the order of the numbers: what `tail` finds order statistics with.
+"""Counts of the leading and the last bits of many float32 numbers, from which `quantiles` finds order statistics.
 
-A number's key is its bits, turned so that they ascend as the numbers do: 0 to 2^32 - 1. -0.0 counts as 0.0.
+A number's key is its bits, changed so that keys ascend as the numbers do: 0 to 2^32 - 1. -0.0 counts as 0.0.
 """
 
 import numba
@@ -13,7 +13,7 @@ LOW = 15  # bits of a key that are counted last
 
 @numba.njit(cache=True, nogil=True)
 def key(bits):
-    """The key of a number whose bits are given."""
+    """The key of a number, from its bits."""
     plain = np.int64(bits)
     if plain > SIGN:
         return 2 * SIGN - 1 - plain
@@ -27,13 +27,13 @@ def keys(numbers: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def number(keys: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The numbers of keys."""
+    """The numbers that belong to keys."""
     return np.where(keys < SIGN, 2 * SIGN - 1 - keys, keys - SIGN).astype(np.uint32).view(np.float32)
 
 
 @numba.njit(cache=True, nogil=True)
 def count_high(code, bits, cells, counts, top, over):
-    """Count those keys whose high 17 bits are above their filter's top; the filter is code // cells.
+    """Count the keys whose high 17 bits are above their filter's top; the filter is code // cells.
 
     counts   uint32, (512, filter, 256): by sign and exponent, filter, and the first 8 bits of the fraction
     top      int64, (filter,): high bits of a key     over   int64, (filter,): how many keys are above it
@@ -56,7 +56,7 @@ def rise(counts, top, over, least, n_above):
 
 @numba.njit(cache=True, nogil=True)
 def count_low(code, bits, cells, top, counts):
-    """Count the low 15 bits of those keys whose high bits are their filter's top, uint32, (filter, 2^15)."""
+    """Count the low 15 bits of the keys whose high bits equal their filter's top, uint32, (filter, 2^15)."""
     for e in range(len(code)):
         k, its = code[e] // cells, key(bits[e])
         if its >> LOW == top[k]:
@@ -65,7 +65,7 @@ def count_low(code, bits, cells, top, counts):
 
 @numba.njit(cache=True, nogil=True)
 def choose(counts, rank):
-    """Per filter the number that `rank` others are above, from its counts; 0 where there are not so many."""
+    """Per filter, the number with `rank` others above it, from its counts; 0 where there are fewer."""
     found = np.zeros(len(counts), np.int64)
     for k in range(len(counts)):
         left, low = rank[k], counts.shape[1] - 1

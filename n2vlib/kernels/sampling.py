@@ -1,4 +1,4 @@
-"""Balanced samples, drawn epoch after epoch."""
+"""Balanced samples of images, drawn anew in every epoch."""
 
 import numba
 

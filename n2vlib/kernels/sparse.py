@@ -1,7 +1,7 @@
-"""A layer's activations kept sparse: what may fire and its neighbours, everything else left out.
+"""A layer's activations kept sparse: those that may fire, and their neighbours.
 
 Per image, sorted entries (code, value) with code = filter * h * w + row * w + column. An entry is kept where some value
-in its 3 x 3 neighbourhood exceeds the filter's bound: that is every corner of every cell in which an upsampled map can
+in its 3 x 3 neighbourhood exceeds the filter's bound: these are all corners of all cells in which an upsampled map can
 exceed the threshold.
 """
 
@@ -11,12 +11,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from n2vlib.threads import each_of, shares
+from n2vlib.workers.threads import each_of, shares
 
 
 @numba.njit(cache=True, nogil=True)
 def _take(values, bounds, total, most, above):
-    """Of one place, all (filter,): add to the sums, raise the maxima, note what is above its bound."""
+    """For one place: add to the sums, raise the maxima, mark values above their bound; all (filter,)."""
     for k in range(values.size):
         total[k] += values[k]
         most[k] = max(most[k], values[k])
@@ -37,9 +37,9 @@ def _add(row, counts):
 
 @numba.njit(cache=True, nogil=True)
 def _mark(activations, bounds, keep, pooled, highest, counts):
-    """Fill all but the first two; `keep`, uint8, (image, h, w * filter), marks what has a value above its bound nearby.
+    """Fill all but the first two; `keep`, uint8, (image, h, w * filter), marks places near a value above its bound.
 
-    Filters are last, so that every inner loop is over numbers that lie side by side.
+    Filters are the last axis, so that every inner loop runs over neighbours in memory.
     """
     n_images, height, width, n = activations.shape
     for i in range(n_images):
@@ -61,7 +61,7 @@ def _mark(activations, bounds, keep, pooled, highest, counts):
 
 @numba.njit(cache=True, nogil=True)
 def _fill(activations, keep, start, code, value):
-    """start   int64, (image, filter): where the entries begin"""
+    """Write the kept entries; start   int64, (image, filter): where those of a filter begin"""
     n_images, height, width, n = activations.shape
     for i in range(n_images):
         at = start[i].copy()
@@ -76,7 +76,7 @@ def _fill(activations, keep, start, code, value):
 
 
 class Extracted(NamedTuple):
-    """What is kept of a batch.
+    """Sparse entries, means and maxima of a batch.
 
     pointers int64, (image + 1,); code uint32 and value float32, (entry,); pooled and highest, the spatial means and
     maxima, float32, (image, filter)
@@ -90,7 +90,7 @@ class Extracted(NamedTuple):
 
 
 def extract(activations: NDArray[np.float32], bounds: NDArray[np.float32]) -> Extracted:
-    """Sparse entries of a batch and its means and maxima.
+    """Sparse entries, means and maxima of a batch.
 
     activations   float32, (image, h, w, filter), in this order in memory; bounds, (filter,)
     """
@@ -122,7 +122,7 @@ def _survivors(pointers, code, value, bounds, height, width):
                     y, x = divmod(np.int64(code[stop]) - k * cells, width)
                     near[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = True
                 stop += 1
-            for e in range(start, stop):  # all that is near is among them: it was near a lower bound
+            for e in range(start, stop):  # includes all near places: they were kept for a lower bound
                 y, x = divmod(np.int64(code[e]) - k * cells, width)
                 alive[e] = near[y, x]
                 near[y, x] = False
@@ -159,6 +159,6 @@ def above(
 
 
 def _pointers(pointers: NDArray[np.int64], alive: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Pointers of what is left."""
+    """Pointers of the entries that are left."""
     kept = [np.count_nonzero(alive[a:b]) for a, b in zip(pointers[:-1], pointers[1:], strict=True)]
     return np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])

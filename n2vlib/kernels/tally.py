@@ -1,9 +1,9 @@
 """Pixel counts behind every IoU, on the CPU: intersections of predicted masks with all concepts at once.
 
-Only cells with a corner that fired are looked at, and the labels under their pixels are counted in a histogram, so the
+Only cells with a corner that fired are visited, and the labels under their pixels are counted in a histogram, so the
 cost does not grow with the number of concepts.
 
-Arrays of a probe set (see probe.labels), of a layer (see kernels.sparse) and of upsampling (see iou.Taps) come as
+Arrays of a probe set (see probe.labels), of a layer (see kernels.sparse) and of upsampling (see iou.Taps) are passed as
 plain tuples:
     labels   maps, map_ptr, pair_ptr, pair_concept (position among the concepts), pair_local
     down, across   i0, i1, w0, w1, den, first
@@ -17,7 +17,7 @@ import numpy as np
 def _mask_of_fired(bits, height, width, down, across, layers, seen):
     """Threshold, then upsample: area of S(fired) > 1/2 in pixels; labels under it are added to `seen`.
 
-    Unsigned ranges spare the compiler the check for negative indices.
+    With unsigned ranges the compiler needs no check for negative indices.
     """
     y0, y1, v0, v1, y_den, y_first = down
     x0, x1, u0, u1, x_den, x_first = across
@@ -44,11 +44,11 @@ def _mask_of_fired(bits, height, width, down, across, layers, seen):
 def _mask_of_values(values, height, width, threshold, down, across, layers, seen):
     """Upsample, then threshold: area of S(A_k) > T_k; labels under it are added to `seen`.
 
-    Weights are integers and T_k is scaled instead, so float64 is exact but for values far apart in size.
+    Weights are integers and T_k is scaled instead, so float64 is exact unless values differ greatly in size.
     """
     y0, y1, v0, v1, y_den, y_first = down
     x0, x1, u0, u1, x_den, x_first = across
-    wide, area, cut = np.uint64(len(x0)), 0, np.float64(threshold) * (y_den * x_den)
+    wide, area, scaled = np.uint64(len(x0)), 0, np.float64(threshold) * (y_den * x_den)
     for cy in range(height):
         ny = min(cy + 1, height - 1)
         for cx in range(width):
@@ -60,7 +60,7 @@ def _mask_of_values(values, height, width, threshold, down, across, layers, seen
             for y in range(np.uint64(y_first[cy]), np.uint64(y_first[cy + 1])):
                 left, right = a * v0[y] + c * v1[y], b * v0[y] + d * v1[y]
                 for x in range(np.uint64(x_first[cx]), np.uint64(x_first[cx + 1])):
-                    if left * u0[x] + right * u1[x] > cut:
+                    if left * u0[x] + right * u1[x] > scaled:
                         area += 1
                         for m in range(np.uint64(len(layers))):
                             seen[layers[m, y * wide + x]] += 1
@@ -116,7 +116,7 @@ def dissection_counts(
     """Per filter: intersection with each concept, and predicted area over the images that count for a category.
 
     category   int64, (concept,): position of the concept's primary category
-    counted    those with any label of the category (0), with one under the mask (1), or all (2): see conventions
+    counted    images with any label of the category (0), with one under the mask (1), or all (2): see conventions
     Returns    int64, (filter, concept) and (filter, category)
     """
     pointers, code, value = entries
@@ -156,7 +156,7 @@ def dissection_counts(
 
 @numba.njit(cache=True, nogil=True)
 def pair_counts(images, filter_of, pointers, code, grid, labels, down, across, intersection, predicted):
-    """Per (image, concept) pair, for the one filter chosen for each concept: both counts, into the last two arguments.
+    """Per (image, concept) pair, for the filter chosen for each concept: both counts, into the last two arguments.
 
     filter_of   int64, (concept,), -1 where none was chosen     intersection, predicted   int64, (pair,), zero
     """

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 
-def set_counts(images, pointers, code, grid, labels, down, across, n_filters, n_concepts, device=None):
+def set_counts(images, pointers, code, grid, labels, down, across, n_filters, n_concepts, device="cpu"):
     """Same arguments and result as tally.set_counts."""
-    found = torch.zeros(2, n_filters, n_concepts, dtype=torch.int64, device=_device(device))
+    found = torch.zeros(2, n_filters, n_concepts, dtype=torch.int64, device=device)
     for i in images:
         filters, dense = _dense(code, None, pointers, i, grid, found.device)
         masks = 2 * _upsample(dense, down, across) > down[4] * across[4]
@@ -16,20 +16,19 @@ def set_counts(images, pointers, code, grid, labels, down, across, n_filters, n_
 
 def dissection_counts(
     images, entries, thresholds, grid, labels, down, across, category, n_categories, n_concepts, counted,
-    device=None,
+    device="cpu",
 ):  # fmt: skip
     """Same arguments and result as tally.dissection_counts."""
     pointers, code, value = entries
-    device = _device(device)
     found = torch.zeros(2, len(thresholds), n_concepts, dtype=torch.int64, device=device)
     predicted = torch.zeros(len(thresholds), n_categories, dtype=torch.int64, device=device)
-    cuts = torch.as_tensor(np.array(thresholds), dtype=torch.float64, device=device)
+    limits = torch.as_tensor(np.array(thresholds), dtype=torch.float64, device=device)
     _, _, pair_ptr, pair_concept, _ = labels
     for i in images:
         filters, dense = _dense(code, value, pointers, i, grid, device)
-        cut = (cuts[filters] * (down[4] * across[4]))[:, None, None]
+        scaled = (limits[filters] * (down[4] * across[4]))[:, None, None]
         # Cells that are not stored cannot fire; they hold -inf, which the taps turn into -inf or NaN: both fail `>`.
-        masks = _upsample(dense, down, across) > cut
+        masks = _upsample(dense, down, across) > scaled
         overlap = _add(found, i, filters, masks, labels)
         present = torch.zeros(len(filters), n_categories, dtype=torch.bool, device=device)
         present[:] = counted == 2
@@ -38,10 +37,6 @@ def dissection_counts(
             present[:, c] |= (overlap[:, at] > 0) if counted == 1 else counted == 0
         predicted[filters] += masks.sum((1, 2))[:, None] * present
     return found[0].cpu().numpy(), predicted.cpu().numpy()
-
-
-def _device(device: str | None) -> torch.device:
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _dense(code, value, pointers, i, grid, device):
@@ -75,7 +70,7 @@ def _add(found, i, filters, masks, labels) -> torch.Tensor:
     maps, map_ptr, pair_ptr, pair_concept, pair_local = labels
     mine = torch.as_tensor(np.array(maps[map_ptr[i] : map_ptr[i + 1]]), device=found.device)
     local = torch.as_tensor(np.array(pair_local[pair_ptr[i] : pair_ptr[i + 1]]), device=found.device)
-    # Where it is, as often as maps show it there; all over once for a label of the whole image.
+    # Per pixel, how many maps show the concept; 1 everywhere for a label of the whole image.
     annotated = torch.where((local == 0)[:, None], 1, (mine[None] == local[:, None, None]).sum(1))
     annotated = annotated.expand(len(local), masks.shape[1] * masks.shape[2])
     # float32 holds every integer below 2^24: exact for any label map.

@@ -1,6 +1,6 @@
 """Training of concept weights on the CPU: hand-written gradients, one concept at a time, concepts in parallel.
 
-Outlines are learned on several images side by side: the image is the last axis of every array here ("lane"), so that
+Segmentation is learned on several images side by side: the image is the last axis ("lane") of every array, so that
 every loop runs over neighbours in memory, whatever the sizes of grid and map.
 """
 
@@ -9,11 +9,11 @@ import numpy as np
 
 from n2vlib.kernels.combination import target_of
 
-LANES = 32  # images side by side; what a row of them needs fits the cache next to a core
+LANES = 32  # images side by side; a row of so many fits a core's own cache
 _LOG2E = np.float32(1.4426950408889634)
 _LN2 = np.float32(0.6931471805599453)
 _ROUND = np.float32(3 << 22)
-_KEEPS_ORDER = {"nnan", "ninf", "nsz", "arcp", "contract"}  # fast arithmetic but for sums taken in another order
+_KEEPS_ORDER = {"nnan", "ninf", "nsz", "arcp", "contract"}  # fast arithmetic that does not reorder sums
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_KEEPS_ORDER, error_model="numpy")
@@ -60,9 +60,9 @@ def _slope_of_log_loss(z, power, words, here, beside):
 
 @numba.njit(cache=True, nogil=True)
 def fired_of(chosen, images, pointers, code, cells):
-    """What the chosen filters fired in some images (ascending): pointers and codes; nothing in the other images.
+    """Where the chosen filters fire in some images (ascending): pointers and codes; the other images have no entries.
 
-    chosen   bool, (filter,)     images   those of one concept: far fewer than all, whose entries are not looked at
+    chosen   bool, (filter,)     images   those of one concept; the entries of the others are not read
     """
     ends, room = np.zeros_like(pointers), 1
     for i in images:
@@ -70,7 +70,7 @@ def fired_of(chosen, images, pointers, code, cells):
     kept, n = np.empty(room, code.dtype), 0
     for i in images:
         for e in range(pointers[i], pointers[i + 1]):
-            kept[n] = code[e]  # the next entry takes its place unless it is of a chosen filter
+            kept[n] = code[e]  # overwritten by the next entry unless its filter is chosen
             n += chosen[code[e] // np.uint32(cells)]
         ends[i + 1] = n
     for i in range(1, len(ends)):
@@ -80,7 +80,7 @@ def fired_of(chosen, images, pointers, code, cells):
 
 @numba.njit(cache=True, nogil=True)
 def _events(images, fired):
-    """What fired in the examples: pointers (example + 1,), filters and cells, divided once for all epochs."""
+    """Where filters fire in the examples: pointers (example + 1,), filters and cells, split once for all epochs."""
     pointers, code, height, width = fired
     cells, start = np.uint32(height * width), np.zeros(len(images) + 1, np.int64)
     for example, i in enumerate(images):
@@ -164,7 +164,7 @@ def _add(row, other, factor):
 
 @numba.njit(cache=True, nogil=True)
 def _slopes(broad, down, bits, chosen, here, beside, log_loss, back):
-    """The slopes of all pixels, row by row, gathered on the rows of the grid: (h, width, lane), into `back`."""
+    """Sum the slopes of all pixels, row by row, onto the rows of the grid: (h, width, lane), into `back`."""
     height, wide, lanes = broad.shape
     rows, back_rows = broad.reshape(height, wide * lanes), back.reshape(height, wide * lanes)
     z, power = np.empty(wide * lanes, np.float32), np.empty(wide * lanes, np.float32)
@@ -227,7 +227,7 @@ def train_classification(features, weights, bias, samples, truth, epoch_ptr, bat
     """SGD with momentum on the mean logistic loss, for one concept (Net2Vec 3.2.1); returns the bias.
 
     features   float32, (image, filter)     weights float32, (filter,), changed in place
-    samples    int32, (sample,) images in the order visited; truth float32, (sample,) 1 where the concept is there
+    samples    int32, (sample,) images in the order visited; truth float32, (sample,) 1 where they contain the concept
     epoch_ptr  int64, (epoch + 1,): samples of each epoch; rates float32, (epoch,) learning rates
     """
     n_filters = features.shape[1]

@@ -1,4 +1,4 @@
-"""The segmentation kernels in torch, for a GPU: whole batches at once, gradients by hand."""
+"""The segmentation kernels in torch, for a GPU: whole batches at once, hand-written gradients."""
 
 import numpy as np
 import torch
@@ -7,10 +7,11 @@ CHUNK = 64  # images evaluated at once
 
 
 def train_segmentation(
-    weights, images, local, plan, batch, alpha, rate, momentum, log_loss, fired, labels, down, across
-):
+    weights, images, local, plan, batch, alpha, rate, momentum, log_loss, fired, labels, down, across,
+    device="cpu",
+):  # fmt: skip
     """Same arguments and effect as training.train_segmentation; `weights` is changed in place."""
-    problem = _Problem(fired, labels, down, across)
+    problem = _Problem(fired, labels, down, across, device)
     w = problem.tensor(weights)
     velocity = torch.zeros_like(w)
     for order in plan:
@@ -24,9 +25,9 @@ def train_segmentation(
     weights[:] = w.cpu().numpy()
 
 
-def count_combination(weights, images, local, fired, labels, down, across):
+def count_combination(weights, images, local, fired, labels, down, across, device="cpu"):
     """Same arguments and result as combination.count_combination."""
-    problem, w = _Problem(fired, labels, down, across), torch.as_tensor(weights)
+    problem, w = _Problem(fired, labels, down, across, device), torch.as_tensor(weights)
     counts = []
     for begin in range(0, len(images), CHUNK):
         chosen = slice(begin, begin + CHUNK)
@@ -38,8 +39,8 @@ def count_combination(weights, images, local, fired, labels, down, across):
 
 
 class _Problem:
-    def __init__(self, fired, labels, down, across):
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    def __init__(self, fired, labels, down, across, device):
+        self.device = torch.device(device)
         self.pointers, self.code, self.height, self.width = fired
         self.maps, self.map_ptr = labels
         self.size = len(down[0]), len(across[0])

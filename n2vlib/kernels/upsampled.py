@@ -1,4 +1,4 @@
-"""Order statistics of upsampled activations, on the CPU, from what a layer kept sparse."""
+"""Order statistics of upsampled activations, on the CPU, from a layer's sparse entries."""
 
 import numba
 import numpy as np
@@ -6,9 +6,9 @@ import numpy as np
 
 @numba.njit(cache=True, nogil=True)
 def _above(values, height, width, bound, down, across, found, at):
-    """Upsampled values of one map above the bound, written to `found` from `at` on; returns the new end.
+    """Write the upsampled values of one map above the bound to `found`, from `at` on; returns the new end.
 
-    `found` may be empty: then they are only counted.
+    If `found` is empty, they are only counted.
     """
     y0, y1, v0, v1, y_den, y_first = down
     x0, x1, u0, u1, x_den, x_first = across

@@ -1,4 +1,4 @@
-"""Weights that tell whether an image holds a concept (Net2Vec 3.2)."""
+"""Weights that predict whether an image contains a concept (Net2Vec 3.2)."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.activations import Layer
-from n2vlib.alignment import Alignment, generator, largest_weights, score_table
+from n2vlib.activations.layer import Layer
 from n2vlib.errors import BadInput
 from n2vlib.kernels import sampling, training
+from n2vlib.methods.alignment import Alignment, generator, largest_weights, score_table
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import presence
 from n2vlib.store import in_chunks, load_array, save_arrays
@@ -49,8 +49,8 @@ def align(
     features    "raw": pooled activations as they are, as released; "standardised": each filter scaled to mean 0 and
                 deviation 1 on the training images, so that one learning rate fits all filters
     The rate is divided by ten half-way (released: at epoch 15 of 30). Every epoch visits all images of the smaller
-    class and as many, drawn anew, of the larger. Accuracy is that of the last epoch, over one whole balanced set of
-    each split. Concepts that are in every training image or in none are left out; NaN without validation images.
+    class and as many of the larger, drawn anew. Accuracy is that of the last epoch, over one whole balanced set of
+    each split; NaN without validation images. Concepts in every training image, or in none, are left out.
     """
     if features not in FEATURES:
         raise BadInput(f"features {features!r}: choose from {FEATURES}")
@@ -70,7 +70,7 @@ def align(
 
 
 class _Trainer:
-    """What the training of every concept shares."""
+    """Data and options shared by the training of all concepts."""
 
     def __init__(self, layer: Layer, probe: ProbeSet, options: Options, chosen: NDArray[np.bool_] | None):
         self.layer, self.probe, self.options, self.chosen = layer, probe, options, chosen
@@ -93,7 +93,7 @@ class _Trainer:
             save_arrays(work, weights=weights, bias=weights[:, 0], image=number, concept=number, right=right)
 
     def train(self, at: int) -> dict[str, NDArray]:
-        """Weights, bias and the answers on both balanced sets, for the at-th concept."""
+        """Weights and bias of the at-th concept, and which predictions on both balanced sets are right."""
         concept, options = self.concepts[at], self.options
         number, truth = int(self.probe.concepts.index[concept]), self.present[:, concept]
         n_filters, chosen = self.layer.n_filters, self._filters(at)
@@ -127,7 +127,7 @@ def start(
 ) -> tuple[NDArray[np.float32], np.float32, NDArray[np.int32], NDArray[np.int64]]:
     """First weights of all filters, U(-1/sqrt(K), 1/sqrt(K)), the first bias, U(0, 1), and the `sample_plan`.
 
-    truth, usable   bool, (image,): whether it holds concept `number`, and whether it may be learned from
+    truth, usable   bool, (image,): whether it contains concept `number`, and whether it may be used in training
     """
     rng = generator(layer, "classification", number, options.seed, options.n_filters)
     weights = _first_weights(layer, rng)
@@ -141,7 +141,7 @@ def _first_weights(layer: Layer, rng: np.random.Generator) -> NDArray[np.float32
 def sample_plan(
     truth: NDArray[np.bool_], usable: NDArray[np.bool_], epochs: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """The images each epoch visits, one epoch after the other, and where each begins, (epoch + 1,).
+    """The images that each epoch visits, one epoch after the other, and where each epoch begins, (epoch + 1,).
 
     All images of the smaller class and as many of the larger, drawn without replacement, shuffled (Net2Vec 3.2.1:
     positives and negatives with equal probability).
@@ -155,7 +155,7 @@ def sample_plan(
 def balanced_accuracy(
     right: NDArray[np.bool_], truth: NDArray[np.bool_], usable: NDArray[np.bool_], seed: int, number: int
 ) -> float:
-    """Share of right answers on one balanced set, the same for every method; NaN where a class is missing."""
+    """Share of right predictions on one balanced set, the same for every method; NaN where a class is missing."""
     chosen = balanced_set(truth, usable, seed, number)
     return float(right[chosen].sum() / len(chosen)) if len(chosen) else float("nan")
 

@@ -1,4 +1,4 @@
-"""The concept that a filter detects (Network Dissection 2; TPAMI 2.2)."""
+"""The concept that each filter detects (Network Dissection 2; TPAMI 2.2)."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib import counts
-from n2vlib.activations import Layer
-from n2vlib.alignment import Alignment, score_table
-from n2vlib.conventions import Convention
-from n2vlib.conventions import convention as named
-from n2vlib.counts import Counts
+from n2vlib.activations.layer import Layer
 from n2vlib.errors import BadInput
+from n2vlib.masks import counts
+from n2vlib.masks.conventions import Convention
+from n2vlib.masks.conventions import convention as named
+from n2vlib.masks.counts import Counts
+from n2vlib.methods.alignment import Alignment, score_table
 from n2vlib.probe import ProbeSet
 from n2vlib.store import load_array, save_arrays
 
@@ -21,10 +21,10 @@ MODULES = ["n2vlib.methods.dissection"]
 
 
 def align(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netdissect") -> Alignment:
-    """For every concept the filter with the largest dissection IoU, over the whole probe set.
+    """The filter with the largest dissection IoU for every concept, over the whole probe set.
 
-    convention   the name of one in conventions, or one of your own; the categories it leaves out are left out
-    `filters` turns the table round: one row for each filter.
+    convention   a name in masks.conventions, or your own; concepts of the categories it leaves out are left out
+    `filters` gives one row for each filter instead.
     """
     way = named(convention)
     concepts, iou = _asked(layer, probe, way)
@@ -41,14 +41,14 @@ def align(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netd
         pd.DataFrame(weights, index=concepts.index),
         pd.Series(0.0, index=concepts.index),
         pd.DataFrame(),
-        {"tau": layer.tau, "level": layer.level, "convention": way.name},
+        {"tau": layer.tau, "quantile": layer.quantile, "convention": way.name},
     )
 
 
 def filters(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netdissect") -> pd.DataFrame:
     """The best concept of every filter: columns network, layer, filter, concept, name, category, dissection_iou.
 
-    A filter that overlaps with nothing has none: concept 0, which no concept has, name and category "".
+    A filter that overlaps with no concept has concept 0 (a number that no concept has), name "" and category "".
     """
     concepts, iou = _asked(layer, probe, named(convention))
     best, some = concepts.iloc[iou.argmax(1)], iou.max(1) > 0
@@ -63,7 +63,7 @@ def filters(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "ne
 
 
 def _asked(layer: Layer, probe: ProbeSet, way: Convention) -> tuple[pd.DataFrame, NDArray[np.float64]]:
-    """The concepts that the convention asks for, and the IoU of every filter with each of them."""
+    """The concepts that the convention counts, and the IoU of every filter with each of them."""
     concepts = counts.dissection_concepts(probe, way)
     return concepts, count(layer, probe, convention=way).iou[:, probe.concepts.index.isin(concepts.index)]
 
@@ -76,7 +76,7 @@ def dissection_iou(
 
 
 def count(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netdissect") -> Counts:
-    """Pixels behind it: of the overlap, of the filter where they count, and of the concept, over all images."""
+    """Pixel counts behind the dissection IoU: overlap, filter (where its area counts) and concept, over all images."""
     way = named(convention)
     if set(probe.concepts["category"]) <= set(way.left_out):
         left_out = ", ".join(way.left_out)
@@ -103,7 +103,7 @@ def mask(
     *,
     convention: str | Convention = "netdissect",
 ) -> NDArray[np.bool_]:
-    """M_k(x) = S(A_k(x)) > T_k of one filter, as it is counted (TPAMI 2.2).
+    """M_k(x) = S(A_k(x)) > T_k of one filter, the mask that is counted (TPAMI 2.2).
 
     activations   of that filter, float, (..., h, w)      Returns bool, (..., *label size)
     """

@@ -1,17 +1,19 @@
-"""Weights over all filters that together outline a concept (Net2Vec 3.1.2)."""
+"""Weights over all filters that together segment a concept (Net2Vec 3.1.2)."""
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.activations import Layer
-from n2vlib.alignment import Alignment, generator, largest_weights, pair_table, pooled_scores
+from n2vlib.activations.layer import Layer
+from n2vlib.device import counts_on
 from n2vlib.errors import BadInput
-from n2vlib.iou import taps
 from n2vlib.kernels import combination, training, training_torch
+from n2vlib.masks.iou import taps_of
+from n2vlib.methods.alignment import Alignment, generator, largest_weights, pair_table, pooled_scores
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
 from n2vlib.store import in_chunks, load_array, save_arrays
@@ -65,10 +67,10 @@ def align(
 
     n_filters   None: all filters. F: the F filters with the largest |w| of the full solution, learned anew (3.2.2)
     preset   "paper": batches of 64, shuffled; "released": batches of 16 in image order, rate not scaled to the map
-    loss     "equation 4": -(alpha L M + (1 - alpha)(1 - L)(1 - M)), as released and as printed; "log": its logarithms,
-             the "binary cross entropy" that the text names. Summed over pixels, averaged over the batch.
+    loss     "equation 4": -(alpha L M + (1 - alpha)(1 - L)(1 - M)), as released and as printed; "log": with logarithms
+             of M and 1 - M, the text's "binary cross entropy". Summed over pixels, averaged over the batch.
     rate     learning rate for maps of 113 x 113
-    Left out: concepts without training images, and those that only ever label whole images (alpha = 0, no gradient).
+    Left out: concepts without training images, and those that only label whole images (alpha = 0, no gradient).
     """
     options = Options(preset, loss, epochs, rate, momentum, align_corners, seed, n_filters)
     if preset not in PRESETS or loss not in LOSSES:
@@ -98,7 +100,7 @@ def alphas(probe: ProbeSet) -> NDArray[np.float64]:
 
 
 class _Trainer:
-    """What the training of every concept shares."""
+    """Data and options shared by the training of all concepts."""
 
     def __init__(self, layer: Layer, probe: ProbeSet, options: Options, chosen: NDArray[np.bool_] | None):
         self.layer, self.probe, self.options = layer, probe, options
@@ -117,7 +119,7 @@ class _Trainer:
 
     def train_all(self, work: Path) -> None:
         """Every concept, saved in the working folder; arrays of length 0 where there is none to learn."""
-        in_chunks(work, self.concepts.tolist(), self.train, "learning to outline concepts")
+        in_chunks(work, self.concepts.tolist(), self.train, "learning to segment concepts")
         if not len(self.concepts):
             none = np.zeros(0, np.int64)
             weights = np.zeros((0, self.layer.n_filters), np.float32)
@@ -129,10 +131,13 @@ class _Trainer:
         training_pairs = pairs[self.probe.split[self._image[pairs]] == "train"]
         number = int(self.probe.concepts.index[concept])
         weights, plan = start(self.layer, len(training_pairs), number, options)
-        on_gpu = self.layer.device == "cuda"
-        learn = training_torch.train_segmentation if on_gpu else training.train_segmentation
-        count = training_torch.count_combination if on_gpu else combination.count_combination
-        shared = self._fired(concept, weights), (np.asarray(labels.maps), labels.map_ptr), *self._taps()
+        learn, count = training.train_segmentation, combination.count_combination
+        if counts_on(device := self.layer.device):
+            learn = partial(training_torch.train_segmentation, device=device)
+            count = partial(training_torch.count_combination, device=device)
+        taps = taps_of(self.layer.grid, self.probe.label_size, options.align_corners)
+        down, across = (each.shares() for each in taps)
+        shared = self._fired(concept, weights), (np.asarray(labels.maps), labels.map_ptr), down, across
         learn(
             weights, self._image[training_pairs], labels.pair_local[training_pairs], plan, self.preset.batch,
             np.float32(self.alpha[concept]), np.float32(self.rate), np.float32(options.momentum),
@@ -147,7 +152,7 @@ class _Trainer:
         return self.options.rate * float(scale)
 
     def _fired(self, concept: int, weights: NDArray[np.float32]) -> tuple:
-        """What fired: of all filters, or of those chosen for the concept; the others start, and so stay, at zero."""
+        """Where filters fire: all, or those chosen for the concept; the other weights start and stay at zero."""
         pointers, code = self.layer.fired
         if self.chosen is not None:
             chosen = self.chosen[np.searchsorted(self.concepts, concept)]
@@ -155,13 +160,6 @@ class _Trainer:
             images, cells = self._image[self.pairs_of(concept)], int(np.prod(self.layer.grid))
             pointers, code = training.fired_of(chosen, images, pointers, code, cells)
         return pointers, code, *self.layer.grid
-
-    def _taps(self) -> tuple[tuple, tuple]:
-        both = [
-            taps(n, m, self.options.align_corners) for n, m in zip(self.layer.grid, self.probe.label_size, strict=True)
-        ]
-        down, across = ((t.i0, t.i1, np.float32(t.w0 / t.den), np.float32(t.w1 / t.den)) for t in both)
-        return down, across
 
 
 def start(
@@ -188,5 +186,5 @@ def _read(folder: Path, layer: Layer, probe: ProbeSet, options: Options, trainer
     weights = pd.DataFrame(np.array(load_array(folder, "weights")), index=concepts.index)
     begun = np.array([start(layer, 0, int(number), options)[0] for number in concepts.index]).reshape(weights.shape)
     first = pd.DataFrame(begun * (True if trainer.chosen is None else trainer.chosen), index=concepts.index)
-    record = {"tau": layer.tau, "level": layer.level, **asdict(options), "rate": trainer.rate}
-    return Alignment(scores, weights, pd.Series(0.0, index=concepts.index), pairs, record, first)
+    settings = {"tau": layer.tau, "quantile": layer.quantile, **asdict(options), "rate": trainer.rate}
+    return Alignment(scores, weights, pd.Series(0.0, index=concepts.index), pairs, settings, first)

@@ -1,4 +1,4 @@
-"""The one filter that outlines a concept best (Net2Vec 3.1.1)."""
+"""The one filter that segments a concept best (Net2Vec 3.1.1)."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib import counts
-from n2vlib.activations import Layer
-from n2vlib.alignment import Alignment, pair_table, pooled_scores
-from n2vlib.counts import Counts
+from n2vlib.activations.layer import Layer
+from n2vlib.masks import counts
+from n2vlib.masks.counts import Counts
+from n2vlib.methods.alignment import Alignment, pair_table, pooled_scores
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import positions
 from n2vlib.store import load_array, save_arrays
@@ -43,7 +43,7 @@ def align(layer: Layer, probe: ProbeSet, *, align_corners: bool = True) -> Align
         pd.DataFrame(weights[usable], index=concepts.index),
         pd.Series(-0.5, index=concepts.index),
         pairs,
-        {"tau": layer.tau, "level": layer.level, "align_corners": align_corners},
+        {"tau": layer.tau, "quantile": layer.quantile, "align_corners": align_corners},
     )
 
 

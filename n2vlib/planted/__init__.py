@@ -1,4 +1,4 @@
-"""Networks whose encoding is known: what a method should find is decided beforehand, and what it finds compared.
+"""Networks with a known encoding: what a method should find is fixed beforehand, and compared with what it finds.
 
     plan = planted.deal(planted.eligible(probe, tau), spread=[1, 2, 4, 8], shared=[2, 4])
     spelled = planted.spell(probe, plan)                    a probe set whose photographs spell out their labels
@@ -6,8 +6,8 @@
     network = n2vlib.load_network(module, None, planted.PREPROCESSING)
     layers = n2vlib.read_layers(network, module.levels, spelled, tau=tau)
 
-Nothing else in the library knows of any of this: the photographs are PNG files of a Broden folder, the network is a
-torch module, and `shuffled` is a probe set like any other. `control` says what the methods report where there is
+The rest of the library needs to know nothing of this: the photographs are PNG files of a Broden folder, the network is
+a torch module, and `shuffled` gives an ordinary probe set. `control` shows what the methods report where there is
 nothing to find.
 """
 
@@ -29,29 +29,7 @@ from n2vlib.planted.recovered import (
 )
 
 __all__ = [
-    "CURVE",
-    "GRID",
-    "PLANTS",
-    "PREPROCESSING",
-    "SIDE",
-    "VIEWS",
-    "WEIGHTS",
-    "Plan",
-    "Planted",
-    "by_kind",
-    "ceiling",
-    "control",
-    "deal",
-    "effective_filters",
-    "eligible",
-    "every_nth",
-    "means",
-    "network",
-    "noise_of",
-    "number_of_filters",
-    "sharing",
-    "shuffled",
-    "spell",
-    "views",
-    "weight_on_planted",
-]
+    "CURVE", "GRID", "PLANTS", "PREPROCESSING", "SIDE", "VIEWS", "WEIGHTS", "Plan", "Planted", "by_kind", "ceiling",
+    "control", "deal", "effective_filters", "eligible", "every_nth", "means", "network", "noise_of",
+    "number_of_filters", "sharing", "shuffled", "spell", "views", "weight_on_planted",
+]  # fmt: skip

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.planted.photographs import GRID, SIDE
 from n2vlib.planted.plan import VIEWS, Plan
-from n2vlib.preprocessing import Preprocessing
 
 PREPROCESSING = Preprocessing(
     (2 * SIDE, 2 * SIDE), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 255
@@ -82,7 +82,7 @@ class Planted(nn.Module):
 def network(plan: Plan, noise: Sequence[int], seed: int = 0, gain: float = 1.0) -> Planted:
     """The planted network; give it to `load_network` with PREPROCESSING.
 
-    noise   deviation of the noise at each level, in percent of what a filter puts out where its concept fills a cell
+    noise   deviation of the noise at each level, in percent of a filter's output where its concept fills a cell
     gain    what every activation is multiplied by, noise included
     """
     return Planted(plan, noise, seed, gain)

@@ -1,4 +1,4 @@
-"""Photographs that spell out their labels, and labels given to the wrong photographs."""
+"""Photographs that spell out their labels in their pixels, and probe sets with shuffled labels."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +9,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from n2vlib.errors import BadInput
-from n2vlib.output import writing_into
+from n2vlib.files.output import writing_into
 from n2vlib.paths import data_root
 from n2vlib.planted.plan import VIEWS, Plan
 from n2vlib.probe import ProbeSet, load_probe
@@ -22,7 +22,7 @@ SIDE = 56  # pixels of the label maps, 4 to a cell; the photographs are twice as
 
 
 def every_nth(probe: ProbeSet, images: int) -> ProbeSet:
-    """So many images of a probe set, evenly along its order (Broden's has the training images first)."""
+    """That many images of a probe set, evenly along its order (Broden's has the training images first)."""
     wanted = min(max(images, 1), len(probe))
     return probe.subset(np.linspace(0, len(probe) - 1, wanted).round().astype(np.int64))
 
@@ -31,9 +31,9 @@ def spell(source: ProbeSet, plan: Plan, seed: int = 0) -> ProbeSet:
     """A probe set with the planned concepts only, and with photographs that spell them out.
 
     A pixel of a label map covers 2 x 2 of the photograph, one for each category that has maps. Red is the concept's
-    place in the plan, from 1 (0: none of them); green is its view, the same in the whole image, each view in as many
-    images; blue holds the image's number. Label maps of another size are sampled to SIDE x SIDE. Where concepts of a
-    category overlap, the smaller one is seen. Written once, below `paths.data_root`; each image keeps its split.
+    place in the plan, from 1 (0: none of them); green is its view, the same in the whole image, each view in equally
+    many images; blue holds the image's number. Label maps of another size are sampled to SIDE x SIDE. Where concepts of
+    a category overlap, the smaller one is shown. Written once, below `paths.data_root`; each image keeps its split.
     """
     made_by = [source.fingerprint, plan.concepts.index.tolist(), seed]
     folder = data_root() / f"planted-{digest([*made_by, sources_digest(['n2vlib.planted.photographs'])])[:12]}"
@@ -47,7 +47,7 @@ def spell(source: ProbeSet, plan: Plan, seed: int = 0) -> ProbeSet:
 
 
 def views(source: ProbeSet, plan: Plan, seed: int) -> NDArray[np.uint8]:
-    """The view of each concept in each image, (image, concept): dealt round its images in a drawn order."""
+    """The view of each concept in each image, (image, concept): views in turn over its images in random order."""
     shown = np.zeros((len(source), len(plan.concepts)), np.uint8)
     for at, number in enumerate(plan.concepts.index):
         holding = source.images_with(int(number))
@@ -57,9 +57,9 @@ def views(source: ProbeSet, plan: Plan, seed: int) -> NDArray[np.uint8]:
 
 
 def shuffled(probe: ProbeSet, seed: int = 0) -> ProbeSet:
-    """The same images, each with the labels of another one of its split: nothing is left to be found.
+    """The same images, with labels permuted at random within each split: nothing is left to be found.
 
-    How often and how large each concept is, where it tends to be and what it is seen with stay as they are.
+    The frequency, sizes, typical positions and co-occurrence of concepts do not change.
     """
     rng, given = np.random.default_rng(seed), np.arange(len(probe))
     for split in ("train", "val"):
@@ -86,7 +86,7 @@ def _spelled(source: ProbeSet, plan: Plan, seed: int) -> Iterator[Labelled]:
 
 
 def _places(source: ProbeSet, plan: Plan, categories: list[str], i: int) -> dict[str, NDArray[np.uint8]]:
-    """Places in the plan, from 1, for each category: its concepts over each other, the largest first."""
+    """Positions in the plan, from 1, for each category: its concepts over each other, the largest first."""
     down, across = (np.arange(SIDE) * side // SIDE for side in source.label_size)
     start, stop = source.labels.pair_ptr[i : i + 2]
     held = plan.concepts.index.get_indexer(source.labels.pair_concept[start:stop])

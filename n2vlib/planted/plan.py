@@ -27,10 +27,10 @@ PLANTS = tuple(_KINDS)
 class Plan:
     """What is planted.
 
-    concepts   one row a concept, index "number", ascending; the columns of `eligible`, plant (one of PLANTS), kind (the
-               plant and its number, "spread over 4"), planted (filters that answer to the concept), sharing (concepts
-               that those filters answer to)
-    encoding   float32, (concept, view, filter): what the filter puts out where a cell is full of the concept
+    concepts   one row per concept, index "number", ascending; the columns of `eligible`, plant (one of PLANTS), kind
+               (the plant and its number, "spread over 4"), planted (filters that respond to the concept), sharing
+               (concepts that those filters respond to)
+    encoding   float32, (concept, view, filter): the filter's output where a cell is full of the concept
     """
 
     concepts: pd.DataFrame
@@ -42,11 +42,11 @@ class Plan:
 
     @property
     def idle(self) -> int:
-        """Filters that answer to nothing."""
+        """Filters that respond to nothing."""
         return int(np.sum(~np.any(self.answers, axis=0)))
 
     def summary(self) -> pd.DataFrame:
-        """One row a kind of encoding: kind, concepts, filters, names (of its three most frequent concepts)."""
+        """One row per kind of encoding: kind, concepts, filters, names (of its three most frequent concepts)."""
         kinds, images = self.concepts["kind"].to_numpy(), self.concepts["images"].to_numpy()
         rows = []
         for kind in self.kinds:
@@ -57,7 +57,7 @@ class Plan:
         return pd.DataFrame(rows)
 
     def planted_as(self, kind: str) -> tuple[str, int]:
-        """The plant of a kind, and how many filters answer to each of its concepts."""
+        """The plant of a kind, and how many filters respond to each of its concepts."""
         row = self.concepts["kind"].tolist().index(kind)
         return str(self.concepts["plant"].iloc[row]), int(self.concepts["planted"].iloc[row])
 
@@ -71,7 +71,7 @@ class Plan:
 
     @property
     def answers(self) -> NDArray[np.bool_]:
-        """Which filter answers to which concept, in some of its views: bool, (concept, filter)."""
+        """Which filter responds to which concept, in some of its views: bool, (concept, filter)."""
         return np.any(self.encoding > 0, axis=1)
 
 
@@ -103,14 +103,14 @@ def deal(
     idle: int = 16,
     turn: int = 0,
 ) -> Plan:
-    """Deal the concepts to the plants, round after round, so that every plant has frequent and rare ones.
+    """Assign the concepts to the plants in rounds, so that every plant has frequent and rare ones.
 
-    spread   for each m > 1 a concept whose m filters answer to VIEWS / m of its views each ("spread"), and one whose m
-             filters answer to all of them ("copied"); for 1, a concept with a filter of its own
+    spread   for each m > 1 a concept whose m filters respond to VIEWS / m of its views each ("spread"), and one whose m
+             filters respond to all of them ("copied"); for 1, a concept with a filter of its own
     shared   for each g, g concepts that share one filter
-    idle     filters that answer to nothing
+    idle     filters that respond to nothing
     turn     where the first round begins: another turn gives most concepts another plant
-    Every round also leaves one concept without a filter ("absent"). Raises BadInput where one round is not filled.
+    Every round also leaves one concept without a filter ("absent"). Raises BadInput where not even one round is full.
     """
     if any(VIEWS % m for m in spread) or min([*spread, *shared], default=0) < 1:
         raise BadInput(f"spread {[*spread]}, shared {[*shared]}: numbers of filters must divide {VIEWS}")
@@ -130,17 +130,18 @@ def deal(
 
 
 def _plan(concepts: pd.DataFrame, hands: list[tuple[str, int, list[int]]], idle: int) -> Plan:
-    dealt = sum(len(rows) for *_, rows in hands)  # hands go round without gaps: these are the first rows
-    encoding = np.zeros((dealt, VIEWS, sum(m for _, m, _ in hands) + idle), np.float32)
-    told: list[tuple[str, str, int, int]] = [("", "", 0, 0)] * dealt
+    planted = sum(len(rows) for *_, rows in hands)  # concepts are assigned without gaps: these are the first rows
+    encoding = np.zeros((planted, VIEWS, sum(m for _, m, _ in hands) + idle), np.float32)
+    described: list[tuple[str, str, int, int]] = [("", "", 0, 0)] * planted
     first = 0
     for plant, m, rows in hands:
         for view in range(VIEWS if m else 0):
             answering = slice(first, first + m) if plant == "copied" else first + view % m
             encoding[rows, view, answering] = 1
+        kind = _KINDS[plant].format(len(rows) if plant == "shared" else m)
         for row in rows:
-            told[row] = (plant, _KINDS[plant].format(len(rows) if plant == "shared" else m), m, len(rows) if m else 0)
+            described[row] = (plant, kind, m, len(rows) if m else 0)
         first += m
-    columns = pd.DataFrame(told, concepts.index[:dealt], columns=["plant", "kind", "planted", "sharing"])
-    order = np.argsort(concepts.index[:dealt], kind="stable")  # as every method's tables are
+    columns = pd.DataFrame(described, concepts.index[:planted], columns=["plant", "kind", "planted", "sharing"])
+    order = np.argsort(concepts.index[:planted], kind="stable")  # as in every method's tables
     return Plan(concepts.iloc[order].join(columns), encoding[order])

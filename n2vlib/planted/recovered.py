@@ -1,4 +1,4 @@
-"""What the methods found, beside what was planted."""
+"""What the methods found, compared with what was planted."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.alignment import Alignment
 from n2vlib.analysis import saturation
 from n2vlib.analysis.uncertainty import interval, resample
-from n2vlib.iou import set_iou, single_filter_mask
+from n2vlib.masks.iou import set_iou, single_filter_mask
+from n2vlib.methods.alignment import Alignment
 from n2vlib.planted.photographs import GRID, SIDE
 from n2vlib.planted.plan import Plan
 from n2vlib.probe import ProbeSet
@@ -53,7 +53,7 @@ def noise_of(level: str) -> int:
 def ceiling(probe: ProbeSet, *, align_corners: bool) -> pd.Series:
     """Validation set IoU of a filter that fires exactly where its concept fills more than half of a cell, by concept.
 
-    probe   of `spell`. Without noise or threshold: what the grid and the placement of its cells leave.
+    probe   of `spell`. Without noise or threshold: the limit set by the grid and the placement of its cells.
     """
     found = {}
     for number in probe.concepts.index:
@@ -70,13 +70,13 @@ def effective_filters(weights: pd.DataFrame) -> pd.Series:
 
 
 def weight_on_planted(weights: pd.DataFrame, plan: Plan) -> pd.Series:
-    """Share of every concept's squared weight that lies on the filters that answer to it."""
+    """Share of every concept's squared weight that lies on the filters that respond to it."""
     squares, rows = weights.to_numpy(np.float64) ** 2, plan.concepts.index.get_indexer(weights.index)
     return pd.Series((squares * plan.answers[rows]).sum(1) / squares.sum(1), weights.index)
 
 
 def number_of_filters(runs: Sequence[Alignment], probe: ProbeSet, plan: Plan) -> pd.DataFrame:
-    """How many filters carry a concept, planted and counted in two ways, for what is spread and what is copied.
+    """How many filters encode a concept, as planted and counted in two ways, for spread and for copied concepts.
 
     runs      segmentations with several n_filters, all filters among them, of any number of levels
     Returns   noise, plant ("spread" or "copied"; one filter counts as both), planted, counted (CURVE: the F of the
@@ -113,11 +113,11 @@ def _held(run: Alignment, plan: Plan) -> list[tuple]:
 
 
 def sharing(filters: pd.Series, plan: Plan) -> pd.DataFrame:
-    """How many concepts each filter is best for, beside how many it answers to.
+    """How many concepts each filter is best for, beside how many it responds to.
 
     filters   the best filter of each concept, index concept number
     Returns   filter, kind (of its concepts; "idle"), planted, found (concepts it is best for), right (those of them
-              that it answers to): one row a filter
+              that it responds to): one row per filter
     """
     answers, rows = plan.answers, plan.concepts.index.get_indexer(filters.index)
     chosen = np.zeros(answers.shape, np.bool_)

@@ -1,6 +1,6 @@
-"""The probe set: images, the concepts annotated in them, and which of them train and validate.
+"""The probe set: images, the concepts annotated in them, and the split into training and validation images.
 
-`load_probe` takes the drawn world by name or a folder in Broden's format (`layout` has its rules).
+`load_probe` takes the drawn world by name or a folder in Broden's format (rules in `layout`).
 """
 
 import importlib
@@ -20,9 +20,10 @@ from filelock import FileLock
 from numpy.typing import ArrayLike, NDArray
 
 from n2vlib.errors import BadInput, near
-from n2vlib.npy import growing
-from n2vlib.output import writing_into
-from n2vlib.partial import beside, sweep
+from n2vlib.files.npy import growing
+from n2vlib.files.output import writing_into
+from n2vlib.files.partial import atomic, sweep
+from n2vlib.files.sealed import set_aside
 from n2vlib.paths import data_root, resolve
 from n2vlib.probe.files import check_files, fingerprint, named_files
 from n2vlib.probe.kept import kept
@@ -38,29 +39,28 @@ from n2vlib.probe.reader import (
     read_index,
     segmentable,
 )
-from n2vlib.sealed import set_aside
 from n2vlib.sources import sources_digest
-from n2vlib.threads import ahead, in_order
+from n2vlib.workers.threads import ahead, in_order
 
 WORLD_IMAGES = 4000
 _DRAWN = "drawn.txt"
 MOST_PIXELS = 2**30  # bytes of decoded images that are kept on disk
-FORMAT = 1  # part of the name of their folder: raise it when images are decoded in another way
+FORMAT = 1  # part of the name of their folder: raise it when decoding changes
 
 
 @dataclass(frozen=True, eq=False)
 class ProbeSet:
-    """Images with annotated concepts, read from a folder as they are asked for. Picklable; a copy reopens its files.
+    """Images with annotated concepts, read from a folder on demand. Picklable; a copy reopens its files.
 
     root         the folder
     images       paths below root/images, in the order of index.csv; "image i" is a position in it
     split        (image,) of 'train' and 'val'
     image_size   (ih, iw); label_size (sh, sw), the size of every label map
     categories   in the order of category.csv
-    concepts     one row a concept, index "number" (ascending; 0, unlabelled, is not in it). Columns name, category (the
-                 primary one: where it covers most), categories (tuple) and coverages (tuple: images' worth of pixels in
-                 each), frequency (images) and coverage (all of it) as label.csv states them, segmentable (the primary
-                 category has pixel maps in this set)
+    concepts     one row per concept, index "number" (ascending; 0, unlabelled, is not in it). Columns name, category
+                 (the primary one: where it covers most), categories (tuple), coverages (tuple: images' worth of pixels
+                 in each), frequency (images) and coverage (all of it) as label.csv states them, segmentable (the
+                 primary category has pixel maps in this set)
     fingerprint  sha256 of the tables and every file they name
     """
 
@@ -73,7 +73,7 @@ class ProbeSet:
     categories: tuple[str, ...]
     concepts: pd.DataFrame = field(repr=False)
     fingerprint: str
-    cells: tuple[tuple[str, ...], ...] = field(repr=False)  # per image, the cells of index.csv, one a category
+    cells: tuple[tuple[str, ...], ...] = field(repr=False)  # per image, the cells of index.csv, one per category
 
     def __len__(self) -> int:
         return len(self.images)
@@ -82,7 +82,7 @@ class ProbeSet:
         return f"ProbeSet({self.name!r}, {len(self)} images, {len(self.concepts)} concepts, {self.fingerprint[:8]})"
 
     def __getstate__(self) -> dict:
-        # Without the memory maps: whoever unpickles this opens them again.
+        # Without the memory maps, which are reopened after unpickling.
         return {name: value for name, value in self.__dict__.items() if name not in ("labels", "pixels")}
 
     @cached_property
@@ -92,15 +92,15 @@ class ProbeSet:
         return label_maps(self.fingerprint, Cells(self.root, self.cells, self.label_size, numbers))
 
     def primary(self, categories: Sequence[str]) -> pd.Series:
-        """Of some categories the one where each concept covers most; "" for a concept that is in none of them."""
+        """For each concept, the category among `categories` where it covers most; "" where it is in none of them."""
         pairs = zip(self.concepts["categories"], self.concepts["coverages"], strict=True)
         found = [primary(dict(zip(*pair, strict=True)), categories) for pair in pairs]
         return pd.Series(found, index=self.concepts.index, dtype=object)
 
     def labels_as(self, categories: Sequence[str], each_map: bool) -> LabelMaps:
-        """The labels as a release reads them: of some categories only, and as often as maps show them.
+        """The labels as a released program reads them: of some categories only, each map counted by itself.
 
-        each_map   what two maps show is there twice, and label 0 of a whole image is a concept (see labels.Cells)
+        each_map   what two maps show counts twice, and label 0 of a whole image is a concept (see labels.Cells)
         """
         if not each_map and tuple(categories) == self.categories:
             return self.labels
@@ -115,7 +115,7 @@ class ProbeSet:
         return read_image(self.root / "images" / self.images[i], self.image_size)
 
     def batches(self, size: int, positions: Sequence[int] | None = None) -> Iterator[NDArray[np.uint8]]:
-        """Images uint8 (image, ih, iw, 3), at most `size` at a time; decoded before, or ahead in other threads.
+        """Images uint8 (image, ih, iw, 3), at most `size` at a time; decoded earlier, or ahead in other threads.
 
         positions   the images wanted, in this order; all where None
         """
@@ -124,7 +124,7 @@ class ProbeSet:
         if (pixels := self.pixels) is not None:
             yield from (pixels[batch] for batch in batches)
             return
-        # A task is a few images, so that every core has one and few decoded images wait, whatever the batch's size.
+        # A task is a few images: every core has one, and few decoded images wait, whatever the batch size.
         tasks = [[batch[at : at + IMAGES_AT_ONCE] for at in range(0, len(batch), IMAGES_AT_ONCE)] for batch in batches]
         parts = ahead(self._decoded, [*chain.from_iterable(tasks)])
         for batch in tasks:
@@ -149,7 +149,7 @@ class ProbeSet:
         return np.stack([self.image(int(i)) for i in positions])
 
     def annotated(self, concept: str | int | np.integer, i: int) -> NDArray[np.bool_]:
-        """Where image i shows the concept: bool, (sh, sw). The union over the maps of all categories, or everywhere."""
+        """The mask of a concept in image i: bool, (sh, sw). The union over all maps, or True everywhere."""
         return self.labels.annotated(self.concept(concept), i).reshape(self.label_size)
 
     def images_with(self, concept: str | int | np.integer, split: str | None = None) -> NDArray[np.int64]:
@@ -186,10 +186,10 @@ class ProbeSet:
 
 
 def load_probe(probe: str | Path) -> ProbeSet:
-    """A probe set by the PROBE parameter. A bad one is one BadInput; `n2vlib.probe.check` lists everything.
+    """The probe set of the PROBE parameter. Raises BadInput at its first error; `n2vlib.probe.check` lists all of them.
 
     probe   'world': the drawn world, 4,000 images, drawn on first use; 'world-800': its first 800 images; or a folder
-            in Broden's format, relative to the repository root. With '[::4]' behind it, every fourth image of that
+            in Broden's format, relative to the repository root. With '[::4]' appended, every fourth image of that
     """
     sparse = re.fullmatch(r"(.+)\[::([1-9][0-9]*)\]", str(probe))
     if sparse:
@@ -230,30 +230,29 @@ def _load(root: Path, name: str) -> ProbeSet:
 
 
 def _world(n_images: int, name: str) -> ProbeSet:
-    """The drawn world, drawn where it is not there yet or not as it was drawn.
+    """The drawn world, drawn if its folder is missing or was changed.
 
-    Its folder's name tells the sources that drew it, and a file in it the fingerprint it had then.
+    The folder's name holds a digest of the code that drew it, and a file in it the fingerprint after drawing.
     """
     folder = data_root() / f"world-{n_images}-{sources_digest(['n2vlib.world'])[:8]}"
-    sweep(data_root(), folder)  # of runs that died while they drew
+    sweep(data_root(), folder)  # of runs that died while drawing
     if (probe := _as_drawn(folder, name)) is None:
         with writing_into(folder.parent, "N2V_DATA"), FileLock(f"{folder}.lock"):
             if (probe := _as_drawn(folder, name)) is None:
                 if folder.exists():
                     set_aside(folder)
-                # Imported by name, so that measurements, keyed by the code this module imports, do not depend on the
-                # drawing's: they depend on what is drawn, through the fingerprint.
+                # Imported by name: measurements are keyed by the code this module imports, and must not depend on the
+                # drawing code, but only on what is drawn, through the fingerprint.
                 importlib.import_module("n2vlib.world").draw(folder, n_images)
                 probe = _load(folder, name)
     if not (folder / _DRAWN).exists():
-        with suppress(OSError), beside(folder / _DRAWN) as partial:  # read-only: then it is not written down
+        with suppress(OSError), atomic(folder / _DRAWN) as partial:  # read-only: then it is not written down
             partial.write_text(probe.fingerprint, encoding="ascii")
-            partial.replace(folder / _DRAWN)
     return probe
 
 
 def _as_drawn(folder: Path, name: str) -> ProbeSet | None:
-    """The set in a folder; None where there is none, or another than was drawn there."""
+    """The set in a folder; None where there is none, or it was changed since it was drawn."""
     if not folder.exists():
         return None
     try:

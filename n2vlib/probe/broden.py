@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from n2vlib.errors import BadInput
-from n2vlib.partial import beside
+from n2vlib.files.partial import atomic
 from n2vlib.probe.layout import (
     CATEGORY_ORDER,
     INDEX_COLUMNS,
@@ -51,7 +51,7 @@ def write(
     renumber: bool = False,
     jpeg_quality: int = 90,
 ) -> None:
-    """Write a Broden folder; it appears under `root` when it is whole, and not at all if anything fails.
+    """Write a Broden folder; it appears under `root` when it is complete, or not at all.
 
     scenes     streamed: one is held at a time; all of one size
     names      label number (1 to 65535) -> concept name; numbers that no image has are left out
@@ -59,7 +59,7 @@ def write(
     Rows are in Broden's order (`place_of`). Raises BadInput for a scene that does not fit, or if `root` holds files.
     """
     root = Path(root)
-    with beside(root) as partial:
+    with atomic(root) as partial:
         _refuse_filled(root)
         (partial / "images").mkdir(parents=True)
         written = _Written(partial, names, split, jpeg_quality)
@@ -73,7 +73,6 @@ def write(
         _refuse_filled(root)  # by another run meanwhile
         if root.exists():
             root.rmdir()  # empty; a rename onto a folder is an error on Windows
-        partial.rename(root)
 
 
 def _refuse_filled(root: Path) -> None:
@@ -170,9 +169,9 @@ class _Written:
         Image.fromarray(pixels).save(path, quality=self.jpeg_quality, compress_level=1)
 
     def _count(self, category: str, layers: Sequence[NDArray[np.integer]], whole: Sequence[int]) -> set[int]:
-        """A label counts once an image; its share of the image is the union over the category's layers.
+        """Count each label once per image; its share of the image is the union over the category's layers.
 
-        Returns the labels that the maps show.
+        Returns the labels in the maps.
         """
         shares = {int(number): 1.0 for number in whole if number}
         for number in set(np.unique(np.stack(layers)).tolist() if layers else ()) - {0} - set(shares):
@@ -194,7 +193,7 @@ class _Written:
         }
 
     def renumber(self) -> None:
-        """Number the labels anew by falling frequency, then coverage, in the tables and in every map."""
+        """Renumber the labels by falling frequency, then coverage, in the tables and in every map."""
         totals = self.totals()
         order = sorted(totals, key=lambda number: (-totals[number][0], -totals[number][1], number))
         new = {number: position for position, number in enumerate(order, start=1)}
@@ -258,7 +257,7 @@ class _Written:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a name stands in a table as it is: the reader strips cells."""
+    """Whether a name can be written to a table and read back unchanged: the reader strips cells."""
     return bool(name) and name.isprintable() and name == name.strip()
 
 

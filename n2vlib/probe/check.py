@@ -1,4 +1,4 @@
-"""Everything that is wrong with a probe set on disk, every row named; `load_probe` stops at the first error."""
+"""List everything that is wrong with a probe set on disk, with rows; `load_probe` stops at the first error."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,17 +15,17 @@ from n2vlib.probe.layout import MOST_LABELS
 from n2vlib.probe.pictures import image_and_doubt, read_map
 from n2vlib.probe.problems import Problem, Report
 from n2vlib.probe.reader import Index, check_numbers, items_of, read_categories, read_concepts, read_index
-from n2vlib.threads import in_order
+from n2vlib.workers.threads import in_order
 
 FILES_AT_ONCE = 16  # decoded by one task of the thread pool
 
 
 def check(path: str | Path) -> list[Problem]:
-    """Errors first, then warnings, of a folder in Broden's format. Every image and label map is decoded.
+    """The problems of a folder in Broden's format, errors first. Every image and label map is decoded.
 
     Errors    missing or unreadable file, path outside the folder, unknown label number, wrong map size, missing column
     Warnings  no validation image (of the set, of a concept), concept without an image, label 0, duplicate names, and
-              images whose file leaves open how they are turned (EXIF) or which colors they have (CMYK)
+              images whose file does not settle their orientation (EXIF) or colors (CMYK)
     """
     root = resolve(path)
     if not root.is_dir():
@@ -42,7 +42,7 @@ def check(path: str | Path) -> list[Problem]:
         there = check_files(root, files, report)
         shown = _decode(root, index, [file for file in files if file.path in there], set(concepts.index), report)
         _images_of_concepts(index, concepts, shown, report)
-    return sorted(problems, key=lambda problem: problem.level)
+    return sorted(problems, key=lambda problem: problem.severity)
 
 
 def _duplicates(concepts: pd.DataFrame, index: Index | None, report: Report) -> None:
@@ -59,10 +59,10 @@ def _duplicates(concepts: pd.DataFrame, index: Index | None, report: Report) -> 
 def _decode(root: Path, index: Index, files: list[Named], known: set[int], report: Report) -> dict[str, set[int]]:
     """Decode every file; return the label numbers of each map that could be read."""
     chunks = [files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE)]
-    look = partial(_look, root=root, index=index)
+    inspect = partial(_inspect, root=root, index=index)
     shown: dict[str, set[int]] = {}
-    for chunk, looks in zip(chunks, in_order(look, chunks, f"files, {FILES_AT_ONCE} at a time"), strict=True):
-        for file, (found, wrong, doubt) in zip(chunk, looks, strict=True):
+    for chunk, results in zip(chunks, in_order(inspect, chunks, f"files, {FILES_AT_ONCE} at a time"), strict=True):
+        for file, (found, wrong, doubt) in zip(chunk, results, strict=True):
             if wrong:
                 report.error("index.csv", file.line, wrong)
                 continue
@@ -74,8 +74,8 @@ def _decode(root: Path, index: Index, files: list[Named], known: set[int], repor
     return shown
 
 
-def _look(files: Iterable[Named], root: Path, index: Index) -> list[tuple[set[int], str, str]]:
-    """The label numbers in each file (none in an image), what is wrong with it, and what it leaves open."""
+def _inspect(files: Iterable[Named], root: Path, index: Index) -> list[tuple[set[int], str, str]]:
+    """For each file its label numbers (none for an image), what is wrong with it, and what is ambiguous in it."""
     found: list[tuple[set[int], str, str]] = []
     for file in files:
         path = root / "images" / file.path
@@ -91,7 +91,7 @@ def _look(files: Iterable[Named], root: Path, index: Index) -> list[tuple[set[in
 
 
 def _images_of_concepts(index: Index, concepts: pd.DataFrame, shown: dict[str, set[int]], report: Report) -> None:
-    """Warn of concepts that no image holds, or none that validates."""
+    """Warn of concepts without an image, or without a validation image."""
     holding: Counter[int] = Counter()
     validating: Counter[int] = Counter()
     # Without a readable category.csv no column of the index is a category.

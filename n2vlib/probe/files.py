@@ -1,4 +1,4 @@
-"""The files a Broden folder names: they must exist and lie inside it; their content is the set's fingerprint."""
+"""The files that a Broden folder names: they must be inside it, and their content makes the set's fingerprint."""
 
 import hashlib
 import os
@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from n2vlib.output import writing_into
-from n2vlib.partial import beside, sweep
+from n2vlib.files.output import writing_into
+from n2vlib.files.partial import atomic, sweep
 from n2vlib.paths import data_root
 from n2vlib.probe.layout import LARGEST_LABEL
 from n2vlib.probe.problems import Report
 from n2vlib.probe.reader import Index, items_of, whole
-from n2vlib.threads import in_order
+from n2vlib.workers.threads import in_order
 
 CHUNK = 64  # files hashed by one task of the thread pool
 LARGEST_FILE = 2**30  # bytes; each is read whole
@@ -41,7 +41,7 @@ def named_files(index: Index) -> list[Named]:
 
 
 def check_files(root: Path, files: list[Named], report: Report) -> dict[str, os.stat_result]:
-    """Path below images/ -> its stat, of the files that are there and inside `root`; an error for each other one."""
+    """{path below images/: stat} of the files that exist inside `root`; every other one is reported as an error."""
     inside = _Inside(root)
     found: dict[str, os.stat_result] = {}
     missing: list[Named] = []
@@ -80,7 +80,7 @@ def _hint(path: str) -> str:
 
 
 class _Inside:
-    """Looks files up below images/ of a folder, and refuses those outside the folder, through links or '..' too."""
+    """Finds files below images/ of a folder, and refuses those outside the folder, also through links or '..'."""
 
     def __init__(self, root: Path):
         self.root = root.resolve()
@@ -112,10 +112,10 @@ class _Inside:
 
 
 def fingerprint(root: Path, tables: Iterable[str], files: dict[str, os.stat_result]) -> str:
-    """sha256 over the tables and the named files: names and content, wherever the folder lies.
+    """sha256 over the tables and the named files: names and content, not the folder's place.
 
     files   path below images/ -> stat (`check_files`)
-    Remembered under data_root(), by the place, size and times of every file, since reading a large set takes minutes.
+    Cached under data_root(), by the place, size and times of every file, since reading a large set takes minutes.
     """
     stats = {f"images/{path}": found for path, found in files.items()}
     stats |= {table: (root / table).stat() for table in tables}
@@ -125,18 +125,17 @@ def fingerprint(root: Path, tables: Iterable[str], files: dict[str, os.stat_resu
         one = stats[name]
         state.update(f"\0{name}\0{one.st_size} {one.st_mtime_ns} {one.st_ctime_ns} {one.st_ino}".encode())
     memo = data_root() / "fingerprints" / f"{state.hexdigest()[:32]}.txt"
-    sweep(memo.parent)  # of runs that died while they wrote one
+    sweep(memo.parent)  # of runs that died while writing one
     if known := _remembered(memo):
         return known
     found = _hash_files(root, names)
-    with writing_into(memo.parent, "N2V_DATA"), beside(memo) as partial:
+    with writing_into(memo.parent, "N2V_DATA"), atomic(memo) as partial:
         partial.write_text(f"{found} {_proof(memo, found)}", encoding="ascii")
-        partial.replace(memo)
     return found
 
 
 def _remembered(memo: Path) -> str:
-    """The fingerprint in a memo; "" where there is none, or another than was written there."""
+    """The fingerprint in a memo; "" where there is none, or it was changed."""
     try:
         found, proof = memo.read_text(encoding="ascii").split()
     except (OSError, ValueError):

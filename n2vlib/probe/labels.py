@@ -1,7 +1,7 @@
 """Every label map of a probe set, decoded once and kept on disk, memory mapped.
 
-An image shows few of the concepts, so its maps are kept as bytes: a local index, whose label number a table gives. The
-same pass notes which image holds which concept and how many of its pixels, in both directions.
+An image shows few of the concepts, so its maps are stored as bytes: local indices, with a table of their label numbers.
+The same pass stores which image holds which concept, on how many pixels, by image and by concept.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from n2vlib.errors import BadInput
-from n2vlib.npy import growing
+from n2vlib.files.npy import growing
 from n2vlib.probe.kept import kept
 from n2vlib.probe.layout import LARGEST_LABEL, MOST_LABELS
 from n2vlib.probe.pictures import read_map
 from n2vlib.probe.reader import has_zero, items_of
-from n2vlib.threads import in_order
+from n2vlib.workers.threads import in_order
 
 FORMAT = 3  # part of the cache's folder name: raise it when what is written below changes
 IMAGES_AT_ONCE = 16  # decoded by one task of the thread pool
@@ -25,11 +25,11 @@ IMAGES_AT_ONCE = 16  # decoded by one task of the thread pool
 
 @dataclass(frozen=True, eq=False)
 class LabelMaps:
-    """What is annotated in every image, as arrays. A pair is an (image, concept) where the image holds the concept.
+    """The annotations of all images, as arrays. A pair is an (image, concept) where the image holds the concept.
 
-    maps          uint8 (map, sh * sw): local index of the label, 0 = unlabelled; each other value is that of one pair.
-                  A label that several maps of an image give to the same pixel stands in the first of them only, so
-                  that counting over maps counts a pixel once; maps with nothing left are not kept
+    maps          uint8 (map, sh * sw): local index of the label, 0 = unlabelled; every other value belongs to one pair.
+                  Where several maps of an image have the same label at a pixel, only the first keeps it, so that
+                  counting over maps counts a pixel once; maps that become empty are left out
     map_ptr       int64 (image + 1,): the maps of image i are maps[map_ptr[i]:map_ptr[i + 1]]
     pair_ptr      int64 (image + 1,): the pairs of image i, in ascending label number
     pair_concept  int32 (pair,): label number
@@ -73,9 +73,9 @@ class LabelMaps:
 class Cells:
     """What to decode: the folder, per image the cells of index.csv, the maps' size, the known label numbers.
 
-    each_map   keep every map as it is drawn, so that counting over maps counts a pixel once for each of them. A label
-               of the whole image that is listed twice, or is in a map too, becomes a full map each time. 0 in place of
-               such a label is number 0, of the whole image
+    each_map   keep every map unchanged, so that counting over maps counts a pixel once for each of them. A whole-image
+               label that is listed twice, or is in a map too, becomes a full map each time. 0 in its place is label 0
+               of the whole image
     """
 
     root: Path
@@ -147,7 +147,7 @@ def _tables(images: Sequence[_Image], concepts: NDArray[np.int32]) -> dict[str, 
 
 
 def _decode_image(row: Sequence[str], cells: Cells, known: NDArray[np.bool_]) -> _Image:
-    """row   the image's cells, one a category"""
+    """row   the image's cells, one per category"""
     items, n_pixels = [items_of(cell) for cell in row if cell], cells.size[0] * cells.size[1]
     listed = [number for _, numbers in items for number in numbers]
     paths = [path for names, _ in items for path in names]
@@ -160,7 +160,7 @@ def _decode_image(row: Sequence[str], cells: Cells, known: NDArray[np.bool_]) ->
         listed = [number for number in listed if number not in several] + [0] * any(map(has_zero, row))
     whole = np.unique(np.array(listed, dtype=np.int32))
     shown = {number for _, present in layers for number in present.tolist()}
-    # A label of the whole image counts as whole, also where a map has it.
+    # A whole-image label counts for the whole image, even if a map has it too.
     numbers = np.array(sorted(shown - {0} - set(whole.tolist())), dtype=np.int32)
     if len(numbers) > MOST_LABELS:
         raise BadInput(f"images/{paths[0]}: {len(numbers)} labels in one image; at most {MOST_LABELS} are possible")
@@ -177,7 +177,7 @@ def _decode_image(row: Sequence[str], cells: Cells, known: NDArray[np.bool_]) ->
 def _read_layer(
     path: Path, size: tuple[int, int], known: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The label numbers of a map, (sh * sw,), and which occur. As wide as an index: tables are looked up with them."""
+    """The label numbers of a map, (sh * sw,), and those that occur; as intp, since they index tables."""
     layer = read_map(path, size).ravel().astype(np.intp)
     present = np.flatnonzero(np.bincount(layer))
     if not (fine := known[present]).all():
@@ -186,7 +186,7 @@ def _read_layer(
 
 
 def _stacked(maps: list[NDArray[np.uint8]], n_pixels: int, each_map: bool) -> NDArray[np.uint8]:
-    """The maps without empty ones, uint8 (map, n_pixels); a label is cleared where an earlier map has it, or stays."""
+    """The non-empty maps, uint8 (map, n_pixels); unless `each_map`, a label is cleared where an earlier map has it."""
     kept: list[NDArray[np.uint8]] = []
     for layer in maps:
         for earlier in () if each_map else kept:

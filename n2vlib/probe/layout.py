@@ -1,6 +1,6 @@
-"""The rules of Broden on disk: names, order, split, and how a label map is a picture.
+"""The rules of Broden on disk: names, order, split, and label maps as pictures.
 
-A folder in this format holds `index.csv` (one row an image), `label.csv` (one row a concept), `category.csv`,
+A folder in this format holds `index.csv` (one row per image), `label.csv` (one per concept), `category.csv`,
 `c_<category>.csv` (the concepts of one category) and `images/`. A cell of `index.csv` lists label maps (PNG files, the
 dominant layer first) or label numbers that hold for the whole image, separated by `;`. Paths start below `images/`.
 Format: Network Dissection (Bau et al. 2017).
@@ -21,7 +21,7 @@ LARGEST_MAP = 2**24  # pixels; larger areas are not exact in float32, which the 
 
 
 def place_of(name: str) -> float:
-    """Where an image stands in Broden's order, in [0, 1): the first eight bytes of the md5 of its name, as a fraction.
+    """An image's position in Broden's order, in [0, 1): the first eight bytes of the md5 of its name, as a fraction.
 
     name   as in index.csv, for example 'ade20k/ADE_train_00003891.jpg'
     """
@@ -30,7 +30,7 @@ def place_of(name: str) -> float:
 
 
 def split_of(name: str) -> str:
-    """'train' or 'val': 70 of 100 images train, decided by the image's name alone, so the same at every size."""
+    """'train' or 'val': 70% of images train, decided by the image's name alone, so the same at every size."""
     return "train" if place_of(name) <= TRAIN_SHARE else "val"
 
 

@@ -32,6 +32,6 @@ def presence(probe: ProbeSet, split: str = "all") -> pd.DataFrame:
 
 
 def judged(probe: ProbeSet, concept: int) -> NDArray[np.bool_]:
-    """Which images have labels of a category of the concept, (image,): only there its absence is known."""
+    """Which images have labels of a category of the concept, (image,): only in these its absence is known."""
     columns = [probe.categories.index(name) for name in probe.concepts.loc[concept, "categories"]]
     return np.array([any(any(items_of(row[column])) for column in columns) for row in probe.cells])

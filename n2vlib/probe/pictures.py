@@ -1,8 +1,8 @@
-"""Decode the images and the label maps of a probe set, or say in one line why a file cannot be what the tables say.
+"""Decode the images and the label maps of a probe set, or say in one line why a file does not match the tables.
 
-A label map is the colors of a PNG, R + 256 G with B = 0, however the file stores them: 8-bit RGB, or what an optimizer
-makes of that without changing a pixel. Nothing is guessed where a file could be meant another way: the index into a
-palette, a grey value, 16 bits of which Pillow gives 8, a label that is transparent.
+A label map is the colors of a PNG, R + 256 G with B = 0, however the file stores them: 8-bit RGB, or an optimizer's
+lossless equivalent. Ambiguous files are refused: palettes whose indices may be meant, grey values, 16 bits of which
+Pillow gives 8, transparent labels.
 """
 
 import struct
@@ -18,26 +18,26 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from n2vlib.errors import BadInput
 from n2vlib.probe.layout import decoded
 
-# Of a picture so large that it could exhaust memory, PIL warns when it reads the header; we refuse it by its size.
+# For a picture that could exhaust memory, PIL warns when it reads the header; we refuse it by its size.
 _TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, AssertionError, struct.error, *_TOO_LARGE)
 _NO_EXIF = (ValueError, SyntaxError, EOFError, KeyError, TypeError, ZeroDivisionError, struct.error)
-# EXIF data that breaks off: what was read of it counts. Set here once: a filter cannot be set in one thread only.
+# Truncated EXIF data: what could be read is used. Set once here, since a warning filter holds for all threads.
 warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)
 _VOC = (0, 128, 128 << 8, 128 | 128 << 8)  # the usual palette of index maps, up to its first blue
 
 
 def read_image(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A photograph or drawing (JPEG or PNG), RGB, as it is shown: uint8, (ih, iw, 3) with (ih, iw) = size.
+    """A photograph or drawing (JPEG or PNG), RGB, as it is displayed: uint8, (ih, iw, 3) with (ih, iw) = size.
 
-    It is turned as its EXIF orientation says, unless `size` is its size as stored and not as shown. Of 16 bits the
+    It is turned by its EXIF orientation, unless `size` is its size as stored and not as displayed. Of 16 bits the
     upper 8 are taken. BadInput for anything else, for an animation, and for a picture that is transparent somewhere.
     """
     return image_and_doubt(path, size)[0]
 
 
 def image_and_doubt(path: Path, size: tuple[int, int]) -> tuple[NDArray[np.uint8], str]:
-    """`read_image`, and what the file leaves open: how it is turned, which colors it stands for; "" for nothing."""
+    """`read_image`, and what is ambiguous in the file: its orientation or its colors; "" for nothing."""
     with _opened(path, ("JPEG", "PNG")) as file:
         orientation, stored = _orientation(file), (file.height, file.width)
         shown = (file.width, file.height) if orientation >= 5 else stored
@@ -79,7 +79,7 @@ def _other_size(path: Path, found: tuple[int, int], size: tuple[int, int]) -> Ba
 
 @contextmanager
 def _opened(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
-    """The file, its header read; whatever is wrong with it until the caller is done is a BadInput."""
+    """The file, its header read; any error with it, until the block ends, becomes BadInput."""
     kinds = " or ".join(formats)
     try:
         with Image.open(path, formats=formats) as file:
@@ -107,7 +107,7 @@ def _raw(file: Image.Image) -> str:
 
 
 def _orientation(file: Image.Image) -> int:
-    """EXIF's: 1 is upright, 5 to 8 swap the sides; 0 where the EXIF data cannot be read."""
+    """The EXIF orientation: 1 is upright, 5 to 8 swap the sides; 0 where the EXIF data cannot be read."""
     try:
         found = file.getexif().get(ExifTags.Base.Orientation, 1)
     except _NO_EXIF:
@@ -128,10 +128,10 @@ def _colors(file: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def _ambiguous(file: Image.Image) -> str:
-    """Why the labels of a palette PNG could be its indices and not its colors; "" where they cannot, or are the same.
+    """Why the labels of a palette PNG could be its indices and not its colors; "" where they cannot, or both agree.
 
     An optimizer that makes a palette of an RGB map writes the colors in use, each once. A palette with more in it, or
-    with blue, or that starts as VOC's does, was written for indices.
+    with blue, or that starts like VOC's, was written for indices.
     """
     colors = np.array(file.getpalette("RGB"), np.int64).reshape(-1, 3) @ [1, 1 << 8, 1 << 16]
     used = np.unique(np.asarray(file))

@@ -1,4 +1,4 @@
-"""What can be wrong with a probe set: told one by one to whoever asked, a list or an error."""
+"""Problems of a probe set, reported one by one: collected in a list, or raised as an error."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from n2vlib.errors import BadInput
 
 @dataclass(frozen=True)
 class Problem:
-    """level 'error' or 'warning'; file relative to the probe set; row as an editor counts lines, the header is 1."""
+    """A problem: severity 'error' or 'warning', file relative to the probe set, row a line number (the header is 1)."""
 
-    level: str
+    severity: str
     file: str
     row: int | None
     message: str
@@ -22,26 +22,26 @@ class Problem:
 
 
 class Report:
-    """Takes problems in. `tell` decides what happens to each: `list.append`, or raise."""
+    """Takes problems in. `handle` decides what happens to each: `list.append`, or raise."""
 
-    def __init__(self, tell: Callable[[Problem], object]):
-        self._tell = tell
+    def __init__(self, handle: Callable[[Problem], object]):
+        self._handle = handle
 
     def error(self, file: str, row: int | None, message: str) -> None:
-        self._tell(Problem("error", file, row, message))
+        self._handle(Problem("error", file, row, message))
 
     def warning(self, file: str, row: int | None, message: str) -> None:
-        self._tell(Problem("warning", file, row, message))
+        self._handle(Problem("warning", file, row, message))
 
 
 def raising(root: object) -> Report:
     """A report that raises BadInput at the first error and lets warnings pass."""
 
-    def tell(problem: Problem) -> None:
-        if problem.level == "error":
+    def handle(problem: Problem) -> None:
+        if problem.severity == "error":
             refuse(root, problem)
 
-    return Report(tell)
+    return Report(handle)
 
 
 def refuse(root: object, problem: Problem) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Read the tables of a Broden folder (rules in `layout`): the concepts, the images, and what each is annotated with."""
+"""Read the tables of a Broden folder (rules in `layout`): the concepts, the images and their annotations."""
 
 import math
 import re
@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from n2vlib.errors import BadInput
+from n2vlib.files.userfiles import csv_rows
 from n2vlib.probe.layout import INDEX_COLUMNS, LARGEST_LABEL, LARGEST_MAP, is_category
 from n2vlib.probe.problems import Report
-from n2vlib.userfiles import csv_rows
 
 _WHOLE = re.compile(r"(\d{1,9})(?:\.0+)?", re.ASCII)
 
@@ -32,7 +32,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Index:
-    """index.csv: per image its line, path, split, and for every category the cell as it stands."""
+    """index.csv: per image its line, path, split, and for every category its cell, unparsed."""
 
     lines: tuple[int, ...]
     images: tuple[str, ...]
@@ -87,7 +87,7 @@ def read_categories(root: Path, report: Report) -> tuple[str, ...]:
 
 
 def read_concepts(root: Path, categories: Sequence[str], report: Report) -> pd.DataFrame:
-    """label.csv and the c_<category>.csv, one row a concept, sorted by number (0, unlabelled, is no concept).
+    """label.csv and the c_<category>.csv, one row per concept, sorted by number (0, unlabelled, is no concept).
 
     Columns name, category (primary), categories (tuple), coverages (tuple: images' worth of pixels in each of these),
     frequency (images), coverage (images' worth of pixels), line.
@@ -145,7 +145,7 @@ def _add_categories(concepts: dict[int, dict], coverages: dict[str, dict[int, fl
 
 
 def primary(covers: Mapping[str, float], categories: Sequence[str]) -> str:
-    """Of some categories the one where a concept covers most, the last in order if several do; "" where it is in none.
+    """The category among `categories` where a concept covers most, the last on a tie; "" where it is in none.
 
     covers   {category: images' worth of pixels} of the concept
     """
@@ -193,9 +193,9 @@ def items_of(cell: str) -> tuple[list[str], list[int]]:
 
 
 def whole(text: str) -> int | None:
-    """The whole number that a text is, None for any other text; an item of a cell that is none is a path.
+    """The whole number in a text, None for any other text (in a cell, a path).
 
-    6.0 is 6: pandas writes it so where a column has empty cells.
+    6.0 counts as 6: pandas writes it so where a column has empty cells.
     """
     found = _WHOLE.fullmatch(text)
     return int(found[1]) if found else None
@@ -214,7 +214,7 @@ def has_zero(cell: str) -> bool:
 
 
 def check_numbers(index: Index, concepts: pd.DataFrame, report: Report) -> None:
-    """Every label number in a cell must be in label.csv; 0 earns a warning."""
+    """Every label number in a cell must be in label.csv; 0 is reported as a warning."""
     known = set(concepts.index.tolist())
     for category, cells in index.cells.items():
         for line, cell in zip(index.lines, cells, strict=True):
@@ -230,7 +230,7 @@ def segmentable(index: Index) -> set[str]:
 
 
 def no_folder(root: Path) -> BadInput:
-    """The error for a folder that is not there, or not a Broden folder at all."""
+    """The error for a folder that does not exist, or is no Broden folder."""
     what = "has no index.csv" if root.is_dir() else "is no folder"
     return BadInput(
         f"probe set {root}: {what}; give 'world', 'world-<number of images>', or a folder in Broden's format"

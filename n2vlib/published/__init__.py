@@ -11,8 +11,8 @@ net2vec_table2_nearest          the five nearest concepts of five concepts, both
 net2vec_table3_arithmetic       the concepts nearest to four sums and differences (Net2Vec, Table 3)
 net2vec_notebook_neighbours     share of the five nearest concepts that are of the concept's own category, from the
                                 outputs of the released notebook (rebuttal.ipynb); not printed in the paper
-net2vec_notebook_distances      mean D_c by category between two spaces over so many concepts, from the same outputs;
-                                S segmentation, C classification; networks trained on ImageNet where not said
+net2vec_notebook_distances      mean D_c by category between two spaces, with the number of concepts, from the same
+                                outputs; S segmentation, C classification; networks trained on ImageNet unless stated
 netdissect_table1_broden        classes, sources and mean samples per class of Broden (Network Dissection, Table 1)
 netdissect_table2_networks      the networks tested, with their training (Table 2)
 netdissect_table3_human         interpretable filters and valid labels, as judged by people (Table 3)
@@ -35,7 +35,7 @@ _FOLDER = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """The tables there are."""
+    """The names of all tables."""
     return sorted(file.stem for file in _FOLDER.glob("*.csv"))
 
 

@@ -3,8 +3,8 @@
     rating_page.write("build/rating/page.html", questions, patches)
 
 It shows what Figure 4 of Network Dissection (TPAMI) shows: fifteen images with the highlighted patches of one filter,
-and a label to accept or not. The page knows what is asked, and not which labels are right. `analysis.rating` deals the
-questions and reads the file that the page saves. page.html, page.css, ../cells.js and page.js become one file here.
+and a label to accept or not. The page holds the questions, and not which labels are right. `analysis.rating` draws the
+questions and reads the file that the page saves. page.html, page.css, files/cells.js and page.js become one file here.
 """
 
 import base64
@@ -21,13 +21,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from n2vlib import cells, gallery
+from n2vlib.display import gallery
 from n2vlib.errors import BadInput
-from n2vlib.output import file_to_write, write_file
+from n2vlib.files import cells
+from n2vlib.files.output import file_to_write, write_file
 from n2vlib.tables import need
 
 SIDE = 240  # pixels of a picture's longer side, at most
-QUALITY = 70  # of WebP: the edge of a patch stays sharp, and 900 drawn pictures weigh five megabytes
+QUALITY = 70  # of WebP: the edge of a patch stays sharp, and 900 drawn pictures take five megabytes
 _ASKED = ["network", "layer", "filter", "label", "category"]
 _HERE = Path(__file__).parent
 
@@ -37,7 +38,7 @@ def write(
     questions: pd.DataFrame,
     patches: Iterable[tuple[Iterable[NDArray[np.uint8]], Iterable[NDArray[np.bool_]]]],
 ) -> Path:
-    """Write the page; it appears whole or not at all. Returns where it lies.
+    """Write the page; it appears complete or not at all. Returns its path.
 
     questions   network, layer, filter, label, category; one row each, in the order they are asked. Nothing else of the
                 table gets into the page.
@@ -53,7 +54,7 @@ def write(
 
 def _page(questions: pd.DataFrame, pictures: list[list[str]]) -> str:
     asked: Any = questions.loc[:, _ASKED].to_dict("records")
-    # Answers are kept under this name: another page's answers are never taken for this one's.
+    # The browser stores answers under this name, so that pages do not mix up their answers.
     digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]
     shown = [
         {**each, "word": word(each["label"]), "pictures": mine} for each, mine in zip(asked, pictures, strict=True)
@@ -69,12 +70,12 @@ def _page(questions: pd.DataFrame, pictures: list[list[str]]) -> str:
 
 
 def word(label: str) -> str:
-    """A label as people read it: without Broden's endings (-c a color, -s a scene) and underscores."""
+    """A label as raters read it: without Broden's endings (-c a color, -s a scene) and underscores."""
     return re.sub(r"-[cs]$", "", label).replace("_", " ")
 
 
 def _webp(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> str:
-    """One picture in the gallery's look, base64."""
+    """One picture in the gallery's style, base64."""
     picture = gallery.compose(image, predicted=mask)
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     out = io.BytesIO()
@@ -83,11 +84,11 @@ def _webp(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON that no text within can end: it stands inside a script element."""
+    """JSON for a script element, which no text within can end."""
     text = json.dumps(value, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _hash(text: str) -> str:
-    """For the page's security policy, which runs this one script and loads nothing."""
+    """The hash for the page's security policy, which runs this one script and loads nothing."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

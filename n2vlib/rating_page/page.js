@@ -10,10 +10,10 @@ let rater = "";
 let answers = []; // of this rater, by question; "" where open
 let here = 0; // the question shown; `total` behind the last
 let raters = new Map(); // name -> answers
-let stored = true; // whether the browser keeps what we give it
+let stored = true; // whether the browser stores answers
 let saved = true; // whether the last answer is in a file
 
-// --- what the browser keeps
+// --- answers stored in the browser
 
 function clean(given) {
   const list = Array.isArray(given) ? given : [];
@@ -34,7 +34,7 @@ function recall() {
     raters = new Map((found.raters || []).map(([name, given]) => [String(name), clean(given)]));
     return raters.has(found.last) ? found.last : "";
   } catch {
-    return ""; // what is there is damaged: begun anew
+    return ""; // what is there is damaged: start again
   }
 }
 
@@ -97,13 +97,13 @@ function load(text) {
     };
     if (row.length !== header.length) wrong(`${row.length} fields, the header has ${header.length}`);
     const i = place.get(JSON.stringify(ASKED.map(cell)));
-    if (i === undefined) wrong("this is no question of this page");
+    if (i === undefined) wrong("this question is not on this page");
     if (!ANSWERS.includes(cell("answer"))) wrong(`the answer is "${cell("answer")}"`);
     if (!cell("rater") || (who && cell("rater") !== who)) wrong("a page loads the answers of one rater");
     who = cell("rater");
     given[i] = cell("answer");
   });
-  if (!who) throw new Error("there is no answer in it");
+  if (!who) throw new Error("it has no answers");
   return [who, given];
 }
 
@@ -122,8 +122,8 @@ function show() {
   at("storage").classList.toggle("refused", !stored);
   at("storage").textContent = stored
     ? "Answers stay in this browser until you save them. Nothing is sent anywhere."
-    : "This browser lets the page keep nothing: save the answers before you close it. Nothing is sent anywhere.";
-  at("count").textContent = `${total} questions, a few seconds each. You can stop at any time and go on later.`;
+    : "This browser does not let the page store answers: save them before you close it. Nothing is sent anywhere.";
+  at("count").textContent = `${total} questions, a few seconds each. You can stop at any time and continue later.`;
   at("bar").max = total;
   at("bar").value = answered;
   at("done").textContent = `${answered} of ${total} answered`;

@@ -2,9 +2,9 @@
 
     report.write("build/report/conv5.html", network, "conv5", probe, tau=0.005)
 
-measured    what the methods say of the layer
-contents    the same as plain values, in the order the page shows them
-pictures    small pictures, each once, and masks as paths
+measured    the results of all methods on the layer
+contents    the same as plain values, in the page's order
+pictures    thumbnails, each once, and masks as paths
 page        values, pictures and our script in one file
 """
 

@@ -1,13 +1,13 @@
-"""What made a report: names, settings, hashes and versions, and no times or paths, so that two runs agree."""
+"""How a report was made: names, settings, hashes and versions, and no times or paths, so that two runs agree."""
 
 from collections.abc import Iterable
 
-from n2vlib.activations import Layer
+from n2vlib.activations.layer import Layer
 from n2vlib.methods import segmentation
-from n2vlib.networks import Network
-from n2vlib.preprocessing import Preprocessing
+from n2vlib.networks.load import Network
+from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import ProbeSet
-from n2vlib.report.measured import CONVENTION, CUT
+from n2vlib.report.measured import CONVENTION, IOU_THRESHOLD
 
 
 def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> dict:
@@ -19,10 +19,10 @@ def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: in
         "its input": _input(network.preprocessing),
         "layer": f"{network.describe(layer.name)}; {_cells(layer)}; sha256 {layer.fingerprint[:12]}",
         "probe set": f"{probe.name}; {split}, {len(probe.concepts)} concepts; sha256 {probe.fingerprint[:12]}",
-        "a filter fires": f"where its activation is above T_k; tau = {layer.tau:g} of all places, {layer.level}",
-        "dissection IoU": f"over all images, convention {CONVENTION}; detectors are above {CUT:g}",
+        "a filter fires": f"where its activation is above T_k; tau = {layer.tau:g} of all places, {layer.quantile}",
+        "dissection IoU": f"over all images, convention {CONVENTION}; detectors are above {IOU_THRESHOLD:g}",
         "set IoU": "over the images of a split with the concept; a concept's filter is chosen on training images",
-        "learned weights": f"{epochs} epochs, seed {seed}; outlines: {_outlines()}",
+        "learned weights": f"{epochs} epochs, seed {seed}; masks: {_masks()}",
         "measured on": layer.made["device"],
         "measured with": ", ".join(f"{what} {number}" for what, number in layer.made.items() if what != "device"),
     }
@@ -41,14 +41,14 @@ def _input(shown: Preprocessing) -> str:
 
 def _cells(layer: Layer) -> str:
     known = layer.windows or ()
-    further = " directly, and by a gate or norm what lies around" if any(window.further for window in known) else ""
+    further = " directly, and more by a gate or norm" if any(window.further for window in known) else ""
     field = f", each sees {_by(window.size for window in known)} pixels of the input{further}" if known else ""
     dead, tied = ((layer.state == kind).sum() for kind in ("dead", "tied"))
     silent = f"; {dead} filters never fire, {tied} at fewer places than tau (ties)" if dead + tied else ""
     return f"{layer.n_filters} filters of {_by(layer.grid)} cells{field}{silent}"
 
 
-def _outlines() -> str:
+def _masks() -> str:
     defaults = segmentation.Options()
     return f"preset {defaults.preset}, loss {defaults.loss}"
 

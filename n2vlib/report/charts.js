@@ -21,7 +21,7 @@ function histogram() {
   const words = `Unique detectors: ${count(found.length, "concept")}, each with its number of filters`;
   const body = found.length
     ? el("div", { class: "histogram", tabindex: "0", role: "group", "aria-label": words }, groups)
-    : el("p", {}, `No filter has a dissection IoU above ${DATA.cut}.`);
+    : el("p", {}, `No filter has a dissection IoU above ${DATA.iou_threshold}.`);
   return el("section", {}, el("h2", {}, words), body);
 }
 
@@ -33,7 +33,7 @@ function column(c, n, share) {
   return el("a", link, el("span", { class: "stack" }, String(n), bar), el("span", { class: "name" }, CONCEPTS.name[c]));
 }
 
-/** A list with bars. rows: [link, share of the bar from -1 to 1, words]; none: what is said where there are no rows. */
+/** A list with bars. rows: [link, share of the bar from -1 to 1, words]; none: the text where there are no rows. */
 function ranking(title, rows, note = "", none = "none") {
   const signed = rows.some(([, share]) => share < 0);
   const items = rows.map(([link, share, words]) => {

@@ -1,4 +1,4 @@
-"""What the page tells, as values that JSON can hold: filters by number, concepts by their place in probe.concepts."""
+"""The contents of the page as JSON values: filters by number, concepts by their position in probe.concepts."""
 
 import base64
 import re
@@ -7,22 +7,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib import look, released_units
-from n2vlib.alignment import Alignment, unit
+from n2vlib import released_units
 from n2vlib.analysis import embeddings
+from n2vlib.display import style
+from n2vlib.methods.alignment import Alignment, unit
 from n2vlib.report import examples
-from n2vlib.report.measured import CUT, DIGITS, Measured, short
+from n2vlib.report.measured import DIGITS, IOU_THRESHOLD, Measured, short
 
 RANKED = 10  # entries of a list
 
 
 def contents(measured: Measured) -> dict:
-    """Everything but the pictures themselves; `images` lists those that are shown."""
+    """Everything but the pictures themselves; `images` lists those that are needed."""
     top, deciles = examples.top(measured), examples.by_decile(measured)
     shown = {entry[0] for entries in top for entry in entries}
     shown |= {entry[2] for each in deciles.values() for entry in _pictures(each)}
     return {
-        "cut": CUT,
+        "iou_threshold": IOU_THRESHOLD,
         "grid": list(measured.probe.label_size),
         "categories": _categories(measured.probe.concepts["category"].tolist()),
         "concepts": concepts(measured),
@@ -39,11 +40,11 @@ def contents(measured: Measured) -> dict:
 def concepts(measured: Measured) -> dict[str, list]:
     """One list each: name, slug, category, images by split, detectors, the scores, and the best filters by both IoUs.
 
-    best       [filter, dissection IoU]        outline   [filter, set IoU on training images, on validation images]
+    best       [filter, dissection IoU]        segmentation   [filter, set IoU on training images, on validation images]
     scores     on validation images: `single` and `combined` set IoU, `accuracy`; None where there is none
     """
     table, splits = measured.probe.concepts, measured.probe.split
-    detected = measured.named.loc[measured.named["dissection_iou"] > CUT, "concept"].value_counts()
+    detected = measured.named.loc[measured.named["dissection_iou"] > IOU_THRESHOLD, "concept"].value_counts()
     train, val = (measured.set_iou[split] for split in ("train", "val"))
     learned = measured.learned
     return {
@@ -58,7 +59,7 @@ def concepts(measured: Measured) -> dict[str, list]:
         "combined": _score(learned.get("segmentation"), "set_iou", table.index),
         "accuracy": _score(learned.get("classification"), "accuracy", table.index),
         "best": ranked(measured.iou.T),
-        "outline": ranked(train.T, val.T),
+        "segmentation": ranked(train.T, val.T),
     }
 
 
@@ -78,25 +79,25 @@ def filters(measured: Measured) -> dict[str, list]:
 
 
 def weights(found: Alignment, places: dict[int, int]) -> dict[int, dict]:
-    """Of each concept: `all` w_k in 127ths of the largest |w_k|, base64 of int8 in the order of the filters; that
+    """For each concept: `all` w_k in 127ths of the largest |w_k|, base64 of int8 in the order of the filters; that
     `largest`; and [filter, w_k] of those with the largest |w_k|."""
-    told = {}
+    entries_of = {}
     for number, row in zip(found.weights.index, found.weights.to_numpy(float), strict=True):
         largest = float(np.abs(row).max())
         steps = np.rint(row / (largest or 1) * 127).astype(np.int8)
         entries = ranked(np.abs(row)[None], row[None])[0]
-        told[places[int(number)]] = {
+        entries_of[places[int(number)]] = {
             "all": base64.b64encode(steps.tobytes()).decode(),
-            "largest": look.significant(largest, DIGITS),
+            "largest": style.significant(largest, DIGITS),
             "top": [[k, w] for k, _, w in entries],
         }
-    return told
+    return entries_of
 
 
 def users(found: Alignment, places: dict[int, int]) -> list[list[list]]:
-    """Of each filter the concepts that use it most: [concept, w_k / ||w||, its rank among the concept's |w_k|].
+    """For each filter the concepts that use it most: [concept, w_k / ||w||, its rank among the concept's |w_k|].
 
-    Concepts differ in the length of their weights, so they are compared after scaling it to one.
+    Concepts differ in the norm of their weights, so these are scaled to norm one.
     """
     space = unit(found.weights)
     used, at = space.to_numpy(), [places[int(number)] for number in space.index]
@@ -106,17 +107,17 @@ def users(found: Alignment, places: dict[int, int]) -> list[list[list]]:
 
 
 def near(found: Alignment, places: dict[int, int]) -> dict[int, list]:
-    """Of each concept the nearest ones, [concept, cosine of the weights] (Net2Vec 5.3)."""
+    """For each concept the nearest ones, [concept, cosine of the weights] (Net2Vec 5.3)."""
     space = found.unit_weights()
-    told: dict[int, list] = {places[int(number)]: [] for number in space.index}
+    nearest: dict[int, list] = {places[int(number)]: [] for number in space.index}
     rows = embeddings.neighbours(space, RANKED).to_dict("records") if len(space) > 1 else []
     for row in rows:
-        told[places[row["concept"]]].append([places[row["neighbour"]], look.significant(row["cosine"], DIGITS)])
-    return told
+        nearest[places[row["concept"]]].append([places[row["neighbour"]], style.significant(row["cosine"], DIGITS)])
+    return nearest
 
 
 def ranked(values: NDArray, *more: NDArray, count: int = RANKED) -> list[list[list]]:
-    """Of each row the columns with the largest values above 0: [column, value, *more], largest first, None for NaN.
+    """For each row the columns with the largest values above 0: [column, value, *more], largest first, None for NaN.
 
     The lower column comes first on a tie.
     """
@@ -128,7 +129,7 @@ def ranked(values: NDArray, *more: NDArray, count: int = RANKED) -> list[list[li
 
 
 def slugs(names: list[str], numbers: list[int]) -> list[str]:
-    """A word for the address of each concept, all different: its name, with the label number where that is taken."""
+    """A unique word for the address of each concept: its name, with the label number where that is taken."""
     found: dict[str, int] = {}
     for name, number in zip(names, numbers, strict=True):
         word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
@@ -139,17 +140,18 @@ def slugs(names: list[str], numbers: list[int]) -> list[str]:
 
 
 def _categories(present: list[str]) -> list[list[str]]:
-    names = look.categories(present)
-    return [list(pair) for pair in zip(names, look.colors(names), strict=True)]
+    names = style.categories(present)
+    return [list(pair) for pair in zip(names, style.colors(names), strict=True)]
 
 
 def _score(found: Alignment | None, measure: str, numbers: pd.Index) -> list[float | None]:
-    """Of every concept, on validation images."""
+    """The measure of every concept on validation images."""
     if found is None:
         return [None] * len(numbers)
     rows = found.scores.loc[found.scores["split"] == "val"].set_index("concept")[measure]
     return short(rows.reindex(numbers))
 
 
-def _pictures(told: dict) -> list[list]:
-    return [entry for method in ("combination", "single filter") for entry in told.get(method, {}).get("pictures", [])]
+def _pictures(deciles: dict) -> list[list]:
+    methods = [deciles.get(method, {}) for method in ("combination", "single filter")]
+    return [entry for method in methods for entry in method.get("pictures", [])]

@@ -1,9 +1,9 @@
-// A filter, and a concept.
+// The page of a filter, and that of a concept.
 
-const TASKS = { segmentation: "to outline it", classification: "to recognise it" };
+const TASKS = { segmentation: "for segmentation", classification: "for classification" };
 const MISSING = {
-  segmentation: "It has no outline to learn from: it labels whole images, or there is no training image.",
-  classification: "It cannot be learned to recognise it: all training images have it, or none.",
+  segmentation: "It has no masks to learn from: it labels whole images, or there is no training image.",
+  classification: "It cannot be classified: all training images have it, or none.",
 };
 const share = (value, rows) => value / Math.max(...rows.map((row) => Math.abs(row[1])), 1e-9);
 
@@ -14,9 +14,9 @@ function filterPage(k) {
   const title = el("h2", { tabindex: "-1" }, `Filter ${k}`, c === null ? ": no concept" : [": ", conceptLink(c)]);
   const kind =
     c === null
-      ? "It fires on no concept."
-      : `Dissection IoU ${told(iou)}: ${iou > DATA.cut ? "a" : "no"} detector (above ${DATA.cut}).`;
-  const where = `It fires where its activation is above ${sized(FILTERS.threshold[k])}: in ${count(FILTERS.images[k], "image")} of ${ABOUT.images.toLocaleString("en")}, at ${told(100 * FILTERS.fires[k], 2)} % of all places.`;
+      ? "It overlaps with no concept."
+      : `Dissection IoU ${decimal(iou)}: ${iou > DATA.iou_threshold ? "a" : "no"} detector (above ${DATA.iou_threshold}).`;
+  const where = `It fires where its activation is above ${sized(FILTERS.threshold[k])}: in ${count(FILTERS.images[k], "image")} of ${ABOUT.images.toLocaleString("en")}, at ${decimal(100 * FILTERS.fires[k], 2)} % of all places.`;
   const steps = el(
     "nav",
     { class: "steps", "aria-label": "Neighbouring filters" },
@@ -44,19 +44,19 @@ function filterPage(k) {
 /** The concepts a filter serves, by its own IoU. */
 function servesList(k) {
   const rows = FILTERS.serves[k];
-  const words = ([, iou, set]) => [told(iou), el("span", { class: "muted" }, ` · ${told(set)}`)];
+  const words = ([, iou, set]) => [decimal(iou), el("span", { class: "muted" }, ` · ${decimal(set)}`)];
   return ranking(
     "Concepts by its own IoU",
     rows.map((row) => [conceptLink(row[0]), share(row[1], rows), words(row)]),
     "dissection IoU · set IoU on validation images",
-    "It overlaps with none.",
+    "It overlaps with no concept.",
   );
 }
 
 /** The concepts that use a filter most when weights are learned over all filters. */
 function usersList(k, task) {
   const rows = DATA.users[task][k];
-  const words = ([, used, place]) => [told(used, 2, true), el("span", { class: "muted" }, ` · rank ${place}`)];
+  const words = ([, used, place]) => [decimal(used, 2, true), el("span", { class: "muted" }, ` · rank ${place}`)];
   return ranking(
     `Concepts that use it most ${TASKS[task]}`,
     rows.map((row) => [conceptLink(row[0]), share(row[1], rows), words(row)]),
@@ -82,7 +82,7 @@ function conceptPage(c) {
       "div",
       { class: "blocks pairs" },
       bestList(c),
-      CONCEPTS.outline[c].length ? outlineList(c) : null,
+      CONCEPTS.segmentation[c].length ? segmentationList(c) : null,
       tasks.map((task) => weightsBlock(c, task)),
       tasks.map((task) => nearList(c, task)),
     ),
@@ -100,7 +100,7 @@ function tiles(c) {
   return el(
     "dl",
     { class: "tiles" },
-    own.map(([words, value]) => el("div", {}, el("dt", {}, words), el("dd", {}, told(value)))),
+    own.map(([words, value]) => el("div", {}, el("dt", {}, words), el("dd", {}, decimal(value)))),
   );
 }
 
@@ -108,15 +108,15 @@ function bestList(c) {
   const rows = CONCEPTS.best[c];
   return ranking(
     "Best filters by dissection IoU",
-    rows.map((row) => [filterLink(row[0]), share(row[1], rows), told(row[1])]),
+    rows.map((row) => [filterLink(row[0]), share(row[1], rows), decimal(row[1])]),
     "over all images",
     "No filter overlaps with it.",
   );
 }
 
-function outlineList(c) {
-  const rows = CONCEPTS.outline[c];
-  const words = ([, train, val]) => [told(train), el("span", { class: "muted" }, ` · ${told(val)}`)];
+function segmentationList(c) {
+  const rows = CONCEPTS.segmentation[c];
+  const words = ([, train, val]) => [decimal(train), el("span", { class: "muted" }, ` · ${decimal(val)}`)];
   return ranking(
     "Best filters by set IoU",
     rows.map((row) => [filterLink(row[0]), share(row[1], rows), words(row)]),
@@ -137,14 +137,14 @@ function weightsBlock(c, task) {
 }
 
 function nearList(c, task) {
-  const rows = DATA.near[task][c].map((row) => [conceptLink(row[0]), row[1], told(row[1], 2)]);
-  return ranking(`Nearest by weights ${TASKS[task]}`, rows, "cosine of the weights", "It is the only one.");
+  const rows = DATA.near[task][c].map((row) => [conceptLink(row[0]), row[1], decimal(row[1], 2)]);
+  return ranking(`Nearest by weights ${TASKS[task]}`, rows, "cosine of the weights", "There is no other concept.");
 }
 
-/** Validation images from badly to well outlined, by all filters and by one. */
+/** Validation images from badly to well segmented, by all filters and by one. */
 function decileBlock(c) {
   const own = DATA.deciles[c],
-    heading = el("h3", {}, "How well it is outlined: an example at each decile");
+    heading = el("h3", {}, "How well it is segmented: an example at each decile");
   const strips = [
     ["combination", "all filters"],
     ["single filter", "best filter"],
@@ -175,13 +175,13 @@ function decileStrip({ zero, pictures }, images, words) {
         ? "."
         : "; the others, from bad to good:";
   const shown = (pictures ?? []).map(([decile, iou, image, truth, mask]) => {
-    const told = `IoU ${iou.toFixed(2)}`,
-      about = `image ${image}, ${told}, decile ${Math.round(decile * 10)} of 10`;
+    const score = `IoU ${iou.toFixed(2)}`,
+      about = `image ${image}, ${score}, decile ${Math.round(decile * 10)} of 10`;
     return el(
       "figure",
       {},
       picture(image, about, mask, truth),
-      el("figcaption", {}, `${Math.round(decile * 100)}% · ${told}`, el("br"), `image ${image}`),
+      el("figcaption", {}, `${Math.round(decile * 100)}% · ${score}`, el("br"), `image ${image}`),
     );
   });
   return el("div", {}, el("p", {}, said + rest), el("div", { class: "examples" }, shown));

@@ -1,6 +1,6 @@
-// Values become text or attributes of elements made here; nothing is ever read as markup.
+// Values become text or attributes of elements created here; nothing is ever parsed as markup.
 
-const DATA = JSON.parse(document.getElementById("told").textContent);
+const DATA = JSON.parse(document.getElementById("contents").textContent);
 const { concepts: CONCEPTS, filters: FILTERS, about: ABOUT } = DATA;
 const COLORS = new Map(DATA.categories);
 
@@ -25,8 +25,8 @@ function filled(node, attributes, children) {
   return node;
 }
 
-/** A number for the eye: a true minus, a dash where there is none. */
-function told(value, digits = 3, sign = false) {
+/** A number as text with a fixed number of digits, a true minus, and a dash for a missing one. */
+function decimal(value, digits = 3, sign = false) {
   if (value === null || value === undefined) return "–";
   const text = value.toFixed(digits).replace("-", "−");
   return sign && value > 0 ? "+" + text : text;

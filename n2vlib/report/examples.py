@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.activations import Layer
-from n2vlib.alignment import Alignment
-from n2vlib.analysis import individual, maximal
+from n2vlib.activations.layer import Layer
+from n2vlib.analysis import per_image, top_images
 from n2vlib.methods import dissection
+from n2vlib.methods.alignment import Alignment
 from n2vlib.progress import bar
 from n2vlib.report.measured import CONVENTION, Measured, short
 from n2vlib.report.pictures import path
@@ -17,14 +17,14 @@ MOST_EXAMPLES = 2400  # pictures by decile; where there would be more, concepts 
 
 
 def top(measured: Measured) -> list[list[list]]:
-    """Of each filter the images that activate it most, of those where it fires: [image, activation, mask, shows].
+    """For each filter its top images, of those where it fires: [image, activation, mask, shows].
 
-    mask    where the upsampled activation exceeds T_k, as it is dissected, as a path of the label map's pixels
-    shows   whether the image has the concept the filter is named after
+    mask    where the upsampled activation exceeds T_k, as in dissection; a path in pixels of the label map
+    shows   whether the image has the concept that the filter is named after
     """
     layer, found = measured.layer, []
     for k in bar(range(layer.n_filters), "masks of filters"):
-        ranked = maximal.top_images(layer, [k], TOP)
+        ranked = top_images.top_images(layer, [k], TOP)
         image, value = ranked["image"].to_numpy(), ranked["activation"].to_numpy()
         image, value = image[value > layer.thresholds[k]], value[value > layer.thresholds[k]]
         maps = activation_maps(layer, k, image)
@@ -36,10 +36,10 @@ def top(measured: Measured) -> list[list[list]]:
 
 
 def activation_maps(layer: Layer, filter_k: int, images: NDArray[np.int64]) -> NDArray[np.float64]:
-    """A_k of these images, (image, h, w), from what the layer kept: what was left out is some value below T_k.
+    """A_k of these images, (image, h, w), from the layer's stored entries; others get some value below T_k.
 
-    Upsampled and cut at T_k the masks are those of the whole maps, since every corner of a cell that can exceed T_k was
-    kept.
+    Upsampled and thresholded at T_k, the masks are those of the full maps, since every corner of a cell that can exceed
+    T_k is stored.
     """
     pointers, code, value = layer.entries
     cells, threshold = layer.grid[0] * layer.grid[1], float(layer.thresholds[filter_k])
@@ -52,31 +52,31 @@ def activation_maps(layer: Layer, filter_k: int, images: NDArray[np.int64]) -> N
 
 
 def by_decile(measured: Measured) -> dict[int, dict]:
-    """Of each concept's place, how its validation images are outlined: {"images", method: {"zero", "pictures"}}.
+    """For each concept's position, how its validation images are segmented: {"images", method: {"zero", "pictures"}}.
 
     zero       images with individual IoU 0      pictures   [decile, IoU, image, annotated mask, predicted mask], of
-               the others from bad to good (Net2Vec 5.1), an image that stands for several deciles once
+               the others from bad to good (Net2Vec 5.1), an image at several deciles once
     """
     methods = {"combination": measured.learned.get("segmentation"), "single filter": measured.alone}
     plans = {name: (found, _plan(found)) for name, found in methods.items() if found is not None}
-    kept, told = _kept(pd.concat([plan for _, plan in plans.values()])), {}
+    kept, deciles = _kept(pd.concat([plan for _, plan in plans.values()])), {}
     for name, (found, plan) in plans.items():
         concept = plan["concept"].to_numpy(np.int64)
         for number in bar(np.unique(concept).tolist(), f"examples, {name}"):
             rows = plan.loc[concept == number]
-            here = told.setdefault(measured.places[number], {"images": len(rows)})
+            here = deciles.setdefault(measured.places[number], {"images": len(rows)})
             here[name] = {"zero": int((rows["individual_iou"] == 0).sum())}
             if number in kept:
                 here[name]["pictures"] = _pictures(measured, found, number, rows)
-    return told
+    return deciles
 
 
 def _plan(found: Alignment) -> pd.DataFrame:
     """The pairs of validation images; `decile` where the image is an example."""
     pairs = found.pairs.loc[found.pairs["split"] == "val"].reset_index(drop=True)
-    examples = [individual.at_deciles(rows) for _, rows in pairs.groupby("concept")]
+    examples = [per_image.at_deciles(rows) for _, rows in pairs.groupby("concept")]
     chosen = pd.concat(examples or [pairs.assign(decile=0.0)])
-    # Where one image stands for several deciles, the last of them is told.
+    # Where one image is at several deciles, the last of them is shown.
     last = chosen.groupby(["concept", "image"], as_index=False).agg(decile=("decile", "max"))
     return pairs.merge(last, on=["concept", "image"], how="left")
 
@@ -92,6 +92,6 @@ def _pictures(measured: Measured, found: Alignment, number: int, rows: pd.DataFr
     shown = rows.dropna(subset=["decile"]).sort_values("decile")
     images = shown["image"].tolist()
     truths = (measured.probe.annotated(number, i) for i in images)
-    predicted = individual.masks(found, measured.layer, measured.probe, number, images)
+    predicted = per_image.masks(found, measured.layer, measured.probe, number, images)
     columns = short(shown["decile"]), short(shown["individual_iou"]), images, map(path, truths), map(path, predicted)
     return [list(row) for row in zip(*columns, strict=True)]

@@ -1,4 +1,4 @@
-// The two lists, of filters and of concepts, and what both are chosen and sorted by.
+// The two lists, of filters and of concepts, with their search, selection and sorting.
 
 const rank = new Map(DATA.categories.map(([category], i) => [category, i]));
 const last = DATA.categories.length;
@@ -25,7 +25,7 @@ const CONCEPT_SORTS = {
   detectors: [falling(CONCEPTS.detectors), byIou],
 };
 
-/** A list with its controls. draw(items, table) returns the nodes; buttons stand behind the controls. */
+/** A list with its controls. draw(items, table) returns the nodes; buttons follow the controls. */
 function listing(what, items, sorts, draw, buttons = [], views = []) {
   const chosen = { categories: new Set(), text: "", least: 0, sort: Object.keys(sorts)[0], table: false };
   const said = el("p", { class: "said", role: "status" }),
@@ -81,9 +81,9 @@ function searchBox(what, update) {
 
 function leastBox(items, update) {
   const most = Math.ceil(items.reduce((top, item) => Math.max(top, item.iou), 0) * 100) / 100 || 0.01;
-  const value = el("span", { class: "n" }, told(0, 2));
+  const value = el("span", { class: "n" }, decimal(0, 2));
   const oninput = ({ target }) => {
-    value.textContent = told(Number(target.value), 2);
+    value.textContent = decimal(Number(target.value), 2);
     update({ least: Number(target.value) });
   };
   const range = el("input", { type: "range", min: 0, max: most, step: 0.01, value: 0, oninput });
@@ -129,7 +129,7 @@ function card({ at: k, iou, category }) {
     const [height, width] = DATA.grid;
     strip.style.aspectRatio = `${4 * width} / ${Math.ceil(has / 4) * height}`; // before the pictures are there
     const body = has ? strip : el("p", { class: "muted" }, "fires nowhere");
-    const score = el("span", { class: iou > DATA.cut ? "iou" : "iou muted", title: "dissection IoU" }, told(iou));
+    const score = el("span", { class: iou > DATA.iou_threshold ? "iou" : "iou muted", title: "dissection IoU" }, decimal(iou));
     cards.set(k, el("article", { class: "card", id: `card-${k}` }, heading, score, body));
   }
   return cards.get(k);
@@ -170,7 +170,7 @@ function drawFilters(items, asTable) {
       items.map(({ at, iou, category }) => [
         filterLink(at),
         category ?? "–",
-        told(iou),
+        decimal(iou),
         sized(FILTERS.threshold[at]),
         count(FILTERS.images[at], "").trim(),
       ]),
@@ -199,10 +199,10 @@ function drawConcepts(items) {
         String(CONCEPTS.train[c] + CONCEPTS.val[c]),
         String(CONCEPTS.detectors[c]),
         CONCEPTS.best[c].length ? filterLink(CONCEPTS.best[c][0][0]) : "–",
-        told(iou),
-        told(CONCEPTS.single[c]),
-        told(CONCEPTS.combined[c]),
-        told(CONCEPTS.accuracy[c]),
+        decimal(iou),
+        decimal(CONCEPTS.single[c]),
+        decimal(CONCEPTS.combined[c]),
+        decimal(CONCEPTS.accuracy[c]),
       ]),
     ),
   ];

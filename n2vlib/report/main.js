@@ -1,4 +1,4 @@
-// Which view is shown: the address behind # says it, so that it can be shared.
+// The view is given by the address behind #, so that it can be shared.
 
 const main = document.querySelector("main");
 const views = {};
@@ -20,9 +20,9 @@ function aboutPage() {
   const rows = ABOUT.rows.map(([what, value]) => [el("dt", {}, what), el("dd", {}, value)]);
   const words = [
     "A filter of the network is what Network Dissection calls a unit. It fires where its activation is among its own largest.",
-    "Its dissection IoU with a concept is the overlap of where it fires with where people (or, for drawn images, our program) see the concept, pooled over all images; the filter is named after the concept with the largest. Pictures are dimmed where the filter does not fire.",
-    "Set IoU asks differently: only images with the concept count, and firing elsewhere is not punished. Weights over all filters are learned twice for a concept: to outline it, and to tell whether an image has it.",
-    "A name tells which of the concepts on offer a filter overlaps with most. It does not tell that the filter is for that.",
+    "Its dissection IoU with a concept is the overlap between where it fires and where people (or, for drawn images, our program) annotated the concept, pooled over all images; the filter is named after the concept with the largest. Pictures are dimmed where the filter does not fire.",
+    "Set IoU counts only images with the concept; firing in other images is not penalised. Weights over all filters are learned twice for a concept: to segment it, and to classify whether an image has it.",
+    "A name is the concept of the probe set that a filter overlaps with most. It does not mean that the filter's purpose is to detect it.",
   ];
   return el(
     "section",
@@ -33,7 +33,7 @@ function aboutPage() {
   );
 }
 
-/** The view of an address: [its key, what makes it]. */
+/** The view of an address: [its key, the function that makes it]. */
 function wanted(address) {
   const [, kind, id] = address.match(/^#(filter|concept)-(.*)$/) ?? [];
   const at = kind === "filter" ? (/^\d+$/.test(id) ? Number(id) : -1) : CONCEPTS.slug.indexOf(id);
@@ -64,11 +64,11 @@ function show() {
   title?.focus({ preventScroll: true });
 }
 
-const detecting = FILTERS.iou.filter((iou) => iou > DATA.cut).length;
+const detectors = FILTERS.iou.filter((iou) => iou > DATA.iou_threshold).length;
 const unique = CONCEPTS.detectors.filter((n) => n > 0).length;
 document.getElementById("summary").textContent =
-  `${detecting} of ${count(FILTERS.iou.length, "filter")} are detectors (dissection IoU above ${DATA.cut}), of ${count(unique, "concept")}; ` +
-  `seen on ${count(ABOUT.images, "image")} of ${ABOUT.probe} with ${count(CONCEPTS.name.length, "concept")}, tau = ${ABOUT.tau}.`;
+  `${detectors} of ${count(FILTERS.iou.length, "filter")} are detectors (dissection IoU above ${DATA.iou_threshold}), of ${count(unique, "concept")}; ` +
+  `measured on ${count(ABOUT.images, "image")} of ${ABOUT.probe} with ${count(CONCEPTS.name.length, "concept")}, tau = ${ABOUT.tau}.`;
 if ("scrollRestoration" in history) history.scrollRestoration = "manual";
 addEventListener("hashchange", show);
 show();

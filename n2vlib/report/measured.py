@@ -1,4 +1,4 @@
-"""What the methods say of one layer, from the store where it has it."""
+"""The results of all methods on one layer, from the store where it has them."""
 
 from dataclasses import dataclass
 
@@ -6,28 +6,28 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from n2vlib import look
-from n2vlib.activations import Layer
-from n2vlib.alignment import Alignment
+from n2vlib.activations.layer import Layer
+from n2vlib.display import style
 from n2vlib.methods import classification, dissection, segmentation, single_filter
+from n2vlib.methods.alignment import Alignment
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import presence
 
 CONVENTION = "netdissect"
 DIGITS = 3  # of every number on the page
-CUT = 0.04  # of detectors: dissection IoU above it (Network Dissection 2)
+IOU_THRESHOLD = 0.04  # of detectors: dissection IoU above it (Network Dissection 2)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A layer, and how its filters meet the concepts of a probe set; concepts go by their place in probe.concepts.
+    """A layer and its scores on the concepts of a probe set; concepts are given by their position in probe.concepts.
 
     named        `dissection.filters`: the best concept of every filter
     iou          dissection IoU, (filter, concept)
-    set_iou      {"train", "val": (filter, concept)}; NaN where the split has no image of a concept with an outline
+    set_iou      {"train", "val": (filter, concept)}; NaN where the split has no image of a segmentable concept
     holds        bool, (image, concept)
     alone        the best filter of each concept
-    learned      {"segmentation", "classification": Alignment}, those of which some concept can be learned
+    learned      {"segmentation", "classification": Alignment}, without one for which no concept can be learned
     """
 
     layer: Layer
@@ -41,22 +41,22 @@ class Measured:
 
     @property
     def places(self) -> dict[int, int]:
-        """{label number of a concept: its place}."""
+        """{label number of a concept: its position}."""
         return {int(number): place for place, number in enumerate(self.probe.concepts.index)}
 
     @property
     def named_place(self) -> NDArray[np.int64]:
-        """The place of the concept that each filter is named after, (filter,)."""
+        """The position of the concept that each filter is named after, (filter,)."""
         return np.searchsorted(self.probe.concepts.index.to_numpy(), self.named["concept"].to_numpy())
 
 
 def short(values: ArrayLike) -> list[float | None]:
     """To three significant digits; None for NaN."""
-    return [look.significant(v, DIGITS) if np.isfinite(v) else None for v in np.asarray(values, float).tolist()]
+    return [style.significant(v, DIGITS) if np.isfinite(v) else None for v in np.asarray(values, float).tolist()]
 
 
 def measure(layer: Layer, probe: ProbeSet, *, epochs: int, seed: int) -> Measured:
-    """Everything the page tells of the layer; `epochs` and `seed` are those of the learned weights."""
+    """All results that the page shows; `epochs` and `seed` are those of the learned weights."""
     return Measured(
         layer, probe,
         dissection.filters(layer, probe, convention=CONVENTION),
@@ -75,11 +75,11 @@ def _set_iou(layer: Layer, probe: ProbeSet, split: str) -> NDArray[np.float64]:
 
 
 def _learn(layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> dict[str, Alignment]:
-    """Both learned methods; one that has nothing to learn from is left out."""
+    """Both learned methods; one without anything to learn from is left out."""
     share = presence(probe, "train").to_numpy().mean(0) if (probe.split == "train").any() else np.zeros(1)
-    outlined = probe.concepts["segmentable"].to_numpy() & (segmentation.alphas(probe) > 0)
+    segmentable = probe.concepts["segmentable"].to_numpy() & (segmentation.alphas(probe) > 0)
     found = {}
-    if outlined.any():
+    if segmentable.any():
         found["segmentation"] = segmentation.align(layer, probe, epochs=epochs, seed=seed)
     if ((share > 0) & (share < 1)).any():
         found["classification"] = classification.align(layer, probe, epochs=epochs, seed=seed)

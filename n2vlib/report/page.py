@@ -1,4 +1,4 @@
-"""One HTML file out of a layer: our script and style, the values, and the pictures."""
+"""A layer's report as one HTML file: our script and style, the values, and the pictures."""
 
 import base64
 import hashlib
@@ -9,10 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from n2vlib import cells
-from n2vlib.activations import Layer, read_layers
-from n2vlib.networks import Network
-from n2vlib.output import file_to_write, write_file
+from n2vlib.activations.layer import Layer, read_layers
+from n2vlib.files import cells
+from n2vlib.files.output import file_to_write, write_file
+from n2vlib.networks.load import Network
 from n2vlib.parameters import check_value
 from n2vlib.paths import resolve
 from n2vlib.probe import ProbeSet
@@ -39,9 +39,9 @@ def write(
     device: str = "auto",
     store: Store | None = None,
 ) -> Path:
-    """Measure a layer, or find it in the store, and write its page; returns where it lies.
+    """Measure a layer, or find it in the store, and write its page; returns the file's path.
 
-    out            the file, relative to the repository root; it appears whole or not at all
+    out            the file, relative to the repository root; it appears complete or not at all
     layer          one of the network's, by the paper's name or the module's
     tau            share of places where a filter fires
     epochs, seed   of the learned weights
@@ -56,27 +56,27 @@ def write(
 
 
 def file_name(network: Network, layer: str) -> str:
-    """What a report is called: NETWORK-LAYER.html, with six letters behind a network that is not of the zoo.
+    """The file name of a report: NETWORK-LAYER.html, with six letters behind a network that is not of the zoo.
 
-    They stand for its file and its fingerprint: functions of one name in two files, or one network with two sets of
-    weights, have two reports.
+    The letters are a hash of its file and its fingerprint: functions of one name in two files, or one network with two
+    sets of weights, have two reports.
     """
     where, _, name = network.name.rpartition(":")
-    told = [str(resolve(where)) if where.endswith(".py") else where, network.fingerprint]
-    own = "" if network.name in shipped.names() else f"-{digest(told)[:6]}"
+    identity = [str(resolve(where)) if where.endswith(".py") else where, network.fingerprint]
+    own = "" if network.name in shipped.names() else f"-{digest(identity)[:6]}"
     return re.sub(r"[^\w.-]+", "-", f"{name}{own}-{layer}.html")
 
 
-def html(made_by: dict, told: dict, pictures: dict[str, str]) -> str:
-    """The page. What it tells lies in it as JSON; its policy allows our script and style alone, and no network.
+def html(made_by: dict, values: dict, pictures: dict[str, str]) -> str:
+    """The page. It holds its contents as JSON; its security policy allows only our script and style, and no network.
 
-    made_by   `about`      told   `contents`      pictures   {image: WebP in base64}
+    made_by   `about`      values   `contents`      pictures   {image: WebP in base64}
     """
     style, script = _asset("report.css"), "".join([cells.script(), *map(_asset, SCRIPTS)])
     return Template(_asset("report.html")).substitute(
         title=escape(f"{made_by['layer']} of {made_by['network']}"),
         policy=f"default-src 'none'; img-src blob: data:; script-src {_hash(script)}; style-src {_hash(style)}",
-        style=style, script=script, told=_json({"about": made_by, **told}), pictures=_json(pictures),
+        style=style, script=script, contents=_json({"about": made_by, **values}), pictures=_json(pictures),
     )  # fmt: skip
 
 
@@ -84,19 +84,19 @@ def _stored(layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> tuple[dict
     """`contents` and the pictures, from the store where it has them."""
 
     def make(work: Path) -> None:
-        told = contents(measure(layer, probe, epochs=epochs, seed=seed))
-        pictures = thumbnails(probe, told["images"])
+        values = contents(measure(layer, probe, epochs=epochs, seed=seed))
+        pictures = thumbnails(probe, values["images"])
         (work / "pictures.json").write_text(_json(encoded(pictures)), encoding="utf-8")
-        (work / "told.json").write_text(_json(told), encoding="utf-8")
+        (work / "contents.json").write_text(_json(values), encoding="utf-8")
 
     inputs = {"layer": layer.fingerprint, "probe": probe.fingerprint, "epochs": epochs, "seed": seed}
     folder = layer.store.entry("report", inputs, MODULES, make, layer.device)
-    told, pictures = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("told", "pictures"))
-    return told, pictures
+    values, pictures = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("contents", "pictures"))
+    return values, pictures
 
 
 def encoded(pictures: dict[int, bytes]) -> dict[str, str]:
-    """The pictures as JSON can hold them."""
+    """The pictures as values that JSON can hold."""
     return {str(image): base64.b64encode(data).decode() for image, data in pictures.items()}
 
 
@@ -111,5 +111,5 @@ def _asset(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """How a policy names an element's text."""
+    """The source expression for an element's text in a security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

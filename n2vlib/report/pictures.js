@@ -1,4 +1,4 @@
-// Pictures with masks. A picture is kept once, as text, and decoded when it first comes near the window.
+// Pictures with masks. A picture is stored once, as text, and decoded when it first comes near the viewport.
 
 const PICTURES = JSON.parse(document.getElementById("pictures").textContent);
 const addresses = new Map();
@@ -34,7 +34,7 @@ function picture(image, words, predicted, annotated) {
   return frame;
 }
 
-/** A path along pixel edges, rounded: within half a pixel of what it was. */
+/** A path along pixel edges with rounded corners: it moves by at most half a pixel. */
 function smooth(path) {
   return loops(path)
     .map((points) => {
@@ -88,14 +88,14 @@ const watcher = new IntersectionObserver(
   { rootMargin: "300px" },
 );
 
-/** Fill the node with what `build` returns once it comes near the window. */
+/** Fill the node with the result of `build` once it comes near the viewport. */
 function whenNear(node, build) {
   builders.set(node, build);
   watcher.observe(node);
   return node;
 }
 
-/** The pictures of a filter: where it fires in the images that activate it most. */
+/** The top images of a filter, with the masks where it fires. */
 function topPictures(k, captions = false) {
   return FILTERS.top[k].map(([image, activation, mask, shows]) => {
     const words = `image ${image}, activation ${activation.toPrecision(3)}${shows ? `, has ${nameOf(k)}` : ""}`;

@@ -1,4 +1,4 @@
-"""Small pictures of few bytes, and masks as paths over them."""
+"""Thumbnails of few bytes, and masks as paths over them."""
 
 import io
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from n2vlib.outline import outlines
+from n2vlib.display.contours import contours
 from n2vlib.probe import ProbeSet
 from n2vlib.progress import bar
 
@@ -19,7 +19,7 @@ _SIDES, _QUALITIES = (SIDE, 96, 64, 48, 32, 16), (75, 55, 35, 20)
 
 
 def thumbnails(probe: ProbeSet, images: Iterable[int]) -> dict[int, bytes]:
-    """{image: WebP}, together at most ALL_BYTES: many pictures have fewer bytes each."""
+    """{image: WebP}, together at most ALL_BYTES: the more pictures, the fewer bytes each."""
     wanted = sorted(set(images))
     most = min(MOST_BYTES, ALL_BYTES // max(len(wanted), 1))
     with ThreadPoolExecutor() as pool:
@@ -49,13 +49,13 @@ def path(mask: NDArray[np.bool_]) -> str:
 
     Only M, h, v and z, so that it is short; filled by the even-odd rule it is the mask.
     """
-    return "".join(_loop(line.astype(np.int64)) for line in outlines(mask, rounds=0))
+    return "".join(_loop(line.astype(np.int64)) for line in contours(mask, rounds=0))
 
 
 def _loop(corners: NDArray[np.int64]) -> str:
-    """M x y, then the steps along the edge, joined where they go on in one direction."""
+    """M x y, then the steps along the edge, joined where the direction does not change."""
     steps = np.diff(np.concatenate([corners, corners[:1]]), axis=0)
     turns = np.flatnonzero((np.diff(steps, axis=0) != 0).any(axis=1)) + 1
     runs = np.add.reduceat(steps, np.concatenate([[0], turns]), axis=0)
-    told = "".join(f"h{dx}" if dx else f"v{dy}" for dx, dy in runs.tolist())
-    return f"M{corners[0][0]} {corners[0][1]}{told}z"
+    steps = "".join(f"h{dx}" if dx else f"v{dy}" for dx, dy in runs.tolist())
+    return f"M{corners[0][0]} {corners[0][1]}{steps}z"

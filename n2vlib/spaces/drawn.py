@@ -1,7 +1,7 @@
-"""Two spaces that need no download: our own hypernym tree, and which concepts a probe set shows together.
+"""Two spaces that need no download: our own hypernym tree, and the co-occurrence of concepts in a probe set.
 
 The tree is ours, written for the drawn world in `drawn_tree.csv` (concept, parent); it is not WordNet. A part that two
-kinds of things have (the wing of a bird, the wing of an airplane) is filed where it is drawn most.
+kinds of things have (the wing of a bird, the wing of an airplane) is placed where it is drawn most.
 """
 
 import csv
@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.alignment import unit
 from n2vlib.errors import BadInput
+from n2vlib.methods.alignment import unit
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import presence
 from n2vlib.spaces.names import named
@@ -23,7 +23,7 @@ _FILE = Path(__file__).with_name("drawn_tree.csv")
 
 @cache
 def tree() -> dict[str, str]:
-    """{concept or group: its parent}; the root, "entity", is nobody's child."""
+    """{concept or group: its parent}; the root, "entity", has no parent."""
     with _FILE.open(newline="", encoding="utf-8") as file:
         return {row["concept"]: row["parent"] for row in csv.DictReader(file)}
 
@@ -41,7 +41,7 @@ def ancestors(name: str) -> list[str]:
 
 
 def hypernyms(concepts: pd.DataFrame) -> pd.DataFrame:
-    """Unit indicators of each concept and its ancestors, as the paper does with WordNet: (concept number, node).
+    """Unit indicators of each concept and its ancestors, as the paper has them of WordNet: (concept number, node).
 
     concepts   rows of probe.concepts; a name the tree does not have is left out
     """
@@ -90,7 +90,7 @@ def co_occurrence(probe: ProbeSet, split: str = "train", dimensions: int = 50) -
 
     Positive pointwise mutual information of concepts over images, max(0, log P(a, b) / (P(a) P(b))), zero on the
     diagonal, reduced to its largest singular directions, scaled by the root of their values (Levy and Goldberg 2014).
-    No network and no image is looked at. A concept without positive information is left out: one in no image, or one
+    Neither a network nor an image is used. A concept without positive information is left out: one in no image, or one
     in every image, like a color that is everywhere.
     """
     held = presence(probe, split)

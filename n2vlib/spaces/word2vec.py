@@ -1,8 +1,8 @@
-"""Word vectors of a probe set's concepts, from a file of yours in the format of the word2vec program.
+"""Word vectors of a probe set's concepts, from the user's file in the format of the word2vec program.
 
-Both forms are read: text (a line for each word) and binary (each word, a space, then float32). First comes a line with
-the number of words and of dimensions. The file is read once, front to back, and only the concepts' vectors are kept, so
-a file of three million words needs no more memory than a small one. It is data and nothing else: no pickle.
+Both forms are read: text (a line for each word) and binary (each word, a space, then float32). The first line has the
+numbers of words and of dimensions. The file is read once, front to back, and only the concepts' vectors are kept, so a
+file of three million words needs no more memory than a small one. Nothing is unpickled.
 """
 
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.alignment import unit
 from n2vlib.errors import BadInput
+from n2vlib.methods.alignment import unit
 from n2vlib.paths import resolve
 from n2vlib.spaces.names import named, word
 
@@ -60,7 +60,7 @@ def _records(file: BinaryIO, name: str) -> Iterator[tuple[str, NDArray[np.float3
 
 
 def _longest(size: int) -> int:
-    """Bytes of a line of text, at most: a longer one has no end."""
+    """The most bytes that a line of text may have."""
     return _LONGEST_WORD + _LONGEST_NUMBER * size
 
 
@@ -81,7 +81,7 @@ def _text(file: BinaryIO, count: int, size: int, name: str) -> Iterator[tuple[st
         if len(parts) != size + 1:
             raise BadInput(f"WORD2VEC: {name}, line {row + 2}: {len(parts) - 1} numbers, the first line says {size}")
         try:
-            with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused where it is wanted
+            with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused if wanted
                 vector = np.array(parts[1:]).astype(np.float32)
         except ValueError:
             raise BadInput(f"WORD2VEC: {name}, line {row + 2}: something is no number") from None

@@ -1,4 +1,4 @@
-"""WordNet's hypernyms of a probe set's concepts, read by nltk from a copy of yours.
+"""WordNet's hypernyms of a probe set's concepts, read by nltk from the user's copy.
 
     pip install "n2vlib[words]"
     python -m nltk.downloader -d FOLDER wordnet        (or WordNet's own "dict" folder)
@@ -14,14 +14,14 @@ from typing import Any, Protocol
 import pandas as pd
 
 from n2vlib.errors import BadInput
+from n2vlib.files.userfiles import plain
 from n2vlib.paths import resolve
 from n2vlib.spaces.drawn import indicators
 from n2vlib.spaces.names import named, word
-from n2vlib.userfiles import plain
 
 INSTALL = 'pip install "n2vlib[words]"'
-# The released notebook replaced the first sense of these by hand, given there by position in its list of concepts;
-# the positions and senses are SEMANTICS 3.6's, the names follow from the senses.
+# The released notebook replaced the first sense of these by hand, given by position in its list of concepts; positions
+# and senses are those of SEMANTICS 3.6, the names follow from the senses.
 INSTEAD = {
     "grey": "gray.n.01", "white": "white.n.02", "orange": "orange.n.02", "muzzle": "muzzle.n.02",
     "bannister": "bannister.n.02", "blotchy": "blotchy.s.02", "bumpy": "bumpy.s.02", "porous": "porous.a.02",
@@ -31,7 +31,7 @@ WITHOUT = {"waffled"}  # taken out by the notebook
 
 
 class Reader(Protocol):
-    """What we need of nltk's reader; the tests bring their own."""
+    """The part of nltk's reader that is used; the tests have their own."""
 
     def synset(self, name: str) -> Any: ...
     def synsets(self, lemma: str) -> list[Any]: ...
@@ -70,7 +70,7 @@ def open_wordnet(folder: str | Path) -> Reader:
     english: Any = type("English", (nltk.WordNetCorpusReader,), {"map_wn": lambda self, version="wordnet": None})
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns that other languages are not there
+            warnings.simplefilter("ignore")  # it warns that other languages are missing
             return english(str(found), None)
     except (OSError, ValueError, AssertionError) as error:
         raise BadInput(f"WORDNET: {folder} cannot be read as WordNet: {error}") from None

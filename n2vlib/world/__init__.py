@@ -12,9 +12,9 @@ from random import Random
 
 import numpy as np
 
-from n2vlib.pool import in_processes
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.progress import bar
+from n2vlib.workers.pool import in_processes
 from n2vlib.world.canvas import GRID, Canvas
 from n2vlib.world.catalog import CONCEPTS, SCENE, TEXTURE
 from n2vlib.world.digest import DIGEST
@@ -23,21 +23,21 @@ from n2vlib.world.stage import Box
 from n2vlib.world.textures import swatch
 
 __all__ = ["CONCEPTS", "DIGEST", "Scene", "draw", "labels_digest", "scene"]
-_WORTH_PROCESSES = 500  # below that many scenes, starting processes costs more than it saves
+_WORTH_PROCESSES = 500  # with fewer scenes, starting processes costs more than it saves
 SWATCHES = 0.12  # share of images that show a texture and nothing else
 
 
 @dataclass
 class Scene:
-    """One drawn image and everything known about it.
+    """One drawn image and its labels.
 
     image    uint8, (112, 112, 3)
     maps     category -> one uint16 map (56, 56) of concept numbers, 0 = unlabelled
     whole    "scene" or "texture" -> the number that holds for the whole image
     scene    the scene's number; 0 for a swatch
-    objects  numbers of the objects that can be seen in the object map
+    objects  numbers of the objects that are visible in the object map
     boxes    (object number, (left, top, right, bottom)) of every thing painted, in image pixels and not clipped,
-             far to near; a thing behind others may be hidden
+             far to near; things behind others may be hidden
     """
 
     image: np.ndarray
@@ -49,7 +49,7 @@ class Scene:
 
 
 def _make_grain() -> np.ndarray:
-    """Brightness of paper and film on the sample grid, mean 1: fine noise over soft blotches."""
+    """Brightness of paper and film on the sample grid, mean 1: fine noise over coarse noise."""
     rng = Random("paper")
     fine = np.array(rng.choices(range(-100, 101), k=GRID * GRID), dtype=np.float32).reshape(GRID, GRID)
     coarse = np.array(rng.choices(range(-100, 101), k=28 * 28), dtype=np.float32).reshape(28, 28)
@@ -89,7 +89,7 @@ def scene(seed: int, index: int) -> Scene:
 def labels_digest(seed: int, n_scenes: int) -> str:
     """sha256 hex over the label maps and whole-image labels of the first `n_scenes` scenes of `seed`.
 
-    Compared with `digest.DIGEST`: that the world is the same on this machine.
+    Compared with `digest.DIGEST` to check that the world is the same on this machine.
     """
     seen = sha256()
     for index in range(n_scenes):

@@ -1,4 +1,4 @@
-"""What lies behind and under the things: sky, ridges, water, grounds and rooms."""
+"""The background and the ground of a scene: sky, ridges, water, grounds."""
 
 from random import Random
 
@@ -16,7 +16,7 @@ def band(y0: float, y1: float) -> Points:
 
 
 def sky(canvas: Canvas, rng: Random, horizon: float) -> None:
-    """Sky from the top of the image to the horizon: two bands of paint that run into each other."""
+    """Sky from the top of the image to the horizon: two color gradients, one above the other."""
     light, mark = canvas.light, Mark(OBJECT["sky"])
     (high, top), (low, bottom) = light.sky_top, light.sky_low
     middle, y = blend(top, bottom, 0.55), horizon * rng.uniform(0.45, 0.65)
@@ -61,7 +61,7 @@ def hills(canvas: Canvas, rng: Random, y: float, paints: tuple[str, ...], rows: 
 def peaks(
     canvas: Canvas, rng: Random, y: float, snow: bool, paints: tuple[str, ...] = ("grey", "blue", "brown", "purple")
 ) -> None:
-    """Two or three mountains; their shaded side is turned from the light."""
+    """Two or three mountains, shaded on the side away from the light."""
     for order in range(rng.randint(2, 3)):
         color, rgb = paint(rng, rng.choice(paints))
         x, height = rng.uniform(0, SIZE), rng.uniform(22, 46) * (1 - 0.15 * order)
@@ -136,7 +136,7 @@ def scatter(canvas: Canvas, rng: Random, name: str, y0: float, y1: float, colors
 
 
 def sea(canvas: Canvas, rng: Random, y0: float, y1: float) -> None:
-    """Water from the horizon y0 to y1: paint of its own, wave lines, and the light's path."""
+    """Water from the horizon y0 to y1, with bright wave lines."""
     color, rgb = rng.choice(
         (("blue", (58, 128, 176)), ("blue", (74, 158, 184)), ("green", (64, 146, 142)), ("blue", (48, 100, 154)))
     )
@@ -159,7 +159,7 @@ def curved_band(y: float, sway: float, thick: float) -> Points:
 
 
 def path(canvas: Canvas, rng: Random, y0: float, name: str = "sidewalk") -> None:
-    """A way that winds from y0 to the bottom of the image."""
+    """A path that winds from y0 to the bottom of the image."""
     color, rgb = paint(rng, rng.choice(("tan", "grey", "cream", "pink")))
     bend, foot = rng.uniform(25, 87), rng.uniform(20, 92)
     left: Points = []

@@ -1,6 +1,6 @@
-"""A painter that records labels. Every shape fills its pixels of one canvas of shape numbers, so whatever is
-painted later hides what lies behind it in the picture and in all four label maps alike; light is computed at
-the end, for all pixels at once, from the table of shapes.
+"""Painting with labels. Every shape fills its pixels of one canvas of shape numbers, so later shapes hide
+earlier ones in the picture and in all four label maps alike; light is computed at the end, for all pixels at
+once, from the table of shapes.
 
 Shapes are given in image pixels (0..112, y down) and rounded to a grid of SAMPLES per pixel before Pillow fills
 them. Label maps are read from that canvas at the centre of each label pixel: no arithmetic on colors is involved.
@@ -27,7 +27,7 @@ _FLAT_TILES = TILES.ravel()
 
 
 class Surface(NamedTuple):
-    """What a shape is made of. color and material are concept numbers (0: none); amount 0..1 is how much of the
+    """The surface of a shape. color and material are concept numbers (0: none); amount 0..1 is how much of the
     second shade its pattern shows; glow surfaces keep their brightness at night."""
 
     color: int

@@ -1,8 +1,8 @@
-"""Who is likely to be where: the crowds of the twelve scenes.
+"""Which things appear in each of the twelve scenes, how often and where: the crowd of a scene.
 
 A crowd is a list of lines `kind percent count place`, where count is `low-high` and place is `near-near` (nearness on
 the ground, 0 at the horizon, 1 at the bottom edge), `sky low-high` or `wall low-high` (height in pixels), or `on`
-(stands on tables and cabinets). What comes in few percent of one or two scenes makes the rare concepts.
+(stands on tables and cabinets). The rare concepts are those with a low percentage in one or two scenes.
 """
 
 from functools import lru_cache

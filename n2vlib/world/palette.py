@@ -1,11 +1,11 @@
-"""Paints and light. A surface's color label is the name of its paint, whatever the light makes of it."""
+"""Paints and light. A surface's color label is the name of its paint, independent of the light."""
 
 from dataclasses import dataclass
 from random import Random
 
 RGB = tuple[float, float, float]
 
-# Five related shades of each Broden color; chosen together so that any two stand well side by side.
+# Four or five related shades of each Broden color, chosen so that any two go together.
 SHADES: dict[str, tuple[RGB, ...]] = {
     "black": ((44, 42, 50), (54, 52, 58), (36, 40, 50), (60, 54, 56)),
     "blue": ((58, 116, 176), (78, 148, 198), (44, 86, 148), (104, 166, 206), (62, 128, 150)),

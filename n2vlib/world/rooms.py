@@ -12,7 +12,7 @@ WALLS = ("yellow", "blue", "green", "pink", "white", "white", "grey", "orange", 
 
 
 def room(canvas: Canvas, rng: Random, edge: float, walls: tuple[str, ...], floors: tuple[str, ...]) -> None:
-    """A wall above `edge` and a floor below it. walls, floors: what they may be covered with."""
+    """A wall above `edge` and a floor below it. walls, floors: their possible coverings."""
     _wall(canvas, rng, edge, rng.choice(walls))
     _floor(canvas, rng, edge, rng.choice(floors))
 
@@ -46,7 +46,7 @@ def _wall(canvas: Canvas, rng: Random, edge: float, cover: str) -> None:
 
 
 def _corner(canvas: Canvas, rng: Random, edge: float, base: Surface) -> None:
-    """A side wall that runs towards the viewer; it stands in its own shade."""
+    """A side wall that runs towards the viewer, a little darker."""
     left = rng.random() < 0.5
     x, out = (rng.uniform(4, 16), -EDGE) if left else (SIZE - rng.uniform(4, 16), SIZE + EDGE)
     away = abs(x - out)

@@ -25,7 +25,7 @@ COVERS = {
 
 
 def pick_light(rng: Random, indoors: bool) -> Light:
-    """The light of a picture. Indoors the sky's paints are not seen and the tint is milder."""
+    """The light of a picture. Indoors there is no sky and the tint is milder."""
     light = replace(rng.choices(LIGHTS, LIGHT_ODDS)[0], side=rng.choice((-1, 1)))
     if indoors:
         tint = tuple(1 - (1 - v) * 0.55 for v in light.tint)
@@ -50,7 +50,7 @@ def compose(rng: Random, canvas: Canvas, scene: str) -> Stage:
 
 
 def _drawn(rng: Random, scene: str, places: tuple[str, ...]) -> list[tuple[str, float, str]]:
-    """(kind, nearness or height, place) of everything the crowd of `scene` brings this time."""
+    """(kind, nearness or height, place) of the things drawn at random from the crowd of `scene`."""
     out = []
     for kind, percent, fewest, most, place, low, high in crowd_rows(CROWDS[scene]):
         if rng.random() * 100 < percent and place in places:
@@ -59,7 +59,7 @@ def _drawn(rng: Random, scene: str, places: tuple[str, ...]) -> list[tuple[str, 
 
 
 def _company(rng: Random, scene: str) -> list[tuple[str, float, str]]:
-    """What stands on the ground: the fuller of two draws, up to three things, so that few pictures are bare."""
+    """The things on the ground: of two draws the one with more, up to three counted, so that few pictures are empty."""
     return max((_drawn(rng, scene, ("ground",)) for _ in range(2)), key=lambda rows: min(len(rows), 3))
 
 

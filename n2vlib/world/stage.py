@@ -1,4 +1,4 @@
-"""Where things stand in a picture: size and haze from depth, shadows, boxes, small things on tables."""
+"""Placing things in a picture: size and haze from depth, shadows, boxes, small things on tables."""
 
 from random import Random
 
@@ -13,7 +13,7 @@ class Stage:
 
     horizon   height of the camera's horizon, image pixels from the top
     unit      pixels per metre for a thing that stands at the bottom edge of the image
-    haze      how much of a thing at the horizon is lost in the air, 0..1
+    haze      how much of a thing at the horizon is hidden by haze, 0..1
     boxes     what was painted: (object number, (left, top, right, bottom) in image pixels, before clipping)
     """
 
@@ -28,7 +28,7 @@ class Stage:
         return self.horizon + nearness * (SIZE - self.horizon)
 
     def free_x(self, nearness: float, low: float = 0.0, high: float = SIZE) -> float:
-        """A place along the ground, the least crowded of three drawn at random."""
+        """A position along the ground, the least crowded of three drawn at random."""
         tries = [self.rng.uniform(low, high) for _ in range(3)]
 
         def room(x: float) -> float:
@@ -87,7 +87,7 @@ class Stage:
             self.paint(variant, (x - width / 2, box[1] + y * box[3] - height + 0.6, width, height))
 
     def _cast(self, x: float, y: float, width: float, height: float) -> None:
-        """A dark place under the thing, and a longer one away from the light."""
+        """A shadow under the thing, and a longer one away from the light."""
         light = self.canvas.light
         flat = max(1.2, 0.07 * width)
         reach = min(0.45 * height, 16.0)

@@ -1,4 +1,4 @@
-"""Patterns of materials and grounds: 64 x 64 tiles that repeat, each saying where a surface shows its second shade.
+"""Patterns of materials and grounds: repeating tiles of 64 x 64 that say where a surface has its second shade.
 
 Tiles are built from integers and random.Random only, so they are the same everywhere.
 """

@@ -1,6 +1,6 @@
 """Swatches: pictures filled by one texture, labelled for the whole image as in the Describable Textures data set.
 
-Everything is laid out by integers and polygons, so colors are labelled by paint here too.
+Everything is drawn from integers and polygons, so colors are labelled by paint here too.
 """
 
 import math

@@ -1,14 +1,14 @@
-"""Small networks trained by us on drawn images, and random twins of them.
+"""Small networks trained by us on drawn images, and the same architectures randomly initialised.
 
-    zoo.names()                      what there is
-    zoo.record("small-alexnet")      recipe, data, accuracy, sha256
-    zoo.train("small-alexnet")       make it again
+    zoo.names()                      the names of all networks
+    zoo.card("small-alexnet")        recipe, data, accuracy, sha256
+    zoo.train("small-alexnet")       train it again
 
-`n2vlib.networks.load_network` loads them by name. It imports `n2vlib.zoo.shipped` and not this package's names, so that
-a change of the training does not make stored measurements stale: the weights' hash stands for it.
+`n2vlib.load_network` loads them by name. It imports `n2vlib.zoo.shipped` and not this package's names, so that
+a change of the training does not make stored measurements stale: these depend on the weights' hash.
 """
 
-from n2vlib.zoo.shipped import load, names, record
+from n2vlib.zoo.shipped import card, load, names
 from n2vlib.zoo.training import train
 
-__all__ = ["load", "names", "record", "train"]
+__all__ = ["card", "load", "names", "train"]

@@ -1,4 +1,4 @@
-"""Training images for the zoo: drawn scenes with what is in them, one array in one file."""
+"""Training images for the zoo: drawn scenes with their labels, one array in one file."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,11 +9,12 @@ from typing import Any
 import filelock
 import numpy as np
 
-from n2vlib.output import writing_into
+from n2vlib.files.output import writing_into
+from n2vlib.files.partial import atomic
 from n2vlib.paths import data_root
-from n2vlib.pool import in_processes
 from n2vlib.progress import bar
 from n2vlib.sources import sources_digest
+from n2vlib.workers.pool import in_processes
 
 TRAIN_SEED, HELD_OUT_SEED = 1, 2  # the probe set is drawn from seed 0
 _CHUNK = 100
@@ -21,10 +22,10 @@ _CHUNK = 100
 
 @dataclass
 class Drawn:
-    """Images and what is in them.
+    """Images and their labels.
 
     images    uint8, (image, 112, 112, 3)
-    scene     int64, (image,), place in `scenes`; -1 where the image shows no scene (texture swatches)
+    scene     int64, (image,), position in `scenes`; -1 where the image shows no scene (texture swatches)
     objects   bool, (image, object)
     """
 
@@ -50,7 +51,7 @@ def drawn(n_images: int, seed: int) -> Drawn:
 
 
 def gather(scenes: Iterable[Any], concepts: list[tuple[int, str, str]]) -> Drawn:
-    """Scenes of the drawn world in memory.
+    """Scenes of the drawn world, collected in memory.
 
     scenes     each with image, scene (concept number; 0 or None: none) and objects (concept numbers)
     concepts   (number, name, category), all of them
@@ -69,21 +70,18 @@ def world_digest() -> str:
 
 
 def _draw_to(base: Path, n_images: int, seed: int) -> None:
-    """Draw on all cores; the images' file gets its name last, when all is written."""
-    starts = range(0, n_images, _CHUNK)
-    part = base.with_suffix(".part")
-    images = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(n_images, 112, 112, 3))
-    labels = []
-    with in_processes(partial(_draw_chunk, seed, n_images), starts) as chunks:
-        for start, chunk in zip(starts, bar(chunks, "drawing training images", len(starts)), strict=True):
-            images[start : start + len(chunk.images)] = chunk.images
-            labels.append((chunk.scene, chunk.objects))
-    images.flush()
-    scene, objects = (np.concatenate(parts) for parts in zip(*labels, strict=True))
-    with base.with_suffix(".labels").open("wb") as file:
-        np.savez_compressed(file, scene=scene, objects=objects)
-    base.with_suffix(".labels").replace(base.with_suffix(".npz"))
-    part.replace(base.with_suffix(".npy"))
+    """Draw on all cores; the image file gets its final name last, when all is written."""
+    starts, labels = range(0, n_images, _CHUNK), []
+    with atomic(base.with_suffix(".npy")) as part:
+        images = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(n_images, 112, 112, 3))
+        with in_processes(partial(_draw_chunk, seed, n_images), starts) as chunks:
+            for start, chunk in zip(starts, bar(chunks, "drawing training images", len(starts)), strict=True):
+                images[start : start + len(chunk.images)] = chunk.images
+                labels.append((chunk.scene, chunk.objects))
+        images.flush()
+        scene, objects = (np.concatenate(parts) for parts in zip(*labels, strict=True))
+        with atomic(base.with_suffix(".npz")) as labels_part:
+            np.savez_compressed(labels_part, scene=scene, objects=objects)
 
 
 def _draw_chunk(seed: int, n_images: int, start: int) -> Drawn:

@@ -1,12 +1,12 @@
-"""What the zoo's networks are and how each is made: one row per network.
+"""The recipes of the zoo's networks: one row per network.
 
-A row with no task is a random twin: a seed, not a file.
+A row with no task is a randomly initialised network: a seed, not a file.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from n2vlib.preprocessing import Preprocessing
+from n2vlib.networks.preprocessing import Preprocessing
 
 # All networks of the zoo see drawn images at their own size; values about -2..2.
 PREPROCESSING = Preprocessing((112, 112), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 1)
@@ -24,8 +24,8 @@ class Recipe:
     images         number of drawn training images (world seed 1; held-out images are world seed 2)
     epochs         passes over them;  small_epochs: how many of these, the first, at small_side pixels: faster
     rate           highest learning rate of the one-cycle schedule
-    batch_norm     while it is trained; folded away afterwards;  dropout: share of the head's inputs left out meanwhile
-    start          network of the zoo whose weights, but for the head, training starts from: fine-tuning
+    batch_norm     in training, folded away afterwards;  dropout: share of the head's inputs dropped in training
+    start          network of the zoo whose weights, except the head's, training starts from: fine-tuning
     snapshots      numbers of steps after which the weights are shipped too, as name@step
     """
 
@@ -47,8 +47,13 @@ class Recipe:
 
     @property
     def files(self) -> list[str]:
-        """Names of the networks that come of it, in the order of training: snapshots, then the network itself."""
+        """Names of the resulting networks, in the order of training: snapshots, then the network itself."""
         return [*(f"{self.name}@{step}" for step in self.snapshots), self.name]
+
+    @property
+    def family(self) -> str:
+        """alexnet, vgg, googlenet or resnet, whatever its size and its input."""
+        return self.architecture.removeprefix("small-").partition("-")[0]
 
     @property
     def training(self) -> str:
@@ -58,7 +63,7 @@ class Recipe:
         return "supervised" if self.task in SUPERVISED else "self-supervised"
 
 
-# Five minutes of one core (small-vgg ten), and three and a half; the last epochs are at full size.
+# They take five minutes on one core (small-vgg ten), and three and a half; the last epochs are at full size.
 _SHORT: dict[str, Any] = {"images": 6_000, "epochs": 8, "small_epochs": 6, "small_side": 64, "batch": 64}
 _SHORTER = {**_SHORT, "epochs": 6, "small_epochs": 5}
 # As the AlexNet of Network Dissection's section 3.6 was trained: with dropout, without batch norm.

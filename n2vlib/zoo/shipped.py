@@ -1,4 +1,4 @@
-"""Networks of the zoo as shipped: float16 weights whose hash is verified, and random twins drawn from their seed."""
+"""Networks of the zoo as shipped: float16 weights whose hash is verified, and random ones drawn from their seed."""
 
 import hashlib
 import json
@@ -8,16 +8,16 @@ from typing import Any
 from torch import Tensor, nn
 
 from n2vlib.errors import BadInput, near
-from n2vlib.preprocessing import Preprocessing
+from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.zoo.architectures import ARCHITECTURES
+from n2vlib.zoo.random_init import random_state
 from n2vlib.zoo.recipes import PREPROCESSING, RECIPES, Recipe
-from n2vlib.zoo.twins import random_state
 
 FOLDER = Path(__file__).parent / "files"
 
 
 def names() -> list[str]:
-    """Names of the zoo's networks, those along a training (name@step) before the one it ended with."""
+    """Names of the zoo's networks, snapshots of a training (name@step) before its final network."""
     return [name for row in RECIPES.values() for name in row.files]
 
 
@@ -32,7 +32,7 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module, Preprocessing]:
     """The network and its preprocessing, in eval mode, float32 on the CPU.
 
     folder   where the weights lie: <name>.safetensors and <name>.json
-    Raises BadInput where a file is missing, the record is another network's, or the sha256 is not the recorded one.
+    Raises BadInput where a file is missing, the card is another network's, or the sha256 is not the card's.
     """
     row = recipe(name)
     state = random_state(new_state(row), row.seed) if row.task is None else _verified(name, folder)
@@ -42,8 +42,8 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module, Preprocessing]:
     return module.eval(), PREPROCESSING
 
 
-def record(name: str, folder: Path = FOLDER) -> dict[str, Any]:
-    """What the JSON beside the weights says: recipe, data, accuracy, sha256; for a random twin its recipe.
+def card(name: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """The card of a network, the JSON beside its weights: recipe, data, accuracy, sha256; of random weights the recipe.
 
     Raises BadInput where it is missing, damaged, or another network's.
     """
@@ -60,14 +60,14 @@ def record(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     if not isinstance(found, dict) or not isinstance(found.get("sha256"), str):
         raise BadInput(f"zoo: {path} is damaged (it has no sha256); get it again, or run make zoo")
     if found.get("name") != name:
-        raise BadInput(f"zoo: {path} is the record of {found.get('name')!r}; get {name} again, or run make zoo")
+        raise BadInput(f"zoo: {path} is the card of {found.get('name')!r}; get {name} again, or run make zoo")
     return found
 
 
 def _verified(name: str, folder: Path) -> dict[str, Tensor]:
     from safetensors.torch import load
 
-    wanted, path = record(name, folder)["sha256"], folder / f"{name}.safetensors"
+    wanted, path = card(name, folder)["sha256"], folder / f"{name}.safetensors"
     if not path.exists():
         raise BadInput(f"zoo: {path} is missing; run make zoo")
     data = path.read_bytes()

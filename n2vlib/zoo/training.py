@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from n2vlib.device import choose_device
 from n2vlib.errors import BadInput
+from n2vlib.files.partial import atomic
 from n2vlib.progress import bar
 from n2vlib.zoo import data, shipped
 from n2vlib.zoo.architectures import ARCHITECTURES, folded_state
@@ -24,7 +26,7 @@ HELD_OUT = 2_000
 
 
 def train(name: str, device: str = "auto", out: Path | None = None) -> dict[str, Any]:
-    """Train the network `name`, write <name>.safetensors and <name>.json into `out`, and return what the JSON says.
+    """Train the network `name`, write <name>.safetensors and <name>.json into `out`, and return its card (the JSON).
 
     The same two files are written for each of its snapshots.
 
@@ -35,24 +37,19 @@ def train(name: str, device: str = "auto", out: Path | None = None) -> dict[str,
     _task(row)
     learn, held_out = data.drawn(row.images, data.TRAIN_SEED), data.drawn(HELD_OUT, data.HELD_OUT_SEED)
     started = time.monotonic()
-    states = fit(row, learn, choose_device(device)).items()
+    states = fit(row, learn, torch.device(choose_device(device))).items()
     seconds = time.monotonic() - started
-    start = {"start_sha256": shipped.record(row.start)["sha256"]} if row.start else {}
+    start = {"start_sha256": shipped.card(row.start)["sha256"]} if row.start else {}
     facts = start | {
         "data": _facts_of(learn, held_out),
         "seconds": round(seconds),
-        "device": str(choose_device(device)),
+        "device": choose_device(device),
     }
-    records = [
+    cards = [
         ship(row, file, state, held_out, {"steps": steps, **facts}, out or shipped.FOLDER)
         for file, (steps, state) in zip(row.files, states, strict=True)
     ]
-    return records[-1]
-
-
-def choose_device(device: str) -> torch.device:
-    """The device of that name; "auto" is a GPU where there is one."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    return cards[-1]
 
 
 def fit(row: Recipe, learn: data.Drawn, device: torch.device) -> dict[int, dict[str, Tensor]]:
@@ -97,7 +94,7 @@ def _untrained(row: Recipe, outputs: int) -> nn.Module:
 
 
 def _spread(module: nn.Module) -> None:
-    """He's weights for convolutions: without batch norm, torch's own let activations fade from layer to layer."""
+    """He's initial weights for convolutions: without batch norm, torch's own make activations shrink layer by layer."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.kaiming_uniform_(part.weight, nonlinearity="relu")
@@ -117,7 +114,7 @@ def batches(row: Recipe, learn: data.Drawn, device: torch.device) -> Iterator[tu
 
 
 def augmented(pixels: Tensor, rng: np.random.Generator, side: int) -> Tensor:
-    """A batch as the network's input of `side` x `side`: one random window for all, mirrored and lit one by one.
+    """A batch as the network's input of `side` x `side`: one random crop for all; flips and brightness vary by image.
 
     pixels   uint8, (image, height, width, 3)
     """
@@ -137,7 +134,7 @@ def augmented(pixels: Tensor, rng: np.random.Generator, side: int) -> Tensor:
 def ship(
     row: Recipe, file: str, state: dict[str, Tensor], held_out: data.Drawn, facts: dict, out: Path
 ) -> dict[str, Any]:
-    """Measure float16 weights on held-out images and write them and their record, the weights first.
+    """Measure float16 weights on held-out images and write them and their card, the weights first.
 
     file   one of `row.files`
     """
@@ -146,7 +143,7 @@ def ship(
     module = ARCHITECTURES[row.architecture](outputs=len(state["head.bias"]), **row.options)
     module.load_state_dict({name: values.float() for name, values in state.items()})
     weights = save(state)
-    record = {
+    card = {
         "name": file,
         "recipe": asdict(row),
         **facts,
@@ -157,13 +154,14 @@ def ship(
         "torch": str(torch.__version__),
     }
     out.mkdir(parents=True, exist_ok=True)
-    _replace(out / f"{file}.safetensors", weights)
-    _replace(out / f"{file}.json", (json.dumps(record, indent=1) + "\n").encode())
-    return record
+    for name, content in ((".safetensors", weights), (".json", f"{json.dumps(card, indent=1)}\n".encode())):
+        with atomic(out / f"{file}{name}") as part:
+            part.write_bytes(content)
+    return card
 
 
 def accuracy(row: Recipe, module: nn.Module, held_out: data.Drawn) -> dict[str, float]:
-    """What the task's score says of held-out images at their own size; random parts of a task are drawn from seed 0."""
+    """The task's scores on held-out images at their own size; random parts of a task are drawn from seed 0."""
     scores = _task(row).score(_answers(row, module, held_out))
     return {name: round(value, 4) for name, value in scores.items()}
 
@@ -178,7 +176,7 @@ def _answers(row: Recipe, module: nn.Module, held_out: data.Drawn) -> Iterator[t
 
 def _task(row: Recipe) -> Task:
     if row.task is None:
-        raise BadInput(f"zoo: {row.name} is a random twin, a seed without a file; there is nothing to train")
+        raise BadInput(f"zoo: {row.name} is randomly initialised, a seed without a file; there is nothing to train")
     return TASKS[row.task]
 
 
@@ -188,9 +186,3 @@ def _facts_of(learn: data.Drawn, held_out: data.Drawn) -> dict[str, Any]:
         "train": {"seed": data.TRAIN_SEED, "images": len(learn.images)},
         "held_out": {"seed": data.HELD_OUT_SEED, "images": len(held_out.images)},
     }
-
-
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_suffix(path.suffix + ".part")
-    part.write_bytes(content)
-    part.replace(path)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 from without_network import BUILT, Offline, missing
 
-from n2vlib.making.checks import browser as find_browser
+from n2vlib.builder.checks import browser as find_browser
 
 
 @pytest.fixture(scope="session")

@@ -136,9 +136,9 @@ def test_loading_a_file_loses_nothing_that_was_answered_since(address, questions
     ("text", "said"),
     [
         ("a,b\n1,2\n", 'it has no column "network"'),
-        (",".join(rating.COLUMNS) + "\nnet,conv5,0,cat,color,Ann,yes\n", "row 2: this is no question of this page"),
+        (",".join(rating.COLUMNS) + "\nnet,conv5,0,cat,color,Ann,yes\n", "row 2: this question is not on this page"),
         (",".join(rating.COLUMNS) + "\nnet,conv5,1,dog,object,Ann,perhaps\n", 'row 2: the answer is "perhaps"'),
-        (",".join(rating.COLUMNS) + "\n", "there is no answer in it"),
+        (",".join(rating.COLUMNS) + "\n", "it has no answers"),
     ],
 )
 def test_a_file_that_does_not_belong_here_is_refused_in_words(text, said, address, offline, tmp_path):
@@ -154,7 +154,7 @@ def test_a_browser_that_keeps_nothing_is_said_and_the_answers_can_still_be_saved
     opened = offline("laptop")
     opened.page.add_init_script(REFUSE)
     start(opened.page, address, "Ann")
-    assert "lets the page keep nothing" in opened.page.inner_text("#storage")
+    assert "does not let the page store answers" in opened.page.inner_text("#storage")
     press(opened.page, "n y")
     assert rating.read(save(opened.page, tmp_path), questions)["answer"].tolist() == ["no", "yes"]
     assert opened.wrong == []

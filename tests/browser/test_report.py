@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import n2vlib
-from n2vlib import cells
+from n2vlib.files import cells
 from n2vlib.report import contents, page, pictures
 from n2vlib.report.about import about
 from n2vlib.report.measured import measure
@@ -134,14 +134,14 @@ def test_filters_are_sorted_by_name_category_and_number(at, report):
     assert [names[i] for i in range(1, len(names)) if names[i] != names[i - 1]] == list(dict.fromkeys(names))[1:]
 
 
-def test_a_filter_tells_its_concepts_and_leads_to_them(at, report):
+def test_a_filter_lists_its_concepts_and_links_to_them(at, report):
     page, concepts = at(), report.told["concepts"]
     page.locator(f"#card-{report.best} a").click()
     assert page.url.endswith(f"#filter-{report.best}")
     serves = page.locator(".block").filter(has_text="Concepts by its own IoU")
     told = [concepts["name"][c] for c, _, _ in report.told["filters"]["serves"][report.best]]
     assert serves.locator("a").all_inner_texts() == told
-    for task, words in (("segmentation", "to outline it"), ("classification", "to recognise it")):
+    for task, words in (("segmentation", "for segmentation"), ("classification", "for classification")):
         users = page.locator(".block").filter(has_text=f"use it most {words}")
         told = [concepts["name"][c] for c, _, _ in report.told["users"][task][report.best]]
         assert users.locator("a").all_inner_texts() == told
@@ -149,13 +149,13 @@ def test_a_filter_tells_its_concepts_and_leads_to_them(at, report):
     expect(page.locator("h2")).to_contain_text(concepts["name"][report.told["filters"]["serves"][report.best][0][0]])
 
 
-def test_a_concept_tells_its_filters_weights_neighbours_and_examples(at, report):
+def test_a_concept_lists_its_filters_weights_neighbours_and_examples(at, report):
     c = report.concept("car")
     page, told = at(f"#concept-{report.told['concepts']['slug'][c]}"), report.told
     best = page.locator(".block").filter(has_text="Best filters by dissection IoU").locator("a").all_inner_texts()
     assert [int(text.split()[0]) for text in best] == [k for k, _ in told["concepts"]["best"][c]]
     assert page.locator(".weights svg").count() == 2
-    for task, words in (("segmentation", "to outline it"), ("classification", "to recognise it")):
+    for task, words in (("segmentation", "for segmentation"), ("classification", "for classification")):
         near = page.locator(".block").filter(has_text=f"Nearest by weights {words}").locator("a").all_inner_texts()
         assert near == [told["concepts"]["name"][other] for other, _ in told["near"][task][c]]
     examples = [told["deciles"][c][method]["pictures"] for method in ("combination", "single filter")]
@@ -163,11 +163,11 @@ def test_a_concept_tells_its_filters_weights_neighbours_and_examples(at, report)
     page.wait_for_function(LOADED, arg=sum(map(len, examples)))
 
 
-def test_a_concept_of_whole_images_says_that_it_has_no_outline(at, report):
+def test_a_concept_of_whole_images_says_that_it_has_no_masks(at, report):
     concepts = report.told["concepts"]
     c = next(c for c in report.told["weights"]["classification"] if concepts["category"][c] == "scene")
     page = at(f"#concept-{concepts['slug'][c]}")
-    expect(page.locator("main")).to_contain_text("It has no outline to learn from")
+    expect(page.locator("main")).to_contain_text("It has no masks to learn from")
     assert page.locator(".weights svg").count() == 1 and page.locator(".examples").count() == 0
 
 

@@ -8,10 +8,13 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from without_network import BUILT
 
+from n2vlib import PLACES
+from n2vlib.builder.book import pages
 from n2vlib.claims import coverage
-from n2vlib.making.book import pages
+from n2vlib.paths import ROOT
 
 SCREENSHOTS = os.environ.get("N2V_SCREENSHOTS")
 PAGES = [*(pages() if (BUILT / "site").exists() else []), "index", "search", "genindex"]
@@ -38,6 +41,8 @@ RAW = r"""() => {
 }"""
 BROKEN_IMAGES = "() => [...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.src.slice(0, 80))"
 OVERFLOW = "() => document.documentElement.scrollWidth - innerWidth"
+LINKED = "() => [...document.querySelectorAll('article a[href]')].map(a => a.href.split('#')[0])"
+HEADINGS = "() => [...document.querySelectorAll('article h2')].map(h => h.firstChild.data)"
 
 
 @pytest.mark.parametrize("width", ["laptop", "phone"])
@@ -58,6 +63,34 @@ def test_the_page_is_whole_without_a_network(name, width, built, offline):
     assert page.evaluate(RAW) == [], "formulas that were not typeset"
     assert page.evaluate(BROKEN_IMAGES) == [], "pictures that did not load"
     assert page.evaluate(OVERFLOW) <= 1, "pixels that stick out to the right"
+
+
+@pytest.mark.parametrize("width", ["laptop", "phone"])
+def test_the_landing_page_leads_to_every_part_of_the_book(width, built, offline):
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    page = offline(width).page
+    page.goto((built / "site" / f"{toc['root']}.html").as_uri())
+    linked = set(page.evaluate(LINKED))
+    for part in toc["parts"]:
+        addresses = {(built / "site" / f"{entry['file']}.html").as_uri() for entry in part["chapters"]}
+        assert addresses & linked, part["caption"]
+    assert {"The chapters", "How to run it"} <= set(page.evaluate(HEADINGS))
+    assert page.evaluate(OVERFLOW) <= 1
+
+
+@pytest.mark.parametrize("width", ["laptop", "phone"])
+def test_the_reference_names_everything_and_opens_what_is_folded(width, built, offline):
+    page = offline(width).page
+    page.goto((built / "site" / "book" / "reference.html").as_uri())
+    headings = re.findall(r"^# ## (.*)$", (ROOT / "book" / "reference.py").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings and page.evaluate(HEADINGS) == headings
+    assert page.evaluate("names => names.filter(n => !document.getElementById('n2vlib.' + n))", [*PLACES]) == []
+    lines = page.locator("[id='n2vlib.charts.lines']")
+    assert not lines.locator("pre").first.is_visible()
+    lines.locator("summary").click()
+    assert lines.locator("pre").first.is_visible()
+    page.evaluate("() => document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert page.evaluate(OVERFLOW) <= 1
 
 
 def test_the_site_holds_no_address_it_would_load_from(built):

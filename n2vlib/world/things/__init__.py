@@ -1,4 +1,4 @@
-"""The things of the drawn world, and how one is painted into a box of the canvas."""
+"""The things of the drawn world, and a function that paints one into a box of the canvas."""
 
 from random import Random
 
@@ -65,7 +65,7 @@ def draw(
 ) -> None:
     """Paint `thing` into `box` (left, top, width, height in image pixels), mirrored half of the time.
 
-    far    0 near .. 1 lost in the haze
+    far    0 near .. 1 hidden by haze
     lean   sideways shift of the top, in widths
     """
     left, top, width, height = box

@@ -25,14 +25,6 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
 }
 
 __all__ = [
-    "ARCHITECTURES",
-    "SmallAlexNet",
-    "SmallAlexNetCells",
-    "SmallAlexNetGrey",
-    "SmallAlexNetTiles",
-    "SmallGoogLeNet",
-    "SmallResNet",
-    "SmallResNetCaptions",
-    "SmallVGG",
-    "folded_state",
-]
+    "ARCHITECTURES", "SmallAlexNet", "SmallAlexNetCells", "SmallAlexNetGrey", "SmallAlexNetTiles", "SmallGoogLeNet",
+    "SmallResNet", "SmallResNetCaptions", "SmallVGG", "folded_state",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the zoo's networks are trained for: one file per task, each with the four functions of `Task`.
+"""The training tasks of the zoo's networks: one file per task, each with the four functions of `Task`.
 
 Supervised: scenes and objects, scenes, objects, captions. Self-supervised, from the images alone: rotation,
 colorization, patch order, denoising.
@@ -25,25 +25,25 @@ from n2vlib.zoo.tasks.labels import Labels
 
 
 class Task(Protocol):
-    """A task; `Target` is whatever its own `loss` and `score` understand."""
+    """A training task; the format of its targets is known to its own `loss` and `score` only."""
 
     def outputs(self, drawn: Drawn) -> dict[str, list[str]]:
         """Names of the outputs, by kind; a network has one output for each name."""
         ...
 
     def batch(self, images: Tensor, labels: Labels, rng: np.random.Generator) -> tuple[Tensor, Any]:
-        """What the network is shown and what it should say.
+        """The network's input and its target.
 
         images   preprocessed and augmented, float32, (image, 3, side, side)
         """
         ...
 
     def loss(self, output: Tensor, target: Any) -> Tensor:
-        """What training makes small."""
+        """What training minimises."""
         ...
 
     def score(self, answers: Iterable[tuple[Tensor, Any]]) -> dict[str, float]:
-        """How well the task is done, from (output, target) of one batch after another; what chance gives beside it."""
+        """Scores at the task, from (output, target) of all batches, with those of chance beside them."""
         ...
 
 

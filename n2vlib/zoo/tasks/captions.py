@@ -1,7 +1,7 @@
-"""Tell an image in words, one after the other: its scene, then its objects, then "end".
+"""Caption an image word by word: its scene, then its objects, then "end".
 
-The captions are generated from what was drawn, objects in the order of the dictionary. While it learns, the network
-hears its own words and not the right ones (`SmallResNetCaptions`), so that it speaks as it did in training.
+Captions are generated from the labels, objects in the order of the dictionary. In training, the network is fed its own
+previous words and not the right ones (`SmallResNetCaptions`), as when it is tested.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ def batch(images: Tensor, labels: Labels, rng: np.random.Generator) -> tuple[Ten
 
 
 def captions(labels: Labels) -> Tensor:
-    """Places of the words, int64 (image, STEPS): scene (or nowhere), up to STEPS - 2 objects, end; -1 after it."""
+    """Indices of the words, int64 (image, STEPS): scene (or nowhere), up to STEPS - 2 objects, end; -1 after it."""
     n_objects = labels.objects.shape[1]
     scene = torch.where(labels.scene < 0, _NOWHERE, labels.scene + 2 + n_objects)
     number = torch.arange(2, 2 + n_objects, device=scene.device)
@@ -40,30 +40,30 @@ def captions(labels: Labels) -> Tensor:
 
 
 def loss(output: Tensor, target: Tensor) -> Tensor:
-    """Mean cross-entropy over the words said and the end; output (image, step, word)."""
+    """Mean cross-entropy over the caption's words and the end; output (image, step, word)."""
     return F.cross_entropy(output.flatten(0, 1), target.flatten(), ignore_index=_SILENCE)
 
 
 def score(answers: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
-    """How well captions are said.
+    """Scores of predicted captions.
 
-    word_accuracy   share of their places with the right word; commonest_words: if the commonest is said at each place
-    word_precision  share of the words said that are in the caption, wherever; word_recall: of the caption's words said
+    word_accuracy   share of positions with the right word; commonest_words: with the commonest word at each position
+    word_precision  share of predicted words that are anywhere in the caption; word_recall: of its words predicted
     """
     output, target = (torch.cat(parts) for parts in zip(*answers, strict=True))
     asked, said = target != _SILENCE, spoken(output)
     common = sum(int(column[column != _SILENCE].bincount().max()) for column in target.T if (column != _SILENCE).any())
-    held, told = (_as_sets(words, output.shape[2]) for words in (target, said))
+    held, predicted = (_as_sets(words, output.shape[2]) for words in (target, said))
     return {
         "word_accuracy": float((output.argmax(2) == target)[asked].float().mean()),
         "commonest_words": common / int(asked.sum()),
-        "word_precision": float((held & told).sum() / told.sum().clamp(min=1)),
-        "word_recall": float((held & told).sum() / held.sum()),
+        "word_precision": float((held & predicted).sum() / predicted.sum().clamp(min=1)),
+        "word_recall": float((held & predicted).sum() / held.sum()),
     }
 
 
 def spoken(output: Tensor) -> Tensor:
-    """The words that scores (image, step, word) say: int64 (image, step), -1 after the first end."""
+    """The words with the highest scores, from (image, step, word): int64 (image, step), -1 after the first end."""
     said = output.argmax(2)
     over = (said == _END).cumsum(1) - (said == _END).long() > 0
     return torch.where(over, _SILENCE, said)

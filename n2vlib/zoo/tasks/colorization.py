@@ -1,7 +1,6 @@
-"""Tell the color of each cell of an image seen in grey (after Zhang et al., 2016): a choice among 25 chroma classes.
+"""Predict the color of each cell of a grey image (after Zhang et al., 2016), as one of 25 chroma classes.
 
-The network is given the image in color and takes the color away itself (`SmallAlexNetGrey`), so that it sees grey
-whoever shows it an image.
+The network takes the image in color and removes the color itself (`SmallAlexNetGrey`), so that it always sees grey.
 """
 
 from collections.abc import Iterable
@@ -15,7 +14,7 @@ from n2vlib.zoo.architectures.alexnet import LUMA
 from n2vlib.zoo.data import Drawn
 from n2vlib.zoo.tasks.labels import Labels
 
-# Red minus luma and blue minus luma are cut here, in units of the network's input; the middle class is grey.
+# Edges of the classes of red minus luma and blue minus luma, in units of the network's input; the middle one is grey.
 EDGES = (-0.5, -0.15, 0.15, 0.5)
 _CELL = 8  # pixels of the image to a cell of conv5
 _PER_AXIS = len(EDGES) + 1
@@ -38,7 +37,7 @@ def loss(output: Tensor, target: Tensor) -> Tensor:
 
 
 def score(answers: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
-    """Share of the cells whose class is told; that of always saying the commonest class."""
+    """Share of the cells whose class is predicted; that of always predicting the commonest class."""
     right, seen = 0, torch.zeros(_PER_AXIS**2, dtype=torch.int64)
     for output, chroma in answers:
         right += int((output.argmax(1) == chroma).sum())

@@ -1,4 +1,4 @@
-"""Tell the clean pixels of a noisy image (after Vincent et al., 2008): 8 x 8 pixels from each cell of conv5."""
+"""Predict the clean pixels of a noisy image (after Vincent et al., 2008): 8 x 8 pixels from each cell of conv5."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What the drawn world says about a batch of images; the self-supervised tasks do not look at it."""
+"""Labels of a batch of drawn images; the self-supervised tasks do not use them."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,9 @@ class Labels:
 
     @classmethod
     def of(cls, drawn: Drawn, device: torch.device | str = "cpu") -> "Labels":
-        """Of all images of `drawn`."""
+        """The labels of all images of `drawn`."""
         return cls(torch.from_numpy(drawn.scene).to(device), torch.from_numpy(drawn.objects).float().to(device))
 
     def at(self, chosen: Tensor) -> "Labels":
-        """Of the images at these places."""
+        """The labels of the images at these positions."""
         return Labels(self.scene[chosen], self.objects[chosen])

@@ -1,13 +1,13 @@
-"""Tell which objects an image shows."""
+"""Predict which objects an image shows."""
 
 from collections.abc import Iterable
 
 import numpy as np
 import torch
+from sklearn.metrics import average_precision_score, balanced_accuracy_score
 from torch import Tensor
 from torch.nn import functional as F
 
-from n2vlib.zoo import measures
 from n2vlib.zoo.data import Drawn
 from n2vlib.zoo.tasks.labels import Labels
 
@@ -31,10 +31,10 @@ def score(answers: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
     """Means over objects with 5 images or more of average precision (chance: their share) and balanced accuracy."""
     output, objects = (torch.cat(parts).numpy() for parts in zip(*answers, strict=True))
     present = objects > 0.5
-    pairs = [(output[:, k], present[:, k]) for k in range(present.shape[1]) if present[:, k].sum() >= _MEASURED]
+    pairs = [(present[:, k], output[:, k]) for k in range(present.shape[1]) if present[:, k].sum() >= _MEASURED]
     return {
-        "object_average_precision": float(np.mean([measures.average_precision(*pair) for pair in pairs])),
-        "object_share": float(np.mean([there.mean() for _, there in pairs])),
-        "object_balanced_accuracy": float(np.mean([measures.balanced_accuracy(*pair) for pair in pairs])),
+        "object_average_precision": float(np.mean([average_precision_score(*pair) for pair in pairs])),
+        "object_share": float(np.mean([true.mean() for true, _ in pairs])),
+        "object_balanced_accuracy": float(np.mean([balanced_accuracy_score(true, given > 0) for true, given in pairs])),
         "objects_measured": len(pairs),
     }

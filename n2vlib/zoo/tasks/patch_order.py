@@ -1,7 +1,6 @@
-"""Tell in which order the four quarters of an image were put together again (Noroozi and Favaro, 2016).
+"""Predict the order in which the four quarters of an image were reassembled (Noroozi and Favaro, 2016).
 
-Each quarter is shown a little enlarged, at a place drawn anew, so that edges do not simply continue from one to the
-next.
+Each quarter is cropped at random and enlarged a little, so that edges do not continue from one to the next.
 """
 
 from collections.abc import Iterable
@@ -17,7 +16,7 @@ from n2vlib.zoo.tasks.labels import Labels
 
 # ORDERS[k][p]: which quarter stands at place p (0 top left, 1 top right, 2 bottom left, 3 bottom right).
 ORDERS = list(permutations(range(4)))
-_SHOWN = 0.85  # side of the part of a quarter that is shown
+_SHOWN = 0.85  # side of the crop of a quarter, relative to the quarter's
 
 
 def outputs(drawn: Drawn) -> dict[str, list[str]]:
@@ -25,7 +24,7 @@ def outputs(drawn: Drawn) -> dict[str, list[str]]:
 
 
 def batch(images: Tensor, labels: Labels, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Images put together anew from their quarters; the target is the place of the order in ORDERS, int64 (image,)."""
+    """Images reassembled from their quarters; the target is the position of the order in ORDERS, int64 (image,)."""
     side = images.shape[-1] // 2
     shown = round(_SHOWN * side)
     quarters = []
@@ -45,7 +44,7 @@ def loss(output: Tensor, target: Tensor) -> Tensor:
 
 
 def score(answers: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
-    """Share of the images whose whole order is told, and of the quarters that stand where the answer says."""
+    """Share of the images whose whole order is predicted, and of the quarters whose position is."""
     output, order = (torch.cat(parts) for parts in zip(*answers, strict=True))
     said = output.argmax(1)
     every = torch.tensor(ORDERS)

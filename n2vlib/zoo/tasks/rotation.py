@@ -1,4 +1,4 @@
-"""Tell by how many quarter turns an image was rotated (Gidaris et al., 2018)."""
+"""Predict by how many quarter turns an image was rotated (Gidaris et al., 2018)."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ def outputs(drawn: Drawn) -> dict[str, list[str]]:
 
 
 def batch(images: Tensor, labels: Labels, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Each image turned by 0 to 3 quarters, drawn one by one; the target is that number, int64 (image,)."""
+    """Each image rotated by a random number of quarter turns, 0 to 3; the target is that number, int64 (image,)."""
     turns = torch.from_numpy(rng.integers(0, 4, len(images))).to(images.device)
     turned = torch.empty_like(images)
     for quarters in range(4):

@@ -1,4 +1,4 @@
-"""Tell the scene and the objects together: the sum of both losses on the outputs of both."""
+"""Predict the scene and the objects together: the sum of both losses."""
 
 from collections.abc import Iterable
 

@@ -1,1 +1,0 @@
-"""The book is made here: chapters executed, pages built, everything checked. Chapters import nothing of this."""

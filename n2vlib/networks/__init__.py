@@ -1,0 +1,17 @@
+"""Networks: loading them, identifying them, and capturing what they compute for images.
+
+load              a network by its name; its layers by the papers' names and by module names
+factories         sources of a network's module: torchvision, the zoo, a user's function
+weights           weight files, read without running code
+preprocessing     a network's input: size, mean, std, range
+fingerprint       the identity of a network: a hash of its weights and its code
+behaviour         a layer's outputs for a few fixed images, which show changes that code and weights do not
+axes              which axes of an output are height and width
+receptive_field   the part of the input that a cell of a layer sees
+hooks             outputs of modules, captured in one forward pass
+downstream        a network from one of its layers on
+"""
+
+from n2vlib.lazy import submodules
+
+__getattr__ = submodules(__name__)

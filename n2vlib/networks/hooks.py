@@ -1,0 +1,208 @@
+"""Capture the outputs of a network's modules in one forward pass, which stops at the deepest of them.
+
+    with capture(net, ["features.4", "features.11"]) as seen:
+        net(images)
+    seen["features.11"]              # float32, (image, filter, h, w)
+
+Hooks are removed at the end of the `with` block. Outputs are copied (all but the last, after which nothing runs), so a
+later in-place ReLU cannot change them. A module that is called several times in one pass is captured at its last call,
+and the pass stops only after the last call of every requested module.
+"""
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from n2vlib.errors import BadInput, near, said
+from n2vlib.networks.axes import STANDS, Axes, axes_of, following
+from n2vlib.workers.heap import keep_freed_memory
+
+keep_freed_memory()  # arrays have the same sizes in every batch
+
+
+class Seen(NamedTuple):
+    """What a whole pass shows of a module: the number of calls, and the shape and axes of its last output."""
+
+    calls: int = 0
+    shape: tuple[int, ...] | None = None  # None where the output is no tensor
+    axes: Axes | None = None  # None unless it has four
+
+
+_HINT = "it must take one batch of images and nothing else; check size in PREPROCESSING"
+# A pattern of torch's error message -> what to do.
+_HINTS = {
+    r"to have \d+ channels?, but got \d+": "give mean and std in PREPROCESSING one number for each channel it takes",
+    "Half|BFloat16": "this device cannot compute it in half precision; let your function return network.float()",
+}
+
+# Learned once per network, set of names and size of images, from a whole pass over one image.
+_seen_of: WeakKeyDictionary[nn.Module, dict[tuple, dict[str, Seen]]] = WeakKeyDictionary()
+
+
+class _Stop(BaseException):
+    """Leaves the forward pass; not an Exception, so that no `except Exception` inside a network catches it."""
+
+
+def run_layers(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, Tensor]:
+    """Outputs of the modules `names`, {name: float32 (image, filter, h, w)}, from one pass in inference mode.
+
+    module   in eval mode, on the device of `images`
+    names    dotted module names; "" is the network itself
+    images   float32, (image, channel, height, width), preprocessed
+    Outputs (image, filter) of fully connected modules are read as 1 x 1 grids; outputs in another order, such as
+    (image, h, w, filter), are permuted (`axes`). The pass stops at the deepest module. The first call for a network and
+    image size runs a whole pass over one image; the number of calls, and the grids, must not depend on the images'
+    content. Raises BadInput for an unknown name, a module that is not called, another kind of output, a grid that
+    changes, or any error of the network.
+    """
+    wanted = tuple(dict.fromkeys(names))
+    known, key = _seen_of.setdefault(module, {}), (wanted, images.shape[1:])
+    if key not in known:
+        known[key] = learn(module, wanted, images[:1])
+    seen = known[key]
+    with passing(images), capture(module, wanted, {name: seen[name].calls for name in wanted}) as outputs:
+        module(images)
+    for name in wanted:
+        if name not in outputs:
+            raise BadInput(f"layer {name}: the network calls it for some images only; choose another module")
+    return {name: _as_grid(outputs[name], name, len(images), seen[name]) for name in names}
+
+
+@contextmanager
+def passing(images: Tensor) -> Iterator[None]:
+    """A `with` block for a pass in inference mode; an error of the network becomes BadInput of one line.
+
+    Compiled modules run uncompiled, since hooks added after compilation would not be called.
+    """
+    compiled = "torch._dynamo" in sys.modules
+    try:
+        with torch.inference_mode(), torch.compiler.set_stance("force_eager") if compiled else nullcontext():
+            yield
+    except BadInput:
+        raise
+    except Exception as failure:  # it is the user's code
+        shape = "x".join(map(str, images.shape[1:]))
+        hint = next((hint for sign, hint in _HINTS.items() if re.search(sign, str(failure))), _HINT)
+        raise BadInput(f"network: its pass over an input of {shape} fails ({said(failure)}); {hint}") from failure
+
+
+@contextmanager
+def capture(
+    module: nn.Module, names: Sequence[str], calls: dict[str, int] | None = None
+) -> Iterator[dict[str, object]]:
+    """A `with` block in which a pass through `module` fills {name: output}; the last call of a module wins.
+
+    calls   how often the pass calls each module (`learn`): with it the pass stops after the last of those calls,
+            and leaves the block at once; without it the pass runs to its end
+    """
+    seen: dict[str, object] = {}
+    waiting = dict(calls) if calls is not None else None
+
+    def hook_for(name: str):
+        def hook(_module: nn.Module, _args: object, output: object) -> None:
+            last = waiting is not None and _count_down(waiting, name)
+            seen[name] = output if last else _copy(output)
+            if last:
+                raise _Stop
+
+        return hook
+
+    handles = [_submodule(module, name).register_forward_hook(hook_for(name)) for name in names]
+    try:
+        yield seen
+    except _Stop:
+        pass
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def learn(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, Seen]:
+    """How often one whole pass over an image calls each module of `names`, and the axes of its output.
+
+    The network may fail after the requested modules (a classifier for another image size).
+    Raises BadInput where a module is never called, or where the pass fails before all of them were.
+    """
+    found = dict.fromkeys(names, Seen())
+
+    def hook_for(name: str):
+        def hook(_module: nn.Module, _args: object, output: object) -> None:
+            shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else None
+            axes = axes_of(output) if isinstance(output, Tensor) and output.ndim == 4 else None
+            found[name] = Seen(found[name].calls + 1, shape, axes)
+
+        return hook
+
+    handles = [_submodule(module, name).register_forward_hook(hook_for(name)) for name in names]
+    try:
+        with passing(images), following(images):
+            module(images)
+    except BadInput:
+        if not all(seen.calls for seen in found.values()):
+            raise
+    finally:
+        for handle in handles:
+            handle.remove()
+    for name, seen in found.items():
+        if not seen.calls:
+            raise BadInput(f"layer {name}: a pass through the network does not call it; choose another module")
+    return found
+
+
+def _submodule(module: nn.Module, name: str) -> nn.Module:
+    modules = dict(module.named_modules(remove_duplicate=False))
+    if name not in modules:
+        raise BadInput(f"layer {name}: the network has no such module; {near(name, list(modules)[1:])}")
+    if isinstance(modules[name], torch.jit.ScriptModule):
+        raise BadInput(f"layer {name}: scripted or traced modules cannot be read; use the module it was made of")
+    return modules[name]
+
+
+def _count_down(waiting: dict[str, int], name: str) -> bool:
+    """Count one call of `name`; True after the last call of every module."""
+    waiting[name] -= 1
+    return not any(left > 0 for left in waiting.values())
+
+
+def _copy(output: object) -> object:
+    return output.clone() if isinstance(output, Tensor) else output
+
+
+def _as_grid(output: object, name: str, n_images: int, seen: Seen) -> Tensor:
+    """`output` as float32 (image, filter, h, w), or BadInput."""
+    shape = tuple(output.shape) if isinstance(output, Tensor) else None
+    if not isinstance(output, Tensor) or shape is None or len(shape) not in (2, 4) or shape[0] != n_images:
+        what = f"of shape {shape}" if shape is not None else f"a {type(output).__name__}"
+        raise BadInput(f"layer {name}: its output is {what}, not (image, filter, h, w); choose another module")
+    if shape[1:] != seen.shape:
+        what = (
+            f"{' x '.join(map(str, shape[1:]))} for some images and {' x '.join(map(str, seen.shape or ()))} for others"
+        )
+        raise BadInput(f"layer {name}: its output is {what}; choose a layer whose grid does not change between batches")
+    if output.is_complex():
+        raise BadInput(f"layer {name}: its output is complex; choose a module with a real output")
+    plain = output.dequantize() if output.is_quantized else output.float()
+    if len(shape) == 2:
+        return plain[:, :, None, None]
+    order = seen.axes.order if seen.axes else None
+    if order is None:
+        what = f"which axes of its output {shape} are height and width is unknown"
+        raise BadInput(f"layer {name}: {what}; choose another module, such as a convolution beside it")
+    return plain if order == STANDS else plain.permute(order)
+
+
+def as_put_out(activations: Tensor, axes: Axes | None, like: Tensor) -> Tensor:
+    """Activations (image, filter, h, w) in the layout of their module's own output.
+
+    like   a tensor of that output's shape and type, except for the number of images
+    """
+    order = axes.order if axes else None
+    if order is None:
+        return activations.reshape(len(activations), *like.shape[1:]).to(like.dtype)
+    return activations.permute([order.index(at) for at in range(4)]).to(like.dtype)

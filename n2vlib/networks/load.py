@@ -1,0 +1,299 @@
+"""Networks by name: torchvision's, our zoo's, or any function that returns a module.
+
+    load_network("alexnet", "IMAGENET1K_V1")          torchvision name and weights enum
+    load_network("small-alexnet")                     our zoo
+    load_network("my_package.nets:build")             a function; "path/to/file.py:build" likewise
+
+A layer is any dotted module name; the papers' names (`conv5`) are aliases of the module after the ReLU.
+"""
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+from torch.optim.swa_utils import AveragedModel
+
+from n2vlib.errors import BadInput, near
+from n2vlib.networks import factories
+from n2vlib.networks.axes import STANDS, Axes, axes_of, following
+from n2vlib.networks.fingerprint import code, fingerprint
+from n2vlib.networks.hooks import passing
+from n2vlib.networks.preprocessing import Preprocessing, as_preprocessing
+from n2vlib.networks.receptive_field import Windows, walk, windows_of
+from n2vlib.zoo import shipped
+from n2vlib.zoo.random_init import random_state
+
+
+def _vgg(convolutions: list[int], per_convolution: int = 2) -> dict[str, str]:
+    """conv1_1 ... of a VGG network, whose features are convolution, (batch norm,) ReLU, ..., pooling per block."""
+    names, at = {}, 0
+    for block, count in enumerate(convolutions, start=1):
+        for i in range(1, count + 1):
+            at += per_convolution
+            names[f"conv{block}_{i}"] = f"features.{at - 1}"
+        at += 1
+    return names
+
+
+def _fires(places: tuple[int, ...]) -> dict[str, str]:
+    """conv1 and fire2 .. fire9 of a SqueezeNet."""
+    return {"conv1": "features.1"} | {f"fire{i}": f"features.{at}" for i, at in enumerate(places, start=2)}
+
+
+_ALEXNET = {f"conv{i}": f"features.{at}" for i, at in enumerate((1, 4, 7, 9, 11), start=1)}
+_FIRE_1_0 = _fires((3, 4, 5, 7, 8, 9, 10, 12))
+_FIRE_1_1 = _fires((3, 4, 6, 7, 9, 10, 11, 12))
+_INCEPTIONS = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
+
+# The papers' names of layers -> dotted names of the post-ReLU module, by class of the network. Where a class has
+# several depths, the first table is taken whose modules all exist and are no bare convolution, norm or pooling.
+ALIASES: dict[str, list[dict[str, str]]] = {
+    "AlexNet": [_ALEXNET],
+    "SmallAlexNet": [_ALEXNET],
+    "SmallAlexNetCells": [_ALEXNET],
+    "SmallAlexNetGrey": [_ALEXNET],
+    "SmallAlexNetTiles": [_ALEXNET],
+    "VGG": [
+        _vgg(depth, per) for depth in ([1, 1, 2, 2, 2], [2] * 5, [2, 2, 3, 3, 3], [2, 2, 4, 4, 4]) for per in (2, 3)
+    ],
+    "SmallVGG": [_vgg([2, 2, 3, 3])],
+    "GoogLeNet": [{f"inception_{i}": f"inception{i}" for i in _INCEPTIONS}],
+    "SmallGoogLeNet": [{f"inception_{i}": f"inception{i}" for i in ("4a", "4b", "4c", "5a", "5b")}],
+    "ResNet": [{f"conv{i + 1}_x": f"layer{i}" for i in range(1, 5)}],
+    "SmallResNet": [{f"conv{i + 1}_x": f"layer{i}" for i in range(1, 4)}],
+    "SmallResNetCaptions": [{f"conv{i + 1}_x": f"layer{i}" for i in range(1, 4)}],
+    "SqueezeNet": [_FIRE_1_0, _FIRE_1_1],
+}
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
+_BEFORE_RELU = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
+
+
+@dataclass
+class Network:
+    """A network ready to be measured.
+
+    module          in eval mode, without gradients
+    preprocessing   from uint8 images to its input
+    aliases         {paper's name of a layer: dotted module name}
+    fingerprint     sha256 over weights and architecture; the preprocessing is not in it
+    code            sha256 of the files that define its classes
+    weights         where the weights come from, in words
+    """
+
+    name: str
+    module: nn.Module
+    preprocessing: Preprocessing
+    weights: str
+    aliases: dict[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+    code: str = ""
+
+    def __post_init__(self) -> None:
+        self.module = _readable(self.module, self.name).eval().requires_grad_(False)
+        _shown_in_its_type(self.module)
+        self.aliases = self.aliases or aliases_of(self.module)
+        self.fingerprint = self.fingerprint or fingerprint(self.module)
+        self.code = self.code or code(self.module)
+
+    def layer(self, name: str) -> str:
+        """The dotted module name of a layer given by that name or by its alias; BadInput with near matches."""
+        modules = [known for known, _ in self.module.named_modules(remove_duplicate=False) if known]
+        if name in modules:
+            return name
+        if name in self.aliases:
+            return self.aliases[name]
+        known = list(self.aliases) + modules
+        raise BadInput(f"layer {name!r}: {self.name} has no such module or alias; {near(name, known)}")
+
+    def alias(self, name: str) -> str:
+        """The paper's name of a layer, "" where it has none."""
+        dotted = self.layer(name)
+        return next((alias for alias, target in self.aliases.items() if target == dotted), "")
+
+    def describe(self, name: str) -> str:
+        """Both names of a layer, "conv5 (features.11)", or the one it has."""
+        dotted, alias = self.layer(name), self.alias(name)
+        return f"{alias} ({dotted})" if alias else dotted
+
+    def windows(self, name: str) -> Windows | None:
+        """Input windows of the layer's cells: offset, size, step along (height, width); None where they are unknown."""
+        return self._grids[self.layer(name)].windows if self.layer(name) in self._grids else None
+
+    @property
+    def turned(self) -> list[str]:
+        """The layers whose output, (image, h, w, filter) or similar, is permuted to (image, filter, h, w)."""
+        return [name for name, grid in self._grids.items() if grid.turned]
+
+    def layers(self) -> pd.DataFrame:
+        """One row per module with an output (image, filter, h, w), permuted if needed, in order of the forward pass.
+
+        Columns: name, alias, module (its class), shape (filters, h, w) at the network's input size, and, in pixels of
+        that input, stride and receptive_field (of the longer axis; both missing where unknown, the field also where a
+        cell sees the whole image, as after squeeze and excitation; it can be larger than the image).
+        Raises BadInput where no module has such an output.
+        """
+        if not self._grids:
+            what = "no module has an output (image, filter, h, w)"
+            raise BadInput(f"{self.name}: {what}; one with the output (image, filter) can be given by its name")
+        kinds = {name: type(module).__name__ for name, module in self.module.named_modules()}
+        alias_of = {dotted: alias for alias, dotted in self.aliases.items()}
+        rows = [
+            {
+                "name": name,
+                "alias": alias_of.get(name, ""),
+                "module": kinds[name],
+                "shape": grid.shape,
+                **_pixels(grid.windows),
+            }
+            for name, grid in self._grids.items()
+        ]
+        return pd.DataFrame(rows).astype({"stride": "Int64", "receptive_field": "Int64"})
+
+    @property
+    def unfinished(self) -> str:
+        """Why the pass that finds the layers ended early, so that later ones are not listed; "" if it did not."""
+        return self._seen[1]
+
+    @property
+    def _grids(self) -> "dict[str, _Grid]":
+        return self._seen[0]
+
+    @cached_property
+    def _seen(self) -> "tuple[dict[str, _Grid], str]":
+        return _grids_of(self)
+
+
+class _Grid(NamedTuple):
+    """A layer's output for one image."""
+
+    shape: tuple[int, int, int]  # (filter, h, w)
+    windows: Windows | None
+    turned: bool
+
+
+def load_network(
+    network: str | nn.Module | Callable,
+    weights: str | None = None,
+    preprocessing: Mapping | Preprocessing | None = None,
+    seed: int = 0,
+) -> Network:
+    """The network of that name, in eval mode on the CPU.
+
+    network         torchvision name, zoo name, "package.module:function" or "path/file.py:function"; the function
+                    (it may be passed itself, as may a module) returns a module, or the pair (module, preprocessing)
+    weights         torchvision weights enum ("IMAGENET1K_V1", "DEFAULT") or a file with a state dict (.safetensors, or
+                    .pth without code in it); None: as the function or the zoo gives them, torchvision random by `seed`
+                    For a torchvision name, a file is set up as torchvision's trained weights (Inception and GoogLeNet
+                    with transform_input); for weights trained otherwise, give a function as `network`
+    preprocessing   mapping with size, mean, std, range (1 or 255), interpolation; overrides the network's own
+    seed            of random weights; functions are called under this seed too
+    Raises BadInput for an unknown name, unreadable weights, or missing preprocessing.
+    """
+    if isinstance(network, str) and network in shipped.names():
+        if weights is not None:
+            raise BadInput(f"WEIGHTS: {network} is a network of the zoo and has its own weights; leave WEIGHTS empty")
+        found = factories.Found(*shipped.load(network), f"zoo, {network}")
+    elif isinstance(network, str) and ":" not in network:
+        found = factories.from_torchvision(network, weights, seed, shipped.names())
+    else:
+        found = factories.from_function(network, weights, seed)
+    name = network if isinstance(network, str) else getattr(network, "__name__", type(network).__name__)
+    shown = as_preprocessing(preprocessing, "PREPROCESSING") if preprocessing is not None else None
+    return Network(name, found.module, shown or as_preprocessing(found.preprocessing, name), found.weights)
+
+
+def randomly_initialised(network: Network, seed: int = 0) -> Network:
+    """The same architecture with random weights, the same on every machine (zoo.random_init); a copy."""
+    module = copy.deepcopy(network.module)
+    module.load_state_dict(random_state(module.state_dict(), seed))
+    return Network(f"{network.name}, random", module, network.preprocessing, f"random, seed {seed}", network.aliases)
+
+
+def aliases_of(module: nn.Module) -> dict[str, str]:
+    """{paper's name: dotted name} for a network of a class the alias table knows; empty for any other."""
+    modules = dict(module.named_modules())
+    for table in ALIASES.get(type(module).__name__, []):
+        targets = [modules.get(dotted) for dotted in table.values()]
+        if all(target is not None and not isinstance(target, _BEFORE_RELU) for target in targets):
+            return {alias: dotted for alias, dotted in table.items() if alias not in modules}
+    return {}
+
+
+def _grids_of(network: Network) -> tuple[dict[str, _Grid], str]:
+    """{dotted name: grid} of the modules whose output is one, in the order they finish; why the pass ended early."""
+    unfinished = ""
+    found: dict[str, tuple[torch.Size, Windows | None, Axes]] = {}
+
+    def hook_for(name: str):
+        def hook(_module: nn.Module, _args: object, output: object) -> None:
+            if isinstance(output, Tensor) and output.ndim == 4:
+                found[name] = output.shape, windows_of(output), axes_of(output)
+
+        return hook
+
+    parts = {name: part for name, part in network.module.named_modules() if name}
+    plain = {name: part for name, part in parts.items() if not isinstance(part, torch.jit.ScriptModule)}
+    handles = [part.register_forward_hook(hook_for(name)) for name, part in plain.items()]
+    device = next((p.device for p in network.module.parameters()), torch.device("cpu"))
+    image = torch.zeros(1, network.preprocessing.channels, *network.preprocessing.size, device=device)
+    try:
+        with passing(image), walk(image), following(image):
+            network.module(image)
+    except BadInput as failure:
+        if not found:
+            raise
+        unfinished = str(failure)
+    finally:
+        for handle in handles:
+            handle.remove()
+    grids = {}
+    for name, (shape, windows, axes) in found.items():
+        if order := axes.order:
+            filters, height, width = (shape[at] for at in order[1:])
+            grids[name] = _Grid((filters, height, width), windows if order == STANDS else None, order != STANDS)
+    return grids, unfinished
+
+
+def _readable(module: nn.Module, name: str) -> nn.Module:
+    """The module without the wrappers of torch.compile, DataParallel or weight averaging, around it or its parts;
+    BadInput for one that hooks cannot read."""
+    if isinstance(module, torch.jit.ScriptModule):
+        raise BadInput(f"NETWORK {name}: a scripted or traced network cannot be read; give the module it was made of")
+    wrapped = module._modules.get("_orig_mod") or (module.module if isinstance(module, _WRAPPERS) else None)
+    if wrapped is not None:
+        return _readable(wrapped, name)
+    for own, part in module._modules.items():
+        if part is not None and not isinstance(part, torch.jit.ScriptModule):
+            module._modules[own] = _readable(part, name)
+    lazy = [own for own, value in module.named_parameters(recurse=False) if is_lazy(value)]
+    if lazy:
+        what = f"{type(module).__name__} has no {lazy[0]} yet"
+        raise BadInput(f"NETWORK {name}: {what}; run it on one image in your function before returning it")
+    return module
+
+
+def _shown_in_its_type(module: nn.Module) -> None:
+    """Convert the inputs of a network in half or double precision to its own type."""
+    kind = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    if kind != torch.float32 and _in_its_type not in module._forward_pre_hooks.values():
+        module.register_forward_pre_hook(_in_its_type)
+
+
+def _in_its_type(module: nn.Module, given: tuple) -> tuple:
+    kind = next(p.dtype for p in module.parameters() if p.is_floating_point())
+    floats = (isinstance(value, Tensor) and value.is_floating_point() for value in given)
+    return tuple(value.to(kind) if is_float else value for value, is_float in zip(given, floats, strict=True))
+
+
+def _pixels(windows: Windows | None) -> dict[str, int | None]:
+    """Stride and receptive field of the longer axis, in input pixels; no field where a cell sees beyond its window."""
+    if windows is None:
+        return {"stride": None, "receptive_field": None}
+    field = None if any(w.further for w in windows) else int(max(w.size for w in windows))
+    return {"stride": int(max(w.step for w in windows)), "receptive_field": field}
