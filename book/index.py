@@ -17,13 +17,11 @@
 # %% [markdown]
 # # Net2Vec, the executable book
 #
-# A convolutional network has never been told what a wheel is. It is shown pictures, it is told what they are pictures
-# of, and somewhere between its first layer and its last it learns to recognize things that nobody named. Where are
-# they? In one filter that answers to wheels, as it is tempting to say, or in many filters that only together amount to
-# one? Two papers made a measurement of that question. Network Dissection {cite}`bau2017network` compares each filter
-# with annotated pictures, concept by concept. Net2Vec {cite}`fong2018net2vec` learns for each concept how to combine
-# the filters, and compares the combination with the best single one. This book does both again, in code short enough to
-# read and fast enough to run while reading.
+# Networks that are trained on image labels also learn concepts that no label names, such as wheels or fur. Is a concept
+# encoded in one filter, or in many? Network Dissection {cite}`bau2017network` compares each filter with annotated
+# images. Net2Vec {cite}`fong2018net2vec` learns a combination of the filters for each concept and compares it with the
+# best single filter. This book repeats both papers in short code that runs while you read. The verdicts on
+# [Net2Vec](verdict/net2vec) and [Network Dissection](verdict/netdissect) check every claim. The main results:
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -34,89 +32,194 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
+IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
 # %% tags=["remove-input"]
 import n2vlib
 
 n2vlib.check_parameters(globals())
 
-# %% [markdown]
-# ## What a network is asked
-#
-# Above, four images. Below, the same four with one concept outlined, as a person marked it, or as the program knows it
-# that drew the image. Every number in this book compares such an outline with the places where filters fire. We show
-# the objects on which most different parts can be seen, because parts are where it gets interesting: does a network
-# that knows a car know a wheel?
+# %% tags=["hide-input"]
+import pandas as pd
+
+from n2vlib import charts, tables
+from n2vlib.analysis import detectors, sharing
+from n2vlib.methods import segmentation, single_filter
+from n2vlib.networks.load import randomly_initialised
+
+probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
+n2vlib.need(probe, "pixel maps", "training images", "validation images")
+network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
+options = {"tau": TAU, "device": DEVICE, "store": store}
+layers = n2vlib.read_layers(network, LAYERS, probe, **options)
+layer = layers[LAYERS[-1]]
+untrained = n2vlib.read_layers(randomly_initialised(network, SEED), LAYERS[-1:], probe, **options)[LAYERS[-1]]
+
+alone = single_filter.align(layer, probe)
+together, random = (segmentation.align(each, probe, epochs=EPOCHS, seed=SEED) for each in (layer, untrained))
+wide = tables.side_by_side(pd.concat([alone.scores, together.scores]), layer.name, "segmentation")
+better = (wide["combination"] > wide["single filter"]).mean()
+one, many = wide["single filter"].mean(), wide["combination"].mean()
+of_random = random.scores.query("split == 'val'").set_index("concept")["set_iou"]
 
 # %% tags=["hide-input"]
-from n2vlib import gallery
+served = sharing.concepts_served(sharing.strongest_filters(alone))["concepts"]
+found = detectors.detectors(layers, probe, IOU_THRESHOLD)
+unique = detectors.unique(found, probe)
+labels = found[layer.name]
+answers = {
+    "net2vec/single-filters": (
+        "Can one filter segment a concept?",
+        f"The best filter of each of {len(wide)} concepts: mean set IoU {one:.2f}",
+    ),
+    "net2vec/filter-combinations": (
+        "Do all filters together do better?",
+        f"All {layer.n_filters} filters: {many:.2f}, and better for {better:.0%} of the concepts",
+    ),
+    "net2vec/sufficient/together-or-alone": (
+        "Is training needed for that?",
+        f"All filters of a randomly initialised network: {of_random[wide['concept']].mean():.2f}",
+    ),
+    "net2vec/shared": (
+        "Does a filter serve one concept only?",
+        f"{(served > 1).sum()} of the {(served > 0).sum()} best filters are the best of two concepts or more",
+    ),
+    "netdissect/framework": (
+        "Can a filter be labelled with a concept?",
+        f"{len(labels)} of {layer.n_filters} filters are detectors, of {labels['concept'].nunique()} different concepts",
+    ),
+}
+summary = pd.DataFrame(answers.values(), columns=["question", f"{network.name}, {layer.name}"])
+summary["chapter"] = [page.rpartition("/")[2].replace("-", " ") for page in answers]
+charts.table(summary, links={"chapter": [f"{page}.html" for page in answers]})
 
-probe = n2vlib.load_probe(PROBE)
+# %% tags=["hide-input"]
+from n2vlib.display import gallery, style
+from n2vlib.masks.iou import predicted_mask, single_filter_mask
+
+shown = style.preferred(wide, "object", "part")
+gains = (shown["combination"] - shown["single filter"]).to_numpy()
+winner = int(shown["concept"].iloc[gains.argmax()])
+pairs = together.pairs.query("concept == @winner and split == 'val'")
+image = int(pairs.nlargest(1, "individual_iou")["image"].iloc[0])
+fired, best = layer.fired_in(image), alone.weights.loc[winner].to_numpy().argmax()
+weights = together.weights.loc[winner].to_numpy()
+masks = [
+    single_filter_mask(fired[best], probe.label_size, align_corners=True),
+    predicted_mask(fired, weights, probe.label_size, align_corners=True),
+]
+captions = [
+    f"{probe.concepts.loc[winner, 'name']}, annotated",
+    f"its best filter: filter {best}",
+    f"all {layer.n_filters} filters",
+]
+annotated = [probe.annotated(winner, image)] * 3
+gallery.show([probe.image(image)] * 3, captions, annotated, [None, *masks], columns=3)
+
+# %% tags=["hide-input"]
+charts.iou_scatter(wide, f"In {layer.name} all filters together are better for {better:.0%} of the concepts")
+
+# %% tags=["hide-input"]
+totals = unique.groupby("label", sort=False)["unique_detectors"].sum()
+charts.unique_by(
+    unique, "label", "Unique detectors by layer: " + ", ".join(f"{name} {n}" for name, n in totals.items())
+)
+
+# %% [markdown]
+# The first picture shows the object or part that gains most from the combination, the second all concepts ([filter
+# combinations](net2vec/filter-combinations)), the third the concepts that single filters detect in each layer
+# ([layers](netdissect/layers)).
+#
+# ## What is measured
+#
+# Every number in this book compares an annotated mask with the places where filters fire. The annotated mask of a
+# concept was drawn by a person, or by the program that drew the image. Below are four images and the same four with the
+# mask of one object. We show the objects with the most visible parts.
+
+# %% tags=["hide-input"]
 parts, objects = (probe.concepts.query("category == @kind and segmentable") for kind in ("part", "object"))
 
 
 def parts_on(thing, i):
-    """How many parts lie mostly on this object in image i; -1 where it covers too little or too much to look at."""
+    """Number of parts that lie mostly on this object in image i; -1 where the object is too small or too large."""
     mask = probe.annotated(thing, i)
     masks = [probe.annotated(part, i) for part in parts.index]
     return sum((part & mask).sum() > part.sum() / 2 for part in masks) if 0.05 < mask.mean() < 0.25 else -1
 
 
 several = {thing: {int(i): parts_on(thing, i) for i in probe.images_with(thing)[:50]} for thing in objects.index}
-best = {thing: max(seen, key=seen.__getitem__) for thing, seen in several.items() if seen}
-shown = sorted(best, key=lambda thing: -several[thing][best[thing]])[:4]
-pictures = [probe.image(best[thing]) for thing in shown]
-outlines = [probe.annotated(thing, best[thing]) for thing in shown]
-captions = [f"image {best[thing]}" for thing in shown] + list(objects.loc[shown, "name"])
-gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + outlines, columns=4)
+richest = {thing: max(seen, key=seen.__getitem__) for thing, seen in several.items() if seen}
+shown = sorted(richest, key=lambda thing: -several[thing][richest[thing]])[:4]
+pictures = [probe.image(richest[thing]) for thing in shown]
+masks = [probe.annotated(thing, richest[thing]) for thing in shown]
+captions = [f"image {richest[thing]}" for thing in shown] + list(objects.loc[shown, "name"])
+gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, columns=4)
 
 # %% [markdown]
 # ## How to read it
 #
-# The chapters follow the papers, section by section, and each goes the same way: what the paper claims, in our words;
-# its equation; the equation in a few lines of code on one image; a line that asserts that the library computes the
-# same; then all images and all concepts, what can be seen, and where we differ from the paper. What a paper says stands
-# in a blockquote:
+# The chapters follow the papers, section by section. Each chapter states what the paper claims, in our words, and its
+# equation; computes the equation in a few lines of code on one image; and asserts that the library gives the same
+# result. Then come all images and all concepts, what can be seen, and where we differ from the paper. What a paper says
+# stands in a blockquote:
 #
 # > Concepts are in general spread over several filters, and filters take part in several concepts
 # > {cite}`fong2018net2vec`.
 #
-# Everything outside such a quote is ours, errors included. Numbers in the outputs are computed by the cell above them,
+# Everything outside such a quote is ours, errors included. The numbers in an output are computed by the cell above it,
 # on the images and the network named in the last cell of the page.
 #
-# As shipped, the images are drawn by a program and the network is a small one that we trained on such images, so that
-# the book runs on a laptop and downloads neither data nor weights. It shows the methods at work; it cannot show the
-# papers' numbers. Those stand beside ours wherever the papers print any, and the chapters run unchanged on photographs
-# and on networks of your choice.
+# By default, a program draws the images, and the network is a small one trained on such images, so the book runs on a
+# laptop and downloads neither data nor weights. This shows the methods at work; it cannot reproduce the papers'
+# numbers. Those stand beside ours wherever the papers print any, and the chapters run unchanged on photographs and on
+# networks of your choice.
 #
-# ## What is here
+# ## The chapters
 #
-# Start
+# **Start**
 #
-# - [Your own network](start/your-own-network): the shortest way from a network in PyTorch to its concepts.
+# - [Your own network](start/your-own-network): from a network in PyTorch to its concepts.
 #
-# Net2Vec, in the order of the paper
+# **Net2Vec**, in the order of the paper
 #
-# - [What does a filter look for?](net2vec/introduction) The images that activate it most, and why they deceive.
-# - [What the network is shown](net2vec/probe-set): images, concepts, masks.
-# - [One filter, one concept?](net2vec/single-filters) The best single filter of each concept.
-# - [Filters together](net2vec/filter-combinations): weights over all filters, learned for each concept.
-# - [Is it there?](net2vec/classification) Not where, but whether.
-# - [Where paper and code disagree](net2vec/paper-and-code), and how much it matters.
-# - [A few of the filters](net2vec/filter-subsets): the largest weights alone, learned anew.
-# - Sufficient? [Together, or alone](net2vec/sufficient/together-or-alone),
-#   [how many filters](net2vec/sufficient/how-many-filters), and the [failure cases](net2vec/sufficient/failure-cases).
+# - [Introduction](net2vec/introduction): the top images of a filter, and what they leave out.
+# - [Probe set](net2vec/probe-set): images, concepts, masks.
+# - [Single filters](net2vec/single-filters): the best single filter of each concept.
+# - [Filter combinations](net2vec/filter-combinations): weights over all filters, learned for each concept.
+# - [Classification](net2vec/classification): predicting whether a concept is in the image.
+# - [Paper and code](net2vec/paper-and-code): where the two disagree, and how much it matters.
+# - [Filter subsets](net2vec/filter-subsets): the filters with the largest weights, trained again without the others.
+# - Are single filters sufficient? [Together or alone](net2vec/sufficient/together-or-alone), [how many
+#   filters](net2vec/sufficient/how-many-filters), and [failure cases](net2vec/sufficient/failure-cases).
 # - [Shared filters](net2vec/shared): how many concepts one filter serves.
-# - [Other networks, other teachers](net2vec/architectures): architectures, and training without labels.
-# - [Not only the best images](net2vec/non-maximal): what a filter does on the other images of its concept.
-# - [Do weights and single filters agree?](net2vec/unifying)
-# - Embeddings: [neighbours](net2vec/embeddings/neighbours), arithmetic and maps;
-#   [between spaces](net2vec/embeddings/between-spaces), how far two networks are apart.
-# - [Known truth](net2vec/known-truth): the method tried on networks whose encoding we planted.
+# - [Architectures](net2vec/architectures): other architectures and training tasks, with and without labels.
+# - [Non-maximal images](net2vec/non-maximal): what a filter does on ordinary images of its concept.
+# - [Unifying](net2vec/unifying): do filters with a high set IoU also get large weights?
+# - Embeddings: [neighbours](net2vec/embeddings/neighbours), arithmetic and maps; [distances between
+#   spaces](net2vec/embeddings/between-spaces) of different networks.
+# - [Known truth](net2vec/known-truth): the method on networks whose encoding we planted.
 #
-# And the [verdict](verdict/net2vec): every claim of the paper beside this run.
+# **Network Dissection**, in the order of the paper
+#
+# - [Framework](netdissect/framework): how a filter gets a label, and when it is a detector.
+# - [Human evaluation](netdissect/human): do people agree with the labels?
+# - [Axis-aligned filters](netdissect/axis-aligned): are there fewer detectors after a rotation of the feature space?
+# - [Layers](netdissect/layers): detectors by layer.
+# - [Networks](netdissect/networks): detectors by architecture and training task.
+# - [Captioning](netdissect/captioning): a network trained to describe images in words.
+# - [Training conditions](netdissect/training-conditions): repeats, dropout, batch norm, and detectors during training.
+# - [Transfer](netdissect/transfer): which filters keep their label when a network is trained on a second task.
+# - [Width](netdissect/width): more filters in the last layer.
+# - [Discrimination](netdissect/discrimination): do networks with more detectors have better features?
+# - [Threshold](netdissect/threshold): how the labels depend on the measure.
+# - [Ablation](netdissect/ablation): what a network loses without a filter (from later work of the authors).
+#
+# **Verdict**: every experiment and every claim, with its result on this run, for [Net2Vec](verdict/net2vec) and for
+# [Network Dissection](verdict/netdissect).
+#
+# **Reference**: every public name of the library, with short examples: [reference](reference).
 #
 # ## How to run it
 #
@@ -127,10 +230,10 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + outlines, c
 # make test
 # ```
 #
-# The first installs into `.venv`, draws the images, executes every chapter and builds these pages. The second does the
-# same with fewer images and runs every test. `make lab` opens the chapters as notebooks.
+# `make book` installs into `.venv`, draws the images, executes every chapter and builds these pages. `make test` does
+# the same with fewer images and runs every test. `make lab` opens the chapters as notebooks.
 #
-# Each chapter declares its parameters in its first code cell, and papermill sets them, from a file and from the command
+# Each chapter declares its parameters in its first code cell. Papermill sets them from a file and from the command
 # line. Our own command does the same, and checks names and values before anything runs:
 #
 # ```bash
@@ -141,28 +244,38 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + outlines, c
 #
 # ## Words
 #
-# The two papers do not always use the same word for the same thing. We keep one each.
+# The two papers sometimes use different words for the same thing. The book uses these:
 #
 # | Word | Symbol | Meaning |
 # |---|---|---|
-# | probe set | $X$ | the images, with what is annotated in them |
+# | probe set | $X$ | the annotated images on which a network is measured |
+# | drawn world | | the default probe set: images drawn by our program, with labels for every pixel |
+# | zoo | | the small networks that come with the book |
 # | concept, category | $c$ | *dog* is a concept, *object* its category |
-# | annotated mask | $L_c$ | the pixels of an image that show the concept |
+# | annotated mask | $L_c$ | the pixels of an image that are labelled with the concept |
 # | split | $s$ | training images, from which something is chosen or learned, or validation images |
 # | filter | $k$ | one channel of a layer's output; Network Dissection says *unit* |
-# | activations | $A_k$ | the filter's answer to an image, on the layer's own grid |
-# | threshold | $T_k$ | of one filter, such that its activations exceed it at a share $\tau$ of all places |
-# | fired | $\mathbb{1}[A_k > T_k]$ | the places of the grid where that is so |
-# | predicted mask | $M$ | what fired, of one filter or a weighted sum, enlarged to the annotated mask and cut |
-# | IoU | | intersection over union of two masks: common pixels by pixels of either |
-# | set IoU | $\mathrm{IoU}_{\mathrm{set}}$ | IoU of both masks, pooled over a split's images of the concept |
-# | individual IoU | $\mathrm{IoU}_{\mathrm{ind}}$ | IoU of both masks in a single image |
-# | dissection IoU | $\mathrm{IoU}_{k,c}$ | pooled over all images with labels of the category; enlarged first |
-# | detector | | a filter whose dissection IoU with some concept exceeds 0.04 |
-# | embedding | $w, b$ | the weights of all filters for one concept, and a bias |
+# | activations | $A_k$ | the filter's output for an image, on the layer's own grid of places |
+# | threshold | $T_k$ | the filter's activations exceed it at a share $\tau$ of all places of all images |
+# | fires | $\mathbb{1}[A_k > T_k]$ | a filter fires at the places where its activation exceeds its threshold |
+# | predicted mask | $M$ | where one filter fires, or where a weighted sum of filters is large, at the annotated mask's size |
+# | IoU | | intersection over union of two masks |
+# | set IoU | $\mathrm{IoU}_{\mathrm{set}}$ | Net2Vec's IoU: pixels are pooled over a split's images of the concept |
+# | individual IoU | $\mathrm{IoU}_{\mathrm{ind}}$ | IoU in a single image |
+# | dissection IoU | $\mathrm{IoU}_{k,c}$ | Network Dissection's IoU: pooled over all images labelled in the category |
+# | label of a filter | | the concept with which its dissection IoU is highest |
+# | detector | | a filter whose highest dissection IoU exceeds 0.04 |
+# | unique detectors | | the number of different concepts that have a detector |
+# | single filter | | the best filter of a concept; for segmentation, the one with the highest set IoU on training images |
+# | combination, embedding | $w, b$ | the learned weights of all filters for one concept, and a bias |
+# | architecture | | the layers of a network, without its weights |
+# | randomly initialised network | | the same architecture with random weights, not trained |
+# | training task | | what a network was trained to predict, for instance scenes or objects |
+# | pretext task | | a training task without human labels; the network is then *self-supervised* |
+# | linear probe | | a linear classifier trained on the features of a layer |
 #
-# Set IoU is Net2Vec's number, dissection IoU is Network Dissection's. They differ in what is pooled and in what is cut,
-# so the one is never compared with the other.
+# Set IoU and dissection IoU pool different images, and dissection IoU upsamples the activations before the threshold
+# and set IoU after it. The book never compares one with the other.
 #
 # ## References
 #
@@ -170,4 +283,4 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + outlines, c
 # ```
 
 # %%
-n2vlib.provenance(probe=probe, seed=SEED)
+n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)

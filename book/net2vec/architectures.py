@@ -15,15 +15,14 @@
 # ---
 
 # %% [markdown]
-# # Other networks, other teachers
+# # Other networks, other training tasks
 #
-# *Net2Vec, section 4.3, Figure 6.* So far one network has answered for all. It was built in one way and taught by one
-# set of labels. A concept that needs many filters there might need one elsewhere: a deeper network, or one that was told
-# about objects and not about scenes, could well give each thing a filter of its own. And a network that was never told
-# any word has no reason to.
+# *Net2Vec, section 4.3, Figure 6.* So far one network, with one architecture and one set of labels, has stood for all.
+# A concept that needs many filters there might need one elsewhere: a deeper network, or one trained to recognise
+# objects and not scenes, could well give each concept a filter of its own. A network trained without any labels has no
+# reason to.
 #
-# *Question.* Does it depend on the architecture, or on what a network was trained for, how concepts are spread over
-# filters?
+# *Question.* Does the way concepts are spread over filters depend on the architecture, or on the training task?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -34,10 +33,10 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = [{"network": "small-alexnet-scenes", "layer": "conv5"}, {"network": "small-alexnet-objects", "layer": "conv5"}, {"network": "small-vgg", "layer": "conv4_3"}, {"network": "small-googlenet", "layer": "inception_5b"}, {"network": "small-resnet", "layer": "conv4_x"}, {"network": "small-alexnet-rotation", "layer": "conv5"}, {"network": "small-alexnet-colorization", "layer": "conv5"}, {"network": "small-alexnet-patch-order", "layer": "conv5"}, {"network": "small-alexnet-denoising", "layer": "conv5"}, {"network": "small-alexnet-random", "layer": "conv5"}]  # set beside NETWORK: network, layer, and where wanted label, training, weights, preprocessing  # fmt: skip
-MAPS: list = [{"network": "small-vgg", "layer": "conv4_3"}, {"network": "small-googlenet", "layer": "inception_4c"}, {"network": "small-googlenet", "layer": "pool"}, {"network": "small-googlenet", "layer": "inception_5b"}]  # layers whose maps differ in size, likewise  # fmt: skip
+NETWORKS: list = "zoo/architectures"  # compared with NETWORK; each has a network, a layer and optional settings
+MAPS: list = "zoo/maps"  # layers whose maps differ in size, in the same form
 
 # %%
 import n2vlib
@@ -47,25 +46,25 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # ## The paper's claim
 #
-# > Eleven networks are compared by the mean over concepts in their last convolutional layer: AlexNet, VGG-16 and GoogLeNet,
-# > each trained on ImageNet and on Places, and five AlexNets that learned without labels, from sound or tracking for
-# > instance. In all of them the learned combination is above the best single filter, for outlines and for presence. Networks that
-# > learned without labels are behind the others, and gain more from combining: five to six times the single filter's
-# > mean, against two to four times for supervised ones. GoogLeNet is behind VGG-16 in outlines, which the paper puts down
-# > to its coarse map: 7 x 7 places against 14 x 14. An earlier layer of GoogLeNet, with 14 x 14, is ahead of VGG-16
-# > {cite}`fong2018net2vec`.
+# > Eleven networks are compared by the mean over concepts in their last convolutional layer: AlexNet, VGG-16 and
+# > GoogLeNet, each trained on ImageNet and on Places, and five self-supervised AlexNets, trained for instance on sound
+# > or tracking. In all of them the learned combination is above the best single filter, for segmentation and for
+# > classification. Self-supervised networks are behind the others, and gain more from combining: five to six times the
+# > single filter's mean, against two to four times for supervised ones. GoogLeNet is behind VGG-16 in segmentation,
+# > which the paper attributes to its coarse map: 7 x 7 places against 14 x 14. An earlier layer of GoogLeNet, with 14
+# > x 14, is ahead of VGG-16 {cite}`fong2018net2vec`.
 #
-# The paper shows bars and prints only the ranges. So it is the pattern that can be compared: who is ahead of whom, and by
-# what factor.
+# The paper shows bars and prints only the ranges. So only the pattern can be compared: which network is ahead of
+# which, and by what factor.
 #
 # ## The networks
 #
-# The paper's own networks need their original weights, and a probe set of photographs. Some of them torchvision has; the
-# rest is told at the end of this chapter. Here the question is put to small networks of ours, all trained on the same
-# drawn scenes. Some have the body of small-alexnet and another teacher: only the names of scenes; only those of objects;
-# no names at all, but a riddle that an image poses by itself. How far was it turned? Which colors were taken from it? In
-# which order do its quarters belong? What is under the noise? Others have the same teacher and another body. One was
-# taught nothing.
+# The paper's own networks need their original weights and a probe set of photographs. torchvision has some of them;
+# the end of this chapter says what is missing. Here we compare small networks of ours, all trained on the same drawn
+# scenes. Some have the architecture of small-alexnet and another training task: only the names of scenes, only those
+# of objects, or a pretext task without labels. There are four pretext tasks: predict by how much the image was
+# rotated, predict its removed colors, put its shuffled quarters in order, and remove noise. Other networks have the
+# same training task and another architecture. One is not trained at all.
 
 # %%
 from n2vlib import charts
@@ -76,20 +75,20 @@ n2vlib.need(probe, "pixel maps", "training images", "validation images", "images
 own = {"network": NETWORK, "layer": LAYERS[-1], "weights": WEIGHTS, "preprocessing": PREPROCESSING}
 options = {"tau": TAU, "epochs": EPOCHS, "seed": SEED, "device": DEVICE, "store": store}
 measured = [comparison.measure(probe, row, **options) for row in [own, *NETWORKS]]
-charts.table(comparison.described(measured), "What each network was taught, and how well it does that", rows=20)
+charts.table(comparison.described(measured), "What each network was trained for, and how well it does that", rows=20)
 
 # %% [markdown]
-# The numbers in the third column are the networks' own school reports, on drawn images that none of them has seen in
-# training: the share of scenes told right, the mean precision over objects, and so on, with what chance would give. They
-# are on different scales and rank nobody. They show that each has learned something, which is worth knowing before its
-# filters are called poor. All were trained for minutes, not days; `n2vlib.zoo.record` says how long and on what.
+# The third column gives the networks' own scores on drawn images that none of them has seen in training (accuracy over
+# scenes, mean precision over objects, and so on), with chance level. They are on different scales and do not rank the
+# networks. They show that each has learned something, which matters before its filters are called poor. All were
+# trained for minutes, not days; `n2vlib.zoo.card` says how long and on what.
 #
-# ## By hand: one mean and one draw
+# ## By hand: one mean and one resample
 #
-# A row of Figure 6 is a mean over concepts. How far can it be trusted? Both methods were scored on the same validation
-# images, and with other images of the same kind every number would be a little different. So the images are
-# drawn again, with replacement, as many as there were; each concept's IoU is pooled anew and the mean taken again. Two
-# hundred times over, that gives an interval. One such draw, by hand:
+# Figure 6 shows means over concepts. How precise are they? Both methods were scored on the same validation images, and
+# with other images of the same kind every number would be a little different. So the images are resampled with
+# replacement; each concept's IoU is pooled again and the mean computed again. Two hundred resamples give an interval.
+# One of them, by hand:
 
 # %%
 import numpy as np
@@ -99,23 +98,26 @@ from n2vlib.analysis import uncertainty
 means, draws = comparison.means(measured, probe, seed=SEED)
 first = measured[0]
 combination = first.alignments[1]
-times = uncertainty.image_draws(probe, "val", 200, SEED)[0]  # how often each image comes up in the first draw
+times = uncertainty.image_draws(probe, "val", 200, SEED)[0]  # how often each image is in the first resample
 seen = combination.pairs.query("split == 'val'")
 seen = seen.assign(union=seen["predicted"] + seen["annotated"] - seen["intersection"], times=times[seen["image"]])
 again = seen[["intersection", "union"]].mul(seen["times"], axis=0).groupby(seen["concept"]).sum()
 by_hand = (again["intersection"] / again["union"])[comparison.concepts(measured, "segmentation")].mean()
 assert np.isclose(by_hand, draws[first.label, "segmentation", "combination"].iloc[0])
 here = means.query("label == @first.label and task == 'segmentation' and method == 'combination'").iloc[0]
-print(f"{first.label}, {first.layer.name}: mean set IoU {here['mean']:.3f}, in the first draw {by_hand:.3f},")
-print(f"in the middle 95% of all draws {here['low']:.3f} to {here['high']:.3f}")
+print(
+    f"{first.label}, {first.layer.name}: mean set IoU {here['mean']:.3f} (95%: {here['low']:.3f} to {here['high']:.3f}),"
+)
+print(f"in the first resample {by_hand:.3f}")
 
 # %% [markdown]
-# Every network meets the same draws. So when two are compared, an image that is hard for both does not count as noise.
+# All networks use the same resamples. So when two are compared, an image that is hard for both does not count as
+# noise.
 #
-# ## Outlines and presence, network by network
+# ## Segmentation and classification, network by network
 #
-# Above, the outline of every concept that has one (set IoU); below, telling whether a concept is present (balanced
-# accuracy, from chance at one half). Light is the best single filter, full is the combination.
+# Top: segmentation of every concept that has pixel masks (set IoU). Bottom: classification (balanced accuracy, from
+# chance at one half). Light is the best single filter, full is the combination.
 
 # %%
 wide = means.pivot(index=["task", "label"], columns="method", values="mean")
@@ -124,19 +126,19 @@ phrase = " and ".join(f"{row['sum']} of {row['size']} networks for {task}" for t
 charts.by_network(means, f"The combination is ahead in {phrase}")
 
 # %% [markdown]
-# Look at the light dots first. If some way of building or teaching a network gave concepts filters of their own, its
-# light dot would lie far to the right, close to its full one. Then compare the kinds: where does the network that was
-# taught nothing stand among those that learned without labels?
+# Look at the light dots first. If some architecture or training task gave concepts filters of their own, its light dot
+# would lie far to the right, close to its full one. Then compare the kinds of training: where does the untrained
+# network stand among the self-supervised ones?
 
 # %%
 kinds = means.groupby(["task", "training", "method"], sort=False)["mean"].agg(["min", "max", "size"]).reset_index()
 charts.table(kinds.rename(columns={"size": "networks"}), "Lowest and highest mean of each kind of network")
 
 # %% [markdown]
-# ## Which concepts need a teacher?
+# ## Which concepts need labels?
 #
-# A mean over concepts hides which ones. One would expect that colors, which are in the pixels, survive without labels,
-# and that objects do not. The combination's mean outlines by category:
+# A mean over concepts hides which ones. One would expect that colors, which are in the pixels, are encoded without
+# labels, and that objects are not. The combination's mean set IoU by category:
 
 # %%
 categories = sorted(set(probe.concepts.loc[comparison.concepts(measured, "segmentation"), "category"]))
@@ -147,23 +149,24 @@ by_kind = means[["label", "training"]].drop_duplicates().assign(**{k: v.to_numpy
 charts.table(by_kind, "Mean set IoU of the combination, by category of the concept", rows=20)
 
 # %%
-taught = by_kind.query("training == 'supervised'")[categories].mean()
-untaught = by_kind.query("training == 'self-supervised'")[categories].mean()
-kept = (untaught / taught).dropna().sort_values()
+supervised = by_kind.query("training == 'supervised'")[categories].mean()
+self_supervised = by_kind.query("training == 'self-supervised'")[categories].mean()
+kept = (self_supervised / supervised).dropna().sort_values()
 if len(kept) > 1:
-    print(f"Without labels most of it is kept for {kept.index[-1]} ({kept.iloc[-1]:.0%} of the supervised mean)")
-    print(f"and least for {kept.index[0]} ({kept.iloc[0]:.0%}).")
+    print(f"Self-supervised mean as a share of the supervised one: largest for {kept.index[-1]} ({kept.iloc[-1]:.0%}),")
+    print(f"smallest for {kept.index[0]} ({kept.iloc[0]:.0%}).")
 
 # %% [markdown]
-# A share of a small number is easily kept; look at the numbers themselves. And compare each row with the random
-# network's before crediting the teacher. In the default run one network, small-alexnet-colorization, sees every image in
-# grey: its riddle was to guess the colors. Its row says how well colors can be outlined by brightness and shape.
+# A large share of a small number means little; look at the numbers themselves. And compare each row with the random
+# network's before attributing it to training. In the default run one network, small-alexnet-colorization, sees every
+# image in grey: its pretext task was to predict the colors. Its row shows how well colors can be segmented from
+# brightness and shape.
 #
 # ## What combining gains
 #
-# The paper's factor: the combination's mean outline in multiples of the single filter's. A large factor can come from a
-# good combination or from a poor single filter, and the chart above tells which. The dashed frames are the ranges that
-# the paper states.
+# The paper's factor: the combination's mean set IoU divided by the single filter's. A large factor can come from a
+# good combination or from a poor single filter; the chart above shows which. The dashed frames are the ranges that the
+# paper states.
 
 # %%
 import pandas as pd
@@ -175,54 +178,51 @@ ranges = pd.DataFrame(
     {"training": ["supervised", "self-supervised"], "low": stated[["n2v_c17", "n2v_c15"]].to_numpy(),
      "high": stated[["n2v_c18", "n2v_c16"]].to_numpy()}
 )  # fmt: skip
-outlines = comparison.gains(means, draws)
+gains = comparison.gains(means, draws)
 charts.gains_by_network(
-    outlines,
+    gains,
     ranges,
-    f"Combining multiplies the mean set IoU by {outlines['gain'].min():.1f} to {outlines['gain'].max():.1f}",
+    f"Combining multiplies the mean set IoU by {gains['gain'].min():.1f} to {gains['gain'].max():.1f}",
 )
 
 # %%
-factors = outlines.groupby("training", sort=False)["gain"].agg(["min", "max", "mean"]).reset_index()
+factors = gains.groupby("training", sort=False)["gain"].agg(["min", "max", "mean"]).reset_index()
 charts.table(
     ranges.rename(columns={"low": "published, low", "high": "published, high"}).merge(factors, how="outer"),
     "Factor by kind of network, published and in this run", digits=1,
 )  # fmt: skip
 
 # %% [markdown]
-# Is a large factor then the mark of a network that learned without labels? There is a network to ask that learned nothing
-# at all:
+# Is a large factor then typical of self-supervised networks? The untrained network is a control:
 
 # %%
-nothing = outlines.query("training == 'random'")
-most = outlines.loc[outlines["combination"].idxmax()]
-for row in nothing.itertuples():
-    print(
-        f"{row.label}: {row.gain:.1f} times its single filter, and still {row.combination / most['combination']:.0%} of the"
-    )
-    print(f"mean that the combination reaches in {most['label']}, whose factor is {most['gain']:.1f}")
+best = gains.loc[gains["combination"].idxmax()]
+untrained = gains.query("training == 'random'")
+untrained = untrained.assign(share=100 * untrained["combination"] / best["combination"])[["label", "gain", "share"]]
+untrained.columns = ["untrained network", "factor", f"combination, % of that in {best['label']}"]
+charts.table(untrained, f"The best combination is in {best['label']}, whose factor is {best['gain']:.1f}", digits=1)
 
 # %% [markdown]
-# What an untrained layer passes on of the image, its edges and its colors, is something to a combination and next to
-# nothing to a single filter. So the factor says how little one filter knows, and not how much the network learned.
-# It should be read with both means in view.
+# An untrained layer still passes on edges and colors of the image, which a combination can use and a single filter
+# hardly. So the factor measures how little one filter encodes, not how much the network learned. It should be read
+# with both means in view.
 #
-# It is also a factor of means, in which the concepts weigh most that everybody outlines well. An exercise below takes it
-# concept by concept.
+# It is also a ratio of means, dominated by the concepts that every network segments well. An exercise below computes
+# it concept by concept.
 #
 # ## One image, every network
 #
-# The same concept in the same image, as each network's combination outlines it. The concept is one that the networks on
-# the whole do well on. In the image the first network does better than in three quarters of the others, so that there is
-# something to see; the other networks were not asked.
+# The same concept in the same image, as each network's combination segments it. The concept is the object with the
+# highest median set IoU over the networks. In the image the first network does better than in three quarters of the
+# others, so that there is something to see; the other networks played no part in the choice.
 
 # %%
-from n2vlib import gallery, look
-from n2vlib.iou import individual_iou, predicted_mask
+from n2vlib.display import gallery, style
+from n2vlib.masks.iou import individual_iou, predicted_mask
 
 every = pd.concat(one.alignments[1].scores.query("split == 'val' and images > 0") for one in measured)
 val = every.query("images >= 5")
-named = look.preferred(val if len(val) else every, "object")
+named = style.preferred(val if len(val) else every, "object")
 concept = int(named.groupby("concept")["set_iou"].median().idxmax())
 shown = combination.pairs.query("concept == @concept and split == 'val'").sort_values("individual_iou")
 image = int(shown["image"].iloc[3 * len(shown) // 4])
@@ -245,17 +245,17 @@ gallery.show(
 #
 # ## Seven by seven
 #
-# The paper's explanation for GoogLeNet is the size of its map. It is a good explanation, but a layer with a smaller map
-# is also a deeper layer with other filters, so looking at two layers of one network cannot settle it. There is a layer
-# that can: the pooling between them. It has the filters of the layer before it on the map of the layer after it. From
-# the first to the pooling only the map changes; from the pooling to the last only the filters do.
+# The paper explains GoogLeNet's lower score by the size of its map. But a layer with a smaller map is also a deeper
+# layer with other filters, so a comparison of two layers of one network cannot settle it. The pooling layer between
+# them can: it has the filters of the layer before it on the map of the layer after it. From the first to the pooling
+# only the map changes; from the pooling to the last only the filters do.
 
 # %%
 maps = comparison.by_layer([comparison.measure(probe, row, **options) for row in MAPS])
 map_means, map_draws = comparison.means(maps, probe, seed=SEED)
-outlined = map_means.query("task == 'segmentation'")
-best = outlined.query("method == 'combination'").nlargest(1, "mean").iloc[0]
-charts.by_network(outlined, f"The best outlines come from {best['label']}")
+segmented = map_means.query("task == 'segmentation'")
+best = segmented.query("method == 'combination'").nlargest(1, "mean").iloc[0]
+charts.by_network(segmented, f"The best segmentation comes from {best['label']}")
 
 # %%
 pairs = [(maps[i], maps[i + 1]) for i in range(len(maps) - 1)]
@@ -269,69 +269,68 @@ columns = ["before", "after", "task", "method", "difference", "low", "high"]
 charts.table(steps[columns], "What each step changes, with 95% bootstrap intervals over images", rows=16)
 
 # %% [markdown]
-# A step between two networks on maps of one size is the paper's comparison of GoogLeNet's earlier layer with VGG-16. A
-# step within one network tells the map from the filters. On every map the same share of places fires, whatever its size, so the area that a filter
-# can cover is the same too. What a coarse map loses is the edge: its mask is made of larger tiles.
+# A step between two networks with maps of one size is the paper's comparison of GoogLeNet's earlier layer with VGG-16.
+# A step within one network separates the map from the filters. On every map, whatever its size, the same share of
+# places fires, so a filter can cover the same area. What a coarse map loses is the edge: its mask is made of larger
+# tiles.
 #
 # ## What we see
-#
-# Printed by this run, not typed:
 
 # %%
-for task, row in ahead.iterrows():
-    print(f"{task}: the combination is ahead in {row['sum']} of {row['size']} networks")
-middle = outlines.groupby("training")["gain"].mean()
-if {"supervised", "self-supervised"} <= set(middle.index):
-    more = middle["self-supervised"] > middle["supervised"]
-    print(f"networks without labels gain {'more' if more else 'no more'} from combining: on average", end=" ")
-    print(f"{middle['self-supervised']:.1f} times the single filter against {middle['supervised']:.1f} times")
+findings = [(f"combination ahead, {task}", f"{row['sum']} of {row['size']} networks") for task, row in ahead.iterrows()]
+factors = gains.groupby("training", sort=False)["gain"].mean()
+findings += [(f"mean factor, {kind}", f"{factor:.1f}") for kind, factor in factors.items()]
 for step in steps.query("task == 'segmentation' and method == 'combination'").itertuples():
-    sure = "" if step.low * step.high > 0 else ", which other images could undo"
-    print(f"from {step.before} to {step.after}: {step.difference:+.3f} set IoU{sure}")
+    sure = "" if step.low * step.high > 0 else " (interval contains zero)"
+    findings.append((f"set IoU from {step.before} to {step.after}", f"{step.difference:+.3f}{sure}"))
+charts.table(pd.DataFrame(findings, columns=["", "this run"]), rows=20)
 
 # %% [markdown]
 # ## Where we differ
 #
 # - **The paper's own networks** are not here. AlexNet, VGG-16 and GoogLeNet trained on ImageNet come with torchvision:
-#   `params/broden-alexnet.yml` and `params/broden-alexnet/architectures.yml` run this chapter on them where a copy of Broden
-#   lies. Those trained on Places and the five without labels exist as files of an older framework; until they can be
-#   read, the page of results lists these rows as `needs-original-data`.
-# - **Two AlexNets, and two ends of GoogLeNet.** The released notebooks use torchvision's AlexNet where layers are compared
-#   and Caffe's reference network where networks are; the paper calls both AlexNet. They differ in the width of the first
-#   layers. For one count of detectors the notebooks take GoogLeNet's inception4e, everywhere else inception5b. One
-#   parameter file names one network, so here nothing changes under one name.
-# - **A drawn world is easy.** Its colors are clean and its objects few. A riddle such as turning the image can be solved
+#   `params/broden-alexnet.yml` and `params/broden-alexnet/architectures.yml` run this chapter on them where a copy of
+#   Broden is available. Those trained on Places and the five self-supervised ones exist as files of an older
+#   framework; until they can be read, the page of results lists these rows as `needs-original-data`.
+# - **Two AlexNets, and two layers of GoogLeNet.** The released notebooks use torchvision's AlexNet where layers are
+#   compared and Caffe's reference network where networks are; the paper calls both AlexNet. They differ in the width
+#   of the first layers. For one count of detectors the notebooks take GoogLeNet's inception4e, everywhere else
+#   inception5b. Here, one parameter file names one network, so a name always means the same network.
+# - **A drawn world is easy.** Its colors are clean and its objects few. A pretext task such as rotation can be solved
 #   with less than on photographs, so a network may learn less from it.
-# - **Small networks, short training.** A teacher that would be better after a week is not better after ten minutes.
-# - **Other riddles.** The paper's five networks learned from things such as sound and tracking, which need video; ours from
-#   what one still image offers.
+# - **Small networks, short training.** A training task that would be better after a week need not be better after ten
+#   minutes.
+# - **Other pretext tasks.** The paper's five networks learned from data such as sound and tracking, which need video;
+#   ours use still images.
 # - **The same images for all.** Where the paper compares ImageNet with Places, images and labels change together. Our
-#   networks have seen the same drawn images, six or eight times each, so what differs is the teaching. The exception is
-#   small-alexnet, which saw more of them: set the others beside small-alexnet-scenes and -objects rather than beside it.
+#   networks have seen the same drawn images, six or eight times each, so they differ in the training task only. The
+#   exception is small-alexnet, which saw more images: compare the others with small-alexnet-scenes and -objects.
 #
 # ## Exercises
 #
-# 1. Take the factor concept by concept, and its median. Does the order of the kinds of network change?
-# 2. Put earlier layers of small-alexnet-rotation into `MAPS`. Is what its last layer lacks still there?
+# 1. Compute the factor concept by concept, and its median. Does the order of the kinds of network change?
+# 2. Put earlier layers of small-alexnet-rotation into `MAPS`. Do they still have what its last layer lacks?
 # 3. Run the chapter with another `SEED`. Which differences between networks survive?
 
 # %% tags=["solution", "hide-input"]
 from n2vlib import tables
 
+factors = {}
 for one in measured:
     side = tables.side_by_side(one.scores, one.layer.name, "segmentation").query("`single filter` > 0")
-    print(f"{one.label:<28} {(side['combination'] / side['single filter']).median():.1f}")
+    factors[one.label] = (side["combination"] / side["single filter"]).median()
+charts.table(pd.Series(factors, name="median factor").rename_axis("network").reset_index(), digits=1)
 
 # %% [markdown]
 # ## Take-away
 #
-# - How a network is built and what it is taught move both dots of Figure 6; the count above says in how many networks the
+# - Architecture and training task move both dots of Figure 6; the count above says in how many networks the
 #   combination stays ahead.
-# - A factor between two methods says nothing about either; read it beside the means.
-# - To tell two explanations apart, find the case where only one of them changes.
+# - A ratio of two methods says nothing about either; read it beside the means.
+# - To separate two explanations, find the case where only one of them changes.
 #
-# Means over all images tell how good a network is. What do they hide in the single image? That is the
-# [next chapter](non-maximal).
+# Means over all images describe a network as a whole. What do they hide in the single image? That is the [next
+# chapter](non-maximal).
 
 # %%
 n2vlib.provenance(probe=probe, network=first.network, layers=first.layer, seed=SEED)

@@ -17,11 +17,11 @@
 # %% [markdown]
 # # Is it there?
 #
-# *Net2Vec, section 3.2.* An outline asks for a lot: every pixel of a dog, and no pixel beside it. A layer may well
-# know that there is a dog without knowing where it ends. And some concepts have no outline at all. Where would one
+# *Net2Vec, section 3.2.* Segmentation is demanding: every pixel of a dog, and no pixel beside it. A layer may well
+# encode that there is a dog without encoding where it ends. And some concepts have no boundary at all. Where would one
 # draw the edge of a *kitchen*, or of *striped*?
 #
-# *Question.* Can the filters of a layer, each reduced to one number for an image, tell whether a concept is in the
+# *Question.* Can the filters of a layer, each reduced to one number for an image, predict whether a concept is in the
 # picture? Can one filter?
 
 # %% tags=["parameters", "hide-input"]
@@ -33,7 +33,7 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 
 # %%
@@ -44,27 +44,27 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # ## What the paper does
 #
-# > Average each filter's activation over the image, give each average a weight, add a bias. The sign of the sum is
-# > the answer {cite}`fong2018net2vec`:
+# > Average each filter's activation over the image, give each average a weight, add a bias. The sign of the sum is the
+# > prediction {cite}`fong2018net2vec`:
 #
 # $$
 # f(x) = b + \sum_k w_k \, \frac{1}{h\,w} \sum_{i=1}^{h} \sum_{j=1}^{w} A_{kij}(x)
 # $$ (eq-classification)
 #
 # > Weights and bias are learned for each concept by logistic regression, on training images with and without the
-# > concept, sampled with equal probability. The answer is scored on validation images by its accuracy.
+# > concept, sampled with equal probability. The score is the accuracy on validation images.
 #
-# Four things are different from the [outlines](filter-combinations) of the previous chapter.
+# This differs from the [segmentation](filter-combinations) of the previous chapter in four ways.
 #
-# - **No threshold.** The activations enter as they are. $\tau$ plays no part, and a filter that is a little louder
-#   everywhere counts as much as one that is very loud in one place.
-# - **No place.** The average forgets where. All that is learned is one number for an image.
-# - **Images without the concept count.** Set IoU looks only at images that contain it. Here every second image of the
-#   training does not, and a filter that likes dogs *and* cats pays for the cats.
+# - **No threshold.** The activations enter as they are. $\tau$ plays no part, and a slightly higher activation
+#   everywhere counts as much as a very high one in one place.
+# - **No place.** The average discards position. The classifier sees one number per filter and image.
+# - **Images without the concept count.** Set IoU uses only images that contain it. Here every second training image
+#   does not, and a filter that responds to dogs *and* cats is penalised for the cats.
 # - **Chance is one half**, not zero. The scores of the two tasks cannot be compared with each other, only methods
 #   within one task.
 #
-# Scenes and textures, which label whole images, take part now.
+# Scenes and textures, which label whole images, are now included.
 
 # %%
 probe = n2vlib.load_probe(PROBE)
@@ -76,8 +76,8 @@ layer = layers[LAYERS[-1]]
 # %% [markdown]
 # ## By hand, one concept
 #
-# A concept without an outline, if there is one, and of those the one with the most training images. It must be
-# missing from more than half of them, so that the balanced sample holds all images with it.
+# We take a concept without pixel masks, if there is one, and of those the one with the most training images. It must
+# be missing from more than half of the training images, so that the balanced sample holds all images with it.
 
 # %%
 import numpy as np
@@ -91,7 +91,7 @@ name, truth = probe.concepts.loc[concept, "name"], np.isin(np.arange(len(probe))
 print(f"{name}: {truth[in_training].sum()} training images with it, {(~truth & in_training).sum()} without")
 
 # %% [markdown]
-# Equation {eq}`eq-classification` in torch. The inner average does not depend on anything learned, so it is taken
+# Equation {eq}`eq-classification` in torch. The inner average does not depend on anything learned, so it is computed
 # once, when the layer is read: `layer.pooled` has one row for each image and one column for each filter.
 
 # %%
@@ -106,9 +106,9 @@ def f(images, weights, bias):
 
 
 # %% [markdown]
-# *With equal probability* means: in each epoch all images of the smaller class, and equally many of the larger, drawn
-# anew. We use the library's own draws, so that both begin alike and see the same images in the same order, and leave the
-# gradient to autograd. The library's is written out by hand.
+# *With equal probability* means: each epoch uses all images of the smaller class and equally many of the larger,
+# sampled anew. We use the library's own samples, so that both start from the same weights and see the same images in
+# the same order, and compute the gradient by autograd. The library's gradient is written by hand.
 
 # %%
 from n2vlib.methods import classification
@@ -135,11 +135,10 @@ assert np.abs(library - by_hand).max() < 1e-2 * moved
 print(f"weights moved by up to {moved:.3f}; by hand and library differ by less than a hundredth of that")
 
 # %% [markdown]
-# What does $f$ think of the validation images? The first four are those where it is largest, the last four those
-# where it is smallest.
+# The validation images where $f$ is largest (the first four) and smallest (the last four):
 
 # %%
-from n2vlib import gallery
+from n2vlib.display import gallery
 
 validation = np.flatnonzero(probe.split == "val")
 output = f(validation, weights, bias).detach().numpy()
@@ -149,9 +148,8 @@ captions = [f"f = {output[i]:+.3g}, {'' if truth[validation[i]] else 'not '}{nam
 gallery.show([probe.image(validation[i]) for i in shown], captions, columns=4)
 
 # %% [markdown]
-# The number that goes into the tables is the share of right answers on a *balanced* set: all validation images with
-# the concept, and as many without. Answering *no* every time would be right most of the time on all images, and half
-# the time here.
+# The score in the tables is the accuracy on a *balanced* set: all validation images with the concept, and as many
+# without. A constant *no* would be right most of the time on all images, and half the time here.
 
 # %%
 right = (f(np.arange(len(probe)), weights, bias).detach().numpy() > 0) == truth
@@ -163,8 +161,8 @@ print(
 # %% [markdown]
 # ## On every concept
 #
-# And the single filter? The paper takes, for each concept, the filter with the largest weight $|w_k|$ of the solution
-# above and learns $w_k$ and $b$ anew for this filter alone.
+# And the single filter? For each concept, the paper takes the filter with the largest weight $|w_k|$ of the solution
+# above and learns $w_k$ and $b$ again for this filter alone.
 
 # %%
 import pandas as pd
@@ -180,8 +178,8 @@ charts.accuracy_scatter(
 )
 
 # %% [markdown]
-# A point at exactly one half means, nearly always, that every image got the same answer; a point below does worse
-# than a coin. Further down we ask how surprising that is, and whose fault. First, the means over all layers.
+# A point at exactly one half nearly always means that every image got the same prediction; a point below is worse than
+# chance. We ask below how surprising that is, and what causes it. First, the means over all layers.
 
 # %%
 from n2vlib.analysis import uncertainty
@@ -194,22 +192,22 @@ charts.by_category(
 )  # fmt: skip
 
 # %% [markdown]
-# Full: all filters. Light: one filter. Bars: the same means when the validation images are drawn again. Compare the steps from layer to layer with those of the outlines: what a layer
-# can *tell* and what it can *outline* need not grow together, because a filter may answer loudly to a corner of a
-# thing.
+# Full: all filters. Light: one filter. Bars: 95% intervals over resampled validation images. Compare the steps from
+# layer to layer with those of segmentation. What a layer can *classify* and what it can *segment* need not grow
+# together, because a filter may respond strongly to a small part of a thing.
 #
 # ## How sure is one accuracy?
 #
-# A balanced set of $n$ images is $n$ tosses of a coin that comes up right with probability $p$. The accuracy then has
-# a standard error of
+# With probability $p$ of a correct prediction on each of the $n$ images of a balanced set, the accuracy has a standard
+# error of
 #
 # $$
 # \sqrt{\frac{p\,(1 - p)}{n}}
 # $$ (eq-standard-error)
 #
-# and a concept in three validation images has $n = 6$. The table groups the concepts by how many validation images
-# have them, and sets the expected error beside what we can observe: how far the accuracies of the concepts in a group
-# lie apart.
+# and a concept in three validation images has $n = 6$. The table groups the concepts by their number of validation
+# images and compares this expected error with the observed spread, the standard deviation of the accuracies in a
+# group.
 
 # %%
 rows = together[layer.name].scores.query("split == 'val' and images > 0").dropna(subset="accuracy")
@@ -228,28 +226,31 @@ charts.table(
 )
 
 # %% [markdown]
-# Where *spread* is hardly larger than *expected*, the concepts of the group cannot be told apart: a list of the best
-# and worst concepts would mostly list luck. The mean of the group is safer, because errors of many concepts cancel.
-# (For the expected error we keep $p$ below 0.95: with six images, an accuracy of exactly 1 would claim to be
-# certain.)
+# Where *spread* is hardly larger than *expected*, the differences between the concepts of the group can be pure noise,
+# and so can a list of the best and worst concepts. The mean of the group is more reliable, because errors of many
+# concepts cancel. (For the expected error we keep $p$ below 0.95: with six images, an accuracy of exactly 1 would
+# otherwise have no error.)
 
 # %%
 sure = (rows["accuracy"] - 0.5) / np.sqrt(0.25 / n)
-print(f"{(sure > 2).sum()} of {len(rows)} concepts are more than two standard errors above chance.")
-halves = [(wide[method] == 0.5).sum() for method in ("combination", "single filter")]
-print(
-    f"{(rows['accuracy'] < 0.5).sum()} are below chance. Exactly at one half: {halves[0]} with all filters, {halves[1]} with one."
-)
+counts = {
+    "more than two standard errors above chance": (sure > 2).sum(),
+    "below chance": (rows["accuracy"] < 0.5).sum(),
+    "exactly one half": (wide["combination"] == 0.5).sum(),
+    "exactly one half, with one filter": (wide["single filter"] == 0.5).sum(),
+}
+table = pd.Series(counts, name="concepts").rename_axis("accuracy with all filters").reset_index()
+charts.table(table, f"{layer.name}: {len(rows)} concepts with an accuracy")
 
 # %% [markdown]
-# Below one half is luck, as far as it goes: with $n$ as small as this, a few concepts can end there. Exactly one
-# half is not. Where many concepts end there, nothing was learned about them but one answer for all images.
+# Accuracies below one half can be chance: with $n$ as small as this, a few concepts can end there. Exactly one half is
+# not chance. Where many concepts end there, the classifier learned to give all images the same answer.
 #
-# ## Is one filter that bad, or badly taught?
+# ## Too little information, or poor training?
 #
-# Every weight learns with the same rate, 0.1, from raw averages. Two things decide whether that is enough: how much a
-# filter's average varies from image to image, because $f$ changes its sign only where $w_k$ times that variation
-# outweighs the bias; and how many steps there are to get there.
+# Every weight is trained with the same learning rate, 0.1, on raw averages. Two things decide whether that is enough:
+# how much a filter's average varies from image to image, because $f$ changes its sign only where $w_k$ times that
+# variation outweighs the bias; and the number of steps.
 
 # %%
 spread = pd.concat(
@@ -267,22 +268,23 @@ chosen = alone[layer.name].scores.query("split == 'val'").set_index("concept")["
 learned = together[layer.name]
 idle = np.mean([abs(learned.weights.loc[c, k] / learned.start.loc[c, k] - 1) < 0.1 for c, k in chosen.items()])
 steps = EPOCHS * np.ceil(2 * np.minimum(training, 2 * half - training) / 64)
-print(f"Half of the concepts are learned in {np.median(steps[steps > 0]):.0f} steps or fewer.")
-print(f"For {idle:.0%} of all concepts the largest weight in {layer.name} is still within a tenth of its random start.")
+print(f"Half of the concepts are trained for {np.median(steps[steps > 0]):.0f} steps or fewer.")
+print(f"For {idle:.0%} of all concepts the largest weight in {layer.name} stays within a tenth of its random start.")
 
 # %% [markdown]
-# The gradient of $w_k$ is proportional to the filter's averages, and so is what a step of $w_k$ does to $f$: the pace
-# of learning goes with the *square* of their scale. A quiet filter may not get there in the steps it has, and then
-# the bias decides, the same for all images. A loud one overshoots, and every batch throws $f$ to the other side.
-# Among many filters some have the right scale; a single one has to be lucky. It may even be the wrong filter, because
-# the largest $|w_k|$ can belong to the loudest, or be the largest random number.
+# The gradient of $w_k$ is proportional to the filter's averages, and so is the effect of a step of $w_k$ on $f$: the
+# speed of learning grows with the *square* of their scale. A filter with small averages may not get far enough in the
+# steps it has, and then the bias decides, the same for all images. One with large averages overshoots, and every batch
+# changes the sign of $f$. Among many filters some have a suitable scale; a single one may not. It may even be the
+# wrong filter, because the largest $|w_k|$ can belong to the filter with the largest averages, or be the largest
+# random start.
 #
-# So part of the gap between one filter and many may be about the teaching, not about the filters. How large a part?
+# So part of the gap between one filter and many may be due to training, not to the filters. How large a part?
 #
-# - *standardised*: every filter is shifted and scaled to mean 0 and deviation 1 over the training images. One rate
-#   then fits all.
-# - *best cut*: nothing is learned at all. We take the filter as it is and look for the value that separates the
-#   training images best, from above or from below. No logistic regression on this one filter can rank images in
+# - *standardised*: every filter is shifted and scaled to mean 0 and standard deviation 1 over the training images. One
+#   rate then suits all.
+# - *best threshold*: nothing is learned by gradient descent. For a filter as it is, we search the value that separates
+#   the training images best, from above or from below. No logistic regression on this one filter can rank images in
 #   another order.
 
 
@@ -294,23 +296,23 @@ def ranks(values):
     return order, np.take_along_axis(values, order, axis=0)
 
 
-def best_cuts(truth, order, values):
-    """The best cut on every filter, and its balanced accuracy on training images minus one half (< 0: below the cut)."""
+def best_thresholds(truth, order, values):
+    """Every filter's best threshold, and its balanced training accuracy minus one half (< 0: the concept is below)."""
     there = truth[order]
     below = [kind.cumsum(axis=0) / kind[:, 0].sum() for kind in (there, ~there)]
     gap = below[1] - below[0]
-    gap[:-1][values[1:] == values[:-1]] = 0  # no cut passes between equal values
+    gap[:-1][values[1:] == values[:-1]] = 0  # no threshold lies between equal values
     at = np.abs(gap).argmax(axis=0), np.arange(values.shape[1])
     return values[at], gap[at] / 2
 
 
 # %%
-def accuracy_of_cut(c, values, ranked, k=None):
-    """Balanced accuracy on validation images of the best cut on filter k, or on the filter best on training images."""
+def accuracy_at_threshold(c, values, ranked, k=None):
+    """Balanced validation accuracy of the best threshold on filter k, or on the best filter on training images."""
     truth = np.isin(np.arange(len(probe)), probe.images_with(c))
-    cuts, gain = best_cuts(truth, *ranked)
+    thresholds, gain = best_thresholds(truth, *ranked)
     k = np.abs(gain).argmax() if k is None else k
-    answer = (values[:, k] > cuts[k]) == (gain[k] > 0)
+    answer = (values[:, k] > thresholds[k]) == (gain[k] > 0)
     return classification.balanced_accuracy(answer == truth, truth, ~in_training, SEED, c)
 
 
@@ -325,34 +327,34 @@ scaled = tables.side_by_side(pd.concat(fair), layer.name, "classification")
 # %%
 averages = np.array(layer.pooled)
 ranked = ranks(averages)
-same = {c: accuracy_of_cut(c, averages, ranked, k) for c, k in chosen.items()}
-free = {c: accuracy_of_cut(c, averages, ranked) for c in chosen.index}
-cuts = pd.DataFrame({"cut on the same filter": same, "cut on the best filter": free})
+same = {c: accuracy_at_threshold(c, averages, ranked, k) for c, k in chosen.items()}
+free = {c: accuracy_at_threshold(c, averages, ranked) for c in chosen.index}
+best_ones = pd.DataFrame({"threshold on the same filter": same, "threshold on the best filter": free})
 
 # %%
 methods = ["single filter", "combination"]
 recipes = pd.DataFrame({"raw, as released": wide[methods].mean(), "standardised": scaled[methods].mean()}).T
-recipes = pd.concat([recipes, cuts.mean().rename("single filter").to_frame()])
+recipes = pd.concat([recipes, best_ones.mean().rename("single filter").to_frame()])
 charts.table(
     recipes.rename_axis("recipe").reset_index(), f"Mean balanced accuracy over {len(wide)} concepts, {layer.name}"
 )
 
 # %% [markdown]
-# Down the first column the filters stay what they are (the last row may choose another one) and only the recipe
-# changes. Across a row the recipe stays and the number of filters changes. What tells us something about the
-# *network* is the distance between the best that one filter can do and the best that all can do. (The best of a column
-# is picked on the images it is scored on. With this few rows that flatters both sides by little, and by about as much.)
+# Down the first column only the recipe changes (the last row may choose another filter). Across a row only the number
+# of filters changes. What says something about the *network* is the difference between the best result with one filter
+# and the best with all. (The best of a column is picked on the images it is scored on. With so few rows this biases
+# both sides little, and by about as much.)
 
 # %%
 released, best = recipes.loc["raw, as released"], recipes.max()
-print(f"{layer.name}: the gap is {released['combination'] - released['single filter']:.3f} as released,")
-print(f"{best['combination'] - best['single filter']:.3f} between the best of each column.")
-wins = (wide["combination"].to_numpy() >= cuts["cut on the best filter"].to_numpy()).mean()
-print(f"The combination is at least as good as the single filter for {at_least:.0%} of the concepts as released,")
-print(f"and at least as good as the best cut on the best filter for {wins:.0%}.")
+gap = released["combination"] - released["single filter"], best["combination"] - best["single filter"]
+wins = (wide["combination"].to_numpy() >= best_ones["threshold on the best filter"].to_numpy()).mean()
+print(f"{layer.name}: the gap is {gap[0]:.3f} as released, {gap[1]:.3f} between the best of each column.")
+print(f"The released combination is at least as good as the released single filter for {at_least:.0%} of the concepts,")
+print(f"and as the best threshold on the best filter for {wins:.0%}.")
 
 # %% [markdown]
-# Is that so in every layer?
+# Does this hold in every layer?
 
 
 # %%
@@ -367,50 +369,51 @@ charts.table(gaps.reset_index(), "Combination minus single filter, mean balanced
 
 # %% [markdown]
 # The sign and the size of the difference between the columns depend on the scale of the activations, on the number of
-# epochs and on the layer, so nothing general follows from one network, except a warning. The chapters that
-# follow keep the released recipe, because they compare with published numbers.
+# epochs and on the layer, so one network supports no general conclusion, only a warning. The chapters that follow keep
+# the released recipe, because they compare with published numbers.
 #
 # ## Where we differ
 #
-# - **Accuracy** is taken over one whole balanced set, drawn once for each concept and the same for every method. The
-#   released code averages over batches, of which the last one is smaller and holds no image with the concept, and
-#   draws another set for every run.
-# - **Concepts without validation images** have no accuracy and are left out. So are concepts that every training
-#   image has: there is nothing to tell apart.
-# - **Learning rate 0.1, a tenth of it in the second half, momentum 0.9, batches of 64** are the released settings;
-#   the text of the paper does not give them.
-# - **Standardised** averages are ours, and so are the cuts.
+# - **Accuracy** is computed on one whole balanced set, sampled once for each concept and the same for every method.
+#   The released code averages over batches, of which the last one is smaller and holds no image with the concept, and
+#   samples another set in every run.
+# - **Concepts without validation images** have no accuracy and are left out. So are concepts that every training image
+#   contains.
+# - **Learning rate 0.1, a tenth of it in the second half, momentum 0.9, batches of 64** are the released settings; the
+#   text of the paper does not give them.
+# - **Standardised** averages and best thresholds are ours.
 #
 # ## Exercises
 #
 # 1. The average dilutes a small thing in a large picture. Take the largest activation of each filter instead of its
-#    mean (`layer.highest`). For which category does the best cut on the best filter gain?
-# 2. Draw the balanced sets with another seed. How far do the accuracies of rare concepts move, and does equation
-#    {eq}`eq-standard-error` foresee it?
+#    mean (`layer.highest`). For which category does the best threshold on the best filter gain?
+# 2. Sample the balanced sets with another seed. How far do the accuracies of rare concepts move, and does equation
+#    {eq}`eq-standard-error` predict it?
 # 3. Look at the images *without* the concept for which $f$ is largest. Are they mistakes of the network, of the
 #    labels, or neither?
 
 # %% tags=["solution", "hide-input"]
 maxima = np.array(layer.highest)
 ranked_maxima = ranks(maxima)
-free_maxima = [accuracy_of_cut(c, maxima, ranked_maxima) for c in wide["concept"]]
-gains = wide.assign(mean=cuts["cut on the best filter"].to_numpy(), maximum=free_maxima)
+free_maxima = [accuracy_at_threshold(c, maxima, ranked_maxima) for c in wide["concept"]]
+gains = wide.assign(mean=best_ones["threshold on the best filter"].to_numpy(), maximum=free_maxima)
 gains = gains.groupby("category", sort=False)[["mean", "maximum"]].mean()
 charts.table(
-    gains.reset_index(), "Best cut on the best filter: mean or maximum over the image", best=["mean", "maximum"]
+    gains.reset_index(), "Best threshold on the best filter: mean or maximum over the image", best=["mean", "maximum"]
 )
 
 # %% [markdown]
 # ## Take-away
 #
-# - Presence needs no threshold and no place: one average for each filter, one weight for each, and a bias.
-# - An accuracy on a balanced set has a standard error that anyone can compute; for rare concepts it is larger than
-#   most differences worth discussing.
-# - A comparison of one filter with many is also a comparison of how well each was taught. Some of a gap
-#   between them can be the learning rate.
+# - Classification needs no threshold on activations and no place: one average and one weight for each filter, and a
+#   bias.
+# - The standard error of an accuracy on a balanced set is easy to compute; for rare concepts it is larger than most
+#   differences worth discussing.
+# - A comparison of one filter with many is also a comparison of how well each was trained. Part of a gap can be due to
+#   the learning rate.
 #
-# One filter and all of them: the paper also tries numbers in between. How it picks them is the subject of the next
-# chapter, [a few of the filters](filter-subsets).
+# The chapters so far had to choose between the paper and its released program. The next one measures [where the two
+# disagree](paper-and-code).
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)

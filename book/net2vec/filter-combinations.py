@@ -17,11 +17,11 @@
 # %% [markdown]
 # # Filters together
 #
-# *Net2Vec, section 3.1.2.* The best single filter finds something of most concepts and the outline of few. That can mean
-# that the layer does not know the concept. It can also mean that we asked the wrong question: nothing obliges a network
-# to keep one concept in one filter.
+# *Net2Vec, section 3.1.2.* The best single filter overlaps with most concepts and segments few of them well. The layer
+# may not represent the others. Or we asked the wrong question: nothing forces a network to encode a concept in a
+# single filter.
 #
-# *Question.* Can a weighted sum of filters outline a concept that no single filter outlines?
+# *Question.* Can a weighted sum of filters segment a concept that no single filter segments?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -32,7 +32,7 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 
 # %%
@@ -43,30 +43,32 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # ## What the paper does
 #
-# > Give each filter a weight, add up what fired, enlarge the sum, and squash it to a probability. The weights are learned,
-# > one vector for each concept, on the training images that contain it {cite}`fong2018net2vec`:
+# > Give each filter a weight, sum the maps of what fired, upsample the sum, and turn it into a probability. The
+# > weights are learned, one vector for each concept, on the training images that contain it {cite}`fong2018net2vec`:
 #
 # $$
 # M(x; w) = \sigma\Big( S\Big( \sum_k w_k \, \mathbb{1}[A_k(x) > T_k] \Big) \Big)
 # $$ (eq-combination)
 #
-# > The loss rewards probability on the concept and its absence elsewhere. Because a concept is usually small, its pixels
-# > count $\alpha$ and all others $1 - \alpha$, where $\alpha$ is one minus the concept's share of its images:
+# > The loss rewards a high probability on the concept and a low one elsewhere. Because a concept is usually small, its
+# > pixels have the weight $\alpha$ and all others $1 - \alpha$, where $\alpha$ is one minus the concept's share of its
+# > images:
 #
 # $$
 # \mathcal{L}(w) = -\frac{1}{N_{s,c}} \sum_{x \in X_{s,c}}
 #   \big[\, \alpha \, M(x; w) \, L_c(x) + (1 - \alpha)\,(1 - M(x; w))\,(1 - L_c(x)) \,\big]
 # $$ (eq-loss)
 #
-# The text of the paper calls this a binary cross entropy; the equation, and the released code, have no logarithm. That is
-# not a slip without consequence. With a logarithm, a pixel that is badly wrong pulls hard. Without it, it hardly pulls
-# at all, because the sigmoid is flat there: the loss gives up on pixels it cannot win. We use the equation and measure
-# the difference below.
+# The text of the paper calls this a binary cross entropy; the equation and the released code have no logarithm. This
+# makes a difference. With a logarithm, a badly wrong pixel has a large gradient. Without it, the gradient is almost
+# zero, because the sigmoid is flat there: the loss ignores the pixels that are furthest off. We use the equation and
+# measure the difference below.
 #
-# A single filter is the special case of a weight vector with a single one in it and a bias of minus one half. Equation
-# {eq}`eq-combination` has no bias, so a combination cannot quite be a single filter: its mask is wherever the sum is
-# positive, which for one filter alone is a wider mask than its own. What many filters win must pay for that first
-# ([known truth](known-truth) measures how much). The number that decides is the set IoU of equation {eq}`eq-set-iou` on validation images.
+# A single filter is the special case of a one-hot weight vector and a bias of minus one half. Equation
+# {eq}`eq-combination` has no bias, so a combination cannot exactly reproduce a single filter: its mask is wherever the
+# sum is positive, which for one filter alone is wider than the filter's own mask. Many filters have to make up for
+# that first ([known truth](known-truth) measures how much). We compare the set IoU of equation {eq}`eq-set-iou` on
+# validation images.
 
 # %%
 probe = n2vlib.load_probe(PROBE)
@@ -78,17 +80,17 @@ layer = layers[LAYERS[-1]]
 # %% [markdown]
 # ## By hand, one concept
 #
-# We take the concept with the most training images among objects and parts that cover less than a tenth of their images:
-# enough to learn from, small enough to be an outline.
+# We take the concept with the most training images among objects and parts that cover less than a tenth of their
+# images: enough images to learn from, and a mask that is small.
 
 # %%
 import numpy as np
 
-from n2vlib import look
+from n2vlib.display import style
 
-outlined = probe.concepts.loc[fit]
-small = outlined[outlined["coverage"] / outlined["frequency"] < 0.1]
-eligible = look.preferred(small if len(small) else outlined, "object", "part")
+segmentable = probe.concepts.loc[fit]
+small = segmentable[segmentable["coverage"] / segmentable["frequency"] < 0.1]
+eligible = style.preferred(small if len(small) else segmentable, "object", "part")
 concept = int(eligible["frequency"].idxmax())
 training = probe.images_with(concept, "train")
 annotated = np.stack([probe.annotated(concept, i) for i in training])
@@ -96,14 +98,14 @@ alpha = 1 - annotated.mean()
 print(f"{probe.concepts.loc[concept, 'name']}: {len(training)} training images, alpha = {alpha:.3f}")
 
 # %% [markdown]
-# Equations {eq}`eq-combination` and {eq}`eq-loss` in torch, gradient by autograd. $S$ is linear, so the sum over filters
-# comes first and one map is enlarged instead of one for each filter; that is most of the reason why learning a thousand
-# concepts is possible at all.
+# Equations {eq}`eq-combination` and {eq}`eq-loss` in torch, gradient by autograd. $S$ is linear, so we sum over
+# filters first and upsample one map instead of one for each filter. This is the main reason why a thousand concepts
+# can be learned in reasonable time.
 
 # %%
 import torch
 
-from n2vlib.iou import taps
+from n2vlib.masks.iou import taps
 
 sizes = zip(layer.grid, probe.label_size, strict=True)
 down, across = (torch.tensor(taps(n, m, align_corners=True).matrix()).float() for n, m in sizes)
@@ -116,8 +118,8 @@ def loss(weights, fired, annotated):
 
 
 # %% [markdown]
-# One pass over a few batches, with the library's own starting point, and then the library's first epoch for the same
-# concept. Its gradients are written out by hand and know nothing of autograd. Do the two walk the same way?
+# One pass over a few batches from the library's own starting point, and then the library's first epoch for the same
+# concept. The library's gradients are written by hand, without autograd. Do the weights agree?
 
 # %%
 from n2vlib.methods import segmentation
@@ -142,7 +144,7 @@ print(f"weights moved by up to {moved:.3f}; by hand and library differ by less t
 # %% [markdown]
 # ## On every concept
 #
-# All segmentable concepts of all layers, and the single filters of the [previous chapter](single-filters) beside them.
+# All segmentable concepts of all layers, beside the single filters of the [previous chapter](single-filters).
 
 # %%
 import pandas as pd
@@ -161,9 +163,8 @@ title = f"In {layer.name} the combination is at least as good for {at_least:.0%}
 charts.iou_scatter(wide, title)
 
 # %% [markdown]
-# Each point is a concept; above the diagonal the combination wins. Click a category in the legend, or search for a
-# concept. The distance from the diagonal is the interesting quantity: a concept far above it is *in* the layer, and
-# spread over several filters.
+# Each point is a concept; above the diagonal the combination is better. Click a category in the legend, or search for
+# a concept. A concept far above the diagonal is *in* the layer, but spread over several filters.
 
 # %%
 gain = wide.assign(gain=wide["combination"] - wide["single filter"]).sort_values("gain", ascending=False)
@@ -172,20 +173,22 @@ caption = f"Largest gains first, {layer.name}, validation images"
 charts.table(gain[columns], caption, best=["single filter", "combination"])
 
 # %% [markdown]
-# ## How much of it is luck?
+# ## How certain are the gains?
 #
-# Two kinds of luck. The *images*: with others of the same kind, which gains would remain? And the *seed*: training
-# starts from random weights and visits images in a random order; what would another start have learned?
+# Two sources of chance. The *images*: which gains would remain on other images of the same kind? The *seed*: training
+# starts from random weights and visits the images in a random order; what would another start have learned?
 
 # %%
 from n2vlib.analysis import uncertainty
 
 pair = (together[layer.name], alone[layer.name])
 again = uncertainty.resample(pair, probe, seed=SEED)
-ahead, behind = (tables.draws_of(again, layer.name, "segmentation", each) for each in ("combination", "single filter"))
-gains = uncertainty.interval((ahead - behind)[gain["concept"]])
-print(f"{layer.name}: {(gains['low'] > 0).mean():.0%} of the concepts gain for sure (95% of the draws of images),")
-print(f"{(gains['high'] < 0).mean():.0%} lose for sure; for the rest these images do not decide.")
+many, one = (tables.draws_of(again, layer.name, "segmentation", each) for each in ("combination", "single filter"))
+gains = uncertainty.interval((many - one)[gain["concept"]])
+above, below = 100 * (gains["low"] > 0).mean(), 100 * (gains["high"] < 0).mean()
+rows = pd.DataFrame({"95% interval of the gain": ["above zero", "below zero", "contains zero"]})
+rows["% of the concepts"] = [above, below, 100 - above - below]
+charts.table(rows, f"{layer.name}, validation images resampled", digits=0)
 
 # %%
 others = [segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED + n) for n in (1, 2)]
@@ -193,36 +196,38 @@ by_seed = pd.DataFrame(
     [each.scores.query("split == 'val'").set_index("concept")["set_iou"] for each in (pair[0], *others)]
 )
 cosine = [(pair[0].unit_weights() * each.unit_weights()).sum(axis=1).median() for each in others]
-print(
-    f"Set IoU over three seeds: median deviation {by_seed.std().median():.4f}, of means {by_seed.mean(axis=1).std():.4f}."
-)
-print(f"Median cosine between the weights of two seeds: {min(cosine):.2f} to {max(cosine):.2f}.")
+spread = {
+    "standard deviation of set IoU, median": by_seed.std().median(),
+    "standard deviation of mean set IoU": by_seed.mean(axis=1).std(),
+    "cosine of the weights of two seeds, median": f"{min(cosine):.2f} to {max(cosine):.2f}",
+}
+charts.table(pd.DataFrame([spread]), f"{layer.name}, three seeds; medians over concepts", digits=4)
 
 # %% [markdown]
-# What a layer can outline is a property of the layer, if the seeds agree on the score. Whether the *weights* agree is
-# another question, and it decides how much can be read into a single weight, or into the direction of all of them.
+# If the seeds agree on the score, what can be segmented is a property of the layer. Whether the *weights* agree is
+# another question. It decides how far a single weight, or the direction of the weight vector, can be interpreted.
 #
 # ## What it looks like
 #
-# The concept that gains most, on the three validation images where the combination does best: above, the best single
-# filter; below, the combination. Solid: what people marked. Dashed: the mask.
+# The concept with the largest gain, on the three validation images where the combination does best. Top: the best
+# single filter. Bottom: the combination. Solid: the annotation. Dashed: the mask.
 
 # %%
-from n2vlib import gallery
-from n2vlib.iou import predicted_mask, single_filter_mask
+from n2vlib.display import gallery
+from n2vlib.masks.iou import predicted_mask, single_filter_mask
 
-winner = int(gain.iloc[0]["concept"])
-pairs = together[layer.name].pairs.query("concept == @winner and split == 'val'")
+largest = int(gain.iloc[0]["concept"])
+pairs = together[layer.name].pairs.query("concept == @largest and split == 'val'")
 images = [int(i) for i in pairs.nlargest(3, "individual_iou")["image"]]
-one_hot, learned = alone[layer.name].weights.loc[winner], together[layer.name].weights.loc[winner].to_numpy()
+one_hot, learned = alone[layer.name].weights.loc[largest], together[layer.name].weights.loc[largest].to_numpy()
 size = probe.label_size
 ones = [single_filter_mask(layer.fired_in(i)[one_hot.idxmax()], size, align_corners=True) for i in images]
 sums = [predicted_mask(layer.fired_in(i), learned, size, align_corners=True) for i in images]
 
 # %%
-from n2vlib.iou import individual_iou
+from n2vlib.masks.iou import individual_iou
 
-truth = [probe.annotated(winner, i) for i in images] * 2
+truth = [probe.annotated(largest, i) for i in images] * 2
 ious = [float(individual_iou(m[None], a[None])[0]) for m, a in zip(ones + sums, truth, strict=True)]
 kinds = [f"filter {one_hot.idxmax()}"] * 3 + ["combination"] * 3
 captions = [f"{gain.iloc[0]['name']}, {kind}: IoU {iou:.2f}" for kind, iou in zip(kinds, ious, strict=True)]
@@ -231,8 +236,8 @@ gallery.show([probe.image(i) for i in images * 2], captions, predicted=ones + su
 # %% [markdown]
 # ## How many filters carry it?
 #
-# The weights of that concept, largest first. If one weight towered over the others, the concept would live in one filter
-# after all and the combination would only polish it.
+# The weights of that concept, largest first. If one weight were much larger than the others, the concept would be
+# encoded in one filter after all, and the combination would only refine it.
 
 # %%
 share = np.sort(np.abs(learned))[::-1].cumsum() / np.abs(learned).sum()
@@ -246,65 +251,70 @@ charts.lines(
 # %% [markdown]
 # ## Where it loses
 #
-# A learned combination can do worse than the best single filter, on validation images and even on training images. Two
-# explanations compete. *Overfitting*: few images, many weights. *Too much area*: $\alpha$ is close to one for small
-# concepts, so a missed pixel of the concept costs far more than a false one beside it, and the mask swells.
-# They can be told apart: overfitting shows on validation images only, a swollen mask shows everywhere.
+# A learned combination can do worse than the best single filter, on validation images and even on training images.
+# There are two explanations. *Overfitting*: few images, many weights. *Too much area*: $\alpha$ is close to one for
+# small concepts, so a missed pixel of the concept costs far more than a false positive, and the mask grows.
+# Overfitting shows on validation images only, a mask that is too large shows on both splits.
 
 # %%
 trained = tables.side_by_side(scores, layer.name, "segmentation", split="train").set_index("concept")
 losing = wide[wide["combination"] < wide["single filter"]]
-also = (trained["combination"] < trained["single filter"]).reindex(losing["concept"]).mean() if len(losing) else 0.0
+worse = (trained["combination"] < trained["single filter"]).astype(float)
 totals = together[layer.name].pairs.query("split == 'val'").groupby("concept")[["predicted", "annotated"]].sum()
 times = totals["predicted"] / totals["annotated"]
-print(f"{len(losing)} concepts lose on validation images; {also:.0%} of them on training images too.")
-print(f"Median predicted area, in annotated areas: {times.median():.1f} over all concepts,")
-print(f"{look.said(times.reindex(losing['concept']).median(), '.1f')} over those that lose.")
+groups = {"all": wide["concept"], "lose on validation images": losing["concept"]}
+rows = [
+    {"concepts": name, "number": len(mine), "% that lose on training images": 100 * worse.reindex(mine).mean(),
+     "median predicted / annotated area": times.reindex(mine).median()}
+    for name, mine in groups.items()
+]  # fmt: skip
+charts.table(pd.DataFrame(rows), f"{layer.name}; areas on validation images", digits=1)
 
 # %% [markdown]
 # ## With the logarithm
 #
-# The loss that the paper's text names, everything else equal:
+# The loss named in the paper's text, everything else equal:
 
 # %%
 logged = segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED, loss="log").scores.query("split == 'val'")
-both = wide[["concept", "combination"]].merge(logged[["concept", "set_iou"]]).rename(columns={"set_iou": "log"})
-print(f"mean set IoU in {layer.name}: equation 4 {both['combination'].mean():.3f}, log-loss {both['log'].mean():.3f};")
-print(f"equation 4 is better for {(both['combination'] > both['log']).mean():.0%} of the concepts.")
+both = wide[["concept", "combination"]].merge(logged[["concept", "set_iou"]])
+both = both.set_index("concept").set_axis(["equation 4", "log-loss"], axis=1)
+caption = f"{layer.name}: equation 4 is better for {(both['equation 4'] > both['log-loss']).mean():.0%} of the concepts"
+charts.table(both.mean().rename("mean set IoU").rename_axis("loss").reset_index(), caption)
 
 # %% [markdown]
 # ## Where we differ
 #
 # - **Batches.** The paper says 64 images; the released code defaults to 16, in the order of the index, never shuffled.
 #   We take 64 and shuffle; `preset="released"` does what the code does.
-# - **Learning rate.** The loss *sums* over pixels. A rate of 0.0001 that suits maps of 113 x 113 is too small for smaller
-#   ones, so the rate is scaled by the number of pixels. `preset="released"` leaves it alone.
-# - **Left out** are concepts that only ever label whole images. Their $\alpha$ is zero, and with it the gradient.
-# - The released code looks up a concept in the first map an image offers; we take the union of all its maps.
+# - **Learning rate.** The loss *sums* over pixels. A rate of 0.0001 that suits maps of 113 x 113 is too small for
+#   smaller ones, so the rate is scaled by the number of pixels. `preset="released"` leaves it alone.
+# - **Left out** are concepts that only label whole images. Their $\alpha$ is zero, and so is the gradient.
+# - The released code looks up a concept in the first map of an image; we take the union of all its maps.
 #
 # ## Exercises
 #
-# 1. Count how many of the largest weights of a concept belong to filters that are nobody's best single filter.
-# 2. Does a longer training bring the weights of two seeds closer together? Compare their cosine after 5 and 30 epochs.
+# 1. Count how many of the largest weights of a concept belong to filters that are the best single filter of no
+#    concept.
+# 2. Does longer training bring the weights of two seeds closer together? Compare their cosine after 5 and 30 epochs.
 # 3. Set every negative weight to zero and score again. What were the negative weights for?
 
 # %% tags=["solution", "hide-input"]
-kept = together[layer.name].weights.loc[winner].clip(lower=0).to_numpy()
+kept = together[layer.name].weights.loc[largest].clip(lower=0).to_numpy()
 masks = [predicted_mask(layer.fired_in(i), kept, size, align_corners=True) for i in images]
 positive = individual_iou(np.array(masks), np.array(truth[: len(images)]))
-print(
-    f"{gain.iloc[0]['name']}, the images shown: IoU {np.mean(ious[3:]):.2f} with all weights, {positive.mean():.2f} without"
-)
-print("the negative ones.")
+print(f"{gain.iloc[0]['name']}, mean IoU of the images shown: {np.mean(ious[3:]):.2f} with all weights,")
+print(f"{positive.mean():.2f} without the negative ones.")
 
 # %% [markdown]
 # ## Take-away
 #
-# - A concept's weights over all filters are learned from what fired; a single filter is the special case of one weight.
+# - A concept's weights over all filters are learned from what fired; a single filter is the special case of one
+#   weight.
 # - The combination is scored by the same set IoU, on images it has not learned from.
 # - Where it loses, look at the area of its masks before blaming the number of images.
 #
-# An outline asks for a lot. Does the same layer at least know *whether* a concept is in the picture? That is
+# Segmentation is demanding. Does the same layer at least encode *whether* a concept is in the picture? That is
 # [classification](classification).
 
 # %%

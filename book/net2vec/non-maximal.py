@@ -17,9 +17,9 @@
 # %% [markdown]
 # # Not only the best images
 #
-# *Net2Vec, section 5.1.* Filters are usually introduced by the images they like most. That is a polite way to introduce
-# anybody. Set IoU, the number used so far, hides in another way: it pools all images of a concept into one ratio. This
-# chapter looks at the images in between, one by one.
+# *Net2Vec, section 5.1.* Filters are usually introduced by the images that activate them most, which shows them at
+# their best. Set IoU, the number used so far, hides something else: it pools all images of a concept into one ratio.
+# This chapter looks at the images in between, one by one.
 #
 # *Question.* How does a filter, or a combination of filters, do on an ordinary image of its concept?
 
@@ -32,7 +32,7 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 
 # %%
@@ -44,10 +44,10 @@ n2vlib.check_parameters(globals())
 # ## The paper's claim
 #
 # > Individual IoU varies a great deal among the images of one concept. Under the best single filter it is exactly zero
-# > for many of them, because nothing in the image passes the filter's threshold; a combination leaves fewer images
-# > empty-handed. So an account of a filter should show images from all over the distribution, for instance one at each
-# > tenth of its non-zero part. Images of maximal activation mislead: for some concepts those of the best filter do not
-# > even look alike {cite}`fong2018net2vec`.
+# > for many of them, because nothing in the image exceeds the filter's threshold; a combination leaves fewer images at
+# > zero. So an account of a filter should show images from all over the distribution, for instance one at each tenth
+# > of its non-zero part. Images of maximal activation mislead: for some concepts those of the best filter do not even
+# > look alike {cite}`fong2018net2vec`.
 #
 # Individual IoU is intersection over union of the predicted mask $M$ and the annotated mask $L_c$ in a single image:
 #
@@ -58,8 +58,9 @@ n2vlib.check_parameters(globals())
 # %%
 import pandas as pd
 
-from n2vlib import charts, look, tables
-from n2vlib.analysis import individual, maximal
+from n2vlib import charts, tables
+from n2vlib.analysis import per_image, top_images
+from n2vlib.display import style
 from n2vlib.methods import segmentation, single_filter
 
 probe = n2vlib.load_probe(PROBE)
@@ -71,27 +72,27 @@ alone = {name: single_filter.align(each, probe) for name, each in layers.items()
 together = {name: segmentation.align(each, probe, epochs=EPOCHS, seed=SEED) for name, each in layers.items()}
 
 # %%
-pairs = pd.concat(individual.with_silence(found[name], layers[name]) for name in layers for found in (alone, together))
+pairs = pd.concat(per_image.with_silence(found[name], layers[name]) for name in layers for found in (alone, together))
 here = pairs.query("layer == @layer.name")
-two = individual.two_concepts(here)
+two = per_image.two_concepts(here)
 print(f"Of {layer.name}, the concepts {' and '.join(probe.concepts.loc[two, 'name'])}.")
 
 # %% [markdown]
-# The paper looks at two concepts. Ours follow a rule. Of the objects that both methods overlap in at least ten
-# validation images, we take the one with the highest set IoU under its best filter, and the one that is most ordinary:
-# its share of zeros is the closest to that of all images of all concepts.
+# The paper looks at two concepts. We select ours by a rule. Of the objects that both methods overlap in at least ten
+# validation images, we take the one with the highest set IoU under its best filter, and the most ordinary one: its
+# share of zeros is the closest to that of all images of all concepts.
 #
 # ## By hand, one image
 #
-# The first concept, and the first of its validation images in which the best filter fires but misses. Two counts decide
-# what kind of zero an image is: pixels of the mask, and pixels it shares with the annotation.
+# The first concept, and the first of its validation images in which the best filter fires but misses. Two counts
+# decide what kind of zero an image is: pixels of the mask, and pixels it shares with the annotation.
 
 # %%
 concept, found = two[0], alone[layer.name]
 mine = here.query("concept == @concept and method == 'single filter'")
 missed = mine.query("individual_iou == 0 and not silent")
 image = int((missed if len(missed) else mine)["image"].iloc[0])
-mask = individual.masks(found, layer, probe, concept, [image])[0]
+mask = per_image.masks(found, layer, probe, concept, [image])[0]
 annotated = probe.annotated(concept, image)
 
 # %%
@@ -105,32 +106,32 @@ print(
 )
 
 # %% [markdown]
-# The other kind is an image in which no place passes the threshold. Then there is no mask that could be right or wrong.
-# We call such an image *silent*. For a single filter, silence can be read from its largest activation. A combination is
-# silent where its mask is empty, although some filters may have fired.
+# The other kind is an image in which no place exceeds the threshold. Then there is no mask that could be right or
+# wrong. We call such an image *silent*. For a single filter, this follows from its largest activation. A combination
+# is silent where its mask is empty, although some filters may have fired.
 #
 # ## The distribution for two concepts
 #
-# The paper's Figure 7. Exact zeros stand apart from the rest, split by their reason; the dashed line is the mean of the
-# rest.
+# The paper's Figure 7. Exact zeros stand apart from the rest, split by their reason; the dashed line is the mean of
+# the rest.
 
 # %%
-told = individual.summary(here, ["concept", "method"])
-shown = here.query("concept in @two").merge(told[["concept", "method", "mean"]], on=["concept", "method"])
+by_concept = per_image.summary(here, ["concept", "method"])
+shown = here.query("concept in @two").merge(by_concept[["concept", "method", "mean"]], on=["concept", "method"])
 shown["panel"] = shown["name"] + ", " + shown["method"]
 order = shown.assign(place=shown["concept"].map(two.index)).sort_values(["place", "method"], ascending=[True, False])
-bins = individual.in_bins(order, ["panel", "mean"])
-zeros = told.query("concept == @two[-1]").set_index("method")["zero"]
+bins = per_image.in_bins(order, ["panel", "mean"])
+zeros = by_concept.query("concept == @two[-1]").set_index("method")["zero"]
 name = probe.concepts.loc[two[-1], "name"]
 title = f"{name}: zero in {zeros['single filter']:.0%} of the images for the best filter, in {zeros['combination']:.0%} for the combination"
 charts.individual_iou(bins, title)
 
 # %% [markdown]
-# The paper prints mean and deviation of the non-zero part into its figure. Ours, with a 95% interval of the mean, by a
-# bootstrap over the concept's validation images:
+# The paper prints mean and standard deviation of the non-zero part into its figure. Ours, with a 95% interval of the
+# mean, by a bootstrap over the concept's validation images:
 
 # %%
-table = told.query("concept in @two").assign(name=lambda rows: rows["concept"].map(probe.concepts["name"]))
+table = by_concept.query("concept in @two").assign(name=lambda rows: rows["concept"].map(probe.concepts["name"]))
 values = [
     here.query("concept == @row.concept and method == @row.method and individual_iou > 0")["individual_iou"]
     for row in table.itertuples()
@@ -142,40 +143,40 @@ charts.table(
 )
 
 # %% [markdown]
-# Two means are compared here that do not run over the same images. A method that gives up on hard images has a better
-# mean over the rest. That is why the share of zeros belongs beside it.
+# The two means are not over the same images. A method that fails on hard images has a better mean over the rest. That
+# is why the share of zeros belongs beside it.
 #
 # ## Why so many zeros?
 #
 # The paper's reason is the threshold. Over all concepts and layers: how often is individual IoU exactly zero, and how
-# often because nothing passed?
+# often because nothing exceeded the threshold?
 
 # %%
-reasons = individual.summary(pairs, ["layer", "method"])
+reasons = per_image.summary(pairs, ["layer", "method"])
 last = reasons.query("layer == @layer.name").set_index("method")
 because = last["silent"] / last["zero"]
-zero = individual.shares(pairs.assign(zero=pairs["individual_iou"] == 0), "zero", ["layer", "method"], probe, seed=SEED)
-silent = individual.shares(pairs, "silent", ["layer", "method"], probe, seed=SEED)
+zero = per_image.shares(pairs.assign(zero=pairs["individual_iou"] == 0), "zero", ["layer", "method"], probe, seed=SEED)
+silent = per_image.shares(pairs, "silent", ["layer", "method"], probe, seed=SEED)
 stacked = pd.concat(
     [zero.assign(series=zero["method"] + ", zero"), silent.assign(series=silent["method"] + ", nothing fires")]
 )
 
 # %%
-title = f"In {layer.name}, {look.said(because['single filter'], '.0%')} of the best filters' zeros are images in which nothing fires"
-note = "Of all pairs of a concept and an image that contains it; 95% over images drawn again."
+title = f"In {layer.name}, {style.said(because['single filter'], '.0%')} of the best filters' zeros are images in which nothing fires"
+note = "Of all pairs of a concept and an image that contains it; 95% over resampled images."
 charts.by_layer(stacked, "share", title, "share of validation images", "series", fmt=".0%", note=note)
 
 # %%
 charts.table(
-    reasons.assign(because=reasons["silent"] / reasons["zero"]),
-    "because: share of the zeros in which nothing fires",
+    reasons.assign(silent_zeros=reasons["silent"] / reasons["zero"]),
+    "silent_zeros: share of the zeros in which nothing fires",
     rows=20,
 )
 
 # %% [markdown]
-# There is arithmetic behind this. A filter that fires at a share $\tau$ of all places, and fires in patches, can only
-# reach a limited share of the images. It matters whether it spends its places on images of the concept. Does the best
-# filter at least fire more often there than elsewhere?
+# Part of this is arithmetic. A filter that fires at a share $\tau$ of all places, and fires in patches, can only reach
+# a limited share of the images. It matters whether these are images of the concept. Does the best filter at least fire
+# more often there than elsewhere?
 
 # %%
 everywhere = (layer.highest > layer.thresholds).mean(axis=0)
@@ -183,36 +184,35 @@ single = (
     here.query("method == 'single filter'").groupby("concept").agg(with_it=("silent", lambda silent: 1 - silent.mean()))
 )
 single["all"] = everywhere[found.weights.loc[single.index].to_numpy().argmax(axis=1)]
+fires, often = single.mean(), (single["with_it"] > single["all"]).mean()
 print(
-    f"{layer.name}: the best filter fires in {single['with_it'].mean():.0%} of the concept's validation images and in"
+    f"{layer.name}, mean of {len(single)} concepts: the best filter fires in {fires['with_it']:.0%} of the concept's validation images"
 )
-print(
-    f"{single['all'].mean():.0%} of all images, on average over {len(single)} concepts; it fires more often with the concept for {(single['with_it'] > single['all']).mean():.0%}."
-)
+print(f"and in {fires['all']:.0%} of all images. For {often:.0%} of the concepts the first share is the larger one.")
 
 # %% [markdown]
-# So a best filter is silent in most pictures for two reasons that should be kept apart: the concept may look different
-# from what the filter wants, and the threshold is strict for everybody.
+# So a best filter is silent in most pictures for two different reasons: the concept may look different from what the
+# filter responds to, and the threshold is strict for every filter.
 #
 # ## An example at each decile
 #
 # The paper's Figure 8. The images with non-zero individual IoU, in ascending order; shown is the one at each tenth of
-# the list, so the last is the best of all. First the best filter of the first concept, then the combination. Solid: the
-# annotation. Dashed: the mask.
+# the list, so the last is the best of all. First the best filter of the first concept, then the combination. Solid:
+# the annotation. Dashed: the mask.
 
 # %%
-from n2vlib import gallery
+from n2vlib.display import gallery
 
 
 def deciles(concept, method):
-    """Ten pictures from bad to good, with masks."""
+    """Ten pictures from low to high IoU, with masks."""
     found = {"single filter": alone, "combination": together}[method][layer.name]
-    rows = individual.at_deciles(here.query("concept == @concept and method == @method"))
+    rows = per_image.at_deciles(here.query("concept == @concept and method == @method"))
     truth = [probe.annotated(concept, i) for i in rows["image"]]
     captions = [f"{row.decile:.0%} · IoU {row.individual_iou:.2f} · image {row.image}" for row in rows.itertuples()]
     pictures, masks = (
         [probe.image(i) for i in rows["image"]],
-        individual.masks(found, layer, probe, concept, rows["image"]),
+        per_image.masks(found, layer, probe, concept, rows["image"]),
     )
     return gallery.show(
         pictures, captions, truth, masks, columns=5, heading=f"{probe.concepts.loc[concept, 'name']}, {method}"
@@ -223,20 +223,20 @@ def deciles(concept, method):
 gallery.stack(*(deciles(two[0], method) for method in ("single filter", "combination")))
 
 # %% [markdown]
-# And the second concept:
+# The second concept:
 
 # %%
 gallery.stack(*(deciles(two[-1], method) for method in ("single filter", "combination")))
 
 # %% [markdown]
-# Look at the middle of each strip rather than at its end. That is what the method does on half of the images on which
-# it does anything at all.
+# Look at the middle of each strip rather than at its end. Half of the images with any overlap at all are no better
+# than that.
 #
-# ## The maximal examples
+# ## The top images
 #
-# Beside them, what one would usually be shown: the five validation images that answer most strongly, whether they
-# contain the concept or not. The strength of a single filter is its largest activation. That of a combination is the
-# largest value of the weighted sum $\sum_k w_k \mathbb{1}[A_k > T_k]$ anywhere in the image.
+# For comparison, the usual choice: the five validation images with the strongest response, whether they contain the
+# concept or not. The strength of a single filter is its largest activation. That of a combination is the largest value
+# of the weighted sum $\sum_k w_k \mathbb{1}[A_k > T_k]$ anywhere in the image.
 
 # %%
 import numpy as np
@@ -245,18 +245,18 @@ from n2vlib.probe.occurrences import judged, presence
 
 validation, holds = np.flatnonzero(probe.split == "val"), presence(probe)
 methods = {"single filter": alone[layer.name], "combination": together[layer.name]}
-strength = {method: maximal.strengths(found, layer, validation) for method, found in methods.items()}
+strength = {method: top_images.strengths(found, layer, validation) for method, found in methods.items()}
 
 
 # %%
 def strongest(concept, method):
     """The five strongest images, with masks; the annotation only where there is one."""
-    images = maximal.strongest(strength[method][concept], 5)
+    images = top_images.strongest(strength[method][concept], 5)
     truth = [probe.annotated(concept, i) if holds.loc[i, concept] else None for i in images]
-    missing = {True: "not there, ", False: "not annotated, "}  # without labels of its category nobody knows
+    missing = {True: "absent, ", False: "not annotated, "}  # not annotated: the image has no labels of its category
     known = {i: "" if holds.loc[i, concept] else missing[bool(judged(probe, concept)[i])] for i in images}
     captions = [f"rank {n} · {known[i]}image {i}" for n, i in enumerate(images, 1)]
-    masks = individual.masks(methods[method], layer, probe, concept, images)
+    masks = per_image.masks(methods[method], layer, probe, concept, images)
     name = probe.concepts.loc[concept, "name"]
     return gallery.show(
         [probe.image(i) for i in images], captions, truth, masks, columns=5, heading=f"{name}, {method}"
@@ -268,13 +268,13 @@ gallery.stack(*(strongest(concept, method) for concept in two for method in meth
 # %% [markdown]
 # ## When they are not coherent
 #
-# A row of maximal images is *coherent* if its images have something in common. What they have in common need not have a
-# name, but here is a number for the name we have: the share of the ten strongest validation images that contain the
-# concept. The last column is what images drawn by lot would give.
+# A row of top images is *coherent* if its images have something in common. This need not be an annotated concept, but
+# that is what can be measured: the share of the ten strongest validation images that contain the concept. The last
+# column is chance, the share of all validation images that do.
 
 # %%
 count = min(10, len(validation))
-coherent = pd.DataFrame({method: maximal.coherence(strength[method], holds, count) for method in methods}).dropna()
+coherent = pd.DataFrame({method: top_images.coherence(strength[method], holds, count) for method in methods}).dropna()
 coherent["chance"] = holds.loc[validation, coherent.index].mean()
 coherent["category"] = probe.concepts["category"]
 by_kind = coherent.groupby("category", sort=False).mean()
@@ -284,61 +284,58 @@ charts.table(
 )
 
 # %%
-for method in methods:
-    below, least = (coherent[method] < 0.5).mean(), (coherent[method] <= coherent["chance"]).mean()
-    print(f"{method}: fewer than half of the strongest images contain the concept for {below:.0%} of the concepts,")
-    print(f"  no more than by lot for {least:.0%}.")
+rows = [
+    [method, 100 * (coherent[method] < 0.5).mean(), 100 * (coherent[method] <= coherent["chance"]).mean()]
+    for method in methods
+]
+columns = ["method", "in fewer than half", "no more often than by chance"]
+caption = f"Percent of concepts, by how many of the {count} strongest images contain them"
+charts.table(pd.DataFrame(rows, columns=columns), caption, digits=0)
 
 # %% [markdown]
-# A filter whose strongest images lack the concept can still be its best filter: it was chosen on images that contain the
-# concept, and no other image had a say. That is the price of equation {eq}`eq-set-iou`, and a reason to be careful with
-# the sentence "filter $k$ detects $c$".
+# A filter whose strongest images lack the concept can still be its best filter: it was selected on images that contain
+# the concept, and no other image was considered. That is the price of equation {eq}`eq-set-iou`, and a reason to be
+# careful with the sentence "filter $k$ detects $c$".
 #
-# Do coherent rows go with good scores? If maximal images told the whole story, the order of the concepts by one would be
-# their order by the other.
+# Do coherent rows go with good scores? If top images were sufficient, coherence and set IoU would rank the
+# concepts alike.
 
 # %%
 scores = pd.concat([found.scores for found in methods.values()])
 set_iou = scores.query("split == 'val'").pivot(index="concept", columns="method", values="set_iou").loc[coherent.index]
-for method in methods:
-    print(
-        f"{method}: rank correlation of coherence and set IoU over concepts {look.said(tables.rank_correlation(coherent[method], set_iou[method]))}"
-    )
+correlations = {method: tables.rank_correlation(coherent[method], set_iou[method]) for method in methods}
+table = pd.Series(correlations, name="rank correlation", dtype=float).rename_axis("method").reset_index()
+charts.table(table, "Coherence and set IoU over concepts", digits=2)
 
 # %% [markdown]
 # ## What we see
 
 # %%
-for method in methods:
-    row = last.loc[method]
-    print(
-        f"{method}, {layer.name}: zero in {row['zero']:.0%} of the images of a concept, nothing fires in {row['silent']:.0%};"
-    )
-    print(
-        f"  where it overlaps, individual IoU is {look.said(row['mean'])} on average, with a deviation of {look.said(row['std'])}."
-    )
+columns = ["method", "zero", "silent", "mean", "std"]
+caption = f"{layer.name}, individual IoU. zero, silent: shares of the images; mean, std: of the rest"
+charts.table(last.loc[list(methods)].reset_index()[columns], caption, digits=2)
 
 # %% [markdown]
 # ## Where we differ
 #
-# - **Masks.** The figures of the paper enlarge the activation first and cut afterwards; its scores cut first. Here the
-#   masks shown are those that are scored. [The introduction](introduction) measures the difference.
+# - **Masks.** The figures of the paper upsample the activation first and threshold afterwards; its scores threshold
+#   first. Here the masks shown are those that are scored. [The introduction](introduction) measures the difference.
 # - **Which images.** Everything on this page is computed on validation images. The paper does not say which it used.
-# - **Maximal for a combination** is not defined in the paper. The released code multiplies unit vectors with
-#   activations; we take the sum that equation {eq}`eq-combination` squashes, of what fired.
-# - **Coherence** is our number. It counts a name, and a row can be coherent under another name.
+# - **The strongest images of a combination** are not defined in the paper. The released code multiplies unit vectors
+#   with activations; we use the weighted sum of what fired, to which equation {eq}`eq-combination` applies the
+#   sigmoid.
+# - **Coherence** is our measure. It counts one annotated concept, and a row can be coherent in another respect.
 #
 # ## Exercises
 #
-# 1. Which single concept profits most from looking at ordinary images: the largest gap between the individual IoU of its
-#    strongest image and its median non-zero one?
-# 2. Raise `TAU` to 0.02. How many of the silent images begin to speak, and do they say the right thing?
+# 1. Which concept has the largest gap between the individual IoU of its strongest image and its median non-zero one?
+# 2. Raise `TAU` to 0.02. How many of the silent images get a mask, and is the mask right?
 # 3. Take the five images with the largest individual IoU instead of the strongest. Which of the two sets would you put
 #    on a slide, and what would you have to say with it?
 
 # %% tags=["solution", "hide-input"]
 ious = here.query("method == 'combination'").set_index(["concept", "image"])["individual_iou"]
-rows = [(c, maximal.strongest(strength["combination"][c], 1)[0]) for c in coherent.index]
+rows = [(c, top_images.strongest(strength["combination"][c], 1)[0]) for c in coherent.index]
 best = {c: ious.get((c, i), np.nan) for c, i in rows}
 middle = ious[ious > 0].groupby("concept").median()
 gap = (pd.Series(best, dtype=float) - middle).dropna().sort_values(ascending=False)
@@ -350,12 +347,13 @@ if gap.empty:
 # %% [markdown]
 # ## Take-away
 #
-# - Most images of a concept get nothing at all from its best filter, and in most of these no place passes the threshold.
-# - Examples at fixed steps of the distribution cost as little as maximal ones, and they cannot flatter.
+# - For most images of a concept its best filter has an IoU of zero, and in most of these no place exceeds the
+#   threshold.
+# - Examples at fixed steps of the distribution cost as little as top images, and they do not show the best cases only.
 # - Strong is not right: the strongest images of a filter need not contain the concept it is best for.
 #
-# A combination reaches more images. How does it divide the work among its filters? That is
-# [the next chapter](unifying).
+# A combination reaches more images. How does it divide the work among its filters? That is [the next
+# chapter](unifying).
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)

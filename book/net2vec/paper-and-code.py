@@ -18,10 +18,10 @@
 # # Where paper and code disagree
 #
 # *Net2Vec, section 3, and the program that was released with it.* Eight pages cannot say everything a program does,
-# and a program seldom does exactly what eight pages say. Whoever repeats the measurements has to choose, dozens of
-# times. The other chapters choose and say so. Here we take each choice the other way, and measure.
+# and a program seldom does exactly what the paper says. Whoever repeats the measurements has to choose, dozens of
+# times. The other chapters choose and say so. Here we try the alternative to each choice and measure the effect.
 #
-# *Question.* Which disagreements between the paper and its code move a number, and by how much?
+# *Question.* Which disagreements between the paper and its code change a number, and by how much?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -32,7 +32,7 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 
 # %%
@@ -44,15 +44,15 @@ n2vlib.check_parameters(globals())
 # ## What the paper does
 #
 # > A filter fires where it exceeds the quantile that leaves 0.005 of all its activations above. Weights over all
-# > filters are learned with a per-pixel binary cross entropy, by gradient descent with momentum, 64 images at a time, 30
-# > times over the training images. A single filter is chosen on training images and reported on validation images.
-# > Presence is scored by the accuracy on a balanced set {cite}`fong2018net2vec`.
+# > filters are learned with a per-pixel binary cross entropy, by gradient descent with momentum, in batches of 64
+# > images, for 30 epochs. A single filter is selected on training images and reported on validation images.
+# > Classification is scored by the accuracy on a balanced set {cite}`fong2018net2vec`.
 #
-# And the code? Batches of 16, in the order of the index. A loss without a logarithm. A quantile looked up in a table of
-# 1,000. An accuracy averaged over batches of unequal size. None of it is wrong in itself, and all of it is easy to
-# miss. A test of this project (`tests/test_released.py`) holds a slow second version of the released rules,
-# written without ours: with the preset `released`, weights agree to a millionth and pixel counts exactly. So the numbers
-# below are about the *rules*, not about two programs with different mistakes.
+# The code uses batches of 16, in the order of the index; a loss without a logarithm; a quantile from a table of 1,000;
+# an accuracy averaged over batches of unequal size. None of it is wrong in itself, and all of it is easy to miss. A
+# test of this project (`tests/test_released.py`) contains a slow second implementation of the released rules, written
+# independently of the library: with the preset `released`, weights agree to a millionth and pixel counts exactly. So
+# the numbers below are about the *rules*, not about two programs with different bugs.
 #
 # Everything is measured on one layer, the last.
 
@@ -66,9 +66,9 @@ layer = n2vlib.read_layers(network, [name], probe, tau=TAU, device=DEVICE, store
 # %% [markdown]
 # ## By hand: one pixel
 #
-# The largest disagreement on paper is a logarithm. The text says *cross entropy*; the equation of the loss has none, and
-# neither has the code. For a single pixel of the concept that the mask $M = \sigma(z)$ has not found yet, what do the
-# two losses do? The gradients are
+# The largest disagreement on paper is a logarithm. The text says *cross entropy*; the equation of the loss has no
+# logarithm, and neither has the code. Take a single pixel of the concept that the mask $M = \sigma(z)$ misses. The
+# gradients of the two losses are
 #
 # $$
 # \frac{\partial}{\partial z} \big( -\alpha M \big) = -\alpha \, M (1 - M), \qquad
@@ -80,7 +80,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from n2vlib import charts, look
+from n2vlib import charts
+from n2vlib.display import style
 
 alpha = 0.95
 z = torch.linspace(-6, 6, 49, requires_grad=True)
@@ -91,26 +92,27 @@ m = m.detach()
 assert torch.allclose(plain, -alpha * m * (1 - m)) and torch.allclose(logged, -alpha * (1 - m), atol=1e-6)
 
 # %%
-pull = {"equation 4": -plain, "cross entropy": -logged}
-parts = [pd.DataFrame({"m": m.numpy(), "pull": values.numpy(), "loss": key}) for key, values in pull.items()]
-lost = float((logged / plain)[0])
+gradients = {"equation 4": -plain, "cross entropy": -logged}
+parts = [pd.DataFrame({"m": m.numpy(), "gradient": g.numpy(), "loss": key}) for key, g in gradients.items()]
+ratio = float((logged / plain)[0])
 charts.lines(
-    pd.concat(parts), "m", "pull", f"A pixel at M = {float(m[0]):.4f} is pulled {lost:.0f} times harder by the logarithm",
-    ("M, on a pixel of the concept", "pull towards 1"), series="loss",
+    pd.concat(parts), "m", "gradient",
+    f"At M = {float(m[0]):.4f} the gradient is {ratio:.0f} times larger with the logarithm",
+    ("M, on a pixel of the concept", "gradient towards M = 1"), series="loss",
 )  # fmt: skip
 
 # %% [markdown]
-# On the right, where the pixel is found, both let go. On the left, where it is missed, the cross entropy pulls with
-# all its force and equation 4 with almost none. One learns from its mistakes, the other gives up on the hopeless
-# ones. That sounds like a verdict, but it is not: pixels that cannot be won, because no filter fires there, only
-# distract. Which loss outlines concepts better is a matter of measurement.
+# On the right, where the mask contains the pixel, both gradients vanish. On the left, where the mask misses it, the
+# cross entropy has its largest gradient and equation 4 almost none. This alone does not make the cross entropy better:
+# pixels on which no filter fires cannot be won, and only distract. Which loss segments concepts better has to be
+# measured.
 #
-# ## Learning the outline
+# ## Learning the segmentation
 #
 # Six recipes: ours, and five that differ from it in one thing each. The rate of 0.0001 goes with a loss that is
-# *summed* over the pixels of maps of 113 x 113. A reader who takes *per pixel* for a mean, as most libraries do, divides
-# by their number; one epoch is enough to see where that leads. For maps of another size we scale the rate, so that all
-# other recipes take steps of the same length.
+# *summed* over the pixels of maps of 113 x 113. A reader who takes *per pixel* for a mean, as most libraries do,
+# divides by the number of pixels; one epoch is enough to see the effect. For maps of another size we scale the rate,
+# so that all other recipes take steps of the same length.
 
 # %%
 from n2vlib.methods import segmentation
@@ -125,41 +127,41 @@ recipes = {
     "another random start": {"seed": SEED + 1},
 }
 usual = {"epochs": EPOCHS, "seed": SEED}
-outlines = {key: segmentation.align(layer, probe, **(usual | recipe)) for key, recipe in recipes.items()}
+learned_by = {key: segmentation.align(layer, probe, **(usual | recipe)) for key, recipe in recipes.items()}
 
 # %% [markdown]
-# A difference between two recipes means little without a yardstick. We use two. The last recipe differs from the first
-# by nothing but its random start. And the interval of each difference is a bootstrap over images: the same images are
-# drawn again for both recipes, so that what makes an image hard for both does not count. Neither replaces the other: the
-# interval knows nothing of random starts, and can leave out zero where only the start is different.
+# A difference between two recipes needs a reference. We use two. The last recipe differs from the first only in its
+# random start. And the interval of each difference is a bootstrap over images, with the same resamples for both
+# recipes, so that images that are hard for both do not count. Both are needed: the interval ignores random starts, and
+# can exclude zero where only the start differs.
 
 # %%
 from n2vlib.analysis import released
 
-compared = {  # what is decided: the paper's way, the code's way, what the code does
+compared = {  # choice: the paper's way, the code's way, what the code does
     "loss": ("cross entropy", "ours", "no logarithm"),
     "loss of a batch": ("mean over pixels", "ours", "sum over pixels"),
     "batches": ("ours", "16 in order", "16 in order, not 64 shuffled"),
-    "enlarging": ("half-pixel corners", "ours", "corners aligned"),
-    "nothing": ("ours", "another random start", "another random start"),
+    "upsampling": ("half-pixel corners", "ours", "corners aligned"),
+    "none (control)": ("ours", "another random start", "another random start"),
 }
 
 # %%
 rows = [
-    {"decided": what, "the code": code, "measured": "combination, set IoU"}
-    | released.difference(outlines[paper], outlines[other], probe, seed=SEED)
+    {"choice": what, "the code": code, "measured": "combination, set IoU"}
+    | released.difference(learned_by[paper], learned_by[other], probe, seed=SEED)
     for what, (paper, other, code) in compared.items()
 ]
 ways = {"one": "paper's way", "other": "code's way"}
 learned = pd.DataFrame(rows).drop(columns="measured").rename(columns=ways)
-charts.table(learned, f"Mean set IoU over {len(outlines['ours'].weights)} concepts, {name}, validation images")
+charts.table(learned, f"Mean set IoU over {len(learned_by['ours'].weights)} concepts, {name}, validation images")
 
 # %%
-shown = learned[learned["decided"] != "loss of a batch"]
+shown = learned[learned["choice"] != "loss of a batch"]
 widest = shown.loc[shown["difference"].abs().idxmax()]
 charts.differences(
     shown,
-    f"Largest: {widest['the code']}, {widest['difference']:+.3f}",
+    f"Largest difference: {widest['the code']}, {widest['difference']:+.3f}",
     "the code",
     "code's way minus paper's way, mean set IoU",
     "Bars: 95% bootstrap interval over images. The sum over pixels is in the table only.",
@@ -167,17 +169,20 @@ charts.differences(
 
 # %% [markdown]
 # *moved* is the share of concepts whose score differs by more than 0.01. Where a mean hardly moves and many concepts
-# do, the recipe decides about single concepts, and comparing two papers concept by concept compares recipes.
+# do, the recipe decides about single concepts, and a comparison of two papers concept by concept compares their
+# recipes.
 #
-# The mean over pixels is a different matter: with a rate meant for the sum its steps are thousands of times too short,
-# and what is scored are the random numbers it started from. Batches are of a third kind. A batch of 16 has no other
-# gradient, on average, than one of 64, but an epoch makes up to four times as many steps of it. The fewer epochs, the more of
-# the difference is simply a longer way.
+# The mean over pixels is a special case: with a rate meant for the sum its steps are thousands of times too short, and
+# the weights that are scored are the random ones it started from. Batches are another. The gradient of a batch of 16
+# is the same, on average, as that of a batch of 64, but an epoch has up to four times as many steps. The fewer epochs,
+# the more of the difference is due to the number of steps.
 #
-# Concept by concept, the logarithm:
+# The effect of the logarithm, concept by concept:
 
 # %%
-validation_scores = {key: found.scores.query("split == 'val'").set_index("concept") for key, found in outlines.items()}
+validation_scores = {
+    key: found.scores.query("split == 'val'").set_index("concept") for key, found in learned_by.items()
+}
 wide = validation_scores["ours"][["name", "category", "images", "set_iou"]].rename(columns={"set_iou": "equation 4"})
 wide = wide.assign(**{"cross entropy": validation_scores["cross entropy"]["set_iou"]}).dropna().reset_index()
 wide.attrs = {"layer": name, "task": "segmentation", "split": "val"}
@@ -188,25 +193,25 @@ charts.iou_scatter(wide, title, "cross entropy", "equation 4")
 # %% [markdown]
 # ## Where a filter fires
 #
-# The released program reads $T_k$ out of a table of 1,000 quantiles. None of its columns is 0.995; the nearest is
-# 994/999. The library offers both levels. The yardstick is now the single filter, because it depends on the threshold
+# The released program reads $T_k$ from a table of 1,000 quantiles. None of its columns is 0.995; the nearest is
+# 994/999. The library offers both levels. The comparison now uses the single filter, which depends on the threshold
 # and on nothing learned.
 
 # %%
 from n2vlib.methods import single_filter
 
-table = n2vlib.read_layers(network, [name], probe, tau=TAU, level="released", device=DEVICE, store=store)[name]
+table = n2vlib.read_layers(network, [name], probe, tau=TAU, quantile="released", device=DEVICE, store=store)[name]
 alone, by_table = (single_filter.align(each, probe) for each in (layer, table))
-level = {"decided": "level of T", "the code": f"{round(1000 * TAU)}/999", "measured": "single filter, set IoU"}
+level = {"choice": "level of T", "the code": f"{round(1000 * TAU)}/999", "measured": "single filter, set IoU"}
 rows.append(level | released.difference(alone, by_table, probe, seed=SEED))
 t = layer.thresholds
 moved = np.divide(np.abs(table.thresholds - t), t, out=np.zeros_like(t), where=t > 0)
 print(f"T moves by {np.median(moved):.3%} in the median and {moved.max():.3%} at most.")
 
 # %% [markdown]
-# Another choice hides here. The quantile is taken over *all* images, and the weights are learned on training images only:
-# a little of the validation images goes into the thresholds. But thresholds see no labels, and as far as filters fire
-# equally often in both splits, the thresholds would be the same without the validation images. Do they?
+# Another choice: the quantile is taken over *all* images, and the weights are learned on training images only, so a
+# little of the validation images goes into the thresholds. But thresholds use no labels. If filters fire equally often
+# in both splits, the thresholds would be the same without the validation images. Do they?
 
 # %%
 fired = np.diff(layer.fired[0]) / np.prod(layer.shape)
@@ -214,31 +219,28 @@ share = {split: fired[probe.split == split].mean() for split in ("train", "val")
 print(f"{share['train']:.3%} of the places fire in training images, {share['val']:.3%} in validation images.")
 
 # %% [markdown]
-# Then the order. The text says: threshold, then enlarge. The pictures in the paper were made the other way round, with
-# the smooth activations enlarged and then cut. We do both for the best filter of every concept, on a hundred images:
+# Next, the order of operations. The text says: threshold, then upsample. The pictures in the paper were made the other
+# way round: the activations were upsampled and then thresholded. We do both for the best filter of every concept, on a
+# hundred images:
 
 # %%
-from n2vlib.iou import set_iou, single_filter_mask, upsample
-from n2vlib.record import run_layers
+from n2vlib.masks.iou import set_iou, single_filter_mask, upsample
 
 images = np.flatnonzero(probe.split == "val")[:100]
-pictures = np.stack([probe.image(int(i)) for i in images])
-batches = network.preprocessing(pictures).split(16)
-dense = [run_layers(network.module.cpu(), [layer.module], batch)[layer.module].numpy() for batch in batches]
-dense = np.concatenate(dense)
+pictures, dense = [probe.image(int(i)) for i in images], layer.maps(images)
 
 
 def masks(k, at):
-    """The mask of filter k on the images at positions `at`: thresholded first, and enlarged first."""
+    """The mask of filter k on the images at positions `at`: thresholded first, and upsampled first."""
     above = dense[at, k] - layer.thresholds[k]
     first = single_filter_mask(above > 0, probe.label_size, align_corners=True)
     return first, upsample(above, probe.label_size, align_corners=True) > 0
 
 
 # %%
-def note(decided, code, measured, one, other, **more):
+def note(choice, code, measured, one, other, **more):
     """One more row: the number by the paper's way and by the code's."""
-    row = {"decided": decided, "the code": code, "measured": measured, "one": one, "other": other}
+    row = {"choice": choice, "the code": code, "measured": measured, "one": one, "other": other}
     rows.append(row | {"difference": other - one} | more)
 
 
@@ -248,36 +250,38 @@ for concept, one_hot in alone.weights.iterrows():
     at = np.flatnonzero(np.isin(images, probe.images_with(int(concept))))
     if len(at):
         truth = np.stack([probe.annotated(int(concept), int(i)) for i in images[at]])
-        first, enlarged = masks(int(one_hot.idxmax()), at)
-        orders.append([concept, set_iou(first, truth), set_iou(enlarged, truth), first.sum(), enlarged.sum()])
-orders = pd.DataFrame(orders, columns=["concept", "cut first", "enlarged first", "area", "area enlarged"])
+        first, upsampled = masks(int(one_hot.idxmax()), at)
+        orders.append([concept, set_iou(first, truth), set_iou(upsampled, truth), first.sum(), upsampled.sum()])
+orders = pd.DataFrame(orders, columns=["concept", "threshold first", "upsample first", "area", "area, upsampled first"])
 total = orders.sum()
 note(
-    "masks in pictures", "enlarge, then cut", "single filter, set IoU", *orders[["cut first", "enlarged first"]].mean()
+    "masks in pictures",
+    "upsample, then threshold",
+    "single filter, set IoU",
+    *orders[["threshold first", "upsample first"]].mean(),
 )
-print(f"Enlarged first, masks have {total['area enlarged'] / total['area']:.2f} times the area.")
+print(f"Upsampled first, masks have {total['area, upsampled first'] / total['area']:.2f} times the area.")
 
 # %%
-from n2vlib import gallery
+from n2vlib.display import gallery
 
-most = int(orders.loc[(orders["enlarged first"] - orders["cut first"]).abs().idxmax(), "concept"])
+most = int(orders.loc[(orders["upsample first"] - orders["threshold first"]).abs().idxmax(), "concept"])
 at, k = np.flatnonzero(np.isin(images, probe.images_with(most))), int(alone.weights.loc[most].idxmax())
 both = masks(k, at)
 i = int((both[0] ^ both[1]).sum((1, 2)).argmax())
-words = [f"{probe.concepts.loc[most, 'name']}, filter {k}, {way}" for way in ("cut first", "enlarged first")]
+captions = [f"{probe.concepts.loc[most, 'name']}, filter {k}, {way}" for way in ("threshold first", "upsample first")]
 truth = probe.annotated(most, int(images[at[i]]))
-gallery.show([pictures[at[i]]] * 2, words, annotated=[truth] * 2, predicted=[mask[i] for mask in both], columns=2)
+gallery.show([pictures[at[i]]] * 2, captions, annotated=[truth] * 2, predicted=[mask[i] for mask in both], columns=2)
 
 # %% [markdown]
-# A peak that is alone in its cell becomes a block if it is cut first, and a dot around its summit, smaller the nearer
-# the summit is to the threshold, if it is enlarged first. Pictures of the second kind show other masks than those that
-# were scored.
+# Thresholded first, an isolated peak becomes a block. Upsampled first, it becomes a dot around its maximum, smaller
+# the nearer the maximum is to the threshold. Pictures of the second kind do not show the masks that were scored.
 #
 # ## Which images the score is taken on
 #
-# The paper chooses the single filter on training images and reports validation images. Some charts of the released
-# notebooks show the training images' own score. A maximum over many filters is flattered by the images it was
-# taken on, and should be flattered most where these are few.
+# The paper selects the single filter on training images and reports validation images. Some charts of the released
+# notebooks show the training images' own score. A maximum over many filters is biased upwards on the images used for
+# the selection, most where these are few.
 
 # %%
 single = alone.scores.pivot(index="concept", columns="split", values="set_iou").dropna()
@@ -285,26 +289,27 @@ note(
     "split reported", "training, in some charts", "single filter, set IoU", single["val"].mean(), single["train"].mean()
 )
 training = alone.scores.query("split == 'train'").set_index("concept")["images"].reindex(single.index)
-flattery, few = single["train"] - single["val"], training <= training.median()
+optimism, few = single["train"] - single["val"], training <= training.median()
 print(
-    f"up to {training.median():.0f} training images: {flattery[few].mean():+.4f}; more: {look.said(flattery[~few].mean(), '+.4f')}"
+    f"Training minus validation: {optimism[few].mean():+.4f} for concepts with up to {training.median():.0f} training images,"
 )
+print(f"{style.said(optimism[~few].mean(), '+.4f')} for those with more.")
 
 # %% [markdown]
 # ## An accuracy, averaged
 #
-# The released program takes a balanced set of validation images, those with the concept first, cuts it into batches of
-# 64, and averages the accuracies of the batches. The last batch is smaller and, unless there is only one, holds no image
-# with the concept. Its images count for more than they should, and they are all of one kind. By hand, for the concept
-# with the largest set:
+# The released program takes a balanced set of validation images, those with the concept first, splits it into batches
+# of 64, and averages the accuracies of the batches. The last batch is smaller and, unless there is only one, holds no
+# image with the concept. Its images count for more than they should, and they are all negatives. By hand, for the
+# concept with the largest set:
 
 # %%
 from n2vlib.methods import classification
 
-presence = classification.align(layer, probe, epochs=EPOCHS, seed=SEED)
-scored = presence.scores.query("split == 'val'").dropna(subset="accuracy").set_index("concept")
-by_batches = released.accuracy_by_batches(presence, probe).reindex(scored.index)
-answers = presence.pairs.query("split == 'val'")
+classifier = classification.align(layer, probe, epochs=EPOCHS, seed=SEED)
+scored = classifier.scores.query("split == 'val'").dropna(subset="accuracy").set_index("concept")
+by_batches = released.accuracy_by_batches(classifier, probe).reindex(scored.index)
+answers = classifier.pairs.query("split == 'val'")
 concept = answers["concept"].value_counts().index[0]
 right = answers.query("concept == @concept").set_index("image")["right"]
 contains = np.isin(right.index, probe.images_with(int(concept)))
@@ -325,41 +330,41 @@ note("accuracy", "mean of batches", "combination, accuracy", *pair, moved=(gap.a
 charts.accuracy_scatter(wide, f"The mean of batches differs by up to {gap.abs().max():.2f}", "whole set", "by batches")
 
 # %% [markdown]
-# Concepts whose balanced set fits into one batch lie on the diagonal. For the others the direction depends on what kind
-# of mistake the classifier makes: one that says *no* too often gains. One that always says no, and is right half
-# the time, would reach the first number below. The images without the concept are also drawn anew in every run of the
-# released program, unseeded. With $n$ of them drawn from $N$, of which a share $p$ is mistaken, that alone gives an
-# accuracy a standard deviation of $\frac{1}{2} \sqrt{\frac{p\,(1 - p)}{n} \cdot \frac{N - n}{N - 1}}$:
+# Concepts whose balanced set fits into one batch lie on the diagonal. For the others the direction depends on the
+# errors of the classifier: one that predicts *no* too often gains. One that always predicts no, and is right half the
+# time, would reach the first number below. The released program also samples the images without the concept anew in
+# every run, without a seed. With $n$ of them drawn from $N$, of which a share $p$ is misclassified, this alone gives
+# an accuracy a standard deviation of $\frac{1}{2} \sqrt{\frac{p\,(1 - p)}{n} \cdot \frac{N - n}{N - 1}}$:
 
 # %%
 sizes = answers.groupby("concept").size()
 always_no = max(released.in_batches(np.arange(n) >= n // 2, np.arange(n) < n // 2) for n in sizes)
 validation = np.flatnonzero(probe.split == "val")
-says_yes = np.array(layer.pooled)[validation] @ presence.weights.to_numpy().T + presence.bias.to_numpy() > 0
-holds = np.array([np.isin(validation, probe.images_with(int(c))) for c in presence.weights.index]).T
+says_yes = np.array(layer.pooled)[validation] @ classifier.weights.to_numpy().T + classifier.bias.to_numpy() > 0
+holds = np.array([np.isin(validation, probe.images_with(int(c))) for c in classifier.weights.index]).T
 n, without = holds.sum(0), (~holds).sum(0)
 drawn = (n > 0) & (n < without)  # the others have no choice of negatives
 p, n, without = (says_yes & ~holds).sum(0)[drawn] / without[drawn], n[drawn], without[drawn]
 spread = np.sqrt(p * (1 - p) / n * (without - n) / (without - 1)) / 2
-print(f"Always no: up to {always_no:.2f} by batches.")
 average = spread.sum() / max(len(spread), 1)
-print(f"Other negatives: {average:.3f} on average, {np.max(spread, initial=0):.3f} at most.")
+print(f"Always no: up to {always_no:.2f} by batches. Standard deviation from the choice of negatives:")
+print(f"{average:.3f} on average over the concepts, {np.max(spread, initial=0):.3f} at most.")
 
 # %% [markdown]
-# The paper's main text leaves out the settings of this training; they survive in the names of the result files (rate 0.1,
-# a tenth of it from epoch 15). Whoever starts the program without options gets another rate, 0.0001:
+# The paper's main text leaves out the settings of this training; they survive in the names of the result files (rate
+# 0.1, a tenth of it from epoch 15). The program's default rate is another, 0.0001:
 
 # %%
 slow = classification.align(layer, probe, epochs=EPOCHS, seed=SEED, rate=1e-4)
-pace = {"decided": "rate for presence", "the code": "0.0001 unless told 0.1", "measured": "combination, accuracy"}
-rows.append(pace | released.difference(presence, slow, probe, seed=SEED))
+pace = {"choice": "rate for classification", "the code": "0.0001 by default", "measured": "combination, accuracy"}
+rows.append(pace | released.difference(classifier, slow, probe, seed=SEED))
 print(f"mean accuracy {rows[-1]['one']:.3f} with a rate of 0.1, {rows[-1]['other']:.3f} with 0.0001")
 
 # %% [markdown]
 # ## A standard error
 #
-# Means over categories carry a standard error. The root under the deviation should hold the number of concepts in the
-# category. In some notebooks it holds the number of all labels, concepts of other categories included:
+# Means over categories carry a standard error: the standard deviation divided by the root of the number of concepts in
+# the category. Some notebooks take the root of the number of all labels, concepts of other categories included:
 
 # %%
 errors = validation_scores["ours"].dropna(subset="set_iou").groupby("category", sort=False)["set_iou"]
@@ -374,58 +379,58 @@ charts.table(errors.reset_index(), f"Standard errors of the mean set IoU by cate
 # ## What is annotated
 #
 # Three rules concern the labels. The program looks a concept up in one category of each image, the first that has any
-# annotation there; if the concept is in another one, its target is empty. For $\alpha$ it adds up layers, so that a pixel
-# that two layers give to the same concept counts twice. And the paper counts concepts by category, those of several
-# categories several times.
+# annotation there; if the concept is in another one, its target is empty. For $\alpha$ it sums over layers of labels,
+# so a pixel that two layers assign to the same concept counts twice. And the paper counts concepts by category, so
+# that concepts of several categories count several times.
 
 # %%
 areas = released.areas(probe)
 empty, twice = (areas["looked_up"] == 0).mean(), (areas["summed"] > areas["united"]).mean()
 alphas = [released.alphas(probe, areas[rule].to_numpy()) for rule in ("united", "summed")]
 note("category of a concept", "the first annotated", "share of targets lost", 0.0, empty)
-note("alpha", "layers added up", "mean alpha", *(alpha[outlines["ours"].weights.index].mean() for alpha in alphas))
+note("alpha", "layers added up", "mean alpha", *(alpha[learned_by["ours"].weights.index].mean() for alpha in alphas))
 again = int(probe.concepts["categories"].map(len).sum()) - len(probe.concepts)
 print(
     f"{empty:.2%} of the targets are lost, {twice:.2%} have pixels that count twice, {again} concepts are counted again."
 )
 
 # %% [markdown]
-# Where these numbers are zero, nothing of the sort is in this probe set: the world we draw gives each concept one
-# category and each pixel of a category one label. Photographs annotated by many hands are another matter. In Broden
-# the concepts of the six categories add up to more than there are, and parts of parts come in up to three layers. The
-# rules are computed here so that a run on such a folder shows what they do.
+# Where these numbers are zero, the case does not occur in this probe set: the drawn world gives each concept one
+# category and each pixel of a category one label. Photographs annotated by many people are different. In Broden the
+# concepts of the six categories add up to more than there are, and parts of parts come in up to three layers. The
+# rules are computed here so that a run on such a folder shows their effect.
 #
-# ## All of it
+# ## All differences
 
 # %%
-columns = ["decided", "the code", "measured", *ways.values(), "difference", "low", "high", "moved"]
+columns = ["choice", "the code", "measured", *ways.values(), "difference", "low", "high", "moved"]
 summary = pd.DataFrame(rows).rename(columns=ways)[columns]
-charts.table(summary, f"Paper and code on {name}; low and high: 95%, images drawn again", digits=4, rows=len(summary))
+charts.table(summary, f"Paper and code on {name}; low and high: 95%, images resampled", digits=4, rows=len(summary))
 
 # %% [markdown]
-# What cannot be measured here is said where it belongs. The paper's AlexNet exists in two versions, one of Caffe and one
-# of torchvision, and one count of detectors uses another layer of GoogLeNet than the rest:
-# [architectures](architectures). The bins of the histogram of best filters differ between text and notebook:
-# [shared filters](shared). Concepts without validation images leave the released tables silently; ours count them.
+# Other disagreements cannot be measured here. The paper's AlexNet exists in two versions, one of Caffe and one of
+# torchvision, and one count of detectors uses another layer of GoogLeNet than the rest:
+# [architectures](architectures). The bins of the histogram of best filters differ between text and notebook: [shared
+# filters](shared). Concepts without validation images are silently missing from the released tables; ours count them.
 # Sampling *with equal probability* means a balanced set drawn in every epoch: [classification](classification).
 #
 # ## Where we differ
 #
-# From the paper, and with the code: no logarithm, a sum over pixels, aligned corners, the learning rate of the file
-# names. From the code, and with the paper: batches of 64, shuffled; the exact quantile; validation images for
-# every score; the number of the category's concepts under the root. From the code, for want of a word in the paper: the
-# union of all layers and categories, and one balanced set for every method. Each choice has its row above.
+# From the paper, following the code: no logarithm, a sum over pixels, aligned corners, the learning rate of the file
+# names. From the code, following the paper: batches of 64, shuffled; the exact quantile; validation images for every
+# score; the number of the category's concepts under the root. From the code, where the paper says nothing: the union
+# of all layers and categories, and one balanced set for every method. Each choice has its row above.
 #
 # ## Exercises
 #
-# 1. Take *all* of the code's choices for outlines at once: `preset="released"`, the rate for maps of your size, the
-#    layer with released thresholds. Do the differences add up?
-# 2. The logarithm pulls on pixels that no filter can win. Compare both losses only on concepts whose best filter
-#    misses most of the concept's images. Which one wins there?
-# 3. Cut the balanced sets into batches of 32. Which concepts leave the diagonal now?
+# 1. Take *all* of the code's choices for segmentation at once: `preset="released"`, the rate for maps of your size,
+#    the layer with released thresholds. Do the differences add up?
+# 2. The logarithm has a large gradient on pixels that no filter can win. Compare both losses only on concepts whose
+#    best filter misses most of the concept's images. Which one is better there?
+# 3. Split the balanced sets into batches of 32. Which concepts leave the diagonal now?
 
 # %% tags=["solution", "hide-input"]
-halves = released.accuracy_by_batches(presence, probe, batch=32).reindex(scored.index)
+halves = released.accuracy_by_batches(classifier, probe, batch=32).reindex(scored.index)
 for size, means in ((64, by_batches), (32, halves)):
     gap = means - scored["accuracy"]
     print(
@@ -435,12 +440,12 @@ for size, means in ((64, by_batches), (32, halves)):
 # %% [markdown]
 # ## Take-away
 #
-# - A result is a paper *and* a program. Where they disagree, take both, and let the difference say whether it matters.
-# - Measure a difference against two yardsticks: another random start, and other images.
+# - A result is a paper *and* a program. Where they disagree, try both, and let the difference say whether it matters.
+# - Compare a difference with two references: another random start, and other images.
 # - A choice that hardly moves a mean can still decide about single concepts: how an average is taken, or which images
-#   happened to be drawn.
+#   happened to be sampled.
 #
-# With the measurements pinned down, the next chapters ask what they say: are [a few filters](filter-subsets) enough?
+# With the measurements settled, the next chapters ask what they say: are [a few filters](filter-subsets) enough?
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers={name: layer}, seed=SEED)

@@ -17,11 +17,11 @@
 # %% [markdown]
 # # What the network is shown
 #
-# *Net2Vec, section 3.* Before a network can be asked about dogs, someone has to say where the dogs are. Every number in
-# this book compares a network with such an answer, so the answers deserve the first look: which pictures, which words,
-# and how finely the one is marked in the other.
+# *Net2Vec, section 3.* To ask whether a network represents dogs, we need images in which someone has marked the dogs.
+# Every number in this book compares a network with such annotations, so we look at them first: which images, which
+# concepts, and how finely the concepts are annotated.
 #
-# *Question.* What is a concept, to those who measure it?
+# *Question.* What is a concept, for the purpose of measuring?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -32,7 +32,7 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 
 # %%
@@ -43,24 +43,24 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # ## The paper's data
 #
-# > The questions are put with Broden, the data set that Network Dissection {cite}`bau2017network` merged from several
-# > others. A concept belongs to one of six categories. Colors, materials, parts and objects are marked pixel by pixel;
-# > textures and scenes are said of the whole image. Concepts with outlines serve for segmentation; for classification,
-# > which only asks whether a concept is there, all of them serve, save the few that no validation image contains
+# > The paper uses Broden, the data set that Network Dissection {cite}`bau2017network` merged from several others. A
+# > concept belongs to one of six categories. Colors, materials, parts and objects are annotated pixel by pixel;
+# > textures and scenes are labels of the whole image. Segmentation uses the concepts with pixel masks. Classification,
+# > which only asks whether a concept is present, uses all of them except the few that no validation image contains
 # > {cite}`fong2018net2vec`.
 #
 # We call such a collection a *probe set* and write $X$ for its images. For an image $x \in X$ and a concept $c$, the
-# *annotated mask* $L_c(x)$ is one at the pixels that show the concept and zero elsewhere. $X_{s,c}$ are the images of a
-# split $s$, `train` or `val`, that contain $c$ at all. The chapters that follow need no other notation for data.
+# *annotated mask* $L_c(x)$ is one at the pixels that show the concept and zero elsewhere. $X_{s,c}$ are the images of
+# a split $s$, `train` or `val`, that contain $c$ at all. The chapters that follow need no other notation for data.
 #
-# As shipped, this book does not use photographs. Its probe set is drawn by a program that knows what it paints, and
-# written to disk in Broden's format. Any other folder in that format will do, and then this page shows its pictures and
-# counts its concepts.
+# By default, this book uses no photographs. Its probe set is drawn by a program, which therefore knows the label of
+# every pixel, and is stored in Broden's format. Any other folder in that format works as well; this page then shows
+# its pictures and counts its concepts.
 #
 # ## Sixteen pictures
 #
-# One image for each scene, then textures, which come as swatches with nothing else in them. Among the images of its
-# kind, each picture here is the one in the middle, by the number of concepts marked in it.
+# One image for each scene, then textures, which are swatches with nothing else in them. Each picture is the median one
+# of its kind, by the number of concepts annotated in it.
 
 # %%
 import numpy as np
@@ -70,16 +70,17 @@ probe = n2vlib.load_probe(PROBE)
 labels = probe.labels
 images = np.repeat(np.arange(len(probe)), np.diff(labels.pair_ptr))
 area = labels.pair_area / np.prod(probe.label_size)  # share of the image
-outlined = labels.pair_local > 0  # marked pixel by pixel, not said of the whole image
-pairs = pd.DataFrame({"image": images, "concept": labels.pair_concept, "area": area, "outlined": outlined})
+pixelwise = labels.pair_local > 0  # annotated pixel by pixel, not a label of the whole image
+pairs = pd.DataFrame({"image": images, "concept": labels.pair_concept, "area": area, "pixelwise": pixelwise})
 pairs = pairs.join(probe.concepts[["name", "category"]], on="concept")
 
 # %% [markdown]
-# `pairs` has one row for each image and each concept in it. Most of what can be said about a probe set can be read from
-# that table.
+# `pairs` has one row for each image and each concept in it. Most properties of a probe set can be computed from this
+# table.
 
 # %%
-from n2vlib import charts, gallery
+from n2vlib import charts
+from n2vlib.display import gallery
 
 present = probe.concepts[probe.concepts.index.isin(pairs["concept"])]
 scenes, textures = (present.query("category == @kind") for kind in ("scene", "texture"))
@@ -90,17 +91,17 @@ middle = [int(found[len(found) // 2]) for found in middle]
 gallery.show([probe.image(i) for i in middle], kinds["name"].tolist(), columns=4)
 
 # %% [markdown]
-# The ending `-s` marks a scene and `-c` a color, as in Broden, so that the scene *street-s* and a street in the picture
-# do not share a name.
+# The ending `-s` marks a scene and `-c` a color, as in Broden, so that the scene *street-s* and a street in the
+# picture have different names.
 #
 # ## One pixel, all its labels
 #
-# Which image says most? We take the one with labels of the most categories and, among those, with the most concepts. In
-# it we pick a pixel: of those that belong to the most concepts, one whose smallest concept is as large as possible.
+# We take the image with labels of the most categories and, among those, with the most concepts. In it we pick a pixel:
+# of those that belong to the most concepts, one whose smallest concept is as large as possible.
 
 # %%
-said = pairs.groupby("image").agg(categories=("category", "nunique"), concepts=("concept", "size"))
-image = int(said.sort_values(["categories", "concepts"], kind="stable").index[-1])
+richness = pairs.groupby("image").agg(categories=("category", "nunique"), concepts=("concept", "size"))
+image = int(richness.sort_values(["categories", "concepts"], kind="stable").index[-1])
 held = pairs.query("image == @image")
 masks = np.stack([probe.annotated(concept, image) for concept in held["concept"]])
 most = masks.sum(axis=0) == masks.sum(axis=0).max()
@@ -108,7 +109,7 @@ smallest = np.where(masks, held["area"].to_numpy()[:, None, None], 1).min(axis=0
 pixel = np.unravel_index((smallest * most).argmax(), probe.label_size)
 
 # %% [markdown]
-# Everything that is said about this one pixel, each concept with all its other pixels:
+# All labels of this pixel, each concept with its full mask:
 
 # %%
 here = held.assign(mask=list(masks))[masks[:, *pixel]].sort_values("area", ascending=False, kind="stable")
@@ -118,13 +119,13 @@ gallery.show(
 )
 
 # %% [markdown]
-# So the categories overlay each other: a pixel has a color *and* a material, and it belongs to a part *and* to the
-# object that the part is a part of. A scene or a texture has no outline; its mask is the whole picture. That is the
-# difference between *where* and *whether*, and it decides which questions a concept can be used for.
+# So the categories overlap: a pixel has a color *and* a material, and it belongs to a part *and* to the object that
+# contains the part. The mask of a scene or a texture is the whole picture. Such concepts can be classified, but not
+# segmented.
 #
 # ## By hand, from the file
 #
-# Nothing in this is hidden in a database. The row of `index.csv` for that image:
+# The annotations are plain files. The row of `index.csv` for that image:
 
 # %%
 index = pd.read_csv(probe.root / "index.csv", dtype=str, keep_default_na=False).set_index("image")
@@ -133,16 +134,16 @@ charts.table(row.rename_axis("column").reset_index(name="cell"), f"index.csv, im
 
 # %% [markdown]
 # The image is `ih` x `iw` pixels large, its label maps `sh` x `sw`, about half. Each category has a cell. A number in
-# it is a label of the whole image. A file name is a map, and the map is a picture whose colors are numbers, because
-# there are more labels than a byte can hold. With red $R$ and green $G$ of each pixel, and several maps where several
-# things are true of one pixel,
+# it is a label of the whole image. A file name is a map: a picture whose colors encode numbers, because there are more
+# labels than a byte can hold. With red $R$ and green $G$ of each pixel, and several maps where a pixel has several
+# labels,
 #
 # $$
 # L_c(x) = \bigcup_{\text{maps of } x} \big[\, R + 256\, G = c \,\big].
 # $$ (eq-label)
 #
-# Zero means that nothing has been said about the pixel. Pillow is enough to read that. At the pixel chosen above the
-# maps must hold the numbers of the concepts shown there, and the masks must agree with the library's everywhere.
+# Zero means that the pixel is not labelled. Pillow is enough to read that. At the pixel chosen above the maps must
+# hold the numbers of the concepts shown there, and the masks must agree with the library's everywhere.
 
 # %%
 from PIL import Image
@@ -156,17 +157,15 @@ def numbers(file):
 maps = [numbers(item) for cell in row[list(probe.categories)] for item in cell.split(";") if item.endswith(".png")]
 
 # %%
-outlined = here.query("outlined")
-for concept, annotated in zip(outlined["concept"], outlined["mask"], strict=True):
+pixelwise = here.query("pixelwise")
+for concept, annotated in zip(pixelwise["concept"], pixelwise["mask"], strict=True):
     assert (np.any([each == concept for each in maps], axis=0) == annotated).all()
-print("the maps say", *(each[pixel] for each in maps))
-print(
-    "concepts are", *(f"{number} {name};" for number, name in zip(outlined["concept"], outlined["name"], strict=True))
-)
+caption = f"At the chosen pixel the maps hold {', '.join(str(each[pixel]) for each in maps)}"
+charts.table(pixelwise[["concept", "name", "category"]], caption)
 
 # %% [markdown]
-# The conversion to a wider integer before the multiplication is not decoration. A byte times 256 is zero, and a program
-# that forgets this gives every label above 255 the number of some other concept, without a word of complaint.
+# The conversion to a wider integer before the multiplication is necessary. In a byte, 256 times anything is zero, and
+# a program that forgets this silently gives every label above 255 the number of another concept.
 #
 # ## How many, and how many does the paper have?
 #
@@ -177,7 +176,7 @@ from n2vlib import published
 
 names = {
     "concepts_total": "concepts", "color": "color", "texture": "texture", "material": "material", "part": "part",
-    "object": "object", "scene": "scene", "concepts_segmentation": "with outlines",
+    "object": "object", "scene": "scene", "concepts_segmentation": "with pixel masks",
     "concepts_image_level": "with validation images", "images_more_than": "images (published: more than)",
 }  # fmt: skip
 validated = set(pairs.loc[probe.split[pairs["image"]] == "val", "concept"])
@@ -192,13 +191,13 @@ rows = [(word, int(paper[key]), int(ours.get(key, 0))) for key, word in names.it
 charts.table(pd.DataFrame(rows, columns=["", "published", "this probe set"]), "Net2Vec, Data, and this probe set")
 
 # %% [markdown]
-# *With outlines* counts the concepts we call *segmentable*: those whose main category is marked pixel by pixel in this
-# probe set. The chapters on masks use these; the chapter on classification uses all.
+# *With pixel masks* counts the concepts we call *segmentable*: those whose main category is annotated pixel by pixel
+# in this probe set. The chapters on masks use these; the chapter on classification uses all.
 #
 # ## How often, and how large?
 #
-# The two properties of a concept that decide most about its score are known before any network has been run: the number
-# of images that contain it, and the share of those images that it covers.
+# Two properties of a concept influence its score most, and both are known before any network is run: the number of
+# images that contain it, and the share of those images that it covers.
 
 # %%
 sizes = pairs.groupby("concept").agg(images=("image", "size"), area=("area", "mean"))
@@ -207,31 +206,30 @@ seldom = (concepts["images"] < len(probe) / 10).mean()
 charts.concept_counts(concepts, f"{seldom:.0%} of the concepts are in fewer than one image in ten")
 
 # %% [markdown]
-# Top right are the concepts that nobody can miss: colors, and what fills the background. Textures and scenes line the
-# upper edge, because they are said of whole images. Most objects and parts lie to the left and below: a thing is in few
-# of the pictures, and where it is, it leaves most of the picture to others. Recognition has to work there.
+# Top right are the frequent and large concepts: colors, and what fills the background. Textures and scenes line the
+# upper edge, because they label whole images. Most objects and parts lie to the left and below: few pictures contain
+# them, and they cover little of these. These are the concepts that recognition is about.
 
 # %%
-from n2vlib import look
+from n2vlib.display import style
 
 summary = concepts.groupby("category").agg(
     concepts=("name", "size"), images=("images", "median"), area=("area", "median")
 )
 summary["labelled"] = pairs.groupby("category")["image"].nunique() / len(probe)
-summary = summary.loc[look.categories(summary.index)].reset_index().astype({"images": int})
+summary = summary.loc[style.categories(summary.index)].reset_index().astype({"images": int})
 summary.columns = ["category", "concepts", "median images", "median area", "labelled images"]
 charts.table(summary)
 
 # %% [markdown]
-# The last column is the share of images in which anything of the category is labelled, and it matters more than it
-# seems to. Broden is merged from data sets with different labels: an image of one source has its parts marked, an image
-# of another only its materials. Where a category is missing from an image, its concepts are not absent. Nobody has
-# looked.
+# The last column, the share of images in which anything of the category is labelled, matters because Broden is merged
+# from data sets with different labels: an image of one source has its parts annotated, an image of another only its
+# materials. Where a category is missing from an image, its concepts may still be present; they are only unlabelled.
 #
 # ## Rare and tiny
 #
-# A tidy experimenter would drop the concepts that almost no image contains, and those that are a few pixels large. The
-# paper keeps them, and it is well that it does:
+# One could drop the concepts that almost no image contains, and those that are a few pixels large. The paper keeps
+# them, and needs them for its explanation of failures:
 #
 # > Where a combination of filters loses against a single filter, most concepts have few training images; nearly all of
 # > the others are small, about a hundredth of the image or less {cite}`fong2018net2vec`.
@@ -242,18 +240,17 @@ charts.table(summary)
 # %%
 training = pairs[probe.split[pairs["image"]] == "train"].groupby("concept").size()
 concepts["training"] = training.reindex(concepts.index, fill_value=0)
-with_outline = concepts.index.isin(pairs.query("outlined")["concept"])
+segmented = concepts.index.isin(pairs.query("pixelwise")["concept"])
 few = concepts["training"] <= 20
-rare = concepts[with_outline & few].sort_values("training", kind="stable")
-tiny = concepts[with_outline & ~few & (concepts["area"] < 0.01)].sort_values("area", kind="stable")
-print(f"{len(rare)} rare concepts with outlines, and {len(tiny)} that are tiny without being rare")
+rare = concepts[segmented & few].sort_values("training", kind="stable")
+tiny = concepts[segmented & ~few & (concepts["area"] < 0.01)].sort_values("area", kind="stable")
 
 # %% [markdown]
 # The rarest three and the tiniest three, each on the image where its area is the median:
 
 # %%
 shown = pd.concat([rare.head(3), tiny.head(3)])
-sizes = pairs[pairs["outlined"] & pairs["concept"].isin(shown.index)].sort_values("area", kind="stable")
+sizes = pairs[pairs["pixelwise"] & pairs["concept"].isin(shown.index)].sort_values("area", kind="stable")
 of_concept = sizes.groupby("concept")["area"]
 examples = sizes[of_concept.cumcount() == of_concept.transform("size") // 2].set_index("concept").loc[shown.index]
 examples["training"] = shown["training"]
@@ -264,55 +261,58 @@ gallery.show(
     [f"{e['name']} · {e['area']:.2%} of this image; training images: {e['training']}" for _, e in examples.iterrows()],
     annotated=[probe.annotated(*pair) for pair in examples["image"].items()],
     columns=3,
+    heading=f"Of the concepts with pixel masks, {len(rare)} are rare, and {len(tiny)} are tiny without being rare",
 )
 
 # %% [markdown]
-# For the tiny ones, remember the grid on which a deep layer answers. Thirteen places across and thirteen down means
-# that one place stands for more than half a percent of the picture. What is smaller than that has no place of its own.
+# Compare the tiny ones with the grid of a deep layer. With thirteen by thirteen places, one place stands for more than
+# half a percent of the picture. Anything smaller has no place of its own.
 #
-# ## Who trains and who validates
+# ## Training and validation images
 #
-# Broden decides it without a random number. The split is a property of an image's *name*: its md5 digest, the first
-# eight bytes read as a fraction between zero and one, and `train` where that is at most 0.7. For the image above:
+# Broden's split uses no random number. It is a function of an image's *name*: its md5 digest, the first eight bytes
+# read as a fraction between zero and one, and `train` where that is at most 0.7. For the image above:
 
 # %%
 from hashlib import md5
 
 
-def place(name):
+def fraction(name):
     return int.from_bytes(md5(name.encode(), usedforsecurity=False).digest()[:8], "big") / 2**64
 
 
-print(f"{probe.images[image]}: place {place(probe.images[image]):.4f}, split {probe.split[image]}")
+print(f"{probe.images[image]}: fraction {fraction(probe.images[image]):.4f}, split {probe.split[image]}")
 
 # %% [markdown]
-# No seed to remember, the same answer for every image size, and whoever adds images moves none of the old ones. Does it
-# hold for all images of this probe set? A folder from elsewhere may come with a split of its own, and that is honored.
+# This needs no seed, is the same for every image size, and added images do not move the old ones. Does it hold for all
+# images of this probe set? A folder from elsewhere may come with its own split, which the library respects.
 
 # %%
 from n2vlib.probe.layout import split_of
 
-by_rule = np.array(["train" if place(name) <= 0.7 else "val" for name in probe.images])
+by_rule = np.array(["train" if fraction(name) <= 0.7 else "val" for name in probe.images])
 assert all(by_rule == [split_of(name) for name in probe.images])
 share = (probe.split == "train").mean()
-print(f"{(by_rule == probe.split).mean():.1%} of the images are where the rule puts them; {share:.1%} train")
+print(
+    f"{(by_rule == probe.split).mean():.1%} of the images are where the rule puts them; {share:.1%} are training images"
+)
 
 # %% [markdown]
-# The price is that nobody balances anything. A concept in $n$ images has all of them in the training split with
-# probability $0.7^n$, if 0.7 is the share that trains. Summed over the concepts, that predicts how many have no
-# validation image, and cannot be scored:
+# The disadvantage is that nothing is balanced. A concept in $n$ images has all of them in the training split with
+# probability $0.7^n$, if 0.7 is the share of training images. Summed over the concepts, that predicts how many have no
+# validation image and cannot be scored:
 
 # %%
 expected, found = (share ** concepts["images"]).sum(), len(probe.concepts) - len(validated)
 theirs = int(paper["scenes_excluded_no_validation_examples"])
-print(f"expected {expected:.1f}, found {found}; the paper leaves out {theirs}, all of them scenes")
+print(f"without validation images: expected {expected:.1f}, found {found}; in the paper {theirs}, all of them scenes")
 
 # %% [markdown]
 # ## Where the original is
 #
-# Broden was an archive of about a gigabyte on a server at MIT. Users found it refused in January 2019 and unreachable
-# in May 2022, it still answered others later that year, and a project of 2025 calls it offline. It cannot be downloaded
-# here, and this book never tries. If you have a copy, in any of its three sizes, all chapters run on it.
+# Broden was an archive of about a gigabyte on a server at MIT. Users reported it as refused in January 2019 and as
+# unreachable in May 2022; it still answered others later that year, and a project of 2025 calls it offline. It cannot
+# be downloaded here, and this book never tries. If you have a copy, in any of its three sizes, all chapters run on it.
 #
 # ## Your own folder
 #
@@ -325,9 +325,9 @@ print(f"expected {expected:.1f}, found {found}; the paper leaves out {theirs}, a
 # papermill book/net2vec/probe-set.ipynb out.ipynb -p PROBE path/to/folder
 # ```
 #
-# The check names file and row of everything it does not like. If your masks are arrays, the library writes the folder:
-# an image, a map for each category, and the names of the numbers. Here is the smallest probe set there is, a dark
-# square with its upper left corner marked:
+# The check names file and row of every problem. If your masks are arrays, the library writes the folder: it needs an
+# image, a map for each category, and the names of the numbers. Here is the smallest probe set possible, a dark square
+# with its upper left corner annotated:
 
 # %%
 from pathlib import Path
@@ -342,19 +342,18 @@ square = Labelled("mine/square.png", np.zeros((16, 16, 3), dtype=np.uint8), maps
 with TemporaryDirectory() as folder:
     write(Path(folder) / "mine", [square], names={1: "corner"})
     for problem in check(Path(folder) / "mine"):
-        print(f"{problem.level}: {problem}")
+        print(f"{problem.severity}: {problem}")
 
 # %% [markdown]
 # Warnings are no obstacle: the set can be read, but a concept without validation images gets no score.
 #
 # ## Where we differ
 #
-# - **Drawn, not photographed.** A drawn dog looks like all other drawn dogs. Networks have an easier time, and numbers
-#   should be compared with the paper's in their order and not in their size.
-# - **Colors.** In Broden the color of a pixel is looked up from its value, so a white wall in the shade is grey. In the
-#   drawn world it is the color of the paint, before light and shadow fall on it.
-# - **Completeness.** The drawn world knows everything about each of its scenes. In Broden most images lack most
-#   categories.
+# - **Drawn, not photographed.** A drawn dog looks like all other drawn dogs. That is easier for a network, so compare
+#   the order of our numbers with the paper's, not their size.
+# - **Colors.** In Broden the color of a pixel is looked up from its value, so a white wall in the shade is grey. In
+#   the drawn world it is the color of the paint, before light and shadow.
+# - **Completeness.** The drawn world has all labels of each of its scenes. In Broden most images lack most categories.
 # - **Several maps, several categories.** We take the union of all maps of an image. The released code takes the first
 #   map in which it finds the concept.
 # - **Scene zero.** Some rows of Broden name the scene 0, a leftover from dropping rare scenes. We read it as
@@ -362,13 +361,14 @@ with TemporaryDirectory() as folder:
 #
 # ## Exercises
 #
-# 1. A filter that seems to detect one concept may detect its companion. Which two objects share most of their images?
-# 2. How many images does a concept need, so that it lacks validation images with a probability below one in a hundred?
+# 1. A filter that seems to detect one concept may detect another that co-occurs with it. Which two objects share most
+#    of their images?
+# 2. How many images does a concept need so that it lacks validation images with a probability below one in a hundred?
 # 3. Draw a world of your own (`python -m n2vlib probe draw my-world --images 500 --seed 7`), check it and run this
-#    chapter on it. Which numbers move, and which cannot?
+#    chapter on it. Which numbers change, and which cannot?
 
 # %% tags=["solution", "hide-input"]
-objects = look.preferred(pairs, "object")
+objects = style.preferred(pairs, "object")
 together = pd.crosstab(objects["image"], objects["name"])
 both = together.T @ together
 either = np.add.outer(np.diag(both), np.diag(both)) - both
@@ -382,11 +382,11 @@ print("2.", f"{np.ceil(np.log(0.01) / np.log(share)):.0f} images" if 0 < share <
 # %% [markdown]
 # ## Take-away
 #
-# - A concept is a set of masks: for some categories an outline, for others the whole image.
+# - A concept is a set of masks: pixel masks for some categories, whole images for others.
 # - Most objects and parts are in few images and cover little of them; some are rare or tiny on purpose.
-# - Train and validation are decided by the name of the image, so rare concepts can end up without validation images.
+# - The split depends on the name of the image, so rare concepts can end up without validation images.
 #
-# Now to the other side of the comparison: what does a single filter outline? That is the [next
+# Now to the other side of the comparison: what does a single filter segment? That is the [next
 # chapter](single-filters).
 
 # %%

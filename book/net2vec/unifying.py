@@ -17,11 +17,11 @@
 # %% [markdown]
 # # Do weights and single filters agree?
 #
-# *Net2Vec, section 5.2.* We have two accounts of one layer. One gives every filter a score for a concept, each filter by
-# itself. The other gives every filter a weight, all filters together. If a concept lived in one filter, both would
-# point at it and there would be nothing to unify. If it is spread, do they at least agree on which filters matter?
+# *Net2Vec, section 5.2.* We have two descriptions of one layer. One gives every filter a score for a concept, each
+# filter by itself. The other gives every filter a weight, all filters together. If a concept were encoded in one
+# filter, both would point to it. If it is spread, do they at least agree on which filters matter?
 #
-# *Question.* Do filters that outline a concept well by themselves get large weights in its combination?
+# *Question.* Do filters that segment a concept well by themselves get large weights in its combination?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -32,7 +32,7 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 
 # %%
@@ -43,10 +43,10 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # ## The paper's claim
 #
-# > For most concepts the positive part of the weights correlates with the single filters' set IoU: from the third layer
-# > on for about 80 % of the concepts, at $p < 0.01$; in the first layer for about half. So the single-filter view is a
-# > shadow of the other one. How much of a concept one filter carries can then be said in two ways, as its share of all
-# > weight or as its share of the combination's score {cite}`fong2018net2vec`:
+# > For most concepts the positive part of the weights correlates with the single filters' set IoU: from the third
+# > layer on for about 80 % of the concepts, at $p < 0.01$; in the first layer for about half. So the single-filter
+# > view is a simplified version of the other one. How much of a concept one filter carries can then be expressed in
+# > two ways, as its share of all weight or as its share of the combination's score {cite}`fong2018net2vec`:
 #
 # $$
 # r_c = \operatorname{corr}_k\big(\max(w_{c,k}, 0),\; \mathrm{IoU}_{\mathrm{set}}(c; M_k, \mathrm{val})\big)
@@ -72,8 +72,8 @@ alone = {name: single_filter.align(each, probe) for name, each in layers.items()
 together = {name: segmentation.align(each, probe, epochs=EPOCHS, seed=SEED) for name, each in layers.items()}
 
 # %% [markdown]
-# The set IoU of *every* filter with *every* concept has been measured on the way to the best filter; here the rest of
-# that table is used for the first time. A concept without validation images has no row.
+# The set IoU of *every* filter with *every* concept was measured to find the best filter; here the whole table is used
+# for the first time. A concept without validation images has no row.
 
 # %%
 weights, iou = {}, {}
@@ -89,8 +89,8 @@ print(
 # %% [markdown]
 # ## By hand, one concept
 #
-# The concept whose correlation is in the middle of all. Pearson's $r$ is the mean product of both sides, each brought to
-# mean 0 and deviation 1. Its $p$ answers a narrow question: if the two sides were independent and normal, how often
+# The concept with the median correlation. Pearson's $r$ is the mean product of both sides, each scaled to mean 0 and
+# standard deviation 1. Its $p$ answers a narrow question: if the two sides were independent and normal, how often
 # would $|r|$ be as large over so many filters?
 
 # %%
@@ -109,28 +109,28 @@ print(f"{probe.concepts.loc[middle, 'name']}: r = {r:.3f}, p = {p:.2g}, over {le
 # %% [markdown]
 # ## Two concepts
 #
-# The paper's Figure 9. To show neither the best nor the worst, we take the concepts a quarter of the way from the top
-# and from the bottom of the list. Every point is a filter; the ring is the best single filter, chosen on training
+# The paper's Figure 9. To show neither the best nor the worst, we take the concepts at the upper and the lower
+# quartile of the correlation. Every point is a filter; the ring is the best single filter, selected on training
 # images.
 
 # %%
-picked = list(dict.fromkeys(int(ordered.index[at]) for at in (len(ordered) * 3 // 4, len(ordered) // 4)))
+quartiles = list(dict.fromkeys(int(ordered.index[at]) for at in (len(ordered) * 3 // 4, len(ordered) // 4)))
 best = alone[layer.name].scores.query("split == 'val'").set_index("concept")["filter"]
-told = probe.concepts.loc[picked, ["name", "category"]].assign(r=found["r"].round(2) + 0.0)
+shown = probe.concepts.loc[quartiles, ["name", "category"]].assign(r=found["r"].round(2) + 0.0)
 points = pd.concat(
-    pd.DataFrame({"set_iou": score.loc[c], "weight": w.loc[c], "best": w.columns == best[c], "category": told.loc[c, "category"]})
-    .rename_axis("filter").reset_index().assign(panel=f"{told.loc[c, 'name']}: r = {told.loc[c, 'r']:+.2f}")
-    for c in picked
+    pd.DataFrame({"set_iou": score.loc[c], "weight": w.loc[c], "best": w.columns == best[c], "category": shown.loc[c, "category"]})
+    .rename_axis("filter").reset_index().assign(panel=f"{shown.loc[c, 'name']}: r = {shown.loc[c, 'r']:+.2f}")
+    for c in quartiles
 )  # fmt: skip
-high, low = told["r"].iloc[[0, -1]]
+high, low = shown["r"].iloc[[0, -1]]
 charts.weights_scatter(
     points, f"Half of the concepts of {layer.name} have a correlation between {low:.2f} and {high:.2f}"
 )
 
 # %% [markdown]
-# The correlation drawn here ignores everything below the dashed line: negative weights are set to zero first. They are
-# not noise. A negative weight takes pixels away, from filters that fire on what surrounds the concept or resembles it,
-# and set IoU of a filter alone has no way of saying that.
+# The correlation ignores everything below the dashed line: negative weights are set to zero first. They are not noise.
+# A negative weight removes pixels, through filters that fire on what surrounds the concept or resembles it, and the
+# set IoU of a single filter cannot express that.
 #
 # ## Every layer, beside the published numbers
 #
@@ -159,16 +159,16 @@ charts.table(
 # %% [markdown]
 # ## Two doubts about significance
 #
-# *Many tests.* A hundred concepts tested at $p < 0.01$ give one false alarm on average, and nearly seven hundred give
-# seven. That is harmless for a share of 80 %, but it should be said in numbers. Benjamini and Hochberg keep the
-# expected share of false alarms among the alarms below 1 %; Bonferroni keeps the chance of a single false alarm below
+# *Many tests.* A hundred concepts tested at $p < 0.01$ give one false positive on average, and nearly seven hundred
+# give seven. That is harmless for a share of 80 %, but it should be measured. Benjamini and Hochberg keep the expected
+# share of false positives among the positives below 1 %; Bonferroni keeps the chance of a single false positive below
 # 1 %.
 #
 # *What significance is about.* $p$ is small if $r$ is not zero. It does not say that weights and scores agree *about
-# this concept*. Two controls take the agreement apart.
+# this concept*. Two controls separate the two.
 #
-# - *Shuffled filters:* every concept keeps its scores, but they are dealt out to the filters at random. What is left is
-#   chance, and it tells whether the test keeps its promise on data that are anything but normal.
+# - *Shuffled filters:* every concept keeps its scores, but they are permuted over the filters. What is left is chance,
+#   and it shows whether the test is calibrated on data that are far from normal.
 # - *Another concept's scores:* the weights of *cow*, say, against the scores for *lamp*. What is left is what all
 #   concepts have in common: filters that are useful, or useless, for nearly everything.
 
@@ -200,10 +200,9 @@ charts.by_layer(long, "percent", title, "percent of concepts, p < 0.01", "series
 charts.table(rows.rename_axis("layer").reset_index(), "Percent of concepts with a significant correlation", digits=1)
 
 # %% [markdown]
-# Read *chance* first. It should be 1, and what it has beyond that is the price of a test for normal numbers where
-# a few filters have nearly all the weight and score. Then *random concept*: what exceeds chance there is agreement that
-# has nothing to do with the concept, and only the distance from *this run* to the scores of a *random concept* is
-# agreement about the concept.
+# Read *chance* first. It should be 1; the excess is the price of a test for normal data where a few filters have
+# nearly all the weight and score. Then *random concept*: what exceeds chance there is agreement that has nothing to do
+# with the concept. Only the difference between *this run* and *random concept* is agreement about the concept.
 #
 # ## How strong, and of which sign?
 #
@@ -222,10 +221,11 @@ charts.histogram(
 )
 
 # %% [markdown]
-# The table adds how large $|r|$ has to be in each layer for $p < 0.01$, and how many of the significant ones are negative,
-# which would be disagreement. Layers differ in their number of filters, and the first is often the narrowest, so a share
-# that rises with depth may only show that the test has more to work with. The column *as_narrow* takes that away: in
-# every layer only as many filters are looked at as the narrowest has, drawn by lot, mean of twenty draws.
+# The table adds how large $|r|$ has to be in each layer for $p < 0.01$, and how many of the significant ones are
+# negative, which would be disagreement. Layers differ in their number of filters, and the first is often the
+# narrowest, so a share that rises with depth may only show that the test has more data. The column *as_narrow*
+# corrects for that: in every layer it uses only as many random filters as the narrowest layer has, mean of twenty
+# draws.
 
 # %%
 fewest = min(each.n_filters for each in layers.values())
@@ -254,9 +254,9 @@ charts.table(summary, "negative: significant ones; all_weights_r: the median whe
 # %% [markdown]
 # ## The random start
 #
-# The weights begin at random, uniform within $\pm 1/\sqrt{K}$, and learning adds to that. Where it adds little, most of
-# $\max(w, 0)$ is still the random start, which knows nothing about any filter and dilutes the correlation. We know the
-# start exactly, so it can be subtracted. If it is the reason for a low share, the share must rise.
+# The weights start at random, uniform within $\pm 1/\sqrt{K}$, and training adds to that. Where it adds little, most
+# of $\max(w, 0)$ is still the random start, which is independent of the filters and weakens the correlation. We know
+# the start exactly, so it can be subtracted. If it is the reason for a low share, the share must rise.
 
 # %%
 starts = {name: together[name].start.loc[weights[name].index] for name in layers}
@@ -271,7 +271,7 @@ frame = pd.DataFrame(
 )
 charts.table(
     frame.rename_axis("layer").reset_index(),
-    "Percent significant; moved: mean |w - start| in multiples of the mean |start|",
+    "Percent significant; moved: mean |w - start| divided by mean |start|",
     digits=1,
 )
 
@@ -279,8 +279,8 @@ charts.table(
 # ## How much does one filter carry?
 #
 # The two ratios of the text, for the best single filter of each concept. *of_weight* is its share of all weight,
-# *of_iou* what it reaches of the combination's score. Beside them the largest share of weight that any filter has, and
-# the share that each would have if all weights were equal.
+# *of_iou* its set IoU as a share of the combination's. Beside them the largest share of weight that any filter has,
+# and the share that each would have if all weights were equal.
 
 # %%
 shares = {name: correlation.contributions(alone[name], together[name]) for name in layers}
@@ -297,59 +297,55 @@ charts.table(ratios, "Medians over concepts; rank_correlation: of both ratios, o
 
 # %%
 one = ratios.set_index("layer").loc[layer.name]
-print(f"{layer.name}: the best filter has {one['of_weight'] / one['equal']:.1f} times an equal share of the weight,")
-print(f"and reaches {one['of_iou']:.0%} of the combination's score, in the median over concepts.")
-charts.table(
-    shares[layer.name].nlargest(6, "of_weight").drop(columns="concept"), "Concepts that lean most on one filter"
-)
+caption = f"{layer.name}: concepts that depend most on one filter. Median: {one['of_weight'] / one['equal']:.1f} times an equal"
+caption += f" share of the weight, {one['of_iou']:.0%} of the combination's score"
+charts.table(shares[layer.name].nlargest(6, "of_weight").drop(columns="concept"), caption)
 
 # %% [markdown]
-# The two ratios can lie far apart, and that is no contradiction. One filter can reach a large part of the
-# score with a small part of the weight, because filters fire on the same places and can stand in for each other. A
-# share of weight says how the work is divided; a share of score says what would be left if everybody else went home. A
-# share of score above one means that the filter does better alone than in company: such concepts are the
-# [failure cases](sufficient/failure-cases).
+# The two ratios can be far apart, and that is no contradiction. One filter can reach a large part of the score with a
+# small part of the weight, because filters that fire on the same places can replace each other. A share of weight says
+# how the combination is divided; a share of score says what would be left without all other filters. A share of score
+# above one means that the filter does better alone than in the combination: such concepts are the [failure
+# cases](sufficient/failure-cases).
 #
 # ## What we see
 
 # %%
-for name in layers:
-    row, more = rows.loc[name], rows.loc[name, "this run"] - rows.loc[name, "random concept"]
-    print(f"{name}: {row['this run']:.0f}% significant, {row['Bonferroni']:.0f}% after the strictest correction,")
-    print(
-        f"  {more:.0f} percentage points above a random concept's scores; median r {correlations[name]['r'].median():.2f}."
-    )
+summary = rows[["this run", "Bonferroni"]].assign(above_random_concept=rows["this run"] - rows["random concept"])
+summary["median_r"] = [each["r"].median() for each in correlations.values()]
+caption = "Percent of concepts with a significant correlation, and percentage points above a random concept's scores"
+charts.table(summary.rename_axis("layer").reset_index(), caption, digits=2)
 
 # %% [markdown]
 # ## Where we differ
 #
-# - **Not in the released code.** The paper gives the numbers; the repository has a correlation of segmentation with
-#   classification weights, not this one. We follow the text.
+# - **Not in the released code.** The paper gives the numbers; the repository correlates segmentation with
+#   classification weights, which is something else. We follow the text.
 # - **Undefined.** Where all scores are zero there is no correlation. Such concepts count as not significant.
 # - **Fewer images.** The scores of single filters on few validation images are noisy, and noise lowers $r$.
 # - **Intervals** are over concepts. Weights learned on other images would add to them.
-# - The corrections, both controls, the start and the sign are ours.
+# - The corrections, both controls, and the analyses of the start and of the sign are ours.
 #
 # ## Exercises
 #
 # 1. Use Spearman's rank correlation instead. Does the share rise or fall, and what does that say about a few filters
 #    with very large weights?
 # 2. Correlate with set IoU on *training* images. Is the share much higher? If so, what have the weights learned?
-# 3. What do negative weights correlate with? Try the share of a filter's places that lie in images without the concept.
+# 3. What do negative weights correlate with? Try the share of a filter's places that lie in images without the
+#    concept.
 
 # %% tags=["solution", "hide-input"]
 ranked = correlation.of_weights(np.maximum(w, 0).rank(axis=1), score.rank(axis=1))
 training = pd.DataFrame(single_filter.set_iou(layer, probe, "train").T, index=probe.concepts.index).loc[w.index]
-print(
-    f"{layer.name}: {percent(layer.name, score):.0f}% significant; of ranks {100 * correlation.significant(ranked)['as published'].mean():.0f}%;"
-)
+of_ranks = 100 * correlation.significant(ranked)["as published"].mean()
+print(f"{layer.name}: {percent(layer.name, score):.0f}% significant; of ranks {of_ranks:.0f}%;")
 print(f"with scores on training images {percent(layer.name, training):.0f}%.")
 
 # %% [markdown]
 # ## Take-away
 #
-# - Weights and single-filter scores are two readings of one layer. Where they correlate, the second is a shadow of the
-#   first.
+# - Weights and single-filter scores are two descriptions of one layer. Where they correlate, the second is a
+#   simplified version of the first.
 # - A share of significant correlations needs a correction for the number of tests, and a control for what all concepts
 #   have in common.
 # - A filter's share of the weight and its share of the score answer different questions.

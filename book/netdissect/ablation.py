@@ -15,13 +15,14 @@
 # ---
 
 # %% [markdown]
-# # What the network needs
+# # Ablation
 #
-# *What the authors did next.* A name says what a filter looks like. Whether the network uses it is another question,
-# and it has a direct test: take the filter away and see which answers change {cite}`bau2020understanding`. We repeat
-# that, and then ask it of Net2Vec's directions too.
+# *Later work by the authors of Network Dissection.* The label of a filter describes which images and pixels it
+# responds to. Whether the network uses the filter is another question, and it has a direct test, ablation: set the
+# filter to zero and see which outputs change {cite}`bau2020understanding`. We repeat that, and then do the same with
+# the directions of Net2Vec.
 #
-# *Question.* If filters or a direction stand for a concept, what is lost without them?
+# *Question.* If filters or a direction stand for a concept, what does the network lose without them?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -32,10 +33,10 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 IMAGES: int = 1000  # images of each split at most, evenly spread
-CUT: float = 0.04  # a filter whose dissection IoU with its best concept exceeds this is a detector
+IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
 # %%
 import n2vlib
@@ -45,26 +46,28 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # ## The paper's claim
 #
-# > Set filter $k$ of the last convolution to zero everywhere and leave the rest of the network as it is, without training it
-# > again. For every class, measure how well the network still tells the class's images from all others:
+# > Set filter $k$ of the last convolution to zero everywhere and leave the network otherwise as it is, without training
+# > it again. For every class, measure how well the network still distinguishes the images of the class from all others:
 #
 # $$
 # A'_j = \begin{cases} 0 & j = k \\ A_j & \text{otherwise} \end{cases}
 # $$ (eq-ablated)
 #
-# > The measure is balanced accuracy, the mean of two shares: of the class's images that are found, and of the others that
-# > are left alone.
+# > The measure is balanced accuracy, the mean of two shares: of the images of the class for which the class is
+# > predicted, and of the other images for which it is not.
 #
-# > The filters whose loss hurts a class most, on training images, are its important ones. Without the 20 most
-# > important of 512 filters a class is told hardly better than by chance, while the accuracy over all classes
-# > stays nearly as it was. With the other 492 taken away instead, the class is still told {cite}`bau2020understanding`.
+# > The filters whose ablation hurts a class most, on training images, are its important ones. Without the 20 most
+# > important of 512 filters a class is predicted hardly better than by chance, while the accuracy over all classes
+# > stays nearly the same. If the other 492 are ablated instead, the class is still predicted
+# > {cite}`bau2020understanding`.
 #
-# In the paper's numbers, for the class *ski resort* of VGG-16 trained on Places365 and for all its classes:
+# The paper's numbers for the class *ski resort* of VGG-16 trained on Places365, and for all its classes:
 
 # %%
 import pandas as pd
 
-from n2vlib import charts, look, published, tables
+from n2vlib import charts, published, tables
+from n2vlib.display import style
 
 stated = published.table("bau2020_ablation").set_index("claim_id")["value"]
 rows = [
@@ -77,21 +80,24 @@ columns = ["published", "ski resort, balanced accuracy, %", "all 365 classes, ac
 charts.table(pd.DataFrame(rows, columns=columns), digits=1)
 
 # %% [markdown]
-# ## The classes, and who is right
+# ## The classes and the right answers
 #
-# The classes are the network's own. Where its outputs have names that the probe set knows, the labels say what is
-# right: a scene is told by the highest score among all scenes, an object by a score above zero. A network whose outputs
-# have no such names is asked about itself: a class is then an output, and its images are those on which the whole
-# network gives that answer. What is lost there is agreement with itself, which says nothing of truth.
+# The classes are those of the network itself. Where its outputs have names that the probe set knows, the annotations
+# are the right answers. A scene is predicted if its score is the highest of all scenes, an object if its score is
+# above zero.
+#
+# If the outputs of a network have no such names, a class is an output, and the right answer for an image is what the
+# whole network predicts. Then a loss means that the ablated network disagrees with the whole one, and says nothing
+# about correctness.
 
 # %%
-from n2vlib.analysis import exam
+from n2vlib.analysis import evaluation
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 network, name = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED), LAYERS[-1]
-asked = exam.read(network, name, probe, images=IMAGES, device=DEVICE)
+asked = evaluation.read(network, name, probe, images=IMAGES, device=DEVICE)
 train, val = asked.parts["train"], asked.parts["val"]
-whole = exam.balanced(exam.without(asked, "val", [[]]), val)[0]
+whole = evaluation.balanced(evaluation.without(asked, "val", [[]]), val)[0]
 kinds = asked.classes.assign(accuracy=whole).groupby("kind", sort=False)["accuracy"]
 columns = ["kind of class", "classes", "mean balanced accuracy", "lowest", "highest"]
 charts.table(
@@ -100,15 +106,16 @@ charts.table(
 )
 
 # %% [markdown]
-# Only classes with at least five images, and five others, in each split are asked. Chance is 0.5 for every class.
+# Only classes with at least five images, and five others, in each split are evaluated. Chance is 0.5 for every class.
 #
-# To ask a thousand times without running the whole network a thousand times, the activations of the layer are read
-# once, and only what comes after the layer runs again. That is right only if every path of the network leads through
-# the layer; the library checks it.
+# There are many ablations, and it would take long to run the whole network for each. So the activations of
+# the layer are computed once, and only the downstream part of the network, from the layer to the output, runs again.
+# This is correct only if every path of the network leads through the layer, which the library checks.
 #
 # ## By hand: one filter, one class
 #
-# Every filter of the layer is set to zero in turn, on training images. Take the pair with the largest loss.
+# Every filter of the layer is set to zero in turn, on training images. We take the filter and the class with the
+# largest loss of balanced accuracy.
 
 # %%
 import numpy as np
@@ -121,16 +128,17 @@ print(f"filter {k}, class {asked.classes['name'][c]}: {hurt.accuracy[k, c]:.3f} 
 
 
 # %% [markdown]
-# Now with the whole network, on a few validation images of that class. A hook writes over what the layer puts out:
+# Now the same filter in the whole network, on a few validation images of that class. A forward hook sets the filter to
+# zero in the output of the layer. The scores must agree with those of the downstream part.
 
 # %%
 import torch
 
-from n2vlib.rest import scores
+from n2vlib.networks.downstream import scores
 
 
-def silence(module, given, output):
-    """The layer's output with filter k at zero; its filters lie on the second axis, in some networks on the last."""
+def ablate(module, given, output):
+    """The layer's output with filter k at zero; its filters are the second axis, in some networks the last."""
     axis = output.shape.index(len(hurt.accuracy), 1)
     return output.index_fill(axis, torch.tensor([k]), 0)
 
@@ -138,63 +146,70 @@ def silence(module, given, output):
 some = np.flatnonzero(val.own[:, c])[:20]
 pixels = network.preprocessing(np.stack([probe.image(int(i)) for i in val.images[some]]))
 module = network.module.cpu()
-hook = module.get_submodule(network.layer(name)).register_forward_hook(silence)
+hook = module.get_submodule(network.layer(name)).register_forward_hook(ablate)
 with torch.inference_mode():
-    by_hand = asked.leads(scores(module(pixels)))[:, c].numpy()
+    by_hand = asked.margins(scores(module(pixels)))[:, c].numpy()
 hook.remove()
 
 # %%
 module.to(asked.device)
-before, after = exam.without(asked, "val", [[], [k]])[:, some, c]
+before, after = evaluation.without(asked, "val", [[], [k]])[:, some, c]
 assert np.allclose(by_hand, after, atol=1e-3 * np.abs(after).max())
-print(f"of {len(some)} images of the class, {(before > 0).sum()} are told by the whole network,")
-print(f"{(by_hand > 0).sum()} without filter {k} by hand, {(after > 0).sum()} in the library")
+print(f"The class is predicted for {(before > 0).sum()} of {len(some)} of its images by the whole network,")
+print(f"for {(by_hand > 0).sum()} without filter {k} by hand, for {(after > 0).sum()} in the library")
 
 # %% [markdown]
-# ## Which filter matters most, and what is it called?
+# ## The most damaging filter of each class and its label
 #
-# For the classes with most images: the filter whose loss hurts most on training images, what its loss costs on
-# validation images, and its name. The two shares say how often the concept of that name is in images of the class, and
-# how often in others.
+# For the classes with most images the table shows the filter whose ablation hurts the class most on training images:
+# what this costs on training and on validation images, and the best concept of the filter with its dissection IoU.
+# *In class* and *in others* are the shares of images that show this concept, among the images of the class and among
+# the others. If the label explains why the class needs the filter, the first share should be larger.
 
 # %%
 from n2vlib.methods import dissection
 
 options = {"tau": TAU, "device": DEVICE, "store": store}
 layer = n2vlib.read_layers(network, [name], probe, **options)[name]
-named = dissection.filters(layer, probe)
+labels = dissection.filters(layer, probe)
 frequent = ablation.frequent(asked, 12)
 worst = [int(hurt.order(c)[0]) for c in frequent]
-alone = exam.balanced(exam.without(asked, "val", [[k] for k in worst]), val)
+alone = evaluation.balanced(evaluation.without(asked, "val", [[k] for k in worst]), val)
 in_class, elsewhere = ablation.shown(asked, probe)
 
 # %%
 rows = [
     (asked.classes["name"][c], k, hurt.accuracy[k, c], whole[c] - one[c], filter_k["name"], filter_k["dissection_iou"],
      in_class.loc[c, filter_k["concept"]], elsewhere.loc[c, filter_k["concept"]])
-    for c, k, one in zip(frequent, worst, alone, strict=True) for filter_k in [named.loc[k]]
+    for c, k, one in zip(frequent, worst, alone, strict=True) for filter_k in [labels.loc[k]]
 ]  # fmt: skip
-columns = ["class", "filter", "lost, train", "lost, val", "its name", "IoU", "in class", "in others"]
+columns = ["class", "filter", "lost, train", "lost, val", "its label", "IoU", "in class", "in others"]
 charts.table(pd.DataFrame(rows, columns=columns), "The most damaging filter of each class", digits=2, rows=24)
 
+# %% [markdown]
+# For all classes: how often is the concept of the most damaging filter more frequent in the images of the class than
+# in others? The same share over all pairs of a filter and a class is what a randomly chosen filter would give. A
+# class that is predicted with a large margin survives every single ablation, so we count such classes too.
+
 # %%
-more = (in_class - elsewhere).loc[:, named["concept"]].to_numpy() > 0
+more = (in_class - elsewhere).loc[:, labels["concept"]].to_numpy() > 0
 of_worst = np.mean([more[c, hurt.order(c)[0]] for c in range(len(more))])
-unmoved = (hurt.accuracy == 0).all(axis=0)
-print("Named after something that is commoner in the class than in others:")
-print(f"the most damaging filter, of {of_worst:.0%} of the classes; all filters, over all classes, {more.mean():.0%}.")
-print(f"Classes of which no single filter changes an answer on training images: {unmoved.sum()} of {len(unmoved)}.")
+unmoved = int((hurt.accuracy == 0).all(axis=0).sum())
+counts = pd.DataFrame({"classes": [len(more)], "no single filter changes a prediction": [unmoved]})
+counts["concept commoner in class: most damaging filter"], counts["any filter"] = of_worst, more.mean()
+charts.table(counts, "All classes; the last two columns are shares", digits=2)
 
 # %% [markdown]
-# A class that is told with certainty survives any single loss. Filters that cost equally much, often nothing, are
-# therefore ordered by how much their loss narrows the *lead*: the score of the class less the highest other one (for
-# objects, which have no rivals, the score itself), on images of the class less on the other images. The paper orders by
+# Many filters cost a class equally much, often nothing. These are ordered by how much their ablation narrows the
+# *margin*: the score of the class minus the highest score of another class, on images of the class compared with
+# other images. For objects, which do not exclude each other, the margin is the score itself. The paper orders by
 # accuracy alone.
 #
 # ## Many filters at once
 #
-# Now the $n$ most damaging filters of a class go together, against the $n$ least damaging and $n$ at random. They are
-# chosen on training images, and what is left is measured on validation images.
+# Now we ablate the $n$ most damaging filters of a class together, and for comparison the $n$ least damaging and $n$ at
+# random. The filters are chosen on training images, and the accuracy is measured on validation images. For one kind of
+# class we do this for many $n$, for the other only for those of the table below.
 
 # %%
 kind = next(iter(asked.rivals), asked.classes["kind"][0])
@@ -202,17 +217,20 @@ its = [c for c in frequent if asked.classes["kind"][c] == kind]
 n_many, every = ablation.many(layer.n_filters), ablation.sizes(layer.n_filters)
 few = sorted({4, n_many, layer.n_filters - n_many})
 curves = ablation.removed(asked, hurt, its, every, seed=SEED)
-if rest := [c for c in frequent if c not in its]:
-    curves = pd.concat([curves, ablation.removed(asked, hurt, rest, few, seed=SEED)])
+if other_kinds := [c for c in frequent if c not in its]:
+    curves = pd.concat([curves, ablation.removed(asked, hurt, other_kinds, few, seed=SEED)])
 means = ablation.summary(curves).set_index(["kind", "way", "n"])
 
 # %%
 mine = curves[(curves["kind"] == kind) & (curves["n"] < layer.n_filters / 2)]
-meanwhile = mine[mine["way"] == "most damaging"].assign(
-    way="the other classes meanwhile", accuracy=lambda t: t["others"]
-)
-points = ablation.curve(pd.concat([mine, meanwhile.dropna(subset=["accuracy"])]), SEED)
+others = mine[mine["way"] == "most damaging"].assign(way="the other classes", accuracy=lambda t: t["others"])
+points = ablation.curve(pd.concat([mine, others.dropna(subset=["accuracy"])]), SEED)
 gone, chance = means.loc[(kind, "most damaging", n_many)], means.loc[(kind, "random", n_many)]
+
+# %% [markdown]
+# The chart has one line for each choice of filters. *The other classes* is the mean accuracy of the other classes of
+# the same kind while the most damaging filters of one class are ablated. If this line stays up while that of the
+# class falls, the filters matter for this class in particular and not for the whole layer.
 
 # %%
 title = f"{kind.capitalize()}: without its {n_many} most damaging of {layer.n_filters} filters a class loses "
@@ -222,8 +240,8 @@ charts.accuracy_by_removed(
 )
 
 # %% [markdown]
-# *The other classes meanwhile*: the mean of the other classes of the same kind, while the filters most damaging to one
-# are gone. If that line stays up while the class falls, the filters are its own. In numbers, for every kind of class:
+# In numbers, for every kind of class. The last two rows of a kind leave equally many filters: those that were the most
+# damaging, and a random choice. *Share lost* is the lost part of what the class has above chance.
 
 # %%
 changes = [("most damaging", 4), ("most damaging", n_many), ("random", n_many)]
@@ -238,31 +256,23 @@ caption = "Means over classes; the share is of what lies above chance (0.5). Of 
 charts.table(pd.DataFrame(rows, columns=columns), caption + f"({n_each}); the first table has all classes")
 
 # %% [markdown]
-# The last two rows of a kind leave equally many filters: once those that were most damaging, once any. If they are
-# alike, a class needs the rest of the layer as much as its own filters. The most damaging can even be the worse ones to
-# keep: their loss is felt beside all the others, and says nothing of what they tell by themselves.
-
-# %%
-for each in dict.fromkeys(curves["kind"]):
-    own, any_ = (means.loc[(each, way, layer.n_filters - n_many), "accuracy"] for way in ("least damaging", "random"))
-    worse = "worse than" if own < any_ else "better than" if own > any_ else "as good as"
-    print(f"{each}: with its {n_many} most damaging filters alone {own:.3f}, {worse} with any {n_many} ({any_:.3f})")
-
-# %% [markdown]
-# And a mean can hide two kinds of classes: those that lose little or nothing without theirs, and those that fall to
-# chance.
+# If the last two rows are equal, a class needs the other filters of the layer as much as its most damaging ones. The
+# most damaging filters can even be worse alone than random ones: their ablation was measured while all others were
+# there, and says nothing about how much they achieve by themselves.
+#
+# A mean can also hide two kinds of classes: those that lose nearly nothing without their most damaging filters, and
+# those that fall to chance. The table counts the classes that keep more than nine tenths of what they have above
+# chance, and those that keep less than one tenth.
 
 # %%
 mine = curves[(curves["way"] == "most damaging") & (curves["n"] == n_many)]
 left = ((mine["accuracy"] - 0.5) / (mine["before"] - 0.5).clip(lower=1e-9)).groupby(mine["kind"], sort=False)
-for each, share in left:
-    print(
-        f"{each}: without their {n_many} filters {(share > 0.9).sum()} of {len(share)} classes keep more than", end=" "
-    )
-    print(f"nine tenths of what lies above chance, {(share < 0.1).sum()} less than one tenth")
+rows = [(each, len(share), int((share > 0.9).sum()), int((share < 0.1).sum())) for each, share in left]
+columns = ["kind", "classes", "keep more than 0.9", "keep less than 0.1"]
+charts.table(pd.DataFrame(rows, columns=columns), f"Without the {n_many} most damaging filters")
 
 # %% [markdown]
-# Class by class, on validation images: with all filters, without those most damaging, and with these alone.
+# Class by class, on validation images: with all filters, without the most damaging ones, and with these alone.
 
 # %%
 left = ablation.kept_and_gone(curves[curves["kind"] == kind], n_many, layer.n_filters)
@@ -271,7 +281,7 @@ title = f"With its {n_many} filters alone, {enough:.0%} of the classes keep more
 charts.in_rows(left, "name", "accuracy", "filters", title, "balanced accuracy", at=0.5, note="Dashed: chance.")
 
 # %% [markdown]
-# Beside the paper's means over 365 classes, where *alone* means that the other 492 of 512 filters are gone:
+# The paper gives means over 365 classes. There *alone* means that the other 492 of 512 filters are set to zero.
 
 # %%
 kept = means.loc[(kind, "least damaging", layer.n_filters - n_many)]
@@ -283,81 +293,99 @@ rows = [
 charts.table(pd.DataFrame(rows, columns=["mean over classes", "published", "this run"]), digits=1)
 
 # %% [markdown]
-# ## Do the filters that matter have names?
+# ## Do important filters have a higher IoU?
 #
-# > Filters that are among the four most important for many classes match concepts better than those that
-# > are important to one class or none {cite}`bau2020understanding`.
+# > Filters that are among the four most important for many classes match concepts better than those that are
+# > important to one class or none {cite}`bau2020understanding`.
+#
+# For each filter we count the classes for which it is among the four most damaging, and compare groups of filters by
+# the IoU of their labels.
 
 # %%
 times = pd.Series(ablation.important_for(hurt), name="classes")
-iou = named["dissection_iou"]
+iou = labels["dissection_iou"]
 bins = pd.cut(times, [-1, 0, 1, 3, np.inf], labels=["none", "1", "2 or 3", "4 and more"])
-by_bin = iou.groupby(bins, observed=True).agg(["size", "mean", lambda each: (each > CUT).mean()]).reset_index()
-by_bin.columns = ["among the 4 most damaging for so many classes", "filters", "mean IoU", "share that are detectors"]
-rank = look.said(tables.rank_correlation(times, iou))
-charts.table(by_bin, f"{layer.n_filters} filters, {len(asked.classes)} classes; rank correlation {rank}")
-
-# %%
-beside = pd.DataFrame({"classes": times, "IoU": iou, "detector": (iou > CUT).astype(float)}).corr(method="spearman")
-print(f"Rank correlation of the number of classes with the IoU {look.said(beside.loc['classes', 'IoU'])},", end=" ")
-print(f"with being a detector {look.said(beside.loc['classes', 'detector'])}: the mean can rise without the share.")
+by_bin = (
+    iou.groupby(bins, observed=True).agg(["size", "mean", lambda each: (each > IOU_THRESHOLD).mean()]).reset_index()
+)
+by_bin.columns = ["among the 4 most damaging of so many classes", "filters", "mean IoU", "share that are detectors"]
+rank, with_detector = (tables.rank_correlation(times, each) for each in (iou, (iou > IOU_THRESHOLD).astype(float)))
+title = f"{layer.n_filters} filters, {len(asked.classes)} classes; rank correlation of the number of classes "
+charts.table(by_bin, title + f"with the IoU {style.said(rank)}, with being a detector {style.said(with_detector)}")
 
 # %% [markdown]
-# ## A concept's detectors against its direction
+# The two last columns can differ: the mean IoU can rise although the share of detectors does not.
 #
-# Net2Vec says that a concept is a direction: weights over all filters. What goes if the direction $w$ is taken out, at
-# every place?
+# ## The detectors of a concept against its direction
+#
+# In Net2Vec a concept is a direction: a vector $w$ of weights over all filters. What does the network lose if this
+# direction is removed from the activations at every position?
 #
 # $$
 # A' = A - \frac{A \cdot w}{\lVert w \rVert^2}\, w
 # $$ (eq-taken-out)
 #
-# A filter set to zero is the same with $w$ on its axis, so all ways can be compared. For some objects that have
-# detectors: their best filter by set IoU, chosen on training images; the direction that Net2Vec learned for their
-# *outline* (segmentation) and for their *presence* (classification); a direction at random; all their detectors; and as
-# many filters at random.
+# Setting a filter to zero is the special case where $w$ is the axis of that filter, so all interventions can be
+# compared. For some objects that have detectors we remove:
+#
+# - their *best filter* by set IoU, chosen on training images;
+# - the *direction* that Net2Vec learned for their *segmentation*, and the one for their *classification* (presence);
+# - all their *detectors*;
+# - as controls, a *random direction*, and as many *random filters* as there are detectors.
 
 # %%
 from n2vlib.analysis import concept_ablation
 from n2vlib.methods import classification, segmentation, single_filter
 
-taught = {"epochs": EPOCHS, "seed": SEED}
-outline = segmentation.align(layer, probe, **taught).weights
-answer = classification.align(layer, probe, **taught).weights.reindex(outline.index).dropna()
+training = {"epochs": EPOCHS, "seed": SEED}
+masks = segmentation.align(layer, probe, **training).weights
+presences = classification.align(layer, probe, **training).weights.reindex(masks.index).dropna()
 single = single_filter.align(layer, probe).scores.query("split == 'train'").set_index("concept")["filter"]
-chosen = concept_ablation.concepts(asked, named, answer, probe, cut=CUT, most=8)
-ways = concept_ablation.bases(chosen, single, outline, answer, seed=SEED)
+chosen = concept_ablation.concepts(asked, labels, presences, probe, iou_threshold=IOU_THRESHOLD, most=8)
+ways = concept_ablation.bases(chosen, single, masks, presences, seed=SEED)
 lost = concept_ablation.lost(asked, chosen, ways, probe)
 words = [f"{name} ({len(each)})" for name, each in zip(chosen["name"], chosen["detectors"], strict=True)]
 print("objects, with their number of detectors:", ", ".join(words) or "none; no object has a detector in this layer")
 
 # %% [markdown]
-# These are the objects with a detector that are on most images. Two things are measured. The *reading*: is the concept
-# still there for someone who learns a new linear classifier on what is left (logistic regression on spatial means)? And
-# the network's own answers: what do its class of that name and its other classes lose? Last, the answers of those
-# classes that exclude each other (scenes), on images that show the concept and on images that do not.
+# These are the objects with a detector that are on most images. We measure two different things after the removal:
+#
+# - **Linear probe.** Is the concept still in the layer? A new linear classifier (logistic regression on spatial
+#   means) is trained on the remaining activations to predict whether an image shows the concept.
+# - **The network's own predictions.** What do its class of that name and its other classes lose? And for classes that
+#   exclude each other (scenes), what share of right predictions is lost on images with and without the concept?
+#
+# The first table is about the probe: how many directions each intervention removes, their share of the squared
+# activations, the balanced accuracy of the probe, and what it loses.
 
 # %%
 mean = lost.groupby("way", sort=False).agg(
-    directions=("directions", "mean"), share=("removed", "mean"), reading=("reading", "mean"),
+    directions=("directions", "mean"), share=("removed", "mean"), probe=("reading", "mean"),
     loses=("reading_lost", "mean"), most=("reading_lost", "max"),
 )  # fmt: skip
-mean.columns = ["directions", "share of squares", "reading", "it loses", "at most"]
+mean.columns = ["directions", "share of squares", "linear probe", "it loses", "at most"]
 mean["directions"] = [f"{n:.3g}" for n in mean["directions"]]
-caption = "Means over the objects; share of squares: of the squared activations; reading: balanced accuracy"
-charts.table(mean.rename_axis("taken out").reset_index(), caption)
+caption = "Means over the objects; share of squares: of the squared activations; linear probe: balanced accuracy"
+charts.table(mean.rename_axis("removed").reset_index(), caption)
+
+# %% [markdown]
+# The second table is about the network's own predictions.
 
 # %%
 answers = lost.groupby("way", sort=False)[["own", "others", "shown", "absent"]].mean()
-answers.columns = ["its own class loses", "other classes lose", "answers lost, with the concept", "without it"]
-charts.table(answers.rename_axis("taken out").reset_index(), "Means over the objects, validation images")
+answers.columns = ["its own class loses", "other classes lose", "predictions lost, with the concept", "without it"]
+charts.table(answers.rename_axis("removed").reset_index(), "Means over the objects, validation images")
+
+# %% [markdown]
+# Both losses of classes as a chart, with intervals. An intervention is specific to the concept if its own class loses
+# and the others do not.
 
 # %%
 measures = {"own": "its own class", "others": "others"}
 by_way = concept_ablation.by_way(lost[lost["way"] != "nothing"], measures, SEED)
 cost = lost.groupby("way")["own"].mean().reindex(concept_ablation.WAYS)
-title = f"Lost by an object's own class: without its detectors {cost['detectors']:.3f}, without the direction of its "
-title += f"outline {cost['direction, outline']:.3f}, of its presence {cost['direction, presence']:.3f}"
+title = f"Lost by an object's own class: without its detectors {cost['detectors']:.3f}, without its direction for "
+title += f"segmentation {cost['direction, segmentation']:.3f} or classification {cost['direction, classification']:.3f}"
 if cost.isna().any():
     title = "What the network's classes lose; none of them has the name of one of these objects"
 note = "Mean over the objects and its 95% bootstrap interval over them."
@@ -365,64 +393,73 @@ axis = "balanced accuracy lost"
 charts.in_rows(by_way, "way", "mean", "measure", title, axis, at=0.0, note=note) if len(chosen) else None
 
 # %% [markdown]
-# A loss in the network's answers and none in the reading means: what the network used is gone, and what it knew is
-# still there, in other filters. A reading that was learned anew finds them; the network's last layer was not trained
-# again.
+# If the network's class loses and the linear probe does not, the concept is still in the layer, but not where the
+# network looks for it. The probe was trained on what is left and finds it in other filters; the network's last layer
+# was not trained again.
 #
-# Equal damage would have to be compared at an equal amount taken out, and there is no fair one. Several detectors are
-# several directions, $w$ is one. The share of squared activations says how much each way removes, and the random
-# controls what so much costs by itself.
+# It would be fair to compare the interventions at an equal amount removed, but no such comparison exists: several
+# detectors are several directions, and $w$ is one. The share of squared activations shows how much each intervention
+# removes, and the random controls show what removing so much costs in general.
 #
-# Why can a direction that finds a concept cost so little? A weight vector says what to look at in order to *read* a
-# concept. It need not be what changes in the layer when the concept is there: weights also serve to cancel what
-# disturbs the reading. And Net2Vec learns the outline on *what fired*, $\mathbb 1[A_k > T_k]$, while here it is taken
-# out of the activations themselves.
+# Why can the removal of a direction that predicts the concept cost so little? A weight vector describes how to
+# *predict* a concept from the layer. This need not be what changes in the layer when the concept appears, because
+# some weights only cancel what disturbs the prediction. Also, Net2Vec learns the segmentation from what *fired*,
+# $\mathbb 1[A_k > T_k]$, while here $w$ is removed from the activations themselves.
 #
 # ## Where this can mislead
 #
-# - A layer in which a filter is zero, or a projection negative, is one that the network has never seen. What it then says is an
-#   effect of the loss and of the strangeness together. The random controls share the strangeness, not the choice.
-# - Filters taken away one by one miss what two do together: if either is enough, neither seems to matter.
-# - Detectors are named on all images, so also on those where their loss is measured; everything else is chosen or
-#   learned on training images.
-# - Importance is chosen on a sample of training images, and classes with few images have few answers to lose.
-# - The probe set may be far from what the network was trained on. For a network asked about its own answers, nothing here
-#   is about being right.
+# - **Unusual activations.** The network never saw a layer with a filter at zero or with a negative projection. What
+#   it then predicts is an effect both of the loss and of this unusual input. The random controls share the second
+#   effect only.
+# - **Redundancy.** Single ablations miss what two filters do together: if either is enough, neither seems to matter.
+# - **All images.** Detectors are determined on all images, so also on those where their loss is measured. Everything
+#   else is chosen or learned on training images.
+# - **Small samples.** Importance is determined on a sample of training images, and a class with few images has few
+#   predictions to lose.
+# - **Other images.** The probe set may be far from what the network was trained on. If a network is compared with its
+#   own predictions, nothing here is about correctness.
 #
 # ## Where we differ
 #
-# - Twenty filters are a larger share of a layer that is smaller than VGG-16's conv5_3; the table above says how much.
-# - Between that layer and its scores VGG-16 has three more layers; the zoo's networks have one, which sees the mean and the
-#   maximum of every filter. With most of a layer gone the balance between classes moves too, and nothing corrects it.
-# - Ties broken by the lead, and the comparison with Net2Vec's directions, are ours.
+# - Twenty filters are a larger share of our layer, which is smaller than conv5_3 of VGG-16; the table with the
+#   published means says how much.
+# - Between that layer and its scores VGG-16 has three more layers. The networks of our zoo have one, whose input is
+#   the mean and the maximum of every filter. With most of a layer at zero, the balance between classes shifts too,
+#   and nothing corrects it.
+# - Breaking ties by the margin, and the comparison with Net2Vec's directions, are ours.
 #
 # ## Exercises
 #
-# 1. `LAYERS=[conv4]`: are its filters as much one class's own as those of conv5?
-# 2. Which two classes share most of their most damaging filters? Do they look alike?
-# 3. Take out another direction: the mean of the spatial means over images with the concept, less that over images without it.
+# 1. `LAYERS=[conv4]`: are its filters as specific to one class as those of conv5?
+# 2. Which two classes share most of their most damaging filters? Do they look similar?
+# 3. Remove another direction: the mean of the spatial means over images with the concept, minus that over images
+#    without it.
 
 # %% tags=["solution", "hide-input"]
 from n2vlib.probe.occurrences import presence
 
 held = presence(probe).loc[train.images]
 means = train.activations.mean((2, 3)).double().numpy()
-for concept, name in zip(chosen["concept"], chosen["name"], strict=True):
+for concept, concept_name in zip(chosen["concept"], chosen["name"], strict=True):
     there = held[concept].to_numpy()
-    between = (means[there].mean(0) - means[~there].mean(0))[None]
-    after = exam.without_directions(asked, "val", [between / np.linalg.norm(between)])
+    difference = (means[there].mean(0) - means[~there].mean(0))[None]
+    after = evaluation.without_directions(asked, "val", [difference / np.linalg.norm(difference)])
     own = (asked.classes["concept"] == concept).to_numpy()
-    fell = (whole - exam.balanced(after, val)[0])[own]
-    print(f"{name}: " + (f"its class loses {fell[0]:+.3f}" if own.any() else "the network has no class of this name"))
+    fell = (whole - evaluation.balanced(after, val)[0])[own]
+    result = f"its class loses {fell[0]:+.3f}" if own.any() else "the network has no class of this name"
+    print(f"{concept_name}: {result}")
 
 # %% [markdown]
 # ## Take-away
 #
-# - A name says what a filter looks like; taking it away says what it is used for. Both can be measured on the same images.
-# - Whether a class hangs on a few filters is seen against as many at random, and in what the other classes keep.
-# - What the network uses, what can be read from the layer, and what outlines the concept are three things.
+# - A label describes what a filter responds to, and an ablation what the network uses it for. Both can be measured on
+#   the same images.
+# - Whether a class depends on a few filters is seen in comparison with as many random ones, and in what the other
+#   classes keep.
+# - What the network uses, what a linear probe can predict from the layer, and what segments the concept are three
+#   different things.
 #
-# The [verdict](../verdict/netdissect) puts all claims side by side.
+# The [verdict](../verdict/netdissect) checks all claims of the paper.
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers={name: layer}, seed=SEED)

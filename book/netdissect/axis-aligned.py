@@ -15,14 +15,14 @@
 # ---
 
 # %% [markdown]
-# # Are the filters special?
+# # Filters and random directions
 #
-# *Network Dissection (TPAMI), section 3.2.* A layer's filters are coordinates. The layer after it sees all of them and
-# weighs them as it likes, so it could do the same work in any other coordinates: turn the space of the filters, and
-# turn the next layer's weights back. If a name can be found for many filters, is that because of the filters, or would
-# any direction of that space have a name?
+# *Network Dissection (TPAMI), section 3.2.* The filters of a layer are the coordinate axes of its feature space. The
+# next layer sees all of them and weighs them as it likes, so it could do the same work in other coordinates: rotate
+# the space, and rotate the next layer's weights back. Many filters have a label. Is that because they are filters, or
+# would any direction of that space have one?
 #
-# *Question.* Does a layer lose detectors when its space is turned, although it loses no information?
+# *Question.* Does a layer lose detectors when its space is rotated, although it loses no information?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -33,12 +33,12 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-ALPHAS: list = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]  # how far on the way to the full rotation, 0 none and 1 all
+ALPHAS: list = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]  # how much of the full rotation: 0 none, 1 all of it
 ROTATIONS: int = 3  # how many rotations are drawn
-SECOND: str = "small-alexnet-scenes"  # a second network that is turned fully, by its layer of the same name
-CUT: float = 0.04  # a filter whose dissection IoU with its best concept exceeds this is a detector
+SECOND: str = "small-alexnet-scenes"  # a second network whose layer of the same name is rotated fully
+IOU_THRESHOLD: float = 0.04  # a filter whose dissection IoU with its best concept exceeds this is a detector
 
 # %%
 import n2vlib
@@ -49,227 +49,245 @@ n2vlib.check_parameters(globals())
 # ## What the paper does
 #
 # > Draw a rotation $Q$ uniformly from $SO(K)$, where $K$ is the number of filters. Replace the layer's activations
-# > $A(x)$ by $Q A(x)$, at every place of the map, and name the rotated filters as before. If names were a
-# > property of the space and not of its axes, as many directions should have one before and after. In AlexNet's conv5,
-# > trained on Places, a full rotation leaves 80 percent fewer unique detectors. On the way there, along $Q^\alpha$ with
+# > $A(x)$ by $Q A(x)$, at every place of the map, and label the rotated filters as before. If labels were a property
+# > of the space and not of its axes, as many directions should have one before and after. In AlexNet's conv5, trained
+# > on Places, a full rotation leaves 80 percent fewer unique detectors. On the way there, along $Q^\alpha$ with
 # > $\alpha$ from 0 to 1, their number falls gradually {cite}`zhou2019interpreting`:
 #
 # $$
 # A^\alpha_j(x) = \sum_k (Q^\alpha)_{jk} A_k(x)
 # $$ (eq-rotated)
 #
-# > A network whose last layers are trained again behind the rotation is nearly as accurate as one without it. So names come
-# > with the axes, and what the network can tell does not.
+# > A network whose last layers are trained again behind the rotation is nearly as accurate as one without it. So labels
+# > depend on the axes, and what the network can predict does not.
 #
 # What is $Q^{0.5}$? A rotation in many dimensions splits into planes, in each of which it turns by an angle of its
-# own. $Q^\alpha$ turns every plane by $\alpha$ times that angle. The real Schur form of $Q$ gives planes and angles.
+# own. $Q^\alpha$ turns every plane by $\alpha$ times that angle. `rotation.power` computes it with
+# scipy's `fractional_matrix_power`.
 #
-# We say *direction* for a filter of the turned layer, and *filter* for one of the layer as it was trained.
+# We say *direction* for a coordinate of the rotated layer, and *filter* for one of the layer as it was trained.
 #
 # ## The rotations
 #
-# The last layer named in `LAYERS` is turned. All turned copies of it stand side by side behind one network, so that one
-# pass over the images reads them all.
+# We rotate the last layer named in `LAYERS`. `rotation.rotated` appends all rotated copies of it, side by side, to
+# one network, so that a single pass over the images measures them all. `rotations` holds the matrices $Q$, one for
+# each seed; `matrices` holds their powers $Q^\alpha$.
 
 # %%
-from n2vlib.analysis import maximal, rotation
+from n2vlib.analysis import rotation, top_images
 
 probe = n2vlib.load_probe(PROBE)
 network, name = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED), LAYERS[-1]
 options = {"tau": TAU, "device": DEVICE, "store": n2vlib.Store(STORE)}
 plain = n2vlib.read_layers(network, [name], probe, **options)[name]
 print(plain.silence or "No filter is dead or tied.")
-turns = [rotation.random_rotation(plain.n_filters, SEED + i) for i in range(ROTATIONS)]
-steps = sorted({*ALPHAS, 1.0} - {0.0})
-matrices = {f"rotation {i}, alpha {step:g}": rotation.power(turns[i], step) for i in range(ROTATIONS) for step in steps}
-turned = rotation.rotated(network, name, matrices)
-layers = n2vlib.read_layers(turned, list(matrices), probe, **options)
+rotations = [rotation.random_rotation(plain.n_filters, SEED + i) for i in range(ROTATIONS)]
+alphas = sorted({*ALPHAS, 1.0} - {0.0})
+copies = [(f"rotation {i}, alpha {alpha:g}", alpha, i) for i in range(ROTATIONS) for alpha in alphas]
+matrices = {label: rotation.power(rotations[i], alpha) for label, alpha, i in copies}
+rotated = rotation.rotated(network, name, matrices)
+layers = n2vlib.read_layers(rotated, list(matrices), probe, **options)
 
 # %% [markdown]
-# How much of a filter is left in the direction that takes its place? The share of a direction's squared weights that
-# lies on its own filter, and on its ten largest:
+# How much of a filter is left in the direction that takes its place? A direction is a weighted sum of filters, and
+# its squared weights add up to one. The table gives the share of them that lies on its own filter, and the share on
+# its ten largest. If the first share is near 1, the direction is still its filter; for a random direction it is $1/K$
+# on average.
 
 # %%
 import numpy as np
 import pandas as pd
 
-from n2vlib import charts, look
+from n2vlib import charts
+from n2vlib.display import style
 
-squared = {step: matrices[f"rotation 0, alpha {step:g}"] ** 2 for step in steps}
+squared = {alpha: matrices[f"rotation 0, alpha {alpha:g}"] ** 2 for alpha in alphas}
 own = [float(np.diag(each).mean()) for each in squared.values()]
 ten = [float(np.sort(each, axis=1)[:, -10:].sum(1).mean()) for each in squared.values()]
-charts.table(
-    pd.DataFrame({"alpha": steps, "on its own filter": own, "on ten filters": ten}),
-    f"Mean over the {plain.n_filters} directions of the first rotation",
-)
+kept = pd.DataFrame({"alpha": alphas, "on its own filter": own, "on ten filters": ten})
+charts.table(kept, f"Mean over the {plain.n_filters} directions of the first rotation")
 
 # %% [markdown]
-# At the end of the way a direction is a mixture of all filters, with both signs. So a direction can be negative, which a
-# filter after its ReLU cannot. For a threshold that makes no difference: a direction too fires at a share $\tau$ of
-# all places.
+# After the full rotation, a direction is a mixture of all filters, with both signs. So a direction can be negative,
+# which a filter after its ReLU cannot. For the threshold this makes no difference: a direction, too, fires at a share
+# $\tau$ of all places.
 #
 # ## By hand, on one image
 #
-# The direction with the best name after the full rotation, in the image where it is highest. Run the network as it is,
-# mix its maps by one row of $Q$, and cut at the direction's threshold:
+# We take the direction with the best label after the full rotation, and the image where it is highest. We run the
+# network without the rotation, mix the activation maps with one row of $Q$ (equation {eq}`eq-rotated`), and apply the
+# direction's threshold. The rotated network should fire at the same places. Activations differ by about a millionth
+# between batch sizes, so the assertion leaves out places that lie exactly at the threshold.
 
 # %%
 from n2vlib.methods import dissection
-from n2vlib.record import run_layers
 
 full = layers["rotation 0, alpha 1"]
 best = dissection.filters(full, probe).nlargest(1, "dissection_iou").iloc[0]
 direction = int(best["filter"])
 image = int(full.highest[:, direction].argmax())
-pixels = network.preprocessing(probe.image(image)[None])
-maps = run_layers(network.module.cpu(), [plain.module], pixels)[plain.module][0].numpy()
-mixed = np.einsum("k,khw->hw", turns[0][direction], maps)
-fired = mixed > full.thresholds[direction]
-clear = ~np.isclose(mixed, full.thresholds[direction], rtol=1e-5)  # at the threshold itself, rounding decides
-assert (clear & (fired != full.fired_in(image)[direction])).mean() < 0.02
-print(f"direction {direction}, image {image}: by hand it fires at {fired.sum()} places,")
-print(f"in the library at {full.fired_in(image)[direction].sum()}; its lowest value in this image is {mixed.min():.2f}")
+maps = plain.maps([image])[0]
+mixed = np.einsum("k,khw->hw", rotations[0][direction], maps)
+threshold, in_library = full.thresholds[direction], full.fired_in(image)[direction]
+fired = mixed > threshold
+clear = ~np.isclose(mixed, threshold, rtol=1e-5)
+assert (clear & (fired != in_library)).mean() < 0.02
+print(f"Direction {direction} fires at {fired.sum()} places by hand, {in_library.sum()} in the library.")
+print(f"Its lowest value in this image is {mixed.min():.2f}.")
 
 # %%
-from n2vlib import gallery
+from n2vlib.display import gallery
 
-mask = maximal.masks(turned, full, probe, direction, [image])[0]
+mask = top_images.masks(full, probe, direction, [image])[0]
+annotated = probe.annotated(int(best["concept"]), image)
 gallery.show(
     [probe.image(image)] * 2,
-    [f"what direction {direction} puts out", f"its mask, and where people see: {best['name']}"],
-    heat=[mixed, None], predicted=[None, mask], annotated=[None, probe.annotated(int(best["concept"]), image)], columns=2,
+    [f"activations of direction {direction}", f"its mask, and annotated: {best['name']}"],
+    heat=[mixed, None], predicted=[None, mask], annotated=[None, annotated], columns=2,
 )  # fmt: skip
 
 # %% [markdown]
-# In the left picture everything below zero is dark. Another batch size can move an activation by a millionth, so the
-# check allows a place that lies exactly at the threshold to tip over. The spatial means turn likewise, for all images at
-# once, which is worth a check because the heads below stand on them:
+# In the left picture everything below zero is dark. The spatial means of the maps rotate in the same way, for all
+# images at once. We check this too, because the classifiers at the end of the chapter are trained on spatial means.
 
 # %%
-difference = np.abs(plain.pooled @ turns[0].T - full.pooled).max() / np.abs(full.pooled).max()
+difference = np.abs(plain.pooled @ rotations[0].T - full.pooled).max() / np.abs(full.pooled).max()
 assert difference < 1e-2
-print(
-    f"Q times the spatial means, by hand and from the turned layer: they differ by at most {difference:.1e} of the largest"
-)
+print(f"Largest difference to the library, relative to the largest spatial mean: {difference:.1e}")
 
 # %% [markdown]
 # ## The full rotation
 #
-# Now every filter and every direction gets its name, the concept of its best dissection IoU, and counts if that exceeds
-# the cut.
+# Now every filter and every direction gets its label, the concept of its best dissection IoU. It is a detector if this
+# IoU exceeds the threshold. `unique` counts them; `counts` has one row for each rotation, $\alpha$ and category.
 
 # %%
-from n2vlib.analysis import detecting
+from n2vlib.analysis import detectors
 
 
-def unique(layers, cut=CUT):
-    """Unique detectors of each layer by category, zeros included: label, category, detectors, unique_detectors."""
-    return detecting.unique(detecting.detectors(layers, probe, cut), probe)
+def unique(layers, iou_threshold=IOU_THRESHOLD):
+    """Detectors of each layer by category: label, category, detectors, unique_detectors."""
+    return detectors.unique(detectors.detectors(layers, probe, iou_threshold), probe)
 
 
 # %%
-ways = [{"layer": name, "alpha": 0.0, "rotation": 0}]
-ways += [
-    {"layer": f"rotation {i}, alpha {step:g}", "alpha": step, "rotation": i} for i in range(ROTATIONS) for step in steps
-]
+every = pd.DataFrame([(name, 0.0, 0), *copies], columns=["layer", "alpha", "rotation"])
 counted = unique({name: plain, **layers}).rename(columns={"label": "layer"})
-counts = pd.DataFrame(ways).merge(counted, on="layer").sort_values("alpha", kind="stable")
+counts = every.merge(counted, on="layer").sort_values("alpha", kind="stable")
 totals = counts.groupby(["alpha", "rotation"])[["detectors", "unique_detectors"]].sum()
 before, after = totals.loc[0.0].iloc[0], totals.loc[1.0]
-drop = 100 * (1 - after["unique_detectors"] / (before["unique_detectors"] or np.nan))
+loss = 100 * (1 - after["unique_detectors"] / (before["unique_detectors"] or np.nan))
 
 # %%
 from n2vlib import published
 
 stated = published.table("netdissect_quantitative_claims").set_index("claim_id")["value"]
-rows = [("unique detectors, as trained", np.nan, [before["unique_detectors"]])]
-rows += [("unique detectors, turned", np.nan, after["unique_detectors"])]
-rows += [("fewer unique detectors, %", stated["nd_c5"], drop)]
-rows += [("detectors, as trained", np.nan, [before["detectors"]]), ("detectors, turned", np.nan, after["detectors"])]
-beside = [(words, said, np.mean(found), np.min(found), np.max(found)) for words, said, found in rows]
-names = ["quantity", "published", "this run, mean", "lowest", "highest"]
-charts.table(
-    pd.DataFrame(beside, columns=names), f"{network.name}, {name}: mean and range over {ROTATIONS} rotations", digits=1
-)
+rows = [
+    ("unique detectors, as trained", np.nan, [before["unique_detectors"]]),
+    ("unique detectors, rotated", np.nan, after["unique_detectors"]),
+    ("fewer unique detectors, %", stated["nd_c5"], loss),
+    ("detectors, as trained", np.nan, [before["detectors"]]),
+    ("detectors, rotated", np.nan, after["detectors"]),
+]
+rows = [(words, said, np.mean(found), np.min(found), np.max(found)) for words, said, found in rows]
+beside = pd.DataFrame(rows, columns=["quantity", "published", "this run, mean", "lowest", "highest"])
+charts.table(beside, f"{network.name}, {name}: mean and range over {ROTATIONS} rotations", digits=1)
 
 # %% [markdown]
-# *Detectors* counts filters, *unique detectors* the concepts they name. The two can fall for different reasons: fewer
-# directions pass the cut, or those that pass share a name. Here, the range is over rotations; images are not drawn again.
+# The range is over rotations; the images are the same. *Detectors* counts filters, *unique detectors* the concepts
+# they detect. The second number can fall for two reasons: fewer directions exceed the IoU threshold, or more of those
+# that do share a label. The next table separates the two: the share of filters or directions that are detectors, and
+# the mean number of detectors for each concept that is detected.
 
 # %%
-share = {"as trained": before, "turned": after.mean()}
-for words, each in share.items():
-    passing, per = each["detectors"] / plain.n_filters, each["detectors"] / (each["unique_detectors"] or np.nan)
-    print(f"{words}: {passing:.0%} of {plain.n_filters} pass the cut, {per:.1f} to a concept")
+two = pd.DataFrame({"as trained": before, "rotated": after.mean()}).T.astype(float)
+share = 100 * two["detectors"] / plain.n_filters
+per_concept = two["detectors"] / two["unique_detectors"].replace(0, np.nan)
+parts = pd.DataFrame({"detectors, %": share, "detectors per concept": per_concept})
+title = f"{plain.n_filters} filters or directions"
+charts.table(parts.rename_axis("layer").reset_index(), title, digits=1)
 
 # %% [markdown]
-# ## Does the cut decide?
+# ## Does the IoU threshold decide?
 #
-# The cut of 0.04 was chosen for photographs with more than a thousand concepts. Where a direction passes it easily, a
-# count at that cut hides what the rotation costs. The same filters and directions, asked for less and for more:
+# The threshold of 0.04 was chosen for photographs with more than a thousand concepts. Where a direction exceeds it
+# easily, the count hides what the rotation costs. We count the same filters and directions at lower and higher
+# thresholds. The last column is the loss, in percent of the unique detectors of the layer as trained.
 
 # %%
-fully = {way: layers[way] for way in (f"rotation {i}, alpha 1" for i in range(ROTATIONS))}
-ends, rows = list(fully.values()), []
-for cut in [CUT * times for times in (0.5, 1, 2, 3, 4, 5)]:
-    at = unique({name: plain, **fully}, cut).groupby("label", sort=False)["unique_detectors"].sum()
-    left = at.drop(name)
-    lost = 100 * (1 - left.mean() / at[name]) if at[name] else np.nan
-    rows.append((cut, int(at[name]), left.mean(), int(left.min()), int(left.max()), lost))
-cuts = pd.DataFrame(rows, columns=["cut", "as trained", "turned", "fewest", "most", "fewer, %"])
-charts.table(cuts, f"Unique detectors by cut: mean and range over {ROTATIONS} rotations", digits=2)
+fully = {f"rotation {i}": layers[f"rotation {i}, alpha 1"] for i in range(ROTATIONS)}
+rows = []
+for iou_threshold in [IOU_THRESHOLD * times for times in (0.5, 1, 2, 3, 4, 5)]:
+    found = unique({name: plain, **fully}, iou_threshold)
+    found = found.groupby("label", sort=False)["unique_detectors"].sum()
+    left = found.drop(name)
+    lost = 100 * (1 - left.mean() / found[name]) if found[name] else np.nan
+    rows.append((iou_threshold, found[name], left.mean(), left.min(), left.max(), lost))
+columns = ["IoU threshold", "as trained", "rotated", "fewest", "most", "fewer, %"]
+by_threshold = pd.DataFrame(rows, columns=columns)
+title = f"Unique detectors by IoU threshold: mean and range over {ROTATIONS} rotations"
+charts.table(by_threshold, title, digits=2)
 
 # %% [markdown]
-# Read the last column downwards. Where it rises, a rotation takes the good names first and leaves the poor ones. At the
-# highest cuts few are left on either side, so a single concept moves the percentage much.
+# If the last column rises from top to bottom, a rotation costs the labels with a high IoU first and leaves those with
+# a low one. At the highest thresholds few labels are left on either side, so one concept more or less changes the
+# percentage a lot.
 #
 # ## Part of the way
 #
-# One rotation could be an unlucky one, and a full one is far from the axes. If names belong to the axes, then a little
-# rotation should cost a little, and more should cost more.
+# A full rotation is far from the axes, and a single one could be an unlucky draw. If labels belong to the axes, a
+# small rotation should cost little and a larger one more. The chart shows the unique detectors from $\alpha = 0$ (as
+# trained) to $\alpha = 1$ (fully rotated). The title says by which $\alpha$ half of the loss has occurred.
 
 # %%
 along = totals["unique_detectors"].groupby("alpha").mean()
-half = next((alpha for alpha, mean in along.items() if mean <= (along.iloc[0] + along.iloc[-1]) / 2), 1.0)
-whole = max(alpha for alpha, mean in along.items() if mean >= along.iloc[0])
-title = f"From {along.iloc[0]:.0f} unique detectors to {along.iloc[-1]:.1f}"
-if along.iloc[-1] < along.iloc[0]:
-    title += f": half of the loss has come by alpha = {half:g}"
-    title += f", none of it by {whole:g}" if 0 < whole < half else ""
-charts.unique_by_turn(counts, "alpha", title, "alpha: share of the way to the full rotation")
+start, end = along.iloc[0], along.iloc[-1]
+half = next((alpha for alpha, mean in along.items() if mean <= (start + end) / 2), 1.0)
+none = max(alpha for alpha, mean in along.items() if mean >= start)
+title = f"From {start:.0f} unique detectors to {end:.1f}"
+if end < start:
+    title += f": half of the loss has occurred by alpha = {half:g}"
+    title += f", none of it by {none:g}" if 0 < none < half else ""
+charts.unique_by_turn(counts, "alpha", title, "alpha: share of the full rotation")
 
 # %% [markdown]
-# The paper shows these bars without numbers (its Figure 6). So does a little rotation cost a little? For every step, how
-# much of a direction is still its own filter, and what has become of the unique detectors:
+# The paper shows these bars without numbers (its Figure 6). Does a small rotation cost little here? The table sets
+# what is left of a direction's own filter beside the change in unique detectors.
 
 # %%
-for step, left in zip(steps, own, strict=True):
-    print(f"alpha = {step:g}: {left:.0%} of a direction is its own filter,", end=" ")
-    print(f"{along[step]:.1f} unique detectors, {along[step] - along.iloc[0]:+.1f}")
+changes = pd.DataFrame({"alpha": alphas, "on its own filter, %": 100 * np.array(own)})
+changes["unique detectors"] = along.loc[alphas].to_numpy()
+changes["difference"] = changes["unique detectors"] - start
+title = "Own filter: first rotation. Unique detectors: mean over rotations"
+charts.table(changes, title, digits=1)
 
 # %% [markdown]
-# The cost need not follow the angle. A direction that is mostly its own filter fires mostly where the filter does, and can
-# keep its name. Which kinds of concept survive?
+# The cost need not be proportional to the angle. A direction that is mostly its own filter fires mostly where the
+# filter does, and can keep its label. Which kinds of concept survive the full rotation? *Kept* is the number after it,
+# in percent of the number as trained.
 
 # %%
-kinds = counts.query("alpha in [0, 1]").groupby(["category", "alpha", "rotation"])["unique_detectors"].sum()
-kinds = kinds.groupby(["category", "alpha"]).mean().unstack().rename(columns={0.0: "as trained", 1.0: "turned"})
-kinds["as trained"] = kinds["as trained"].astype(int)
-kinds["kept, %"] = 100 * kinds["turned"] / kinds["as trained"].where(kinds["as trained"] > 0)
+kinds = counts.query("alpha in [0, 1]").groupby(["category", "alpha", "rotation"])
+kinds = kinds["unique_detectors"].sum()
+kinds = kinds.groupby(["category", "alpha"]).mean().unstack()
+kinds = kinds.rename(columns={0.0: "as trained", 1.0: "rotated"}).astype({"as trained": int})
+kinds["kept, %"] = 100 * kinds["rotated"] / kinds["as trained"].where(kinds["as trained"] > 0)
 charts.table(kinds.reset_index(), "Unique detectors by category, mean over rotations", digits=1)
 
 # %% [markdown]
 # ## A filter and a direction side by side
 #
-# For the concepts with the best named filters, the filter, and the best direction for the same concept after the full
-# rotation: of each the two images where it is highest, with its mask (dashed) and the annotation (solid).
+# For the concepts with the best filters, we show the filter and the best direction for the same concept after the
+# full rotation. The first cell chooses them: at most five concepts that have pixel masks and are not colors. The
+# second draws, for each filter and direction, the two images where it is highest, with its mask (dashed) and the
+# annotation (solid).
 
 # %%
 from n2vlib import tables
 
-iou_of = {"filter": dissection.dissection_iou(plain, probe), "direction": dissection.dissection_iou(full, probe)}
-source = {"filter": (network, plain), "direction": (turned, full)}
-detected = tables.detectors(dissection.filters(plain, probe), CUT)
+source = {"filter": plain, "direction": full}
+iou_of = {kind: dissection.dissection_iou(layer, probe) for kind, layer in source.items()}
+detected = tables.detectors(dissection.filters(plain, probe), IOU_THRESHOLD)
 shown = detected.loc[probe.concepts["segmentable"].loc[detected["concept"]].to_numpy()]
 things = shown[shown["category"] != "color"].drop_duplicates("concept").head(5)
 cells = [
@@ -281,171 +299,180 @@ cells = [
 strips = []
 for concept, kind, k in cells:
     iou = iou_of[kind][k, probe.concepts.index.get_loc(concept)]
-    images = [int(i) for i in source[kind][1].highest[:, k].argsort()[::-1][:2]]
-    masks = maximal.masks(*source[kind], probe, k, images)
+    images = [int(i) for i in source[kind].highest[:, k].argsort()[::-1][:2]]
+    masks = top_images.masks(source[kind], probe, k, images)
     caption = gallery.caption(f"{probe.concepts.loc[concept, 'name']}, {kind} {k}", float(iou))
-    strips += [
-        (probe.image(i), caption, mask, probe.annotated(concept, i)) for i, mask in zip(images, masks, strict=True)
-    ]
-if strips:
-    pictures, captions, predicted, annotated = (list(each) for each in zip(*strips, strict=True))
-    picture = gallery.show(pictures, captions, predicted=predicted, annotated=annotated, columns=4)
-else:
-    picture = "No filter detects a concept that has outlines."
-picture
+    of_images = zip(images, masks, strict=True)
+    strips += [(probe.image(i), caption, mask, probe.annotated(concept, i)) for i, mask in of_images]
+pictures, captions, predicted, annotated = zip(*strips, strict=True) if strips else [()] * 4
+nothing = "no filter detects a concept that has pixel masks"
+gallery.show(pictures, captions, predicted=predicted, annotated=annotated, columns=4, nothing=nothing)
 
 # %% [markdown]
 # The IoU under a picture is that of the whole probe set, not of the picture. The five concepts were chosen for their
-# filters, which favours filters. The fair count asks every concept that either side finds:
+# filters, which favours filters. A fair comparison takes every concept that a filter or a direction detects, and asks
+# for which share of them the best filter has a higher IoU than the best direction.
 
 # %%
-plain_best = iou_of["filter"].max(0)
-ahead = []
-for end in ends:
-    turned_best = dissection.dissection_iou(end, probe).max(0)
-    either = np.maximum(plain_best, turned_best) > CUT
-    ahead.append((plain_best > turned_best)[either].mean() if either.any() else np.nan)
-print(f"Of the concepts that a filter or a direction finds (IoU above {CUT}), the best filter is ahead of the best")
-print(f"direction for {np.mean(ahead):.0%} ({min(ahead):.0%} to {max(ahead):.0%} over {ROTATIONS} rotations)")
+best_filter = iou_of["filter"].max(0)
+rows = []
+for label, layer in fully.items():
+    best_direction = dissection.dissection_iou(layer, probe).max(0)
+    either = np.maximum(best_filter, best_direction) > IOU_THRESHOLD
+    better = (best_filter > best_direction)[either].mean() if either.any() else np.nan
+    rows.append((label, either.sum(), 100 * better))
+compared = pd.DataFrame(rows, columns=["directions", "concepts detected", "filter better, %"])
+title = f"Concepts that a filter or a direction detects (IoU above {IOU_THRESHOLD})"
+charts.table(compared, title, digits=0)
 
 # %% [markdown]
 # ## Other rotations, another network
 #
-# The paper repeats the full rotation ten times, for a network trained on places and one trained on objects (its
-# Figure 8). Here `ROTATIONS` times, for the network above and for `SECOND`.
+# The paper repeats the full rotation ten times, for a network trained on places and for one trained on objects (its
+# Figure 8). We repeat it `ROTATIONS` times, for the network above and for `SECOND`. Each bar of the chart is one
+# rotation; the first bar of each network is the layer as trained. The table summarises the bars, with the standard
+# deviation over rotations.
 
 # %%
 second = n2vlib.load_network(SECOND)
 last = rotation.same_layer(second, name)
 other = n2vlib.read_layers(second, [last], probe, **options)[last]
-others = {f"rotation {i}": rotation.random_rotation(other.n_filters, SEED + i) for i in range(ROTATIONS)}
-other_ends = n2vlib.read_layers(rotation.rotated(second, last, others), list(others), probe, **options)
+n = other.n_filters
+others = {f"rotation {i}": rotation.random_rotation(n, SEED + i) for i in range(ROTATIONS)}
+second_rotated = rotation.rotated(second, last, others)
+other_fully = n2vlib.read_layers(second_rotated, list(others), probe, **options)
 label = second.name if second.name != network.name else f"{second.name}, again"
-again = unique({"as trained": other, **other_ends}).rename(columns={"label": "turn"}).assign(network=label)
-first = counts.query("alpha in [0, 1]").assign(network=network.name)
-first["turn"] = first["alpha"].map({0.0: "as trained"}).fillna("rotation " + first["rotation"].astype(str))
-both = pd.concat([first, again]).assign(rotation=0)
+both = [(network.name, plain, fully), (label, other, other_fully)]
+both = [unique({"as trained": each, **ends}).assign(network=words) for words, each, ends in both]
+both = pd.concat(both).rename(columns={"label": "layer"}).assign(rotation=0)
 
 # %%
-each = both.groupby(["network", "turn"], sort=False)["unique_detectors"].sum().unstack()
-rest = each.drop(columns="as trained")
-low, high = (1 - rest.div(each["as trained"].where(each["as trained"] > 0), axis=0)).stack().agg(["min", "max"])
+sums = both.groupby(["network", "layer"], sort=False)["unique_detectors"].sum().unstack()
+after_rotation = sums.drop(columns="as trained")
+trained = sums["as trained"].where(sums["as trained"] > 0)
+low, high = (1 - after_rotation.div(trained, axis=0)).stack().agg(["min", "max"])
 title = f"Every rotation costs {low:.0%} to {high:.0%} of the unique detectors"
-charts.unique_by_turn(both, "turn", title, "full rotation", by="network")
+charts.unique_by_turn(both, "layer", title, "full rotation", by="network")
 
 # %%
-spread = rest.agg(["mean", "min", "max", "std"], axis=1)
-spread = spread.rename(columns={"mean": "turned", "min": "fewest", "max": "most", "std": "standard deviation"})
-spread["fewer, %"] = 100 * (1 - spread["turned"] / each["as trained"].where(each["as trained"] > 0))
-charts.table(
-    each[["as trained"]].join(spread).reset_index(),
-    f"Unique detectors, {ROTATIONS} full rotations of each network",
-    digits=1,
-)
+spread = after_rotation.agg(["mean", "min", "max", "std"], axis=1)
+words = {"mean": "rotated", "min": "fewest", "max": "most", "std": "standard deviation"}
+spread = spread.rename(columns=words)
+spread["fewer, %"] = 100 * (1 - spread["rotated"] / trained)
+title = f"Unique detectors, {ROTATIONS} full rotations of each network"
+charts.table(sums[["as trained"]].join(spread).reset_index(), title, digits=1)
 
 # %% [markdown]
 # ## Is anything lost?
 #
-# A turned layer holds the same information; $Q$ can be undone. Can it be *used* as well? The paper trains AlexNet's
-# last three layers again, once as they are and once behind a rotation, and compares the accuracies. We train two small
-# heads on the spatial means of the layer's maps, to tell the scene of an image: a linear one, and one with two layers
-# and a ReLU between them, which starts from random weights. Training and validation images are those of the probe set.
+# A rotated layer holds the same information, because $Q$ can be undone. Can a classifier *use* it as well? The paper
+# trains AlexNet's last three layers again, once behind the layer as it is and once behind a rotation, and compares
+# the accuracies. We train two small classifiers (*heads*) that predict the scene of an image from the spatial means
+# of the layer's maps: a linear one, and one with two layers and a ReLU between them, which starts from random
+# weights. `discrimination.whole_image` gives the scene of every image that has exactly one. The heads are trained and
+# validated on the probe set's own split; accuracy is the share of validation images whose scene is predicted
+# correctly.
 
 # %%
 from n2vlib.analysis import discrimination
 
 scenes = discrimination.whole_image(probe, "scene")
 train = probe.split[scenes.index.to_numpy()] == "train"
-spaces = {"as trained": [plain.pooled] * ROTATIONS, "turned": [end.pooled for end in ends]}
+spaces = {"as trained": [plain.pooled] * ROTATIONS}
+spaces["rotated"] = [layer.pooled for layer in fully.values()]
 heads = rotation.heads(spaces, scenes, train, epochs=EPOCHS, seed=SEED)
 
 # %%
-said = pd.DataFrame({"space": list(spaces), "published": stated[["nd_c7", "nd_c8"]].astype(float).to_numpy()})
-said["head"] = "two layers"
+said = stated[["nd_c7", "nd_c8"]].astype(float).to_numpy()
+said = pd.DataFrame({"space": list(spaces), "published": said, "head": "two layers"})
+measured = heads.reindex(columns=["head", "space", "accuracy", "low", "high", "fewest", "most"])
+accuracies = measured.merge(said, on=["head", "space"], how="left")
+accuracies.insert(2, "published", accuracies.pop("published"))
+title = "Accuracy on validation images, %"
 if heads.empty:
-    accuracies = "The images of this probe set have no scenes that both splits know well: no head can be trained."
-else:
-    columns = ["head", "space", "published", "accuracy", "low", "high", "fewest", "most"]
-    table = heads.merge(said, on=["head", "space"], how="left")[columns]
-    accuracies = charts.table(
-        table.rename(columns={"accuracy": "this run"}), "Accuracy on validation images, %", digits=1
-    )
-accuracies
+    title = "No head can be trained: the probe set has no scenes with enough images in both splits"
+charts.table(accuracies.rename(columns={"accuracy": "this run"}), title, digits=1)
 
 # %% [markdown]
-# *Low* and *high* are the 95% bootstrap interval over images, *fewest* and *most* the range over rotations. As trained
-# there is nothing to turn: the linear head has one result, and the range of the other is over its random starts. That
-# the linear head loses nothing is no discovery. Its weights can be turned as the space was, at the same length, and its
-# penalty is on their length, so both problems are one, and only rounding and an unfinished descent remain. The head of
-# two layers is the real question, because the way it is trained does depend on the axes.
+# *Low* and *high* are the 95% bootstrap interval over images, *fewest* and *most* the range over rotations. Without a
+# rotation the linear head has a single result, and the range of the other head is over its random starts.
+#
+# The linear head can lose nothing, so its result is only a check. Its weights can be rotated as the space was, and
+# its penalty depends only on their length, so both problems have the same solution; small differences come from
+# rounding and from stopping the optimisation early. The head with two layers is the real test, because its training
+# does depend on the axes.
 #
 # ## What we see
 #
-# Printed by this run, not typed:
+# The main results of this run, beside the published numbers where there are any:
 
 # %%
-print(
-    f"A full rotation of {name} leaves {drop.mean():.0f}% fewer unique detectors ({drop.min():.0f} to {drop.max():.0f});"
-)
-print(f"the paper has {stated['nd_c5']:.0f}%: the loss here is {drop.mean() / stated['nd_c5']:.0%} of the paper's.")
-known = cuts.dropna()
-for end in known.iloc[[0, -1]].itertuples(index=False) if len(known) else []:
-    print(f"At a cut of {end[0]:.2f} a rotation costs {end[-1]:.0f}% of them.")
+mean, better = loss.mean(), compared["filter better, %"].mean()
+rows = [("fewer unique detectors after a full rotation, %", stated["nd_c5"], mean)]
+rows += [("this loss, in percent of the published loss", np.nan, 100 * mean / stated["nd_c5"])]
+known = by_threshold.dropna()
+for at, *_, lost in known.iloc[[0, -1]].itertuples(index=False) if len(known) else []:
+    rows.append((f"fewer at an IoU threshold of {at:.2f}, %", np.nan, lost))
+rows.append(("detected concepts for which the filter is better, %", np.nan, better))
+for each in accuracies.itertuples():
+    rows.append((f"accuracy of the head, {each.head}, {each.space}, %", each.published, each.accuracy))
 ranks = totals.reset_index()[["alpha", "unique_detectors"]].corr(method="spearman").iloc[0, 1]
-print(f"Rank correlation of alpha and unique detectors, over all rotations: {look.said(ranks)}")
-print(f"The best filter is ahead of the best direction for {np.mean(ahead):.0%} of the concepts found.")
-for head, rows in heads.groupby("head", sort=False) if len(heads) else []:
-    two = rows.set_index("space")["accuracy"]
-    print(f"Head, {head}: {two['as trained']:.1f}% as trained, {two['turned']:.1f}% turned")
+title = f"Rank correlation of alpha and unique detectors, over all rotations: {style.said(ranks)}"
+charts.table(pd.DataFrame(rows, columns=["quantity", "published", "this run"]), title, digits=1)
 
 # %% [markdown]
-# Fewer names at equal accuracy is the paper's argument: a name goes with the axes, and the task did not ask for it. The
-# drop at one cut is a blunt measure of it. A count asks only whether a name is good enough, and a random mixture of
-# filters can still earn a poor one, often one that other directions have too. Concept by concept the comparison is
-# sharper: how often is the filter ahead?
+# Fewer labels at equal accuracy is the paper's argument: labels depend on the axes, and the training task does not need
+# them. The loss at one IoU threshold measures this only roughly. A count asks whether a label is good enough, and a
+# random mixture of filters can still reach a low IoU, often for a concept that other directions detect too. The
+# comparison concept by concept is sharper: how often is the filter better?
 #
-# One step of the argument deserves care. The axes of a layer are special before any training: each filter passes its own
-# ReLU, so its activations are sparse and never negative, and a mixture of many is neither. A loss of names could be a
-# loss of sparseness. A network that was never trained has the ReLU and has learned nothing; the solution below turns one.
-# If it loses nothing, the ReLU alone does not explain what a trained network loses.
+# One step of the argument needs care. The axes of a layer are special before any training: each filter passes its own
+# ReLU, so its activations are sparse and never negative, while a mixture of many filters is neither. A loss of labels
+# could be a loss of sparseness. An untrained network has the ReLU and has learned nothing; the solution below rotates
+# one. If it loses nothing, the ReLU alone does not explain what a trained network loses.
 #
 # ## Where we differ
 #
-# - **The size of the loss.** The paper turns 256 filters of a network that learned from millions of photographs, and asks
-#   for more than a thousand concepts. In the default run several filters share each name. A mixture of all filters then
-#   holds parts of several that agree, which may be why many directions keep a name. We have not tested that.
+# - **The size of the loss.** The paper rotates 256 filters of a network that learned from millions of photographs,
+#   and asks for more than a thousand concepts. In the default run several filters share each label. A mixture of all
+#   filters then holds parts of several that agree, which may be why many directions keep a label. We have not tested
+#   that.
 # - **The head.** The paper trains three large layers behind pool5, on the network's own training images, and starts at
 #   an accuracy that leaves room in both directions. Ours sees the spatial means and the probe set's training
 #   images. The scenes of a drawn world are easy; near 100 percent a small loss cannot be seen.
-# - **Ten repeats** in the paper, `ROTATIONS` here. Its second network learned from ImageNet, ours from the names of scenes.
+# - **Ten repeats** in the paper, `ROTATIONS` here. Its second network learned from ImageNet, ours from the names of
+#   scenes.
 # - **Released code** can reorder the rows of $Q$ so that each direction takes the place of the filter closest to it.
 #   Counts do not depend on the order, so we leave it out.
 #
 # ## Exercises
 #
-# 1. Turn the first layer: `LAYERS=[conv1]`. Colors are found there. Do they survive better than things do?
-# 2. Turn it by ten rotations, `ROTATIONS=10`. How much does the loss vary in a layer of so few filters, and why more or less?
-# 3. Turn a network that was never trained. Has it detectors to lose?
+# 1. Rotate the first layer: `LAYERS=[conv1]`. Colors are found there. Do they survive better than objects do?
+# 2. Rotate it ten times, `ROTATIONS=10`. How much does the loss vary in a layer of so few filters, and why more or
+#    less?
+# 3. Rotate an untrained network. Has it detectors to lose?
 
 # %% tags=["solution", "hide-input"]
-from n2vlib.networks import random_twin
+from n2vlib.networks.load import randomly_initialised
 
-twin = random_twin(network, SEED)
-ways = {"untrained": np.eye(plain.n_filters), "turned": turns[0]}
-copies = n2vlib.read_layers(rotation.rotated(twin, name, ways), list(ways), probe, **options)
-found = unique(copies).groupby("label")["unique_detectors"].sum()
-print(f"Untrained, the layer has {found['untrained']} unique detectors; turned, {found['turned']}.")
-print(f"Trained, it has {before['unique_detectors']}; turned, {after['unique_detectors'].mean():.1f} on average.")
+untrained_network = randomly_initialised(network, SEED)
+ways = {"untrained": np.eye(plain.n_filters), "rotated": rotations[0]}
+untrained_rotated = rotation.rotated(untrained_network, name, ways)
+found = unique(n2vlib.read_layers(untrained_rotated, list(ways), probe, **options))
+found = found.groupby("label")["unique_detectors"].sum()
+print(f"Untrained, the layer has {found['untrained']} unique detectors; rotated, {found['rotated']}.")
+mean = after["unique_detectors"].mean()
+print(f"Trained, it has {before['unique_detectors']}; rotated, {mean:.1f} on average.")
 
 # %% [markdown]
 # ## Take-away
 #
-# - A rotation keeps what a layer knows and changes the directions we look along.
-# - Along random directions fewer concepts are found than along the filters. How many fewer depends on the cut, and on how
-#   far the space is turned.
-# - A head trained behind the rotation does about as well, so the task did not need the names.
+# - A rotation keeps the information of a layer and changes the directions along which we measure it.
+# - Along random directions fewer concepts are found than along the filters. How many fewer depends on the IoU
+#   threshold, and on how far the space is rotated.
+# - A head trained behind the rotation does about as well, so the task did not need the labels.
 #
-# If filters have names, which layers and which networks have most of them? That is the [next chapter](layers-and-networks).
+# If filters have labels, which layers have most of them? That is the [next chapter](layers).
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=plain, seed=SEED)

@@ -15,12 +15,13 @@
 # ---
 
 # %% [markdown]
-# # Taught by sentences
+# # Training on captions
 #
-# *Network Dissection, section 3.5.* Labels need not be a class per image. A network can be taught to describe an image in
-# words, with a second network that speaks. Nobody tells it which word belongs to which pixels.
+# *Network Dissection, section 3.5.* Supervision need not be a class for each image. A network can also be trained to
+# describe images in sentences, together with a second network that writes the words. No annotation says which word
+# belongs to which pixels.
 #
-# *Question.* Do filters learn the concepts of the words?
+# *Question.* Do filters learn to detect the concepts that the words name?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -31,10 +32,10 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = [{"network": "small-resnet-captions", "layer": "conv4_x"}, {"network": "small-resnet", "layer": "conv4_x"}]  # the first one says captions, the others are set beside it  # fmt: skip
-CUT: float = 0.04  # dissection IoU above which a filter is a detector
+NETWORKS: list = "zoo/captions"  # the first one was trained on captions, the others are compared with it
+IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
 # %%
 import n2vlib
@@ -44,169 +45,185 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # ## What the paper claims
 #
-# > A ResNet-18 trained from scratch under a captioning LSTM, on COCO with five captions per image, has filters for objects that the
-# > captions name {cite}`zhou2019interpreting`.
+# > A ResNet-18 trained from scratch under a captioning LSTM, on COCO with five captions for each image, has filters for
+# > objects that the captions name {cite}`zhou2019interpreting`.
 #
-# Our images come with captions that were generated from what was drawn: the scene, then the objects in the order of the
-# dictionary. A small ResNet starts a small LSTM, which says a word, hears it, and says the next.
+# Our images come with captions that were generated from what was drawn: first the scene, then the objects in the order
+# of the dictionary. A small ResNet computes features of the image. They are the initial state of a small LSTM, which
+# predicts one word at a time: at each step its input is the word that it predicted last.
 #
-# ## What it says
+# ## The captions
+#
+# The captions that the network predicts for the first eight images of the probe set:
 
 # %%
-import pandas as pd
+import numpy as np
 import torch
 
-from n2vlib import charts, gallery, look, tables
-from n2vlib.analysis import detecting, history
+from n2vlib import charts
+from n2vlib.analysis import detectors, history
+from n2vlib.display import gallery
 from n2vlib.zoo import shipped
 from n2vlib.zoo.tasks import captions
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(probe, "validation images")
-speaker = n2vlib.load_network(NETWORKS[0]["network"])
-words = shipped.record(NETWORKS[0]["network"])["outputs"]["words"]
+captioner = n2vlib.load_network(NETWORKS[0]["network"])
+words = shipped.card(NETWORKS[0]["network"])["outputs"]["words"]
 
 
 def described(images):
-    """The captions of images, as lists of words."""
+    """The predicted captions of images, as lists of words."""
     with torch.inference_mode():
-        said = captions.spoken(speaker.module(speaker.preprocessing(images)))
-    return [[words[i] for i in row if i > 0] for row in said.tolist()]
+        predicted = captions.spoken(captioner.module(captioner.preprocessing(images)))
+    return [[words[i] for i in row if i > 0] for row in predicted.tolist()]
 
 
 # %%
-import numpy as np
-
 images = np.stack([probe.image(i) for i in range(8)])
 gallery.show(images, [" ".join(caption) for caption in described(images)], columns=4)
 
 # %% [markdown]
-# The first word is the scene, and *nowhere* is its word for an image without a scene, such as patterns; it can also say
-# that wrongly. The dictionary has no words for patterns: of an image that shows nothing else, *nowhere* is all there is
-# to say.
+# The first word is the scene. *Nowhere* stands for an image without a scene, such as a pattern; the network can also
+# predict it wrongly. The dictionary has no words for patterns, so for an image that shows nothing else *nowhere* is the
+# whole caption.
+#
+# How good are the captions? *Word accuracy* compares them word by word in their order, so one word too many shifts all
+# that follow. *Word precision* and *word recall* take a caption as a set of words. *Commonest words* is the word
+# accuracy of predicting the same caption, made of the most frequent words, for every image.
 
 # %%
 scores = history.told(NETWORKS[:1])
 charts.table(scores[["score", "value"]], "On drawn images that it was not trained on", digits=3)
 
 # %% [markdown]
-# *Word accuracy* is by place: one word too many shifts all that follow. *Precision* and *recall* take a caption as a set of
-# words. *Commonest words* is the word accuracy of saying the same thing of every image.
-#
 # ## What its filters detect
 #
-# > Figure 16: detectors of the captioning network {cite}`zhou2019interpreting`.
+# > Figure 16 shows detectors of the captioning network {cite}`zhou2019interpreting`.
+#
+# We dissect the last convolutional layer of the captioning network and of a ResNet of the same architecture that was
+# trained on labels of scenes and objects. Each bar is the number of unique detectors, by category. If labels of whole
+# images were needed for detectors of objects to appear, the first bar would lack them.
 
 # %%
-networks, ends = detecting.read(probe, NETWORKS, tau=TAU, seed=SEED, device=DEVICE, store=store)
-found = detecting.detectors(ends, probe, CUT)
-counted = detecting.unique(found, probe)
+networks, ends = detectors.read(probe, NETWORKS, tau=TAU, seed=SEED, device=DEVICE, store=store)
+found = detectors.detectors(ends, probe, IOU_THRESHOLD)
+counted = detectors.unique(found, probe)
 sums = counted.groupby("label", sort=False)["unique_detectors"].sum()
 title = "Unique detectors: " + ", ".join(f"{label} {number}" for label, number in sums.items())
 charts.unique_by(counted, "label", title)
 
 # %% [markdown]
-# By hand, for the network that speaks:
+# By hand, for the captioning network: the best concept of each filter, those above the IoU threshold, and how many
+# different ones they are.
 
 # %%
 from n2vlib.methods import dissection
 
 label = networks["label"].iloc[0]
 iou = dissection.dissection_iou(ends[label], probe)
-concepts = iou.argmax(1)[iou.max(1) > CUT]
+concepts = iou.argmax(1)[iou.max(1) > IOU_THRESHOLD]
 assert len(set(concepts)) == sums[label]
 print(f"{len(concepts)} of {len(iou)} filters are detectors, of {len(set(concepts))} concepts")
 
 # %% [markdown]
-# Its best detectors of things that it can name, each on the image where it is highest:
+# Which of these concepts have a word in the dictionary? Here are the best detectors among them, each on the image that
+# activates it most, with its mask as a dashed line. Does the mask cover what the word names, or only its surroundings?
 
 # %%
-from n2vlib.analysis import maximal
+from n2vlib.analysis import top_images
 
 nameable = {word.removesuffix("-s") for word in words}
 mine = found[label][found[label]["name"].str.removesuffix("-s").isin(nameable)]
 best = mine.sort_values("dissection_iou", ascending=False, kind="stable").drop_duplicates("concept").head(8)
-pictures = []
-for row in best.itertuples():
-    image, mask = maximal.top_mask(speaker, ends[label], probe, row.filter)
-    pictures.append((probe.image(image), gallery.caption(f"{row.filter}: {row.name}", row.dissection_iou), mask))
-if pictures:
-    shown, titles, masks = (list(each) for each in zip(*pictures, strict=True))
-    picture = gallery.show(shown, titles, predicted=masks, columns=4)
-else:
-    picture = "No filter detects a concept that the network has a word for."
-picture
+shown = [top_images.top_mask(ends[label], probe, row.filter) for row in best.itertuples()]
+titles = [gallery.caption(f"{row.filter}: {row.name}", row.dissection_iou) for row in best.itertuples()]
+gallery.show(
+    [probe.image(image) for image, _ in shown], titles, predicted=[mask for _, mask in shown],
+    nothing="no filter detects a concept that the network has a word for",
+)  # fmt: skip
 
 # %% [markdown]
 # ## Words and filters
 #
-# A word that is said rightly needs no detector of its own: the LSTM hears all filters at once. Do words with a better
-# detector come out better? For each object with a word: the best dissection IoU of any filter, and how often the word is said of
-# the images that show the object.
+# A word can be predicted without a detector of its own, because the LSTM sees all filters at once. Are words with a
+# better detector predicted better? For each object with a word we compare two numbers: the best dissection IoU of any
+# filter with the object, and the share of the images showing the object whose caption contains the word.
 
 # %%
+import pandas as pd
+
 from n2vlib.probe.occurrences import presence
 
 some = np.flatnonzero(probe.split == "val")[:400]
-said = [set(caption) for at in np.array_split(some, 8) for caption in described(np.stack([probe.image(i) for i in at]))]
+batches = (np.stack([probe.image(i) for i in part]) for part in np.array_split(some, 8))
+predicted = [set(caption) for batch in batches for caption in described(batch)]
 shows = presence(probe).loc[some]
 rows = []
 for place, (concept, row) in enumerate(probe.concepts.iterrows()):
     there = shows[concept].to_numpy()
     if row["category"] == "object" and row["name"] in words and there.sum() >= 5:
-        spoken = np.array([row["name"] in each for each in said])
-        rows.append((row["name"], iou[:, place].max(), spoken[there].mean(), spoken[~there].mean(), there.sum()))
-columns = ["word", "best dissection IoU", "said where it is", "said where it is not", "images"]
-by_word = pd.DataFrame(rows, columns=columns).sort_values("said where it is", ascending=False)
-
-# %%
-if len(by_word) > 2:
-    r = look.said(tables.rank_correlation(by_word["best dissection IoU"], by_word["said where it is"]))
-    told = charts.table(by_word, f"Spearman's rank correlation over {len(by_word)} words: {r}", digits=2, rows=12)
-else:
-    told = "Fewer than three words of the network are concepts of this probe set in enough images."
-told
+        used = np.array([row["name"] in each for each in predicted])
+        rows.append((row["name"], iou[:, place].max(), used[there].mean(), used[~there].mean(), there.sum()))
+columns = ["word", "best dissection IoU", "used where shown", "used elsewhere", "images"]
+by_word = pd.DataFrame(rows, columns=columns).sort_values("used where shown", ascending=False)
+charts.table(by_word, "Use of each word, on validation images", digits=2)
 
 # %% [markdown]
-# Words that are never said are tied in that rank at zero, whatever their detectors. Without them, and of the words that
-# are told best:
+# *Used where shown* is the recall of the word. *Used elsewhere* is the share of the other images whose captions contain
+# it, which is wrong there. If good detectors made good words, the first two columns of numbers would fall together.
+#
+# The rank correlation puts this into one number. Words that are never predicted are all tied at zero, whatever their
+# detectors, so we also leave them out. And we ask how many of the words that are predicted for most of their images
+# have a matching filter at all.
 
 # %%
-spoken = by_word[by_word[["said where it is", "said where it is not"]].max(axis=1) > 0]
-r = spoken[["best dissection IoU", "said where it is"]].corr(method="spearman", min_periods=3).iloc[0, 1]
-print(f"{len(by_word) - len(spoken)} of {len(by_word)} words are never said;", end=" ")
-print(f"rank correlation over the other {len(spoken)}: {look.said(r)}")
-told = by_word[by_word["said where it is"] > 0.5]
-print(f"{len(told)} words are said of more than half of their images;", end=" ")
-print(f"{(told['best dissection IoU'] > CUT).sum()} of them are matched by a filter above the cut,", end=" ")
-print(f"of the {len(by_word) - len(told)} others {(by_word['best dissection IoU'].drop(told.index) > CUT).sum()}")
+from n2vlib import tables
+
+is_used = by_word[["used where shown", "used elsewhere"]].max(axis=1) > 0
+is_good, matched = by_word["used where shown"] > 0.5, by_word["best dissection IoU"] > IOU_THRESHOLD
+groups = {
+    "all words": np.ones(len(by_word), bool), "predicted at least once": is_used, "never predicted": ~is_used,
+    "predicted for more than half of their images": is_good, "for half of them or fewer": ~is_good,
+}  # fmt: skip
+rows = []
+for group, rows_in in groups.items():
+    inside = by_word[rows_in]
+    r = tables.rank_correlation(inside["best dissection IoU"], inside["used where shown"])
+    rows.append((group, len(inside), int(matched[rows_in].sum()), r if len(inside) > 2 else np.nan))
+columns = ["words", "how many", "with a filter above the IoU threshold", "rank correlation"]
+charts.table(pd.DataFrame(rows, columns=columns), "Detectors and the prediction of words (Spearman)", digits=2)
 
 # %% [markdown]
+# The third column counts words whose concept some filter matches above the IoU threshold. The difference between the
+# second and the third column are words without such a filter.
+#
 # ## Where we differ
 #
 # - **The captions** follow one grammar: a scene and a list. COCO's were written by people, five for each image.
-# - **No teacher at the elbow.** In training, too, our LSTM hears its own last word and not the right one.
-# - **The objects' order** is fixed, so that a caption is one right answer. An object at the end of the dictionary is said
-#   last, after all mistakes before it.
+# - **No teacher forcing.** In training, too, the input of our LSTM is its own last word and not the right one.
+# - **The order of the objects** is fixed, so that each image has one right caption. An object at the end of the
+#   dictionary comes last, after all mistakes before it.
 #
 # ## Exercises
 #
-# 1. Which words does the network never say? Are they rare, or small?
-# 2. Compare the filters' names of the two networks: what does teaching by sentences lose?
-# 3. Ask `layer2` (`conv3_x`) instead.
+# 1. Which words does the network never predict? Are their objects rare, or small?
+# 2. Compare the labels of the filters of both networks: which concepts are lost by training on captions?
+# 3. Dissect `layer2` (`conv3_x`) instead.
 
 # %% tags=["solution", "hide-input"]
-silent = by_word.drop(spoken.index)
-print("Never said:", ", ".join(f"{row.word} ({row.images} images)" for row in silent.itertuples()) or "none")
+silent = by_word[~is_used]
+print("Never predicted:", ", ".join(f"{row.word} ({row.images} images)" for row in silent.itertuples()) or "none")
 
 # %% [markdown]
 # ## Take-away
 #
-# - Detectors appear without a class label for any image; the chart sets them beside those of a network with labels.
-# - A word can be said rightly without a filter of its own, and in the default run most are. The lines above count them,
-#   without the words that are never said.
+# - Detectors appear without a class label for any image; the chart compares them with those of a network trained on
+#   labels.
+# - A word can be predicted rightly without a filter of its own. The last table counts such words.
 #
-# Networks so far differed in their tasks. The [next chapter](training-conditions) keeps the task and changes the training.
+# Networks so far differed in their training task. The [next chapter](training-conditions) keeps the task and changes
+# the training.
 
 # %%
 n2vlib.provenance(probe=probe, layers=ends, seed=SEED)

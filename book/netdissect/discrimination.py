@@ -15,12 +15,13 @@
 # ---
 
 # %% [markdown]
-# # Do names help?
+# # Interpretability and accuracy
 #
-# *Network Dissection, sections 3.9 and 3.10.* A layer with many unique detectors is easier to talk about. Is it also
-# better at something? And if a classifier on top of it decides, can its decision be told in the filters' names?
+# *Network Dissection, sections 3.9 and 3.10.* A layer with many unique detectors is easier to interpret. Are its
+# features also better for classification? And if a classifier on top of the layer makes a decision, can the labels of
+# the filters explain it?
 #
-# *Question.* Do networks with more object detectors have features that tell more?
+# *Question.* Do networks with more object detectors have features from which more can be predicted?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -31,11 +32,13 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = [{"network": "small-alexnet-scenes", "layer": "conv5"}, {"network": "small-alexnet-objects", "layer": "conv5"}, {"network": "small-vgg", "layer": "conv4_3"}, {"network": "small-googlenet", "layer": "inception_5b"}, {"network": "small-resnet", "layer": "conv4_x"}, {"network": "small-alexnet-rotation", "layer": "conv5"}, {"network": "small-alexnet-colorization", "layer": "conv5"}, {"network": "small-alexnet-patch-order", "layer": "conv5"}, {"network": "small-alexnet-denoising", "layer": "conv5"}, {"network": "small-alexnet-random", "layer": "conv5"}]  # set beside NETWORK: network, layer, and where wanted label, training, weights, preprocessing  # fmt: skip
-CUT: float = 0.04  # a filter whose dissection IoU with its best concept exceeds this is a detector
-C: float = 0.001  # weight of the errors of the support vector machine
+NETWORKS: list = (
+    "zoo/architectures"  # compared with NETWORK: network and layer; optional: label, training, weights, preprocessing
+)
+IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
+C: float = 0.001  # weight of the errors of the support vector machine against the size of its weights
 
 # %%
 import n2vlib
@@ -46,229 +49,251 @@ n2vlib.check_parameters(globals())
 # ## The paper's claim
 #
 # > Take the features of the last convolutional layer, train a linear support vector machine ($C = 0.001$) on data sets
-# > the network has not been trained for, and take the mean accuracy over their classes. Features of networks
-# > trained on places win on scenes, those of networks trained on ImageNet win on objects. And networks with more unique
-# > object detectors have the higher accuracy {cite}`zhou2019interpreting`.
+# > the network has not been trained for, and take the mean accuracy over their classes. Features of networks trained on
+# > places win on scenes, those of networks trained on ImageNet win on objects. And networks with more unique object
+# > detectors have the higher accuracy {cite}`zhou2019interpreting`.
 #
-# The paper asks about 67 indoor scenes, 397 scenes and 256 objects, of photographs. We ask the probe set: which
-# scene an image shows, which texture fills it, and which object is the largest. What a question is, in numbers:
+# The paper uses data sets of photographs with 67 indoor scenes, 397 scenes and 256 objects. Our classifiers predict
+# labels of the probe set: which scene an image shows, which texture fills it, and which object is the largest. The
+# table shows how many classes and images each of these classification tasks has.
 
 # %%
 import pandas as pd
 
-from n2vlib import charts, look, tables
+from n2vlib import charts, tables
 from n2vlib.analysis import discrimination
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
-asked = discrimination.tasks(probe)
+tasks = discrimination.tasks(probe)
 rows = [
     (name, answers.nunique(), *(int((probe.split[answers.index] == split).sum()) for split in ("train", "val")))
-    for name, answers in asked.items()
+    for name, answers in tasks.items()
 ]
-charts.table(pd.DataFrame(rows, columns=["question", "classes", "training images", "validation images"]))
+charts.table(pd.DataFrame(rows, columns=["task", "classes", "training images", "validation images"]))
 
 # %% [markdown]
-# Some of our networks were taught scenes or objects of this drawn world, on other images of it. For them the questions are no new
-# data set but the school's own, so compare kinds of networks with that in mind.
+# Some of our networks were trained for scenes or objects of the drawn world, on other images of it. For these networks
+# the tasks are not new, so compare kinds of networks with that in mind.
 #
-# ## By hand: one question, one layer
+# ## By hand: one task, one layer
 #
-# A linear classifier is a weight for every filter and class, $w_{c,n}$, and tells the class with the largest
-# $\sum_n w_{c,n} x_n + b_c$, where $x_n$ is the mean of filter $n$ over the image. Learned on training images, tried
-# on validation images:
+# The feature $x_n$ is the mean of filter $n$ over the image, standardised over the training images. A linear classifier
+# has a weight $w_{c,n}$ for every class and filter. It predicts the class $c$ with the largest $\sum_n w_{c,n} x_n +
+# b_c$. The weights are learned on training images, and the accuracy is measured on validation images: for each class
+# the share of its images that are predicted correctly, then the mean over the classes. So a frequent class does not
+# hide a rare one.
 
 # %%
 import numpy as np
 
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layer = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)[LAYERS[-1]]
-question = next(iter(asked))
-told = discrimination.tell(layer, probe, asked[question], C)
-right = [(told.said[told.truth == c] == c).mean() for c in told.classes]
-assert np.isclose(np.mean(right), told.accuracy)
-low, high = told.interval(SEED)
-print(f"{layer.name}, {question}: {told.accuracy:.3f} of each class on average ({low:.3f} to {high:.3f}),")
-print(f"by chance {1 / len(told.classes):.3f}; the easiest class {max(right):.2f}, the hardest {min(right):.2f}")
+task = next(iter(tasks))
+predicted = discrimination.tell(layer, probe, tasks[task], C)
+right = [(predicted.said[predicted.truth == c] == c).mean() for c in predicted.classes]
+assert np.isclose(np.mean(right), predicted.accuracy)
+low, high = predicted.interval(SEED)
+numbers = predicted.accuracy, low, high, 1 / len(predicted.classes), max(right), min(right)
+columns = ["accuracy", "low", "high", "chance", "easiest class", "hardest class"]
+charts.table(pd.DataFrame([numbers], columns=columns), f"{layer.name}, {task}: mean accuracy over classes")
 
 # %% [markdown]
-# The mean is over classes, so a frequent class does not hide a rare one. The interval is over images.
+# *Low* and *high* are the 95% bootstrap interval over validation images.
 #
-# ## Every network, every question
+# ## All networks, all tasks
+#
+# For every network we count the unique object detectors of its last convolutional layer, as in [Networks side by
+# side](networks), and train one classifier for each task on the features of that layer.
 
 # %%
-from n2vlib.analysis import detecting
+from n2vlib.analysis import detectors
 
 own = {"network": NETWORK, "layer": LAYERS[-1], "weights": WEIGHTS, "preprocessing": PREPROCESSING}
 options = {"tau": TAU, "seed": SEED, "device": DEVICE, "store": store}
-networks, ends = detecting.read(probe, [own, *NETWORKS], **options)
-counted = detecting.unique(detecting.detectors(ends, probe, CUT), probe)
+networks, ends = detectors.read(probe, [own, *NETWORKS], **options)
+counted = detectors.unique(detectors.detectors(ends, probe, IOU_THRESHOLD), probe)
 objects = counted.query("category == 'object'").set_index("label")["unique_detectors"]
 
 # %%
 rows = []
 for label, end in ends.items():
-    for name, answers in asked.items():
-        machine = discrimination.tell(end, probe, answers, C)
-        rows.append((label, name, objects.get(label, 0), machine.accuracy, *machine.interval(SEED)))
-columns = ["label", "question", "unique object detectors", "accuracy", "low", "high"]
-answered = pd.DataFrame(rows, columns=columns)
+    for name, answers in tasks.items():
+        classifier = discrimination.tell(end, probe, answers, C)
+        rows.append((label, name, objects.get(label, 0), classifier.accuracy, *classifier.interval(SEED)))
+columns = ["label", "task", "unique object detectors", "accuracy", "low", "high"]
+measured = pd.DataFrame(rows, columns=columns)
+
+# %% [markdown]
+# The rows are in the order of unique object detectors. If the paper's sentence held here, the accuracies of each column
+# would fall from top to bottom.
 
 # %%
-wide = answered.pivot(index="label", columns="question", values="accuracy")[list(asked)]
-wide.insert(0, "unique object detectors", answered.groupby("label")["unique object detectors"].first())
+wide = measured.pivot(index="label", columns="task", values="accuracy")[list(tasks)]
+wide.insert(0, "unique object detectors", measured.groupby("label")["unique object detectors"].first())
 shown = wide.sort_values("unique object detectors", ascending=False).reset_index()
 charts.table(shown, "Mean accuracy over classes, validation images", rows=20)
 
+# %% [markdown]
+# The same with intervals. The rank correlation in the title is 1 if the order by accuracy is the order by object
+# detectors, 0 if the orders are unrelated, and negative if they are opposed.
+
 # %%
+from n2vlib.display import style
+
 ranks = {
-    name: look.said(tables.rank_correlation(each["unique object detectors"], each["accuracy"]))
-    for name, each in answered.groupby("question", sort=False)
+    name: style.said(tables.rank_correlation(each["unique object detectors"], each["accuracy"]))
+    for name, each in measured.groupby("task", sort=False)
 }
 title = "Rank correlation of accuracy with object detectors: " + ", ".join(f"{k} {r}" for k, r in ranks.items())
 axis = "mean accuracy over classes"
-charts.networks_in_order(answered, "unique object detectors", "accuracy", title, axis, panel="question")
+charts.networks_in_order(measured, "unique object detectors", "accuracy", title, axis, panel="task")
 
 # %% [markdown]
-# A handful of networks makes an uncertain correlation. The random network is the one to look at: how does it compare with
-# networks that were taught something, in detectors and in accuracy?
+# A correlation over so few networks is uncertain. The randomly initialised network is a useful control: it has learned
+# nothing, so whatever accuracy it reaches comes from the architecture alone. How many trained networks does it exceed,
+# in object detectors and in accuracy?
 
 # %%
-untaught = networks["training"] == "random"
-taught = wide.loc[networks.loc[~untaught, "label"]]
-for label in networks.loc[untaught, "label"]:
-    print(f"{label}: unique object detectors {wide.loc[label, 'unique object detectors']:.0f};", end=" ")
-    print(
-        f"more than {(taught['unique object detectors'] < objects.get(label, 0)).sum()} of {len(taught)} taught networks"
-    )
-    for name in asked:
-        mine = wide.loc[label, name]
-        print(f"{name}: accuracy {mine:.3f}, more than {(taught[name] < mine).sum()} of {len(taught)} taught networks")
+is_random = (networks["training"] == "random").to_numpy()
+trained = wide.loc[networks.loc[~is_random, "label"]]
+rows = [
+    (label, quantity, f"{value:.3g}", int((trained[quantity] < value).sum()), len(trained))
+    for label in networks.loc[is_random, "label"] for quantity, value in wide.loc[label].items()
+]  # fmt: skip
+columns = ["network", "quantity", "value", "exceeds", "of trained networks"]
+charts.table(pd.DataFrame(rows, columns=columns), "Randomly initialised against trained", rows=20)
 
 # %% [markdown]
-# ## Is it the detectors that decide?
+# ## Do the detectors matter for the classifier?
 #
-# A correlation over networks does not say that detectors do the work. Within one network we can ask directly: take a
-# quarter of the filters away and train the classifier again. Once those with the best names, and twenty times a quarter
-# drawn at random.
+# A correlation over networks does not show that the detectors cause the accuracy. Within one network this can be
+# tested: remove a quarter of the filters and train the classifier again on the others. We remove once the quarter with
+# the largest dissection IoU, and twenty times a quarter drawn at random.
 
 # %%
 from n2vlib.methods import dissection
 
-named = dissection.filters(layer, probe)
+labels = dissection.filters(layer, probe)
 quarter, every, rng = layer.n_filters // 4, np.arange(layer.n_filters), np.random.default_rng(SEED)
-best_named = named.nlargest(quarter, "dissection_iou")["filter"].to_numpy()
-drawn = [rng.choice(layer.n_filters, quarter, replace=False) for _ in range(20)]
+best_quarter = labels.nlargest(quarter, "dissection_iou")["filter"].to_numpy()
+random_quarters = [rng.choice(layer.n_filters, quarter, replace=False) for _ in range(20)]
 
 
 def without(filters, answers):
-    """Accuracy of a classifier that must do without these filters."""
+    """Accuracy of a classifier that is trained without these filters."""
     return discrimination.tell(layer, probe, answers, C, np.setdiff1d(every, filters)).accuracy
 
 
 # %%
 rows = []
-for name, answers in asked.items():
-    whole, lost = discrimination.tell(layer, probe, answers, C).accuracy, without(best_named, answers)
-    others = np.array([without(filters, answers) for filters in drawn])
+for name, answers in tasks.items():
+    whole, lost = wide.loc[networks["label"].iloc[0], name], without(best_quarter, answers)
+    others = np.array([without(filters, answers) for filters in random_quarters])
     rows.append((name, whole, lost, others.mean(), others.min(), others.max()))
-columns = ["question", "all filters", "without the best named", "without others, mean", "lowest", "highest"]
-taken = pd.DataFrame(rows, columns=columns)
-charts.table(taken, f"{layer.name}, {quarter} of {layer.n_filters} filters taken away")
+columns = ["task", "all filters", "without the largest IoU", "without random, mean", "lowest", "highest"]
+removed = pd.DataFrame(rows, columns=columns)
+left, n = removed["without the largest IoU"], len(removed)
+inside = left.between(removed["lowest"], removed["highest"]).sum()
+title = f"{layer.name}: accuracy without {quarter} of {layer.n_filters} filters. Without the largest IoU it is below "
+title += f"lowest in {(left < removed['lowest']).sum()} of {n} tasks, between lowest and highest in {inside}"
+charts.table(removed, title)
 
 # %% [markdown]
-# If *without the best named* lies below *lowest*, their loss hurts more than that of any other quarter. If it lies
-# between, names tell us what we can say, and not what the classifier needs.
+# If the accuracy without the filters of largest IoU is below *lowest*, removing them hurts more than removing any of
+# the random quarters. If it is between *lowest* and *highest*, a large IoU says how well we can label a filter, and not
+# how much the classifier needs it.
+#
+# ## Explaining a decision
+#
+# > The explanation of the classifier's decision on one image is a list: the filters with the largest $w_n x_n$ for the
+# > predicted class, each with its label and with the fifth of the image where it is highest
+# > {cite}`zhou2019interpreting`.
+#
+# The sum of all $w_n x_n$ and the bias is the score of the class, so each product is the contribution of a filter to
+# the decision. We show two images that were predicted correctly and two that were not, for the first task. Of each kind
+# they are the ones with the largest sum of the first three contributions.
 
 # %%
-left, n = taken["without the best named"], len(taken)
-print(f"Of {n} questions, the accuracy without the best named lies below *lowest* in {(left < taken['lowest']).sum()},")
-print(f"between *lowest* and *highest* in {left.between(taken['lowest'], taken['highest']).sum()}.")
-
-# %% [markdown]
-# ## Telling a decision
-#
-# > The classifier's reason for one image is a list: the filters with the largest $w_n x_n$ for the class it told, each
-# > with its name and with the fifth of the image where it is highest {cite}`zhou2019interpreting`.
-#
-# Here for two images told right and two told wrong, of the first question. The images are those where the classifier
-# leant most on its first three filters.
-
-# %%
-names, word = named["name"], probe.concepts["name"]
-leaning = pd.Series([told.contributions(at).head(3).sum() for at in range(len(told.images))])
-is_right = told.said == told.truth
-picked = [*leaning[is_right].nlargest(2).index, *leaning[~is_right].nlargest(2).index]
+label_of, concept_names = labels["name"], probe.concepts["name"]
+top_three = pd.Series([predicted.contributions(at).head(3).sum() for at in range(len(predicted.images))])
+is_right = predicted.said == predicted.truth
+picked = [*top_three[is_right].nlargest(2).index, *top_three[~is_right].nlargest(2).index]
 rows = [
-    (str(told.images[at]), word[told.truth[at]], word[told.said[at]], f"{k}: {names[k]}", value)
-    for at in picked
-    for k, value in told.contributions(at).head(3).items()
-]
-columns = ["image", "shows", "told", "filter and its name", "w x"]
+    (str(predicted.images[at]), concept_names[predicted.truth[at]], concept_names[predicted.said[at]],
+     f"{k}: {label_of[k]}", value)
+    for at in picked for k, value in predicted.contributions(at).head(3).items()
+]  # fmt: skip
+columns = ["image", "shows", "predicted", "filter and its label", "w x"]
 charts.table(pd.DataFrame(rows, columns=columns), "The three largest contributions to each decision")
 
+# %% [markdown]
+# The same filters on their images. The bright part is the fifth of the image where the filter is highest: its map is
+# enlarged to the size of the label maps, and a threshold keeps the highest 20% of the pixels.
+
 # %%
-from n2vlib import gallery
-from n2vlib.iou import upsample
-from n2vlib.record import run_layers
+from n2vlib.display import gallery
+from n2vlib.masks.iou import upsample
 
 pictures = []
 for at in picked:
-    image = int(told.images[at])
-    maps = run_layers(network.module.cpu(), [layer.module], network.preprocessing(probe.image(image)[None]))
-    first = list(told.contributions(at).head(3).index)
-    enlarged = upsample(maps[layer.module][0, first].numpy(), probe.label_size, align_corners=False)
+    image = int(predicted.images[at])
+    first = list(predicted.contributions(at).head(3).index)
+    enlarged = upsample(layer.maps([image], first)[0], probe.label_size, align_corners=False)
     masks = [one > np.quantile(one, 0.8) for one in enlarged]
-    captions = [gallery.caption(f"{k}: {names[k]}", None, image) for k in first]
-    verdict = "right" if told.said[at] == told.truth[at] else f"wrong, it is {word[told.truth[at]]}"
-    heading = f"told {word[told.said[at]]}: {verdict}"
+    captions = [gallery.caption(f"{k}: {label_of[k]}", None, image) for k in first]
+    verdict = "right" if is_right[at] else f"wrong, it is {concept_names[predicted.truth[at]]}"
+    heading = f"predicted {concept_names[predicted.said[at]]}: {verdict}"
     pictures.append(gallery.show([probe.image(image)] * 3, captions, predicted=masks, columns=3, heading=heading))
 gallery.stack(*pictures)
 
 # %% [markdown]
-# The bright part is the highest fifth of the filter's map. It is always a fifth, whether the filter is sure or not, so a
-# picture like this is an illustration. The numbers in the table are the decision itself.
+# The bright part is always a fifth of the image, whether the filter responds strongly or not. So these pictures are
+# illustrations; the decision itself is in the numbers of the table.
 #
-# How often would a name have warned us? Among the right and among the wrong decisions, count those whose first filter is
-# named after something the image does not show.
+# Could the explanation warn us of a wrong decision? We look at the filter with the largest contribution, and ask how
+# often its label is a concept that the image does not show. If this happens more often for wrong decisions than for
+# right ones, such a label is a warning.
 
 # %%
 from n2vlib.probe.occurrences import presence
 
 shows = presence(probe)
-first = pd.DataFrame([told.contributions(at).index[:1].tolist() for at in range(len(told.images))])[0]
-concept = named["concept"].to_numpy()[first]
-there = np.array([shows.at[image, c] for image, c in zip(told.images, concept, strict=True)])
-for answer, mine in (("right", is_right), ("wrong", ~is_right)):
-    missing = look.said(1 - pd.Series(there[mine], dtype=float).mean(), ".0%")
-    print(f"{answer}: {mine.sum()} images; in {missing} the first filter's concept is not shown")
+first = pd.DataFrame([predicted.contributions(at).index[:1].tolist() for at in range(len(predicted.images))])[0]
+concept = labels["concept"].to_numpy()[first]
+there = np.array([shows.at[image, c] for image, c in zip(predicted.images, concept, strict=True)], float)
+decisions = {"right": is_right, "wrong": ~is_right}
+rows = [(name, mine.sum(), 1 - pd.Series(there[mine]).mean()) for name, mine in decisions.items()]
+columns = ["decision", "images", "concept of the first filter not shown"]
+charts.table(pd.DataFrame(rows, columns=columns), f"{layer.name}, {task}: share of images", digits=2)
 
 # %% [markdown]
 # ## Where we differ
 #
-# - The questions are asked of the probe set itself, as there are no other data sets here; a network that was taught scenes of
-#   the same drawn world has an advantage that the paper's networks did not have.
-# - $C = 0.001$ means something only beside the size of the features. The paper takes them as they are; ours have mean 0 and
-#   standard deviation 1, so networks whose activations are small are not put at a disadvantage.
-# - The experiment that takes filters away is not in the paper.
+# - **Tasks.** Our classifiers predict labels of the probe set, as there are no other data sets here. A network that was
+#   trained for scenes of the same drawn world has an advantage that the paper's networks did not have.
+# - **Features.** $C = 0.001$ means something only for features of a known size. The paper takes them as they are; ours
+#   are standardised to mean 0 and standard deviation 1, so a network with small activations has no disadvantage.
+# - **Removing filters** and training the classifier again is our experiment, not the paper's.
 #
 # ## Exercises
 #
-# 1. Raise `C` to 1. Which networks gain, and is the order the same?
-# 2. Ask `conv1` instead: `LAYERS=[conv1]`. How much of the scene is told by colors?
-# 3. Take away only the detectors of one class's objects. Which classes lose?
+# 1. Raise `C` to 1. Which networks gain, and is their order the same?
+# 2. Take `conv1` instead: `LAYERS=[conv1]`. How well do colors predict the scene?
+# 3. Remove only the detectors of one class's objects. Which classes lose?
 
 # %% tags=["solution", "hide-input"]
-strong = discrimination.tell(layer, probe, asked[question], 1.0)
-print(f"With C = 1: {strong.accuracy:.3f} instead of {told.accuracy:.3f} ({question}).")
+strong = discrimination.tell(layer, probe, tasks[task], 1.0)
+print(f"With C = 1: {strong.accuracy:.3f} instead of {predicted.accuracy:.3f} ({task}).")
 
 # %% [markdown]
 # ## Take-away
 #
-# - What features tell and how many names they have are two measures; a few networks show whether they rise together, not why.
-# - Taking the best named filters away shows whether they carry the decision.
-# - A decision can be listed by filter; the list is exact, its words are as good as the names.
+# - The number of detectors and the accuracy of a classifier are two measures. A few networks show whether they rise
+#   together, and not why.
+# - Removing the filters of largest IoU shows whether a classifier depends on them.
+# - A decision can be written as a list of filters. The list is exact; its words are as good as the labels.
 #
-# All names depend on how often a filter is allowed to fire. The [next chapter](threshold) changes that.
+# All labels depend on how often a filter is allowed to fire. The [next chapter](threshold) varies that.
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers={LAYERS[-1]: layer}, seed=SEED)

@@ -15,13 +15,13 @@
 # ---
 
 # %% [markdown]
-# # A word for every filter
+# # A label for every filter
 #
-# *Network Dissection, section 2.* Net2Vec asks, for a concept, which filters know it. The paper it answers asks the
-# other way round: take a filter, and say in one word what it detects. If many filters can be named, the network has
-# found concepts that nobody told it about.
+# *Network Dissection, section 2.* Net2Vec starts from a concept and asks which filters respond to it. Network
+# Dissection, the earlier paper, starts from a filter and asks which one concept describes it best. If many filters
+# can be labelled, the network has found concepts on its own.
 #
-# *Question.* When does a filter deserve a name, and how much of the answer is in the way we measure?
+# *Question.* When does a filter deserve a label, and how much does the answer depend on the way we measure?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -32,10 +32,10 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 CONVENTION: str = "netdissect"  # netdissect, netdissect-lite or dissect: whose way to measure
-CUT: float = 0.04  # a filter whose dissection IoU with its best concept exceeds this is a detector
+IOU_THRESHOLD: float = 0.04  # a filter whose dissection IoU with its best concept exceeds this is a detector
 
 # %%
 import n2vlib
@@ -45,277 +45,337 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # ## What the paper does
 #
-# > Show the network many images in which every pixel has names. For each filter $k$ take the threshold $T_k$ that it
-# > exceeds at a share $\tau = 0.005$ of all places. Enlarge its activation map to the size of the annotation,
-# > so that each cell lies on the centre of its receptive field, and cut it at $T_k$: that is the filter's mask
-# > $M_k(x) = S(A_k(x)) \ge T_k$. Compare it with the annotated mask $L_c(x)$ of every concept
+# > Run the network on many images in which every pixel is labelled with concepts. For each filter $k$ find the
+# > threshold $T_k$ that its activations exceed at a share $\tau = 0.005$ of all places. Upsample the activation map
+# > to the size of the annotation, with every cell at the centre of its receptive field, and threshold it: the result
+# > is the filter's mask $M_k(x) = S(A_k(x)) \ge T_k$. Compare it with the annotated mask $L_c(x)$ of every concept
 # > {cite}`zhou2019interpreting`:
 #
 # $$
 # \mathrm{IoU}_{k,c} = \frac{\sum_x |M_k(x) \cap L_c(x)|}{\sum_x |M_k(x) \cup L_c(x)|}
 # $$ (eq-dissection-iou)
 #
-# > The sums run over the images that have a label of the category of $c$. The filter's name is its best concept; it is a
-# > *detector* if their IoU exceeds 0.04. A layer is scored by its *unique detectors*: the number of different concepts
-# > that have one.
+# > The sums run over the images in which some concept of the category of $c$ is annotated. The filter's label is its
+# > best concept; it is a *detector* if their IoU exceeds 0.04. A layer is scored by its *unique detectors*: the
+# > number of different concepts that have one.
 #
-# The paper says *unit* for what we call *filter*. Set beside the set IoU of [Net2Vec](../net2vec/single-filters), three
-# things are different: enlarge first, cut afterwards; all images together, no split for training and validation; and a
-# filter that fires on cats *is* punished when it is asked about dogs, as both are objects. We keep the two numbers apart
-# by name: this one is the *dissection IoU*.
+# The paper says *unit* where we say *filter*. Its IoU differs from the set IoU of
+# [Net2Vec](../net2vec/single-filters) in three ways, so we give it a name of its own, *dissection IoU*:
+#
+# - The map is upsampled first and thresholded afterwards.
+# - All images count together; there is no split into training and validation.
+# - Firing on other concepts of the same category *is* penalised. A filter that fires on cats loses IoU with *dog*,
+#   because both are objects.
 #
 # ## The labels
 #
-# The paper's probe set is Broden, merged from five data sets and a program that names colors. Its Table 1, and the same
-# counts of the probe set in use here. *Samples*: images that have the concept, on average over the concepts of a
-# category.
+# A filter can only be labelled with a concept that is annotated in the probe set. The paper's probe set is Broden:
+# five merged data sets, and a program that assigns color names to pixels. The table shows the paper's Table 1 beside
+# the same counts for the probe set used here. *Samples* is the number of images that contain a concept, averaged over
+# the concepts of a category.
 
 # %%
 import pandas as pd
 
-from n2vlib import charts, look, published
+from n2vlib import charts, published
+from n2vlib.display import style
 
 probe = n2vlib.load_probe(PROBE)
 groups = probe.concepts.groupby("category")["frequency"]
 ours = pd.DataFrame({"classes here": groups.size(), "samples here": groups.mean()})
 theirs = published.table("netdissect_table1_broden").set_index("category")
-both = theirs.rename(columns={"classes": "classes in Broden", "avg_samples_per_class": "samples in Broden"})
-charts.table(both.join(ours).reset_index(), "What can be named", digits=0)
+new_names = {"classes": "classes in Broden", "avg_samples_per_class": "samples in Broden"}
+both = theirs.rename(columns=new_names).join(ours)
+charts.table(both.reset_index(), "Concepts and images by category", digits=0)
 
 # %%
 claims = published.table("netdissect_quantitative_claims").set_index("claim_id")["value"]
-total = int(theirs["classes"].sum())
-print(f"The paper counts {claims['nd_c1']:.0f} concepts in Broden; the rows of its own table add up to {total}.")
-print(f"Here there are {len(probe.concepts)}, in {len(probe):,} images.")
+totals = {
+    "Broden, total stated in the paper": int(claims["nd_c1"]),
+    "Broden, sum over the paper's Table 1": int(theirs["classes"].sum()),
+    f"probe set used here, {len(probe):,} images": len(probe.concepts),
+}
+totals = pd.Series(totals, name="concepts").rename_axis("probe set").reset_index()
+charts.table(totals, "Number of concepts")
 
 # %% [markdown]
-# The two totals of the paper differ because a word can stand in several categories, and is one concept all the same.
-# A name that ends in *-s* is a scene, one in *-c* a color: *forest-s* is the scene, *red-c* the color.
+# The paper's two totals differ because the same word can be listed in several categories and is still one concept. A
+# name that ends in *-s* is a scene, one in *-c* a color: *forest-s* is the scene, *red-c* the color.
 #
-# > Merging followed rules: synonyms become one concept; words of position (*left*, *front*) are cut off; 29 words that
-# > are too general were struck out; a concept needs at least ten samples; colors are the eleven common names that a
-# > program gives to every pixel {cite}`zhou2019interpreting`.
+# > The data sets were merged by rules: synonyms become one concept; words of position (*left*, *front*) are removed; 29
+# > words that are too general were dropped; a concept needs at least ten samples; colors are the eleven common names
+# > that a program gives to every pixel {cite}`zhou2019interpreting`.
 #
-# Nothing of the kind had to be done for the drawn images, whose labels are made with the pixels. Your own probe set should
-# pass `python -m n2vlib probe check`, which names concepts that are empty, rare or there twice.
+# The drawn images need none of these rules, because the program that draws the pixels also writes their labels. Check a
+# probe set of your own with `python -m n2vlib probe check`. It lists concepts that are empty, rare or duplicated.
 #
-# ## Where a cell looks
+# ## Receptive fields
 #
-# An activation belongs to a place in the image: the centre of what the cell can see. The walk that finds it follows the
-# functions the network calls, one image long. In pixels of the network's input:
+# To upsample a map, we have to know where each of its cells lies in the image: at the centre of the cell's receptive
+# field. The library passes one image through the network and follows every function that is called, so it needs no
+# list of known architectures. The table gives the result along the width, in pixels of the network's input. *Step* is
+# the distance between neighbouring cells; a dash stands for a receptive field that is the whole image.
+#
+# First, `read_layers` runs the network over the whole probe set once and stores, for every filter, its threshold and
+# the activations above it. The cell prints which filters cannot fire at a share $\tau$ of all places: *dead* filters
+# never fire; *tied* filters have so many equal activations at the top that too few lie strictly above the threshold.
 
 # %%
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 options = {"tau": TAU, "device": DEVICE, "store": n2vlib.Store(STORE)}
-loose = {**options, "floor": max(TAU, 0.04)}  # thresholds of upsampled maps need to see below them
-layers = n2vlib.read_layers(network, LAYERS, probe, **(loose if CONVENTION == "dissect" else options))
-print("\n".join(each.silence for each in layers.values() if each.silence) or "No filter is dead or tied.")
-seen = {name: each.windows[1] for name, each in layers.items() if each.windows}
-field = {name: None if w.further else w.size for name, w in seen.items()}  # behind a gate: the whole image
-rows = [(name, w.offset + w.size // 2, w.step, field[name]) for name, w in seen.items()]
+# The convention `dissect` takes T_k after upsampling, so it needs lower activations as well.
+for_dissect = {**options, "tau_max": max(TAU, 0.04)}
+way_to_read = for_dissect if CONVENTION == "dissect" else options
+layers = n2vlib.read_layers(network, LAYERS, probe, **way_to_read)
+silent = [each.silence for each in layers.values() if each.silence]
+print("\n".join(silent) or "No filter is dead or tied.")
+
+# %%
+windows = {name: each.windows[1] for name, each in layers.items() if each.windows}
+rows = [
+    # A gate, such as squeeze-and-excitation, sees the whole image: no size is given.
+    (name, w.offset + w.size // 2, w.step, None if w.further else w.size)
+    for name, w in windows.items()
+]
 columns = ["layer", "centre of the first cell", "step", "receptive field"]
-charts.table(pd.DataFrame(rows, columns=columns), "Along the width", digits=0)
+charts.table(pd.DataFrame(rows, columns=columns), "Along the width, in pixels", digits=0)
 
 # %% [markdown]
-# Is that true? A gradient knows. What reaches a cell from the image must lie in its window, so we send the gradient of one
-# cell in the middle back to the pixels, and look where it is not zero.
+# A gradient can check this table. Whatever part of the image changes a cell must lie in its receptive field. So we take
+# a random image and one cell in the middle of the deepest layer, send the gradient of that cell, summed over the
+# filters, back to the image, and find the pixels where it is not zero.
 
 # %%
 import numpy as np
 import torch
 
-from n2vlib.record import record
+from n2vlib.networks.hooks import capture
 
 layer = layers[LAYERS[-1]]
 middle = [n // 2 for n in layer.grid]
 image = torch.rand(1, 3, *layer.input_size, requires_grad=True)
-with record(network.module.cpu(), [layer.module]) as outputs:
+with capture(network.module.cpu(), [layer.module]) as outputs:
     network.module(image)
 outputs[layer.module][0, :, *middle].sum().backward()
 reached = np.nonzero(image.grad[0].abs().sum(0).numpy())
 
 # %%
-for name, hit, window, cell in zip(("rows", "columns"), reached, layer.windows or (), middle, strict=False):
-    first, last = window.offset + cell * window.step, window.offset + cell * window.step + window.size - 1
+rows = []
+axes = zip(("rows", "columns"), reached, layer.windows or (), middle, strict=False)
+for axis, hit, window, cell in axes:
+    first = window.offset + cell * window.step
+    last = first + window.size - 1
     assert window.further or (first <= hit.min() and hit.max() <= last)
-    gate = " beside a gate, which lets it see further" if window.further else ""
-    print(f"{name}: {hit.min()} to {hit.max()} change the cell; its window is {first:.0f} to {last:.0f}{gate}")
+    rows.append((axis, hit.min(), hit.max(), first, last, "yes" if window.further else "no"))
+columns = ["axis", "gradient from", "gradient to", "field from", "field to", "behind a gate"]
+title = f"First and last pixel that changes one cell of {layer.name}, and its receptive field"
+charts.table(pd.DataFrame(rows, columns=columns), title, digits=0)
 
 # %% [markdown]
-# The gradient can reach less than the window (a ReLU that is off passes nothing on, padding is no pixel), never more.
+# The gradient may cover less than the receptive field, because a ReLU at zero passes no gradient and padding has no
+# pixels. It must not cover more, and the cell asserts this. The one exception are gates: branches that pool the whole
+# map and scale every cell by the result. Behind a gate a cell sees the whole image.
 #
 # ## By hand, on one image
 #
-# The filter with the best name in the deepest layer, and of the images on which it fires most the first that has its concept.
+# We take the filter with the highest dissection IoU in the deepest layer. Of the images where it responds most
+# strongly, we take the first that contains its concept.
 
 # %%
 from n2vlib.methods import dissection
 
 found = dissection.filters(layer, probe, convention=CONVENTION)
 best = found.nlargest(1, "dissection_iou").iloc[0]
-loudest = np.argsort(-layer.highest[:, best["filter"]])
-image = int(next(i for i in loudest if i in set(probe.images_with(int(best["concept"])))))
+strongest = np.argsort(-layer.highest[:, best["filter"]])
+with_concept = set(probe.images_with(int(best["concept"])))
+image = int(next(i for i in strongest if i in with_concept))
 
 # %% [markdown]
-# Its map, the positions of its cells on the label map, a straight line between neighbours, the edge's value beyond the
-# outermost cells, and the cut:
+# Now the filter's mask, step by step. `positions` returns where the cells of the map lie on the label map. `upsample`
+# interpolates linearly between neighbouring cells along one axis; beyond the outermost cells the value at the edge
+# continues. We upsample along the width, then along the height, and apply the filter's threshold.
 
 # %%
-from n2vlib.record import run_layers
 
-pixels = network.preprocessing(probe.image(image)[None])
-activation = run_layers(network.module.cpu(), [layer.module], pixels)[layer.module][0, best["filter"]].detach().numpy()
+activation = layer.maps([image], best["filter"])[0]
 
 
-def places(axis):
+def positions(axis):
     """Of the cells along one axis, in pixels of the label map."""
     ratio = round(layer.input_size[axis] / probe.label_size[axis])
-    if not layer.windows:  # unknown: laid out evenly
+    if not layer.windows:  # unknown: spaced evenly
         return (np.arange(layer.grid[axis]) + 0.5) * probe.label_size[axis] / layer.grid[axis] - 0.5
     window = layer.windows[axis]
-    return (window.size // 2 + window.offset) // ratio + window.step / ratio * np.arange(layer.grid[axis])
+    first = (window.size // 2 + window.offset) // ratio
+    return first + window.step / ratio * np.arange(layer.grid[axis])
 
 
-def enlarge(lines, axis):
-    return [np.interp(np.arange(probe.label_size[axis]), places(axis), line) for line in lines]
+def upsample(lines, axis):
+    return [np.interp(np.arange(probe.label_size[axis]), positions(axis), line) for line in lines]
 
 
 # %%
-by_width = np.array(enlarge(activation, 1))
-enlarged = np.array(enlarge(by_width.T, 0)).T
-mask = enlarged > layer.thresholds[best["filter"]]
+by_width = np.array(upsample(activation, 1))
+upsampled = np.array(upsample(by_width.T, 0)).T
+mask = upsampled > layer.thresholds[best["filter"]]
 
 # %%
-from n2vlib import gallery
+from n2vlib.display import gallery
 
 annotated = probe.annotated(int(best["concept"]), image)
 gallery.show(
     [probe.image(image)] * 3,
-    ["the image", f"where filter {best['filter']} of {layer.name} fires", f"where people see: {best['name']}"],
+    ["the image", f"mask of filter {best['filter']} of {layer.name}", f"annotated: {best['name']}"],
     heat=[None, activation / activation.max(), None], predicted=[None, mask, None],
     annotated=[None, None, annotated], columns=3,
 )  # fmt: skip
 
 # %% [markdown]
-# Does the library draw the same mask? Its upsampling is a matrix for each axis, in whole numbers.
+# The library does the same for all filters and images with one integer matrix for each axis. Its mask may differ from
+# ours in two pixels of a thousand, where rounding decides.
 
 # %%
-again = dissection.mask(layer, probe, activation, best["filter"])
-assert (again != mask).mean() < 0.002
-print(f"{mask.sum()} pixels by hand, {again.sum()} from the library; {(mask & annotated).sum()} of them on the concept")
+from_library = dissection.mask(layer, probe, activation, best["filter"])
+assert (from_library != mask).mean() < 0.002
+print(f"{mask.sum()} pixels by hand, {from_library.sum()} from the library,", end=" ")
+print(f"{(mask & annotated).sum()} of them on the concept")
 
 # %% [markdown]
-# One image is not a score. Over all images, the three numbers of equation {eq}`eq-dissection-iou` for this filter:
+# The score pools all images. These are the pixel counts of equation {eq}`eq-dissection-iou` for this filter and its
+# concept. Only images in which some concept of the same category is annotated count.
 
 # %%
 counts = dissection.count(layer, probe, convention=CONVENTION)
 at = int(best["filter"]), probe.concepts.index.get_loc(best["concept"])
-both, fires, shows = counts.intersection[at], counts.predicted[at], counts.annotated[at[1]]
-assert np.isclose(both / (fires + shows - both), best["dissection_iou"])
-print(
-    f"filter {at[0]} fires on {fires:,} pixels of images that show any {best['category']}; {best['name']} covers {shows:,};"
-)
-print(f"they share {both:,}: dissection IoU {best['dissection_iou']:.3f}")
+intersection = counts.intersection[at]
+of_filter, of_concept = counts.predicted[at], counts.annotated[at[1]]
+union = of_filter + of_concept - intersection
+assert np.isclose(intersection / union, best["dissection_iou"])
+names = [f"mask of filter {at[0]}", f"annotated mask of {best['name']}", "intersection", "union"]
+table = pd.DataFrame({"set": names, "pixels": [of_filter, of_concept, intersection, union]})
+charts.table(table, f"Intersection / union = dissection IoU = {best['dissection_iou']:.3f}")
 
 # %% [markdown]
 # ## Every filter of every layer
 #
-# The same for all filters, and how many of them are detectors.
+# The same for all filters of all layers. The first table lists every filter with its best concept; the second counts
+# for each layer how many filters are detectors, and how many different concepts they detect.
 
 # %%
 from n2vlib import tables
 
-named = pd.concat([dissection.filters(each, probe, convention=CONVENTION) for each in layers.values()])
-detectors = tables.detectors(named, CUT)
-shares = named.assign(detector=named["dissection_iou"] > CUT).groupby("layer", sort=False)["detector"]
-columns = ["layer", "filter", "name", "category", "dissection_iou"]
-charts.table(named.sort_values("dissection_iou", ascending=False)[columns], "Filters and their names, best first")
+named = [dissection.filters(each, probe, convention=CONVENTION) for each in layers.values()]
+named = pd.concat(named)
+ranked = named.sort_values("dissection_iou", ascending=False)
+ranked = ranked.rename(columns={"name": "label"})
+columns = ["layer", "filter", "label", "category", "dissection_iou"]
+charts.table(ranked[columns], "Filters and their labels, best first")
+
 
 # %%
-unique = detectors.groupby("layer")["concept"].nunique().reindex(list(layers), fill_value=0)
-summary = pd.DataFrame({"filters": shares.size(), "detectors": shares.sum(), "unique detectors": unique})
-charts.table(summary.reset_index(), f"Detectors: dissection IoU above {CUT}", digits=0)
+def count_unique(iou_threshold):
+    """Unique detectors of every layer, zeros included."""
+    concepts = tables.detectors(named, iou_threshold).groupby("layer")["concept"]
+    return concepts.nunique().reindex(list(layers), fill_value=0)
+
+
+detectors = tables.detectors(named, IOU_THRESHOLD)
+is_detector = named.assign(detector=named["dissection_iou"] > IOU_THRESHOLD)
+of_layer = is_detector.groupby("layer", sort=False)["detector"]
+summary = of_layer.agg(filters="size", detectors="sum")
+summary["unique detectors"] = count_unique(IOU_THRESHOLD)
+charts.table(summary.reset_index(), f"Detectors: dissection IoU above {IOU_THRESHOLD}")
 
 # %% [markdown]
-# ## Unique, by two rules
+# ## Two ways to count unique detectors
 #
-# *Number of different concepts* sounds like one rule. The released code has two. In the paper's, a filter has one name, its
-# best, and that counts. In the script that made some of the released tables, a filter counts in *every* category in which its
-# best concept exceeds the cut, so one filter can be a detector of red and of roses.
+# *The number of different concepts* can be counted in two ways, and the released code contains both. By the paper's
+# rule, a filter has one label, its best concept over all categories. The script behind some of the released tables
+# gives a filter one label in *every* category where its best concept exceeds the IoU threshold. By that rule one
+# filter can be a detector of red and of roses, and the total is larger.
 
 # %%
-iou = pd.DataFrame(counts.iou, columns=pd.MultiIndex.from_frame(probe.concepts[["category", "name"]]))
-winners = iou.T.groupby(level=0).max().T
+by_category = pd.MultiIndex.from_frame(probe.concepts[["category", "name"]])
+iou = pd.DataFrame(counts.iou, columns=by_category)
+highest = iou.T.groupby(level=0).max().T
 paper = detectors.query("layer == @layer.name").groupby("category")["concept"].nunique()
-script = {c: iou[c].idxmax(axis=1)[winners[c] > CUT].nunique() for c in winners}
-rules = pd.DataFrame({"one name for a filter": paper, "one name in every category": script}).fillna(0)
-charts.table(rules.rename_axis("category").reset_index(), f"Unique detectors of {layer.name}", digits=0)
-
-# %%
-said = rules.sum()
-print(f"{layer.name}: {said.iloc[0]:.0f} unique detectors by the paper's rule, {said.iloc[1]:.0f} by the other.")
+script = {c: iou[c].idxmax(axis=1)[highest[c] > IOU_THRESHOLD].nunique() for c in highest}
+rules = pd.DataFrame({"one label per filter": paper, "one label in every category": script}).fillna(0)
+one, every = rules.sum()
+title = f"{layer.name}: {one:.0f} unique detectors by the paper's rule, {every:.0f} by the script's"
+charts.table(rules.rename_axis("category").reset_index(), title, digits=0)
 
 # %% [markdown]
-# ## Does the cut matter?
+# ## Does the IoU threshold matter?
 #
 # > The order of networks does not depend on the threshold of the IoU {cite}`zhou2019interpreting`.
 #
-# 0.04 is a convention. With layers in the place of networks: unique detectors at other cuts, and whether the layers keep
-# their order.
+# The IoU threshold of 0.04 is a convention. We try the claim on layers instead of networks: how many unique detectors
+# each layer has at other IoU thresholds, and whether the layers keep their order. The title gives the lowest rank
+# correlation between the order at any of these thresholds and the order at 0.04; 1 means that the order is the same.
 
 # %%
-cuts = [0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15]
-by_cut = {
-    cut: tables.detectors(named, cut).groupby("layer")["concept"].nunique().reindex(list(layers), fill_value=0)
-    for cut in cuts
-}
-moved = pd.DataFrame(by_cut).rename_axis("layer").rename_axis(columns="cut")
-lines = moved.stack().rename("unique detectors").reset_index()
-agree = pd.Series({cut: tables.rank_correlation(moved[cut], moved[0.04]) for cut in cuts})
-title = f"Unique detectors by cut; rank correlation with the order at 0.04: {look.said(agree.min())} or more"
-charts.lines(lines, "cut", "unique detectors", title, ("cut on the dissection IoU", "unique detectors"), series="layer")
+iou_thresholds = [0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15]
+by_threshold = pd.DataFrame({each: count_unique(each) for each in iou_thresholds})
+by_threshold = by_threshold.rename_axis("layer").rename_axis(columns="IoU threshold")
+correlations = by_threshold.apply(tables.rank_correlation, y=by_threshold[0.04])
+lowest = style.said(correlations.min())
+title = f"Rank correlation with the order at an IoU threshold of 0.04: {lowest} or more"
+lines = by_threshold.stack().rename("unique detectors").reset_index()
+axes = "threshold of the dissection IoU", "unique detectors"
+charts.lines(lines, "IoU threshold", "unique detectors", title, axes, series="layer")
 
 # %% [markdown]
-# ## Three releases, three ways
+# ## Three releases, three conventions
 #
-# The authors published their method three times, and each time it measures a little differently. `netdissect` is the
-# paper's. `netdissect-lite` puts the cells evenly on the map, asks for no materials, and lets a filter's area count only
-# where its own mask covers something of the category. `dissect` {cite}`bau2020understanding` surrounds the grid with
-# zeros, takes the threshold after enlarging, at $\tau = 0.01$, and counts on all images. We have all three, on the same
-# labels, and the tests hold each to a slow port of its own.
+# The authors released their method three times, and each release measures a little differently:
+#
+# - `netdissect` is the paper's.
+# - `netdissect-lite` spaces the cells evenly over the image and leaves out materials. An image counts for a filter only
+#   if the filter's mask covers some concept of the category in it.
+# - `dissect` {cite}`bau2020understanding` pads the map with zeros, takes the threshold after upsampling, at
+#   $\tau = 0.01$, and counts on all images.
+#
+# The library has all three, and its tests compare each with a slow reimplementation of the release. Here we apply
+# them to the same layer and the same annotation. A convention that cannot be used with this probe set or layer is
+# left out, with the reason. In the table, the last column is the share of filters that get the same label as in the
+# paper's convention.
 
 # %%
-from n2vlib.conventions import CONVENTIONS
+from n2vlib.masks.conventions import CONVENTIONS
 
-deepest, each_way = n2vlib.read_layers(network, LAYERS[-1:], probe, **loose)[layer.name], {}
+deepest = n2vlib.read_layers(network, LAYERS[-1:], probe, **for_dissect)[layer.name]
+by_convention = {}
 for name, way in CONVENTIONS.items():
     try:
-        each_way[name] = dissection.filters(deepest.at(way.tau), probe, convention=name)
-    except n2vlib.BadInput as error:  # this set, or this layer, cannot be measured in this way
+        by_convention[name] = dissection.filters(deepest.at(way.tau), probe, convention=name)
+    except n2vlib.BadInput as error:
         print(f"{name} is left out: {error}")
 
 # %%
-paper, rows = each_way["netdissect"], []
-for name, filters in each_way.items():
-    detector, same = filters["dissection_iou"] > CUT, filters["concept"] == paper["concept"]
-    rows.append(
-        (name, CONVENTIONS[name].tau, detector.sum(), filters[detector]["concept"].nunique(), round(100 * same.mean()))
-    )
-columns = ["convention", "tau", "detectors", "unique detectors", "same name as the paper's way, %"]
-ways = pd.DataFrame(rows, columns=columns)
-charts.table(ways, f"{layer.name}, {layer.n_filters} filters", digits=(3 if ways["tau"].min() < 0.01 else 2))
+paper, rows = by_convention["netdissect"], []
+for name, filters in by_convention.items():
+    detector = filters["dissection_iou"] > IOU_THRESHOLD
+    same = (filters["concept"] == paper["concept"]).mean()
+    unique = filters[detector]["concept"].nunique()
+    rows.append((name, CONVENTIONS[name].tau, detector.sum(), unique, round(100 * same)))
+columns = ["convention", "tau", "detectors", "unique detectors", "same label as in netdissect, %"]
+table = pd.DataFrame(rows, columns=columns)
+digits = 3 if table["tau"].min() < 0.01 else 2
+charts.table(table, f"{layer.name}, {layer.n_filters} filters", digits=digits)
 
 # %% [markdown]
-# Two results are comparable if they were measured the same way. A count of detectors without the name of the release it
-# was made with can be off by more than the difference it is meant to show.
+# Two counts of detectors are comparable only if they were measured in the same way. The difference between two
+# releases can be larger than the difference between the networks one wants to compare. The next table lists filters
+# whose labels differ between the paper's convention and `dissect`, with both labels and both IoUs.
 
 # %%
-third = each_way.get("dissect", paper)
+third = by_convention.get("dissect", paper)
 apart = paper.assign(other=third["name"], iou=third["dissection_iou"])
 apart = apart[apart["name"] != apart["other"]].nlargest(8, "dissection_iou")
 shown = apart[["filter", "name", "dissection_iou", "other", "iou"]]
 shown.columns = ["filter", "netdissect", "IoU", "dissect", "IoU there"]
-charts.table(shown, "Filters with another name in another release, best first")
+charts.table(shown, "Filters with another label in another release, best first")
 
 # %% [markdown]
 # ## Where we differ
@@ -323,31 +383,32 @@ charts.table(shown, "Filters with another name in another release, best first")
 # - **Thresholds** are exact order statistics here; the releases estimate them with random sketches.
 # - **Strictly above.** The paper writes $\ge T_k$, all released code tests $>$, and so do we. It matters where many
 #   activations tie at the threshold.
-# - **A label in several maps** counts once at each pixel. The first release counts it once in every map.
-# - **Receptive fields** are found by following the network's own calls, so a network that is not in any list has them
-#   too. Where a network hides them, the cells are laid out evenly.
-# - The labels of `dissect` came from a segmentation network. Ours are those of the probe set.
+# - **A concept in several label maps** counts once at each pixel. The first release counts it once in every map.
+# - **Receptive fields** are found by following the network's own calls, so every network has them, whether or not it is
+#   in a list. Where the calls do not show them, the cells are spaced evenly.
+# - The annotation of `dissect` came from a segmentation network. Ours is that of the probe set.
 #
 # ## Exercises
 #
-# 1. Which names does the deepest layer lose when `CUT` is doubled? Are they colors or objects?
-# 2. Run the chapter with `NETWORK=small-alexnet-random`. Which detectors does a network have that learned nothing?
-# 3. How many filters would be detectors if names were dealt out at random?
+# 1. Which labels does the deepest layer lose when `IOU_THRESHOLD` is doubled? Are they colors or objects?
+# 2. Run the chapter with `NETWORK=small-alexnet-random`. Which detectors does an untrained network have?
+# 3. How many filters would be detectors if labels were assigned at random?
 
 # %% tags=["solution", "hide-input"]
-doubled = tables.detectors(named, 2 * CUT).query("layer == @layer.name")["name"]
+doubled = tables.detectors(named, 2 * IOU_THRESHOLD).query("layer == @layer.name")["name"]
 lost = set(detectors.query("layer == @layer.name")["name"]) - set(doubled)
-print(f"At {2 * CUT}, {layer.name} loses {len(lost)} names: {', '.join(sorted(lost)) or 'none'}")
+concepts = ", ".join(sorted(lost)) or "none"
+print(f"At {2 * IOU_THRESHOLD}, {layer.name} loses {len(lost)} labels: {concepts}")
 
 # %% [markdown]
 # ## Take-away
 #
-# - A filter's name is the concept with the largest dissection IoU; above 0.04 it is called a detector.
-# - Where the cells are put, which images count and how concepts are counted are conventions. They move the numbers, and
+# - A filter's label is the concept with the largest dissection IoU; above 0.04 it is called a detector.
+# - Where the cells lie, which images count and how concepts are counted are conventions. They change the numbers, and
 #   three releases of one method chose differently.
 # - The order of layers is more robust than any count.
 #
-# Is the name the one that people would give? The [next chapter](human) lets them vote.
+# Is the label the one that people would give? The [next chapter](human) shows how people voted.
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)

@@ -15,14 +15,14 @@
 # ---
 
 # %% [markdown]
-# # What the measure decides
+# # How the labels depend on the measure
 #
-# *Network Dissection, section 4.* A count of detectors is a fact about a network, seen through four choices: how often a
-# filter fires, what counts as overlap, which words there are, and which images. The paper changes the first of them and
-# talks about the others. Here three are changed, all but what counts as overlap. The images change only in part: the same
-# ones are counted by another rule, and their labels are dealt anew.
+# *Network Dissection, section 4.* The number of detectors of a network depends on four choices: how often a filter
+# fires, what counts as overlap, which concepts the probe set has, and which images. The paper varies the first and
+# discusses the others. This chapter varies three of them, all but the definition of overlap. It keeps the images, but
+# counts them by another rule, and it permutes their annotation at random.
 #
-# *Question.* Which of a network's names would survive another measure?
+# *Question.* Which labels of a network's filters would survive another measure?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -33,10 +33,10 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 TAUS: list = [0.0025, 0.005, 0.01, 0.02, 0.04]  # shares of all places tried
-CUT: float = 0.04  # a filter whose dissection IoU with its best concept exceeds this is a detector
+IOU_THRESHOLD: float = 0.04  # a filter whose dissection IoU with its best concept exceeds this is a detector
 
 # %%
 import n2vlib
@@ -46,137 +46,151 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # ## The paper's claim
 #
-# > With a small $\tau$ only the strongest activations count, with a large one the mask spreads. Over a range from 0.0025
-# > to 0.04 the number of detectors changes and so does their mixture: a filter that is a painting detector at one $\tau$
-# > can be called brown at a looser one {cite}`zhou2019interpreting`.
+# > With a small $\tau$ only the strongest activations count, with a large one the mask spreads. Over a range from
+# > 0.0025 to 0.04 the number of detectors changes and so does their mixture: a filter that is a painting detector at
+# > one $\tau$ can be called brown at a looser one {cite}`zhou2019interpreting`.
 #
-# The whole range needs one reading of the layer, as what fires at a small share fires at a large one too. Only the
-# thresholds move.
+# One pass over the images is enough for all $\tau$. What fires at a small $\tau$ also fires at a larger one, so
+# `read_layers` stores all activations above the threshold of the largest (`tau_max`), and `layer.at(tau)` is the same
+# layer with the thresholds of another $\tau$. The printed line counts filters that are dead (they never fire) or tied
+# (too many equal activations at the top).
 
 # %%
 import pandas as pd
 
 from n2vlib import charts
+from n2vlib.display import gallery, style
 from n2vlib.methods import dissection
 
 probe = n2vlib.load_probe(PROBE)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-options = {"floor": max([TAU, 0.04, *TAUS]), "device": DEVICE, "store": n2vlib.Store(STORE)}
-layers = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, **options)
-print("\n".join(each.silence for each in layers.values() if each.silence) or "No filter is dead or tied.")
-layer = layers[LAYERS[-1]]
+options = {"tau_max": max([TAU, 0.04, *TAUS]), "device": DEVICE, "store": n2vlib.Store(STORE)}
+layer = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, **options)[LAYERS[-1]]
+print(layer.silence or "No filter is dead or tied.")
 
 # %% [markdown]
 # ## By hand: one filter, two thresholds
 #
-# The filter of the last layer with the best name, at the smallest and at the largest $\tau$.
+# We take the filter of the last layer with the best label and, of the images that contain its concept, the one where
+# it is highest. We run the network on that image and threshold the filter's activation map at the smallest and at the
+# largest $\tau$. The assertion checks that the library fires at as many places. The pictures show the activation map
+# as a glow, the two masks as dashed lines, and the annotated mask as a solid line.
 
 # %%
 import numpy as np
 
-from n2vlib.record import run_layers
-
 best = dissection.filters(layer, probe).nlargest(1, "dissection_iou").iloc[0]
 k, concept = int(best["filter"]), int(best["concept"])
-image = int(probe.images_with(concept)[layer.highest[probe.images_with(concept), k].argmax()])
-pixels = network.preprocessing(probe.image(image)[None])
-activation = run_layers(network.module.cpu(), [layer.module], pixels)[layer.module][0, k].numpy()
-cuts = {tau: layer.at(tau).thresholds[k] for tau in (min(TAUS), max(TAUS))}
-places = {tau: int((activation > cut).sum()) for tau, cut in cuts.items()}
-for tau, n in places.items():
-    assert n == layer.at(tau).fired_in(image)[k].sum()
-    print(f"tau = {tau:g}: T = {cuts[tau]:.3f}; {n} of {activation.size} places of this image exceed it")
+images = probe.images_with(concept)
+image = int(images[layer.highest[images, k].argmax()])
+activation = layer.maps([image], k)[0]
+at_both, rows = {tau: layer.at(tau) for tau in (min(TAUS), max(TAUS))}, []
+for tau, each in at_both.items():
+    fired = activation > each.thresholds[k]
+    assert fired.sum() == each.fired_in(image)[k].sum()
+    rows.append((f"{tau:g}", each.thresholds[k], fired.sum()))
+by_hand = pd.DataFrame(rows, columns=["tau", "threshold", "places that fire"])
+charts.table(by_hand, f"Filter {k} in image {image}, a map of {activation.size} places")
 
 # %%
-from n2vlib import gallery
-
-masks = [dissection.mask(layer.at(tau), probe, activation, k) for tau in cuts]
+masks = [dissection.mask(each, probe, activation, k) for each in at_both.values()]
 gallery.show(
     [probe.image(image)] * 3,
-    [*(f"filter {k}, tau = {tau:g}" for tau in cuts), f"where people see: {best['name']}"],
+    [*(f"filter {k}, tau = {tau:g}" for tau in at_both), f"annotated: {best['name']}"],
     heat=[activation / activation.max()] * 2 + [None], predicted=[*masks, None],
     annotated=[None, None, probe.annotated(concept, image)], columns=3,
 )  # fmt: skip
 
 # %% [markdown]
-# ## How many names, and of which kind
+# ## How many labels, and of which kind
 #
-# Every filter of the last layer, named at every $\tau$. Figure 28 of the paper, for our network.
+# Now every filter of the last layer gets a label at every $\tau$. The chart is Figure 28 of the paper, for our
+# network: the unique detectors at each $\tau$, by category. The table counts detectors instead, that is filters, not
+# concepts.
 
 # %%
 named = pd.concat([dissection.filters(layer.at(tau), probe).assign(tau=f"{tau:g}") for tau in TAUS])
-found = named[named["dissection_iou"] > CUT]
-by_tau = found.groupby(["tau", "category"], sort=False).agg(
-    detectors=("filter", "size"), unique_detectors=("concept", "nunique")
-)
+found = named[named["dissection_iou"] > IOU_THRESHOLD].groupby(["tau", "category"], sort=False)
+by_tau = found.agg(detectors=("filter", "size"), unique_detectors=("concept", "nunique"))
 total = by_tau["unique_detectors"].groupby("tau", sort=False).sum()
-title = f"{layer.name}: {total.iloc[0]} unique detectors at tau = {TAUS[0]:g}, {total.max()} at {total.idxmax()}"
+title = f"{layer.name}: {total.iloc[0]} unique detectors at tau = {TAUS[0]:g},"
+title += f" most at {total.idxmax()}: {total.max()}"
 charts.unique_by(by_tau.reset_index(), "tau", title)
 
 # %%
-detectors = by_tau["detectors"].unstack("category").reindex([f"{tau:g}" for tau in TAUS]).fillna(0).astype(int)
-charts.table(
-    detectors.assign(all=detectors.sum(axis=1)).reset_index(), "Filters that are detectors, by category", digits=0
-)
+shown = [f"{tau:g}" for tau in TAUS]
+detectors = by_tau["detectors"].unstack("category").reindex(shown).fillna(0).astype(int)
+with_sum = detectors.assign(all=detectors.sum(axis=1)).reset_index()
+charts.table(with_sum, "Filters that are detectors, by category", digits=0)
 
 # %% [markdown]
-# A larger mask overlaps more and also covers more that is not the concept, so an IoU can rise and fall again. That is
-# arithmetic, not knowledge: what is worth noting is which categories grow, and which fall.
+# That the number changes is no surprise. A larger mask covers more of the concept and also more of everything else,
+# so an IoU can first rise and then fall. More interesting is which categories gain detectors and which lose them. The
+# next table compares the smallest $\tau$ with the largest, and gives the $\tau$ at which each category has most
+# detectors.
 
 # %%
-change = detectors.loc[f"{max(TAUS):g}"] - detectors.loc[f"{min(TAUS):g}"]
-print(f"From tau = {min(TAUS):g} to {max(TAUS):g}, change in detectors:", end=" ")
-print(", ".join(f"{category} {by:+d}" for category, by in change.sort_values(ascending=False, kind="stable").items()))
-print("Most detectors at tau =", ", ".join(f"{tau} ({category})" for category, tau in detectors.idxmax().items()))
+smallest, largest = (detectors.loc[f"{tau:g}"] for tau in (min(TAUS), max(TAUS)))
+difference = (largest - smallest).astype(float)
+change = pd.DataFrame({"difference": difference, "most at tau": detectors.idxmax()})
+change = change.sort_values("difference", ascending=False, kind="stable").rename_axis("category")
+charts.table(change.reset_index(), f"Detectors from tau = {min(TAUS):g} to {max(TAUS):g}", digits=0)
 
 # %% [markdown]
-# ## Who keeps a name?
+# ## Which filters keep their label?
 #
-# A filter that has the same name at every $\tau$ can be called by it without a footnote.
+# If a filter has the same label at every $\tau$, the label can be used without giving the $\tau$. We take the
+# detectors at `TAU` as reference. The table gives, for every $\tau$, the share of them whose best concept is the
+# same, whether or not it exceeds the IoU threshold there. A share that falls quickly on either side of `TAU` means
+# that labels depend on the choice of $\tau$.
 
 # %%
 plain = dissection.filters(layer, probe)
-reference = plain[plain["dissection_iou"] > CUT]
-wide = named.pivot(index="filter", columns="tau", values="name")[[f"{tau:g}" for tau in TAUS]]
-sure = wide.loc[reference["filter"]]
-kept = sure.eq(reference.set_index("filter")["name"], axis=0)
-print(f"Of {len(sure)} detectors at tau = {TAU:g}, {kept.all(axis=1).sum()} keep their name at every tau;")
-print("at", ", ".join(f"{tau}: {share:.0%}" for tau, share in kept.mean().items()))
+reference = plain[plain["dissection_iou"] > IOU_THRESHOLD]
+labels = named.pivot(index="filter", columns="tau", values="name")[shown].loc[reference["filter"]]
+kept = labels.eq(reference.set_index("filter")["name"], axis=0)
+always = kept.all(axis=1).sum()
+title = f"{always} of {len(kept)} detectors at tau = {TAU:g} keep their label at every tau"
+shares = (100 * kept.mean()).rename("same label, %").rename_axis("tau").reset_index()
+charts.table(shares, title, digits=0)
 
 # %% [markdown]
-# ## Two filters, all their names
+# ## Two filters, all their labels
 #
-# Figure 29: for two filters, the dissection IoU of every concept that is the best one at some $\tau$. We take the
-# detector that changes its name most often, and the best of those that never do.
+# Figure 29 of the paper shows, for two filters, the dissection IoU of every concept that is their best at some
+# $\tau$. We take the detector that changes its label most often and, of those that never change it, the one with the
+# highest IoU. To draw smooth lines, we measure at more values of $\tau$ in the same range. The label at a given
+# $\tau$ is the highest line there; it changes where two lines cross.
 
 # %%
-between = [min(float(f"{tau:.2g}"), max(TAUS)) for tau in np.geomspace(min(TAUS), max(TAUS), 9)]
-taus = sorted({*TAUS, *between})
-counted = {tau: dissection.dissection_iou(layer.at(tau), probe) for tau in taus}
-changes = sure.nunique(axis=1).sort_values(ascending=False, kind="stable")
-steady = reference[reference["filter"].isin(changes.index[changes == 1])].nlargest(1, "dissection_iou")["filter"]
-two = list(dict.fromkeys([int(changes.index[0]), *steady.astype(int)]))
+more = [min(float(f"{tau:.2g}"), max(TAUS)) for tau in np.geomspace(min(TAUS), max(TAUS), 9)]
+taus = sorted({*TAUS, *more})
+iou_at = {tau: dissection.dissection_iou(layer.at(tau), probe) for tau in taus}
+changes = labels.nunique(axis=1).sort_values(ascending=False, kind="stable")
+steady = reference[reference["filter"].isin(changes.index[changes == 1])]
+steady = steady.nlargest(1, "dissection_iou")["filter"].astype(int)
+two = list(dict.fromkeys([int(changes.index[0]), *steady]))
 rows = [
-    {"filter": f"filter {k}", "tau": tau, "concept": probe.concepts["name"].iloc[c], "IoU": counted[tau][k, c]}
-    for k in two
-    for c in sorted({int(iou[k].argmax()) for iou in counted.values()})
-    for tau in taus
-]
-histories = pd.DataFrame(rows)
+    (f"filter {k}", tau, probe.concepts["name"].iloc[c], iou_at[tau][k, c])
+    for k in two for c in sorted({int(iou[k].argmax()) for iou in iou_at.values()}) for tau in taus
+]  # fmt: skip
+histories = pd.DataFrame(rows, columns=["filter", "tau", "concept", "IoU"])
 
 # %%
 for k, each in histories.groupby("filter", sort=False):
     best_of = each.loc[each.groupby("tau")["IoU"].idxmax(), "concept"]
     title = f"{k}: {' then '.join(dict.fromkeys(best_of))}"
-    charts.lines(each, "tau", "IoU", title, ("tau", "dissection IoU"), series="concept", log=True).display()
+    axes = "tau", "dissection IoU"
+    charts.lines(each, "tau", "IoU", title, axes, series="concept", log=True).display()
 
 # %% [markdown]
 # ## A word that is missing
 #
-# > A filter can only be given a name that is in the probe set {cite}`zhou2019interpreting`.
+# > A filter can only get a label that is in the probe set {cite}`zhou2019interpreting`.
 #
-# We strike out, for every detector, its own concept, and name it again from what is left. A filter whose word is missing
-# need not become nameless: if its next best concept passes the cut, it gets that word.
+# Which label would a filter get if its concept were missing from the probe set? For every detector we remove its own
+# concept and label it again from the others. It may still be a detector: if the next best concept exceeds the IoU
+# threshold, the filter counts as a detector of that. The table lists the best detectors with both labels.
 
 # %%
 counts = dissection.count(layer, probe)
@@ -184,116 +198,116 @@ iou, columns = counts.iou, probe.concepts.index.get_indexer(reference["concept"]
 without = iou[reference["filter"]].copy()
 without[np.arange(len(without)), columns] = -1
 second = without.max(axis=1)
-print(
-    f"Without its own word, {(second > CUT).mean():.0%} of the {len(reference)} detectors are detectors of something else."
-)
-next_best = reference.assign(instead=probe.concepts["name"].to_numpy()[without.argmax(axis=1)], IoU=second)
-shown = next_best.nlargest(8, "dissection_iou")[["filter", "name", "dissection_iou", "instead", "IoU"]]
-charts.table(shown, "The best detectors, and what they would be called without their word")
+instead = probe.concepts["name"].to_numpy()[without.argmax(axis=1)]
+listed = reference.assign(instead=instead, IoU=second).nlargest(8, "dissection_iou")
+share = style.said((second > IOU_THRESHOLD).mean(), ".0%")
+title = f"Without their concept, {share} of {len(reference)} detectors detect another concept"
+charts.table(listed[["filter", "name", "dissection_iou", "instead", "IoU"]], title)
 
 # %% [markdown]
-# ## Names by chance
+# ## Labels by chance
 #
-# A filter is compared with every concept and keeps the best. With enough words, something will fit. How good is the best
-# fit where there is nothing to find? The labels are dealt to other images at random: masks, sizes and counts stay as they
-# are, and only the connection with the pictures is cut.
+# A filter is compared with every concept and keeps the best. With enough concepts, one of them fits somewhat by
+# chance. How good is the best fit if there is nothing to find? `planted.shuffled` permutes the annotation among the
+# images at random. Size, position and number of the masks stay as they are; only the connection with the pictures is
+# lost. Every label found on it is a label by chance.
 
 # %%
 from n2vlib import planted
 
-dealt = planted.shuffled(probe, SEED)
-chance = dissection.filters(layer, dealt)
-lucky = chance[chance["dissection_iou"] > CUT]
-print(f"With labels dealt at random, {len(lucky)} of {layer.n_filters} filters are detectors,")
-print(
-    f"of {', '.join(sorted(set(lucky['name']))) or 'nothing'}; the median best IoU is {chance['dissection_iou'].median():.3f},"
-)
-print(f"with the true labels {plain['dissection_iou'].median():.3f}.")
+permuted = planted.shuffled(probe, SEED)
+chance = dissection.filters(layer, permuted)
+both, rows = {"permuted at random": chance, "true": plain}, []
+for annotation, each in both.items():
+    labels = each["name"][each["dissection_iou"] > IOU_THRESHOLD]
+    rows.append((annotation, len(labels), labels.nunique(), each["dissection_iou"].median()))
+columns = ["annotation", "detectors", "different labels", "median of the best IoU"]
+charts.table(pd.DataFrame(rows, columns=columns), f"{layer.n_filters} filters of {layer.name}")
 
 # %% [markdown]
-# The best IoU of every filter, by both sets of labels. Each chart has its own scale; the dashed line is the cut in both.
+# The next two charts show the best IoU of every filter, with either annotation. Each chart has its own scale; the
+# dashed line is the IoU threshold in both. A threshold is useful if the first histogram lies to its left.
 
 # %%
-for labels, each in {"dealt at random": chance, "true": plain}.items():
-    above = (each["dissection_iou"] > CUT).mean()
-    title = f"Labels {labels}: best IoU of every filter, {above:.0%} above the cut"
-    charts.histogram(each, "dissection_iou", title, "dissection IoU", at=CUT).display()
+for annotation, each in both.items():
+    above = (each["dissection_iou"] > IOU_THRESHOLD).mean()
+    title = f"Annotation {annotation}: best IoU of every filter, {above:.0%} above the IoU threshold"
+    charts.histogram(each, "dissection_iou", title, "dissection IoU", at=IOU_THRESHOLD).display()
 
 # %% [markdown]
 # ## Whose images count
 #
-# By equation {eq}`eq-dissection-iou`, a filter that fires where no texture is labelled is not punished for it when it is
-# asked about textures. Few images carry texture labels, so the union is small. Counted on all images alike:
+# By equation {eq}`eq-dissection-iou`, only images count in which some concept of the same category is annotated. A
+# filter that fires where no texture is annotated is therefore not penalised when it is compared with textures.
+# Textures are annotated in few images, so the union is small, and the IoU larger than on all images. The table
+# compares this rule with one that counts all images for every concept.
 
 # %%
-from n2vlib.conventions import ANCHORED, EVERYWHERE, Convention
+from n2vlib.masks.conventions import ANCHORED, EVERYWHERE, Convention
 
-everywhere = dissection.filters(layer, probe, convention=Convention("all images", ANCHORED, EVERYWHERE))
-rules = pd.DataFrame(
-    {
-        "images with the category": reference.groupby("category").size(),
-        "all images": everywhere[everywhere["dissection_iou"] > CUT].groupby("category").size(),
-    }
-)
-charts.table(rules.fillna(0).rename_axis("category").reset_index(), f"Detectors of {layer.name}", digits=0)
+all_images = Convention("all images", ANCHORED, EVERYWHERE)
+everywhere = dissection.filters(layer, probe, convention=all_images)
+everywhere = everywhere[everywhere["dissection_iou"] > IOU_THRESHOLD]
+rules = {"images with the category": reference, "all images": everywhere}
+rules = pd.DataFrame({rule: each.groupby("category").size() for rule, each in rules.items()})
+rules = rules.fillna(0).rename_axis("category").reset_index()
+charts.table(rules, f"Detectors of {layer.name}", digits=0)
 
 # %% [markdown]
-# ## What a common word gains
+# ## Large and small concepts
 #
-# Every filter fires on the same share of all pixels. A concept that covers about as much can be matched whole; a rare or
-# tiny one cannot. Does the size of a concept predict the best IoU that any filter reaches?
+# Every filter fires on the same share of all pixels. A concept that covers about as much can be matched whole; a much
+# smaller or larger one cannot. Does the size of a concept predict the best IoU that any filter reaches? We sort the
+# concepts with pixel masks into thirds by the share of all pixels that they cover. For each third the table gives the
+# mean and the largest of these IoUs, over its concepts.
 
 # %%
-from n2vlib import look, tables
+from n2vlib import tables
 
 pixelwise = probe.concepts["segmentable"]
 covered = probe.concepts.loc[pixelwise, "coverage"] / len(probe)
 reached = pd.Series(iou.max(axis=0), probe.concepts.index)[pixelwise]
-rank = look.said(tables.rank_correlation(covered, reached))
+rank = style.said(tables.rank_correlation(covered, reached))
 third = tables.in_groups(covered, ["smallest third", "middle third", "largest third"])
 sizes = reached.groupby(third, observed=True).agg(["mean", "max", "size"])
 sizes.columns = ["mean of the best IoU", "largest", "concepts"]
-charts.table(sizes.rename_axis("share of all pixels").reset_index(), f"{layer.name}; rank correlation {rank}")
-
-# %%
-means, less = sizes["mean of the best IoU"], look.said((covered < TAU).mean(), ".0%")
-if len(means) > 1:
-    print(
-        f"Reached best: the {means.idxmax()}, {means.max():.3f} on average; worst: the {means.idxmin()}, {means.min():.3f}"
-    )
-else:
-    print("The concepts with pixel maps are too few, or too alike in size, for thirds.")
-print(f"{less} of the concepts cover less than {TAU:g} of all pixels, the share on which a filter fires.")
+less = style.said((covered < TAU).mean(), ".0%")
+title = f"Rank correlation {rank}; {less} of the concepts cover less than {TAU:g} of all pixels"
+charts.table(sizes.rename_axis("share of all pixels").reset_index(), title)
 
 # %% [markdown]
-# A rank correlation sees a steady rise or fall. Where the middle third is reached best, it hides both. Around a concept
-# smaller than the mask something else is always covered, and one larger than the mask can only be met in part.
+# The title also says how many concepts cover less than $\tau$, the share on which a filter fires. A mask that fires
+# on more than the concept covers something else as well; a mask that fires on less meets only a part. If the middle
+# third is reached best, the rank correlation does not show it, because it measures only a steady rise or fall.
 #
 # ## Where we differ
 #
-# The paper lists possible biases in words. The examples above are ours: what can be shown with labels that are known to be
-# right. What cannot be shown here is the bias of labels that are wrong, because a program wrote these. Thresholds are exact at
-# every $\tau$, while the released code reads them from a table of a thousand quantiles.
+# The paper lists possible biases in words. The examples above are ours: what can be shown with annotation that is
+# known to be right. The bias of wrong annotation cannot be shown here, because a program wrote it. Thresholds are
+# exact at every $\tau$, while the released code reads them from a table of a thousand quantiles.
 #
 # ## Exercises
 #
-# 1. At which `CUT` do labels dealt at random leave no detector? How many true ones are left then?
-# 2. Which filters of `conv1` keep their names at every $\tau$?
-# 3. Strike out a whole category. Where do its detectors go?
+# 1. At which `IOU_THRESHOLD` does randomly permuted annotation leave no detector? How many true ones are left then?
+# 2. Which filters of `conv1` keep their labels at every $\tau$?
+# 3. Remove a whole category. Which labels do its detectors get?
 
 # %% tags=["solution", "hide-input"]
 highest = chance["dissection_iou"].max()
 left = plain.query("dissection_iou > @highest")
-print(f"Above {highest:.3f} no filter gets a name by chance; {len(left)} of {layer.n_filters} have a true one.")
+print(f"Above {highest:.3f} no filter gets a label by chance;", end=" ")
+print(f"{len(left)} of {layer.n_filters} have a true one.")
 
 # %% [markdown]
 # ## Take-away
 #
-# - How many detectors there are at one cut, and of what, depends on the share of places where a filter fires.
-# - In the default run a filter whose word is missing often gets another one; otherwise it counts as no detector.
-# - A cut means something beside what chance gives: labels dealt at random are the cheapest control there is.
+# - How many detectors a layer has at one IoU threshold, and of which concepts, depends on the share of places where a
+#   filter fires.
+# - In the default run a filter whose concept is missing often gets another label; otherwise it counts as no detector.
+# - An IoU threshold means something only beside what chance gives. Randomly permuted annotation is the cheapest
+#   control.
 #
 # The paper ends here. The [next chapter](ablation) does what its authors did afterwards.
 
 # %%
-n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)
+n2vlib.provenance(probe=probe, network=network, layers=layer, seed=SEED)

@@ -15,12 +15,13 @@
 # ---
 
 # %% [markdown]
-# # How it was trained
+# # Training conditions
 #
-# *Network Dissection, section 3.6.* Two networks of one body, taught the same task from the same images, still differ: by
-# the random numbers they started from, by what was done against overfitting, by how long they were taught.
+# *Network Dissection, section 3.6.* Two networks of the same architecture, trained for the same task on the same
+# images, still differ: in their random initial weights, in the regularisation (dropout, batch norm), and in the number
+# of training steps.
 #
-# *Question.* Which of these change what the filters detect, and when do detectors appear?
+# *Question.* Which of these change what the filters detect, and when do detectors appear during training?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -31,11 +32,11 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = [{"network": "small-alexnet-repeat-1", "layer": "conv5", "label": "repeat 1"}, {"network": "small-alexnet-repeat-2", "layer": "conv5", "label": "repeat 2"}, {"network": "small-alexnet-repeat-3", "layer": "conv5", "label": "repeat 3"}, {"network": "small-alexnet-no-dropout", "layer": "conv5", "label": "no dropout"}, {"network": "small-alexnet-batch-norm", "layer": "conv5", "label": "batch norm"}]  # trained in different ways; labels that start with "repeat" differ by chance alone  # fmt: skip
-ALONG: list = [{"network": "small-alexnet-repeat-1@10", "layer": "conv5"}, {"network": "small-alexnet-repeat-1@30", "layer": "conv5"}, {"network": "small-alexnet-repeat-1@93", "layer": "conv5"}, {"network": "small-alexnet-repeat-1@186", "layer": "conv5"}, {"network": "small-alexnet-repeat-1@372", "layer": "conv5"}, {"network": "small-alexnet-repeat-1", "layer": "conv5"}]  # one network while it was trained, first to last; `steps` where it is not of the zoo  # fmt: skip
-CUT: float = 0.04  # dissection IoU above which a filter is a detector
+NETWORKS: list = "zoo/conditions"  # networks trained in different ways; those whose label starts with "repeat" differ in the random seed only
+ALONG: list = "zoo/along"  # snapshots of one network during training, first to last; `steps` where it is not of the zoo
+IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
 # %%
 import n2vlib
@@ -46,82 +47,106 @@ n2vlib.check_parameters(globals())
 # ## What the paper claims
 #
 # > Three repeats from other random weights end with about the same number of detectors. Without dropout there are more
-# > detectors of textures and fewer of objects. Batch norm lowers the number of unique detectors, though accuracy rises.
-# > While a network is trained, unique detectors and accuracy grow together; detectors of objects and parts come late,
-# > from about step 10,000 on {cite}`zhou2019interpreting`.
+# > detectors of textures and fewer of objects. Batch norm lowers the number of unique detectors, although accuracy
+# > rises. During training, unique detectors and accuracy grow together; detectors of objects and parts come late, from
+# > about step 10,000 on {cite}`zhou2019interpreting`.
 #
-# The paper trained AlexNet on Places205. Our networks have its shape and learn the scenes and objects of the drawn world,
-# each in a few minutes: with dropout before the last layer and without batch norm, but for the two whose names say otherwise.
+# The paper trained AlexNet on Places205. Our networks have its shape and learn the scenes and objects of the drawn
+# world, in a few minutes each. They were trained with dropout before the last layer and without batch norm, except for
+# the two whose labels say otherwise.
 #
 # ## The networks
+#
+# First the accuracies, since a network that learned its task less well could have fewer detectors for that reason
+# alone. The paper's numbers:
 
 # %%
 from n2vlib import charts, published
-from n2vlib.analysis import detecting, history
 
 claims = published.table("netdissect_quantitative_claims").set_index("claim_id")["value"]
-for words, claim in (("repeats (nearly)", "nd_c15"), ("no dropout", "nd_c16"), ("batch norm", "nd_c17")):
-    print(f"published, {words}: top-1 accuracy {claims[claim]:.1f}%")
-wide = history.scoreboard(NETWORKS)
-charts.table(wide.reset_index(), "On drawn images that no network was trained on", digits=3)
+accuracy = claims[["nd_c15", "nd_c16", "nd_c17"]].set_axis(["repeats (nearly)", "no dropout", "batch norm"])
+accuracy = accuracy.rename_axis("network").rename("top-1 accuracy, %").reset_index()
+charts.table(accuracy, "Published, on Places205", digits=1)
 
 # %% [markdown]
-# *Object share* is what average precision would be by chance, and *commonest scene* what accuracy would be.
-#
+# And ours, on images that they were not trained on. Our networks predict two things. *Scene accuracy* is the share of
+# images whose scene is predicted; a network that always predicts the most frequent scene would reach *commonest scene*.
+# *Object average precision* and *object balanced accuracy* are means over objects; random scores would reach about
+# *object share*, the mean share of images that show an object, in the first and 0.5 in the second.
+
+# %%
+from n2vlib.analysis import detectors, history
+
+scores = history.scoreboard(NETWORKS)
+charts.table(scores.reset_index(), "On drawn images that no network was trained on", digits=3)
+
+# %% [markdown]
 # ## Repeats, dropout, batch norm
 #
-# > Figure 17: unique and all detectors of the five networks {cite}`zhou2019interpreting`.
+# > Figure 17 shows the unique detectors and all detectors of the five networks {cite}`zhou2019interpreting`.
+#
+# First the unique detectors, which are the different concepts that a layer detects. Compare the repeats with each other
+# before you compare them with the other networks: their differences are due to the random seed only.
 
 # %%
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 options = {"tau": TAU, "seed": SEED, "device": DEVICE, "store": store}
-networks, ends = detecting.read(probe, NETWORKS, **options)
-found = detecting.detectors(ends, probe, CUT)
-counted = detecting.unique(found, probe)
+networks, ends = detectors.read(probe, NETWORKS, **options)
+found = detectors.detectors(ends, probe, IOU_THRESHOLD)
+counted = detectors.unique(found, probe)
 totals = counted.groupby("label", sort=False)[["detectors", "unique_detectors"]].sum()
 repeats = totals[totals.index.str.startswith("repeat")]["unique_detectors"]
 title = f"Repeats have {repeats.min()} to {repeats.max()} unique detectors" if len(repeats) else "Unique detectors"
 charts.unique_by(counted, "label", title)
 
+# %% [markdown]
+# Then all detectors. If a network has more of these but not more unique ones, more of its filters detect the same
+# concepts.
+
 # %%
 charts.unique_by(counted, "label", "All detectors", value="detectors", axis="detectors")
 
 # %% [markdown]
-# By hand, for the first of them: a row of its dissection IoU for each filter, and what is above the cut.
+# By hand, for the first network: its dissection IoU is a table with a row for each filter and a column for each
+# concept. A filter is a detector if the largest number of its row is above the IoU threshold, and the column of that
+# number is its concept.
 
 # %%
 from n2vlib.methods import dissection
 
 first = networks["label"].iloc[0]
 iou = dissection.dissection_iou(ends[first], probe)
-detects = iou.max(1) > CUT
-assert detects.sum() == totals.loc[first, "detectors"]
-assert len(set(iou.argmax(1)[detects])) == totals.loc[first, "unique_detectors"]
-print(f"{first}: {detects.sum()} of {len(iou)} filters, {len(set(iou.argmax(1)[detects]))} concepts")
+concepts = iou.argmax(1)[iou.max(1) > IOU_THRESHOLD]
+assert (len(concepts), len(set(concepts))) == tuple(totals.loc[first])
+print(f"{first}: {len(concepts)} of {len(iou)} filters are detectors, of {len(set(concepts))} concepts")
 
 # %% [markdown]
-# A difference between two conditions means something if it is larger than the difference between two repeats. There are as
-# many repeats as could be trained; their range is a lower bound of what chance does.
+# A difference between two conditions means something only if it is larger than the difference between two repeats. The
+# table gives the lowest and the highest number of the repeats, and beside them the numbers of the other networks. A
+# number outside the range of the repeats is a candidate for an effect of the training condition. With so few repeats
+# their range is a lower bound of what chance does.
 
 # %%
+import pandas as pd
+
 kinds = counted.pivot(index="label", columns="category", values="unique_detectors").reindex(totals.index)
 kinds["unique"], kinds["detectors"] = totals["unique_detectors"], totals["detectors"]
-ours = kinds.index.str.startswith("repeat")
-low, high = kinds[ours].min(), kinds[ours].max()
-for label, row in kinds[~ours].iterrows():
-    above = [
-        f"{name} {row[name]:.0f} ({low[name]:.0f} to {high[name]:.0f})" for name in kinds if row[name] > high[name]
-    ]
-    below = [f"{name} {row[name]:.0f} ({low[name]:.0f} to {high[name]:.0f})" for name in kinds if row[name] < low[name]]
-    print(f"{label}: more than any repeat in {', '.join(above) or 'nothing'}; fewer in {', '.join(below) or 'nothing'}")
-
-# %%
-shares = detecting.shares(found, ends, SEED)
-charts.table(shares, "The share of filters that detect, with its 95% bootstrap interval over filters", digits=3)
+is_repeat = kinds.index.str.startswith("repeat")
+chance = pd.DataFrame({"repeats, lowest": kinds[is_repeat].min(), "repeats, highest": kinds[is_repeat].max()})
+beside = chance.join(kinds[~is_repeat].T).rename_axis("quantity").reset_index()
+charts.table(beside, "Unique detectors of each category, of all, and the number of detectors", digits=0)
 
 # %% [markdown]
-# The authors released counts for a plain network and for one with batch norm, by the rule that counts a filter in every
-# category:
+# The share of filters that are detectors, with an interval from drawing the filters again. This interval covers the
+# choice of filters in one network; the repeats above cover another training run, which it does not.
+
+# %%
+shares = detectors.shares(found, ends, SEED)
+charts.table(shares, "Share of detectors among all filters, with its 95% bootstrap interval over filters", digits=3)
+
+# %% [markdown]
+# The authors released counts for a network without batch norm and for one with it. They follow a rule by which a filter
+# can count in [several categories](networks), so compare the two columns with each other and not with our counts.
 
 # %%
 theirs = published.table("netdissect_cvpr_release_detectors")
@@ -130,155 +155,176 @@ pair = pair.pivot(index="category", columns="network_printed", values="num_uniqu
 charts.table(pair.reset_index(), "Published, unique detectors")
 
 # %% [markdown]
-# ## While it learns
+# ## During training
 #
-# > Figure 18: unique detectors and accuracy against the training step {cite}`zhou2019interpreting`.
+# > Figure 18 plots unique detectors and accuracy against the training step {cite}`zhou2019interpreting`.
 #
-# The first of the networks above was kept at several steps of its training.
+# The weights of the first network above were saved at several steps of its training. Each snapshot is dissected like a
+# network of its own. Above, the unique detectors of each category; below, the accuracies on new images. Do the two rise
+# together, and which categories come first?
 
 # %%
-passed, along = detecting.read(probe, ALONG, **options)
+passed, along = detectors.read(probe, ALONG, **options)
 steps = passed.merge(history.steps(ALONG), on="label")
-growing = detecting.unique(detecting.detectors(along, probe, CUT), probe).merge(steps[["label", "steps"]])
+growing = detectors.unique(detectors.detectors(along, probe, IOU_THRESHOLD), probe).merge(steps[["label", "steps"]])
 learned = history.told(ALONG)
-by_chance = ["object share", "commonest scene", "objects measured"]
+learned = learned[~learned["score"].isin(["object share", "commonest scene", "objects measured"])]
 sums = growing.groupby("steps")["unique_detectors"].sum()
 title = f"From {sums.iloc[0]} unique detectors after {sums.index[0]} steps to {sums.iloc[-1]} after {sums.index[-1]}"
-charts.along_training(growing, learned[~learned["score"].isin(by_chance)], title, "Steps are not to scale.")
+charts.along_training(growing, learned, title, "Steps are not to scale.")
 
 # %% [markdown]
-# When does each kind of concept get half of the unique detectors that it has in the end?
+# The paper says that objects and parts come late. To compare categories of different size, we ask for each one at which
+# snapshot it first has at least half of the unique detectors that it has at the end.
 
 # %%
 by_kind = growing.pivot(index="steps", columns="category", values="unique_detectors").sort_index()
-half = {kind: by_kind.index[(column >= column.iloc[-1] / 2).to_numpy().argmax()] for kind, column in by_kind.items()}
-for kind, step in half.items():
-    print(f"{kind}: {by_kind[kind].iloc[-1]} in the end; half of that from step {step}" if by_kind[kind].iloc[-1]
-          else f"{kind}: none in the end")  # fmt: skip
+at_end = by_kind.iloc[-1]
+reached = [column.index[(column >= column.iloc[-1] / 2).to_numpy().argmax()] for _, column in by_kind.items()]
+half = pd.DataFrame({"category": by_kind.columns, "unique detectors at the end": at_end.to_numpy()})
+half["half of them from step"] = pd.Series(reached, dtype="Int64").where(at_end.to_numpy() > 0)
+charts.table(half)
 
 # %% [markdown]
-# ## Filters followed
+# A later step in the last column means that the category comes later. The answer is only as fine as the snapshots are.
 #
-# > Figure 19 follows filters through the training: one detects snowy mountains from step 2,446 on, one turns from roads
-# > to cars, another from roads to airplanes {cite}`zhou2019interpreting`.
+# ## Single filters during training
 #
-# The published changes of names, and ours. Of the filters that detect in the end, those that detected the most different
-# concepts on the way:
+# > Figure 19 follows filters through the training: one detects snowy mountains from step 2,446 on, one changes from
+# > roads to cars, another from roads to airplanes {cite}`zhou2019interpreting`.
+#
+# The changes of labels that the paper prints:
 
 # %%
 evolution = published.table("netdissect_unit_evolution")
 charts.table(evolution[evolution["figure"] == "Fig. 19"].drop(columns="figure"), "Published", digits=0)
 
+# %% [markdown]
+# Ours. Of the filters that are detectors at the end, we take those that detected the most different concepts at the
+# snapshots. A row shows the best concept of a filter at each snapshot.
+
 # %%
-every = history.names(along, probe, CUT)
+every = history.names(along, probe, IOU_THRESHOLD)
 last = list(along)[-1]
-settled = every.query("label == @last and detector").sort_values("dissection_iou", ascending=False)["filter"]
-chosen = [k for k in history.restless(every).index if k in set(settled)][:6]
-told = every[every["filter"].isin(chosen)].merge(steps[["label", "steps"]])
-told["name"] = told["name"].where(told["detector"], "(" + told["name"] + ")")
-timeline = told.pivot(index="filter", columns="steps", values="name").reindex(chosen)
-charts.table(timeline.reset_index(), "Names by training step; in brackets where the filter is no detector")
+at_last = set(every.query("label == @last and detector")["filter"])
+chosen = [k for k in history.restless(every).index if k in at_last][:6]
+labels_of = every[every["filter"].isin(chosen)].merge(steps[["label", "steps"]])
+labels_of["name"] = labels_of["name"].where(labels_of["detector"], "(" + labels_of["name"] + ")")
+timeline = labels_of.pivot(index="filter", columns="steps", values="name").reindex(chosen)
+charts.table(timeline.reset_index(), "Labels by training step; in brackets where the filter is not a detector")
 
 # %% [markdown]
-# The image on which each of them is highest, at each step, with the filter's mask:
+# The image that activates each of these filters most, at each snapshot, with the mask of the filter:
 
 # %%
-from n2vlib import gallery
-from n2vlib.analysis import maximal
+from n2vlib.analysis import top_images
+from n2vlib.display import gallery
 
 strips, seen = [], []
 for k in chosen[:4]:
     pictures = []
     for row in steps.itertuples():
-        network = n2vlib.load_network(ALONG[row.Index]["network"], seed=SEED)
-        image, mask = maximal.top_mask(network, along[row.label], probe, k)
-        said = every.query("label == @row.label and filter == @k").iloc[0]
-        caption = gallery.caption(f"{row.steps} steps: {said['name']}", float(said["dissection_iou"]))
+        image, mask = top_images.top_mask(along[row.label], probe, k)
+        best = every.query("label == @row.label and filter == @k").iloc[0]
+        caption = gallery.caption(f"{row.steps} steps: {best['name']}", float(best["dissection_iou"]))
         pictures.append((probe.image(image), caption, mask))
-        seen.append((k, image, said["name"]))
+        seen.append((k, image, best["name"]))
     images, captions, masks = (list(each) for each in zip(*pictures, strict=True))
     strips.append(gallery.show(images, captions, predicted=masks, columns=6, heading=f"filter {k}"))
 gallery.stack(*strips)
 
 # %% [markdown]
-# Follow one row. A name can change while the picture stays: the concepts around a thing (its color, its part, the scene) are
-# neighbours, and the IoU decides between them by a hair. In these rows, how often does the picture change with the
-# name?
+# Follow one row from left to right. The label can change while the image stays the same: an object, its color, its
+# parts and the scene around it overlap, so their IoUs can be nearly equal, and a small change of the filter decides
+# which one is the largest. How often do label and image change together in these rows?
 
 # %%
 turns = [(one, other) for one, other in zip(seen, seen[1:], strict=False) if one[0] == other[0] and one[2] != other[2]]
 both = sum(one[1] != other[1] for one, other in turns)
-print(f"{len(turns)} changes of name; with {both} of them the strongest image changed too")
+print(f"{len(turns)} changes of label; in {both} of them the image with the highest activation changed too")
 
 # %% [markdown]
-# These rows were chosen for their many names. How often does a name stay? Of all filters that detect at two following
-# steps:
+# These filters were chosen for their many labels, so they exaggerate. For all filters: how many that are detectors at
+# one snapshot and at the next have the same concept at both?
 
 # %%
-labels, at = list(along), steps.set_index("label")["steps"]
+rows, labels, at = [], list(along), steps.set_index("label")["steps"]
 for before, after in zip(labels, labels[1:], strict=False):
-    rows = history.kept(history.changes(every, before, after), SEED).set_index("filters")
-    row = rows.loc["detectors before and after"]
-    print(f"step {at[before]} to {at[after]}: {row['kept']:.0f} of {row['of']:.0f} detectors", end=" ")
-    print(f"keep their concept; of all filters {rows.loc['all', 'share']:.0%}")
+    kept = history.kept(history.changes(every, before, after), SEED).set_index("filters")
+    both = kept.loc["detectors before and after"]
+    counts = int(both["of"]), int(both["kept"]), both["share"], kept.at["all", "share"]
+    rows.append((f"{at[before]} to {at[after]}", *counts))
+columns = ["steps", "detectors at both", "keep their concept", "share", "share of all filters"]
+charts.table(pd.DataFrame(rows, columns=columns), "Filters that keep their concept", digits=2)
 
 # %% [markdown]
 # ## What we see
 #
-# Each condition beside the range of the repeats and the paper's direction. Within that range, the paper's sentence is
-# neither confirmed nor refuted:
+# The paper's sentences about dropout and batch norm, each with our number and the range of our repeats. Within that
+# range a sentence is neither confirmed nor refuted.
 
 # %%
 says = [("no dropout", "texture", 1), ("no dropout", "object", -1), ("batch norm", "unique", -1)]
-kinds["scene accuracy"] = wide.get("scene accuracy", kinds["unique"] * float("nan"))
+kinds["scene accuracy"] = scores.get("scene accuracy", kinds["unique"] * float("nan"))
+rows = []
 for label, what, sign in [*says, ("batch norm", "scene accuracy", 1)]:
-    if label not in kinds.index or what not in kinds or not ours.any() or kinds[what].isna().any():
+    if label not in kinds.index or what not in kinds or not is_repeat.any() or kinds[what].isna().any():
         continue
-    value, lowest, highest = kinds.loc[label, what], kinds.loc[ours, what].min(), kinds.loc[ours, what].max()
+    value, lowest, highest = kinds.loc[label, what], kinds.loc[is_repeat, what].min(), kinds.loc[is_repeat, what].max()
     side = int(value > highest) - int(value < lowest)
-    answer = {sign: "as the paper says", -sign: "the other way", 0: "within the range of the repeats"}[side]
-    print(f"{label}, {what}: {value:.3g}, repeats {lowest:.3g} to {highest:.3g}; the paper:", end=" ")
-    print(f"{'higher' if sign > 0 else 'lower'}; here {answer}")
+    answer = {sign: "as the paper says", -sign: "the other way", 0: "within the range"}[side]
+    paper = "higher" if sign > 0 else "lower"
+    rows.append((label, what, paper, f"{value:.3g}", f"{lowest:.3g} to {highest:.3g}", answer))
+columns = ["network", "quantity", "paper", "this run", "repeats", "answer"]
+charts.table(pd.DataFrame(rows, columns=columns), "Training conditions against the range of the repeats")
+
+# %% [markdown]
+# And the sentence that unique detectors and accuracy grow together: at how many snapshots is each higher than at the
+# snapshot before?
 
 # %%
 grew = {"unique detectors": sums}
-grew |= {name: rows.set_index("steps")["value"] for name, rows in learned.groupby("score") if name not in by_chance}
-for name, values in grew.items():
-    values = values.sort_index()
-    first, last = values.index[[0, -1]]
-    print(f"{name}: {values[first]:.3g} after {first} steps, {values[last]:.3g} after {last};", end=" ")
-    print(f"higher than before at {(values.diff().dropna() > 0).sum()} of {len(values) - 1} snapshots")
+grew |= {name: rows.set_index("steps")["value"].sort_index() for name, rows in learned.groupby("score")}
+rows = [
+    (name, f"{values.iloc[0]:.3g}", f"{values.iloc[-1]:.3g}", int((values.diff() > 0).sum()), len(values) - 1)
+    for name, values in grew.items()
+]
+columns = ["quantity", "first snapshot", "last snapshot", "rises", "of"]
+charts.table(pd.DataFrame(rows, columns=columns), f"From step {sums.index[0]} to step {sums.index[-1]}")
 
 # %% [markdown]
 # ## Where we differ
 #
-# - **Minutes, not days.** Our training has hundreds of steps, the paper's up to 3,000,000. Snapshots are few and not to scale.
-# - **Accuracy** is that of two tasks at once, measured on drawn images; the paper's is top-1 on Places205.
-# - **Dropout** acts on the pooled filters before the one linear layer; AlexNet has two wide layers there, which we do not have.
-# - **Batch norm** is folded into the convolutions when the network is shipped. What is dissected is the same function.
-# - **A learning rate that falls** with time can look like learning that slows. The paper's networks have that too.
+# - **Length of training.** Ours has hundreds of steps, the paper's up to 3,000,000. Our snapshots are few.
+# - **Accuracy.** Ours is that of two tasks at once, measured on drawn images; the paper's is the top-1 accuracy on
+#   Places205.
+# - **Dropout** acts on the pooled filters before the single linear layer. AlexNet has two wide layers there, which our
+#   networks do not have.
+# - **Batch norm** is folded into the convolutions when the weights are saved. What is dissected is the same function.
+# - **Learning rate.** Ours falls with time, which can look like learning that slows down. The paper's networks have
+#   that too.
 #
 # ## Exercises
 #
-# 1. Count at `CUT=0.08`. Is the spread between repeats smaller?
+# 1. Count at `IOU_THRESHOLD=0.08`. Is the spread between the repeats smaller?
 # 2. Train a fourth repeat: one row in `n2vlib/zoo/recipes.py`, then `python -m n2vlib zoo NAME`.
-# 3. How alike are two repeats? Which concepts do all three detect?
+# 3. How similar are the repeats? Which concepts do all of them detect?
 
 # %% tags=["solution", "hide-input"]
 sets = [set(found[label]["name"]) for label in repeats.index]
 if sets:
-    print(
-        f"All repeats detect {len(set.intersection(*sets))} of the {len(set.union(*sets))} concepts that any of them does."
-    )
+    common, any_of = set.intersection(*sets), set.union(*sets)
+    print(f"All repeats detect {len(common)} of the {len(any_of)} concepts that at least one of them detects.")
 
 # %% [markdown]
 # ## Take-away
 #
-# - A difference between two trainings is read beside the range of repeats, or not at all.
-# - Detectors and accuracy are measured apart; the lines above say at how many snapshots each has grown.
-# - A filter's name has a history. What it says in the end is one frame of it.
+# - A difference between two training conditions is compared with the range of repeats before it is interpreted.
+# - Detectors and accuracy are measured separately; the last table says at how many snapshots each of them rose.
+# - The label of a filter can change during training. The final label describes the last snapshot only.
 #
-# A network can also be taught something new after it has learned. The [next chapter](transfer) follows its filters.
+# A network can also be trained for a new task after it has learned another. The [next chapter](transfer) follows its
+# filters.
 
 # %%
 n2vlib.provenance(probe=probe, layers={**ends, **along}, seed=SEED)

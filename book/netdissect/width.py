@@ -17,10 +17,10 @@
 # %% [markdown]
 # # A wider layer
 #
-# *Network Dissection, section 3.8.* If a layer had three times as many filters, would it detect three times as many
-# concepts?
+# *Network Dissection, section 3.8.* A layer with more filters could detect more concepts, or it could detect the same
+# concepts with more filters each.
 #
-# *Question.* What do more filters detect: more concepts, or the same ones more often?
+# *Question.* If a layer has three times as many filters, how many more concepts does it detect?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -31,10 +31,10 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = [{"network": "small-alexnet-repeat-1", "layer": "conv5", "label": "128 filters"}, {"network": "small-alexnet-repeat-2", "layer": "conv5", "label": "128 filters, repeat 2"}, {"network": "small-alexnet-repeat-3", "layer": "conv5", "label": "128 filters, repeat 3"}, {"network": "small-alexnet-wide", "layer": "conv5", "label": "384 filters"}, {"network": "small-alexnet-wide-all", "layer": "conv5", "label": "384 filters, all layers wider"}]  # of one body and task, in different widths, a narrow one first; others of its width are repeats  # fmt: skip
-CUT: float = 0.04  # dissection IoU above which a filter is a detector
+NETWORKS: list = "zoo/widths"  # of one architecture and training task, in different widths, a narrow one first; others of its width are repeats
+IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
 # %%
 import n2vlib
@@ -44,35 +44,43 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # ## What the paper claims
 #
-# > An AlexNet whose conv5 has 768 filters instead of 256, with average pooling in place of the fully connected layers, is about as
-# > accurate and has many more unique detectors, more of them for high-level concepts. Widening to 1,024 or 2,048 filters
-# > adds little {cite}`zhou2019interpreting`.
+# > An AlexNet whose conv5 has 768 filters instead of 256, with average pooling in place of the fully connected layers,
+# > is about as accurate and has many more unique detectors, more of them for high-level concepts. Widening to 1,024 or
+# > 2,048 filters adds little {cite}`zhou2019interpreting`.
 #
-# Our networks pool anyway. The narrow one has the width of the other chapters, and was trained more than once, from
-# other random weights. One has a conv5 three times as wide, and in one the layers below are wider too. All were
-# trained alike.
+# Our networks have average pooling anyway. The narrow one has the width of the other chapters and was trained three
+# times from different random weights; we call the second and third training *repeats*. One network has a conv5 three
+# times as wide, and in another one the layers below conv5 are wider too. All were trained in the same way.
+#
+# First their accuracies: if the wide networks were much better at their task, they could have more detectors for that
+# reason and not because of the width. *Object share* and *commonest scene* are what chance would reach (explained in
+# [Training conditions](training-conditions)).
 
 # %%
+import pandas as pd
+
 from n2vlib import charts, published
-from n2vlib.analysis import detecting, history
+from n2vlib.analysis import detectors, history
 
 claims = published.table("netdissect_quantitative_claims").set_index("claim_id")["value"]
-print(f"published: {claims['nd_c33']:.0f} and {claims['nd_c34']:.0f} filters,", end=" ")
-print(f"accuracy within about {claims['nd_c37']} percentage points")
-wide = history.scoreboard(NETWORKS)
-charts.table(wide.reset_index(), "On drawn images that no network was trained on", digits=3)
+title = f"On new drawn images; the paper: {claims['nd_c33']:.0f} and {claims['nd_c34']:.0f} filters, "
+title += f"accuracies within about {claims['nd_c37']} percentage points"
+charts.table(history.scoreboard(NETWORKS).reset_index(), title, digits=3)
 
 # %% [markdown]
 # ## More filters, more concepts?
 #
-# > Figure 24: unique detectors and their ratio to the filters {cite}`zhou2019interpreting`.
+# > Figure 24 shows unique detectors and their ratio to the filters {cite}`zhou2019interpreting`.
+#
+# Each bar is a network, and its length is the number of concepts that its conv5 detects. The title compares the widest
+# network with every training of the narrow one, so it gives a range.
 
 # %%
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
-networks, ends = detecting.read(probe, NETWORKS, tau=TAU, seed=SEED, device=DEVICE, store=store)
-found = detecting.detectors(ends, probe, CUT)
-counted = detecting.unique(found, probe)
-shares = detecting.shares(found, ends, SEED)
+networks, ends = detectors.read(probe, NETWORKS, tau=TAU, seed=SEED, device=DEVICE, store=store)
+found = detectors.detectors(ends, probe, IOU_THRESHOLD)
+counted = detectors.unique(found, probe)
+shares = detectors.shares(found, ends, SEED)
 base, widest = shares.iloc[0], shares.loc[shares["filters"].idxmax()]
 narrow = shares[shares["filters"] == base["filters"]].set_index("label")["unique_detectors"]
 times = widest["unique_detectors"] / narrow.clip(lower=1)
@@ -80,46 +88,50 @@ gain = " to ".join(dict.fromkeys(f"{value:.2f}" for value in (times.min(), times
 title = f"{widest['filters'] / base['filters']:g} times the filters, {gain} times the unique detectors"
 charts.unique_by(counted, "label", title)
 
-# %%
-charts.table(shares, "Detectors in all filters; the share with its 95% bootstrap interval over filters", digits=3)
-
 # %% [markdown]
-# Is the narrow one that the others are set beside a usual one? The same network from other random weights:
+# The same per filter. *Unique per filter* falls if a wide layer uses several filters for one concept; *share* is the
+# part of the filters that are detectors at all.
 
 # %%
-others = ", ".join(f"{n} ({widest['unique_detectors'] / max(n, 1):.2f})" for n in narrow.iloc[1:])
-print(f"{base['label']}: {narrow.iloc[0]} unique detectors; {widest['label']} has {times.iloc[0]:.2f} times as many")
-print(f"repeats of the narrow one, and how many times as many: {others or 'none read'}")
+charts.table(shares, "Share of detectors among all filters, with its 95% bootstrap interval over filters", digits=3)
 
 # %% [markdown]
-# By hand, for the first network: the largest number of each row of its dissection IoU, the cut, and the distinct concepts.
+# Is the first training of the narrow network a typical one? Its repeats show how much the comparison depends on it.
+
+# %%
+typical = pd.DataFrame({"unique detectors": narrow, f"times as many in {widest['label']}": times})
+charts.table(typical.reset_index(), f"Trainings of the network with {base['filters']} filters", digits=2)
+
+# %% [markdown]
+# By hand, for the first network: the largest number in each row of its dissection IoU (filter, concept), the IoU
+# threshold, and the different concepts among the filters above it.
 
 # %%
 from n2vlib.methods import dissection
 
 iou = dissection.dissection_iou(ends[base["label"]], probe)
-concepts = iou.argmax(1)[iou.max(1) > CUT]
+concepts = iou.argmax(1)[iou.max(1) > IOU_THRESHOLD]
 assert (len(concepts), len(set(concepts))) == (base["detectors"], base["unique_detectors"])
 print(f"{base['label']}: {len(concepts)} detectors of {len(set(concepts))} concepts")
 
 # %% [markdown]
-# ## By chance alone
+# ## At equal numbers of filters
 #
-# More filters are more tickets. How many concepts would the wide layer detect with as many filters as the narrow one? We
-# draw that many of its filters, many times.
+# A wide layer has more filters, and every filter is another chance to detect a new concept. To separate this effect
+# from a better choice of concepts, we ask how many concepts a random part of a layer detects. For each layer we draw 8,
+# 16, 32 and so on of its filters without replacement, 200 times each, and count the unique detectors of each draw.
 
 # %%
 import numpy as np
-import pandas as pd
 
 rng, rows = np.random.default_rng(SEED), []
 sizes = sorted({*(2**n for n in range(3, 12)), *shares["filters"]})
 for label, each in found.items():
     filters = ends[label].n_filters
-    named = np.full(filters, -1)
-    named[each["filter"]] = each["concept"]
+    concept_of = np.full(filters, -1)
+    concept_of[each["filter"]] = each["concept"]
     for size in (size for size in sizes if size <= filters):
-        draws = [named[rng.choice(filters, size, replace=False)] for _ in range(200 if size < filters else 1)]
+        draws = [concept_of[rng.choice(filters, size, replace=False)] for _ in range(200 if size < filters else 1)]
         counts = [len(set(drawn[drawn >= 0])) for drawn in draws]
         rows.append((label, size, np.mean(counts), *np.quantile(counts, [0.025, 0.975])))
 grown = pd.DataFrame(rows, columns=["network", "filters", "unique detectors", "low", "high"])
@@ -129,41 +141,43 @@ at = grown[grown["filters"] == base["filters"]].set_index("network")["unique det
 own = " to ".join(dict.fromkeys(f"{value:.0f}" for value in (at[narrow.index].min(), at[narrow.index].max())))
 wider = "".join(f", {value:.0f} in {label}" for label, value in at.drop(narrow.index).items())
 title = f"With {base['filters']} filters each: {own} unique detectors in the narrow layer{wider}"
-charts.lines(
-    grown, "filters", "unique detectors", title, ("filters drawn", "unique detectors"), series="network", log=True
-)
+axes = "filters drawn", "unique detectors"
+charts.lines(grown, "filters", "unique detectors", title, axes, series="network", log=True)
 
 # %% [markdown]
-# Bands: the middle 95% of the draws. Where a line is still rising at its end, more filters of the same training would detect more
-# concepts. Where the line of a wide layer lies on that of the narrow one, more concepts come from more filters alone;
-# where it lies above, its filters are also better spread over concepts.
+# The bands hold the middle 95% of the draws. Where a line still rises at its end, the layer would detect more concepts
+# if it had more filters of the same kind. Where the line of a wide layer lies on that of the narrow one, its additional
+# concepts come from the number of filters alone. Where it lies above, its filters are also spread better over concepts.
 #
-# ## How well
+# ## Better detectors
 #
-# A concept can gain a better detector, too. For every concept that some filter of any network matches above the cut,
-# whether or not it is the name of that filter, the best dissection IoU in each. Repeats of the narrow network say what
-# another training does by itself:
+# A wide layer can also detect the same concepts better. For every concept that some filter of any of these networks
+# matches above the IoU threshold, whether or not it is the best concept of that filter, we take the best dissection IoU
+# in each network and compare it with that in the first one. The repeats show what another training alone changes.
 
 # %%
 best = pd.DataFrame({label: dissection.dissection_iou(layer, probe).max(0) for label, layer in ends.items()})
-best = best.set_index(probe.concepts.index)[(best > CUT).any(axis=1).to_numpy()]
-for label in best.columns[1:]:
-    gain = best[label] - best[base["label"]]
-    print(f"{label}: better than {base['label']} for {(gain > 0).mean():.0%} of {len(best)} concepts,", end=" ")
-    print(f"by {round(gain.mean(), 3) + 0:+.3f} on average")
+best = best[(best > IOU_THRESHOLD).any(axis=1)]
+gains = best.drop(columns=base["label"]).sub(best[base["label"]], axis=0)
+gains = pd.DataFrame({"larger IoU, share of concepts": (gains > 0).mean(), "mean difference": gains.mean()})
+charts.table(gains.rename_axis("network").reset_index(), f"{len(best)} concepts, against {base['label']}", digits=3)
 
 # %% [markdown]
+# Compare the wide networks with the repeats, and not with a share of one half and a difference of zero.
+#
 # ## Where we differ
 #
-# - **384 filters are our widest.** The paper also tried 1,024 and 2,048, and says that they add little.
-# - **One training each, and a low one.** The wide networks were trained once. The narrow one that they are set beside,
-#   here and in the verdict, is the first of its [repeats](training-conditions), in the default run the one with the
-#   fewest unique detectors, so that the gain is smaller against any other. The lines above print it.
-# - **The pooling is in all of ours**; in the paper the narrow AlexNet has fully connected layers instead, so two things change.
+# - **384 filters are our widest layer.** The paper also tried 1,024 and 2,048, and says that they add little.
+# - **One training of each wide network, and a low one of the narrow.** The narrow network that the others are compared
+#   with, here and in the verdict, is the first of its [repeats](training-conditions). In the default run it has the
+#   fewest unique detectors of them, so the gain against any other is smaller. The table of its trainings shows by how
+#   much.
+# - **The pooling is in all of our networks.** In the paper the narrow AlexNet has fully connected layers instead, so
+#   two things change at once.
 #
 # ## Exercises
 #
-# 1. Count at `CUT=0.08`: does the wide layer still detect more?
+# 1. Count at `IOU_THRESHOLD=0.08`: does the wide layer still detect more?
 # 2. Which concepts does the widest network detect and the narrowest not?
 # 3. Train one of twice the width: one row in `n2vlib/zoo/recipes.py`.
 
@@ -176,11 +190,12 @@ print(f"{base['filters']} of {name[base['label']]}: {', '.join(sorted(most - few
 # %% [markdown]
 # ## Take-away
 #
-# - Unique detectors of layers of different widths are compared at equal numbers of filters, too, and with more than one
+# - Compare the unique detectors of layers of different widths at equal numbers of filters too, and with more than one
 #   training of the narrow layer.
-# - The curve over drawn filters says whether a wider layer would help.
+# - The curve over drawn filters shows whether a wider layer would detect more.
 #
-# So far a network was asked what it detects. The [next chapter](discrimination) asks what these features are good for.
+# So far we asked which concepts a network detects. The [next chapter](discrimination) asks what its features are good
+# for.
 
 # %%
 n2vlib.provenance(probe=probe, layers=ends, seed=SEED)

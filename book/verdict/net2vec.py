@@ -17,12 +17,12 @@
 # %% [markdown]
 # # Verdict: Net2Vec
 #
-# *Net2Vec, all sections.* A paper is a list of claims, and most of the list is not in its tables. It is in the sentences
-# around them: *most* concepts, *often* shared, *rise with depth*. This chapter writes each of these sentences down as a
-# number with a criterion, measures it, and says whether it holds.
+# *Net2Vec, all sections.* Most claims of the paper are not in its tables but in its sentences: *most* concepts, *often*
+# shared, *rise with depth*. This chapter turns each of them into a number with a criterion, measures it, and says
+# whether it holds.
 #
-# *Question.* Which claims of the paper hold on this run, which do not, and for which could other images have changed the
-# answer?
+# *Question.* Which claims of the paper hold on this run, which do not, and for which could other images have changed
+# the answer?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -33,12 +33,14 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-SUBSETS_SEGMENTATION: list = [1, 2, 4, 8, 16, 32, 64]  # numbers of filters kept for outlines
-SUBSETS_CLASSIFICATION: list = [1, 2, 3, 5, 10, 15, 20, 30, 50, 80, 100]  # numbers of filters kept to tell presence
-NETWORKS: list = [{"network": "small-alexnet-scenes", "layer": "conv5"}, {"network": "small-alexnet-objects", "layer": "conv5"}, {"network": "small-vgg", "layer": "conv4_3"}, {"network": "small-googlenet", "layer": "inception_5b"}, {"network": "small-resnet", "layer": "conv4_x"}, {"network": "small-alexnet-rotation", "layer": "conv5"}, {"network": "small-alexnet-colorization", "layer": "conv5"}, {"network": "small-alexnet-patch-order", "layer": "conv5"}, {"network": "small-alexnet-denoising", "layer": "conv5"}, {"network": "small-alexnet-random", "layer": "conv5"}]  # set beside NETWORK: network, layer, and where wanted label, training, weights, preprocessing  # fmt: skip
-MAPS: list = [{"network": "small-vgg", "layer": "conv4_3"}, {"network": "small-googlenet", "layer": "inception_4c"}, {"network": "small-googlenet", "layer": "pool"}, {"network": "small-googlenet", "layer": "inception_5b"}]  # layers whose maps differ in size, likewise  # fmt: skip
+SUBSETS_SEGMENTATION: list = [1, 2, 4, 8, 16, 32, 64]  # numbers of filters kept for segmentation
+SUBSETS_CLASSIFICATION: list = [1, 2, 3, 5, 10, 15, 20, 30, 50, 80, 100]  # numbers of filters kept for classification
+NETWORKS: list = (
+    "zoo/architectures"  # set beside NETWORK: network, layer, and where wanted label, training, weights, preprocessing
+)
+MAPS: list = "zoo/maps"  # layers whose maps differ in size, likewise
 WORDNET: str = None  # folder of your copy of WordNet; null: our tree instead
 WORD2VEC: str = None  # your file of word vectors, text or binary; null: co-occurrence vectors instead
 
@@ -50,9 +52,9 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # ## Where everything is
 #
-# First the list of what the paper does: every figure, table and sentence with something to compute, and the section of
-# this book that computes it. *Runs* means here, on what this book ships. Where the original data are needed, the
-# parameter file is named that takes them. A test holds the list to the built pages.
+# The table lists every figure, table and sentence of the paper with something to compute, and the section of this book
+# that computes it. *Runs* means with the data and networks of this book. Where the original data are needed, the table
+# names the parameter file for them. A test checks the list against the built pages.
 
 # %%
 from n2vlib import charts, claims
@@ -65,42 +67,48 @@ shown["section"] = [
     for link in coverage.links(covered, "book/verdict/net2vec")
 ]
 columns = ["id", "status", "section", "what it computes", "published", "params", "reason"]
+columns = [
+    column for column in columns if column not in ("status", "params", "reason") or covered[column].nunique() > 1
+]
 addresses = {"section": coverage.links(covered, "book/verdict/net2vec")}
 charts.table(shown[columns], f"{(covered['status'] == 'runs').sum()} of {len(covered)} run", links=addresses)
 
 # %% [markdown]
-# ## What it takes to hold
+# ## When a claim holds
 #
-# > Three claims stand in the abstract: most concepts need several filters, filters often serve several concepts, and the
-# > learned vectors describe meaning better than single filters do. The sections break them down {cite}`fong2018net2vec`.
+# > Three claims stand in the abstract: most concepts need several filters, filters often serve several concepts, and
+# > the learned vectors describe meaning better than single filters do. The sections break them down
+# > {cite}`fong2018net2vec`.
 #
-# Each claim becomes one number $e$, the *effect*, and one number to compare it with, the *criterion* $t$. From the
-# bootstrap comes an interval $[e_-, e_+]$ that holds 95% of what $e$ might have been. Then the claim
+# Each claim becomes one number $e$, the *effect*, and one number to compare it with, the *criterion* $t$. The bootstrap
+# gives a 95% interval $[e_-, e_+]$ for $e$. The claim
 #
 # $$
 # \text{holds if } e_- > t, \qquad \text{does not hold if } e_+ \le t, \qquad \text{is undecided otherwise}
 # $$ (eq-holds)
 #
-# (with the signs turned round where a claim says *less*). The criteria were written down before anything was measured (three corrections since stand at the end):
-# *most* is more than 50 percent, *many*, *often* and *about half* more than 25, *few* less than 25, *more* is more than 0,
-# *n times* is more than n. Where chance alone would do a part of the work, as in a layer with more filters than concepts, the
-# criterion is chance. No criterion asks for the published number: it was measured on other images and another network.
-# It stands beside ours.
+# (with the signs reversed where a claim says *less*). The criteria were written down before anything was measured
+# (three later corrections are listed at the end): *most* is more than 50 percent, *many*, *often* and *about half* more
+# than 25, *few* less than 25, *more* is more than 0, *n times* is more than n. Where chance alone explains part of the
+# effect, as in a layer with more filters than concepts, the criterion is chance. No criterion is the published number,
+# which was measured on other images and another network. The tables show it beside ours.
 #
-# The images are drawn again, with replacement, where the effect is a sum over images, all methods by the same draws. Where
-# it is a mean over concepts, the concepts are drawn; where it counts coincidences between concepts, a fifth of them is
-# left out, again and again. A draw of images is noisier than the images themselves, so a count or an extreme is off
-# centre among its draws; the interval is their spread around their own median, laid around $e$.
+# What the bootstrap resamples depends on the effect. Images, with the same draws for all methods, where the effect is a
+# sum over images; concepts, where it is a mean over concepts. Where it counts coincidences between concepts, we
+# repeatedly leave out a fifth of them. A resample of images is noisier than the images themselves, so a count or an
+# extreme is biased among the resamples; the interval is their spread around their own median, centred on $e$.
 
 # %%
 listed = claims.table()
-charts.table(listed[["id", "claim", "number", "side", "criterion", "published", "section"]], "The claims", digits=2)
+charts.table(
+    claims.in_words(listed)[["id", "claim", "number", "holds if", "published", "section"]], "The claims", digits=2
+)
 
 # %% [markdown]
 # ## Measured by the chapters' own calls
 #
-# No chapter reads another's files. The calls below are the ones of the chapters; what has been learned is found in the
-# store.
+# No chapter reads another chapter's files. The calls below are the same as in the chapters, so learned weights come
+# from the store.
 
 # %%
 from dataclasses import replace
@@ -146,8 +154,9 @@ print(f"{len(measured)} of {len(found)} claims measured:", ", ".join(f"{n} {answ
 # %% [markdown]
 # ## By hand, one claim
 #
-# For most concepts the combination is at least as good as the single filter: in the deepest layer, for outlines. Straight
-# from the two methods, without the tables above. Then one draw of the images, and the rule.
+# For most concepts the combination is at least as good as the single filter: here in the deepest layer, for
+# segmentation. We compute it from the two methods, without the tables above, then one draw of the images, and apply
+# equation {eq}`eq-holds`.
 
 # %%
 import numpy as np
@@ -176,18 +185,18 @@ print(f"interval {row['low']:.1f} to {row['high']:.1f}, criterion {row['criterio
 # %% [markdown]
 # ## Claims that are shares
 #
-# Filled: this run. Hollow: the paper's number, where it prints one. The upright tick is the criterion. A cross lies on the
-# wrong side of it, a diamond cannot be told from it.
+# Filled: this run. Hollow: the paper's number, where it prints one. The vertical tick is the criterion. A cross: does
+# not hold. A diamond: undecided.
 
 
 # %%
-def drawn_as(unit, axis, **look):
+def forest_of(unit, axis, **options):
     rows = measured[measured["unit"] == unit]
     yes = (rows["holds"] == claims.YES).sum()
-    return charts.forest(rows, f"{yes} of {len(rows)} hold", axis, **look)
+    return charts.forest(rows, f"{yes} of {len(rows)} hold", axis, **options)
 
 
-drawn_as("percent", "percent")
+forest_of("percent", "percent")
 
 # %% [markdown]
 # ## Claims that one number is larger than another
@@ -195,58 +204,64 @@ drawn_as("percent", "percent")
 # Differences, in percentage points: of set IoU and accuracy times 100, or of percentages. The tick is at zero.
 
 # %%
-drawn_as("points", "difference, percentage points")
+forest_of("points", "difference, percentage points")
 
 # %% [markdown]
-# ## Claims of a factor, and of a likeness
+# ## Ratios, probabilities and correlations
 #
 # Ratios, on a logarithmic axis; then probabilities and correlations.
 
 # %%
-drawn_as("times", "multiples", log=True)
+forest_of("times", "multiples", log=True)
 
 # %%
-drawn_as("number", "probability, correlation, or difference of two")
+forest_of("number", "probability, correlation, or difference of two")
 
 # %% [markdown]
 # ## Every claim
 #
-# The same in numbers, with what decided each: which layer, which category, how many.
+# All claims with their numbers. The last column of the second table says which layer or category decided, and how many
+# there were.
 
 # %%
-columns = ["id", "holds", "claim", "value", "low", "high", "criterion", "published", "unit", "section", "over", "note"]
-charts.table(found[columns].rename(columns={"value": "this run"}), "Every claim of the paper", digits=2)
+columns = ["id", "holds", "claim", "this run", "holds if", "published"]
+charts.table(claims.in_words(found)[columns], "Every claim of the paper, with its 95% interval", digits=2)
+
+# %%
+charts.table(found[["id", "section", "over", "note"]], "What was resampled for the interval, and what decided")
 
 # %% [markdown]
-# Published and measured can be on the same side of a criterion and far apart. That is no failure: other images, another
-# network, fewer concepts.
+# Published and measured numbers can be on the same side of a criterion and still far apart: the images and the network
+# differ, and there are fewer concepts.
 #
 # ## What does not hold, and why
 #
-# Claims that are refuted or undecided here, each with the reason we would look at first. A reason is not a finding. Three
-# doubts can be tested with what is at hand, whether or not they were needed here.
+# The claims that do not hold or are undecided here, each with a possible reason that we would check first. Three of
+# these reasons can be tested with the data of this run.
 
 # %%
 failing = measured[measured["holds"] != claims.YES].sort_values("holds", kind="stable")
-charts.table(failing[["id", "holds", "claim", "value", "low", "high", "criterion", "doubt"]], "Not so here", digits=2)
+reasons = claims.in_words(failing).rename(columns={"doubt": "possible reason"})
+columns = ["id", "holds", "claim", "this run", "holds if", "possible reason"]
+charts.table(reasons[columns], "Claims that do not hold or are undecided")
 
 # %% [markdown]
 # **Do the images differ?** The combination overlaps the concept in more images than the best filter does. If those
-# additional images are the hard ones, its mean over *its* non-zero images can be lower although it is better in each. The
-# comparison is fair on the images where both overlap:
+# additional images are the hard ones, its mean over *its* non-zero images can be lower although it is better in each.
+# The comparison is fair on the images where both overlap:
 
 # %%
 merged = pair[0].pairs.merge(pair[1].pairs, on=["concept", "image", "split"], suffixes=("_one", "_many"))
 overlap = merged.query("split == 'val' and individual_iou_one > 0 and individual_iou_many > 0")
 change = (overlap["individual_iou_many"] - overlap["individual_iou_one"]).groupby(overlap["concept"]).mean()
 own_images = found.set_index("id").loc["higher-rest", "value"]
-print(f"non-zero mean, combination less best filter: {own_images:+.1f} points, each on its own images;")
+print(f"non-zero mean, combination minus best filter: {own_images:+.1f} points, each on its own images;")
 print(f"{100 * change.mean():+.1f} points on the images where both overlap, mean over {len(change)} concepts")
 
 # %% [markdown]
-# **Is it the number of filters?** A correlation is significant or not by its size and by the number of filters it is taken
-# over, and small-alexnet has fewer than the paper's AlexNet. The layer with the smallest share of significant ones, as it
-# is and as if it had as many filters as AlexNet's:
+# **Is it the number of filters?** Whether a correlation is significant depends on its size and on the number of
+# filters, and small-alexnet has fewer than the paper's AlexNet. Below is the layer with the smallest share of
+# significant correlations, as it is and as if it had as many filters as AlexNet's:
 
 # %%
 from n2vlib.analysis import correlation
@@ -262,9 +277,10 @@ print(
 )
 
 # %% [markdown]
-# **Is kind another word for company?** The paper finds that neighbours in segmentation are alike in kind and neighbours in
-# classification are parts and surroundings. These can only be told apart in a world where things of one kind keep
-# different company. In ours? Neighbours by co-occurrence alone, from the labels, without any network:
+# **Is similarity in kind only co-occurrence?** The paper finds that neighbours in segmentation are alike in kind and
+# neighbours in classification are parts and surroundings. The two can only be distinguished if concepts of one kind
+# occur in different surroundings. To test our images, we take neighbours by co-occurrence alone, from the labels,
+# without any network:
 
 # %%
 from n2vlib.analysis import embeddings
@@ -282,41 +298,47 @@ for space_name, space in shared.items():
     print(f"{space_name}: {near.mean():.0%} of the five nearest are of the same category")
 
 # %% [markdown]
-# If the first line is near the last or above the second, being shown together already explains likeness in kind. Then a *no*
-# to the claim is a fact about these images and not about the paper.
+# If the first line is near the last or above the second, co-occurrence already explains similarity in kind. Then a *no*
+# to the claim says something about these images and nothing about the paper.
 #
-# ## Would a network pass that has learned nothing?
+# ## Does a randomly initialised network pass?
 #
-# The sharpest question to put to a list of claims. The same architecture with random weights, deepest layer only, and of
-# the claims those that are decided there. What both networks pass is a property of the method, or of any set of filters,
-# and no evidence of what training does.
+# We check the claims on the same architecture with random weights: the deepest layer only, and only the claims that one
+# layer decides. A claim that both networks pass describes the method, or any set of filters. It is no evidence of what
+# training does.
 
 # %%
-from n2vlib.networks import random_twin
+from n2vlib.networks.load import randomly_initialised
 
-twin = random_twin(network, SEED)
-untrained = n2vlib.read_layers(twin, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)
-blank = claims.measure(twin.name, untrained, probe, epochs=EPOCHS, seed=SEED, subsets={})
-# Its one layer is its first, and stands beside the deepest of the trained network.
+untrained_network = randomly_initialised(network, SEED)
+untrained = n2vlib.read_layers(untrained_network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)
+blank = claims.measure(untrained_network.name, untrained, probe, epochs=EPOCHS, seed=SEED, subsets={})
+# The only layer read here is the first of the table; it is compared with the deepest of the trained network.
 deepest = {f"table-1-{task}-1": f"table-1-{task}-{len(LAYERS)}" for task in wanted if len(LAYERS) <= 5}
-blank = claims.check(replace(blank, words=here.words), [*deepest, *claims.OF_ONE_LAYER])
+of_one_layer = claims.table().query("decided_by == 'layer'")["id"]
+blank = claims.check(replace(blank, words=here.words), [*deepest, *of_one_layer])
 blank = blank.assign(id=blank["id"].replace(deepest)).set_index("id")
 beside = measured[measured["id"].isin(blank.index)][["id", "claim", "value", "criterion", "holds"]]
 beside = beside.assign(
     random=blank.loc[beside["id"], "value"].to_numpy(), passes=blank.loc[beside["id"], "holds"].to_numpy()
 )
-charts.table(beside.rename(columns={"passes": "random holds"}), f"{layer.name}, trained and random", digits=2, rows=20)
+charts.table(
+    beside.rename(columns={"passes": "random holds"}).drop(columns="claim"),
+    f"{layer.name}, trained and randomly initialised",
+    digits=2,
+    rows=20,
+)
 
 # %%
 also = beside[(beside["holds"] == claims.YES) & (beside["passes"] == claims.YES)]
 print(
-    f"{len(also)} of the {(beside['holds'] == claims.YES).sum()} claims that hold in {layer.name} hold with random weights too:"
+    f"{len(also)} of the {(beside['holds'] == claims.YES).sum()} claims that hold in {layer.name} also hold with random weights:"
 )
 print(", ".join(also["id"]) or "none")
 
 # %% [markdown]
-# A claim that both networks pass is no evidence that training put it there. Where nearly all pass, the list says what any
-# set of filters does; the distance between the columns *value* and *random* is what training adds.
+# Where nearly all claims pass with random weights, the list describes any set of filters. The difference between the
+# columns *value* and *random* is the effect of training.
 #
 # ## What we see
 
@@ -335,29 +357,31 @@ print(
 # %% [markdown]
 # ## Where we differ
 #
-# - **Words became numbers.** The paper nowhere says what *most* or *often* is. Another reader may set the bar elsewhere;
-#   effect and interval are in the table, so the bar can be moved without measuring again.
-# - **Published numbers.** A printed range (*two to four times*) is shown by its middle, a printed number of filters as a
-#   share of the layer's; differences and ratios of printed numbers are ours.
-# - **Extremes.** *In every layer and category* is decided by the one mean that is worst, so with more layers and
-#   categories it is harder to hold. The count of means stands in the note.
+# - **Words became numbers.** The paper does not say what *most* or *often* is. Another reader may choose other
+#   criteria; effect and interval are in the table, so a criterion can be changed without measuring again.
+# - **Published numbers.** A printed range (*two to four times*) is shown by its middle, a printed number of filters as
+#   a share of the layer's; we computed the differences and ratios of printed numbers.
+# - **Extremes.** *In every layer and category* is decided by the lowest mean, so it is harder to hold with more layers
+#   and categories. The note gives the number of means.
 # - **Peaks.** The peak of a noisy curve is above its end even if the curve is flat. *Falls after the peak* is therefore
-#   measured crosswise: the peak is found on one half of the concepts and the fall on the other.
-# - **Stand-ins.** Where WordNet and Word2Vec are not given, our own tree and the co-occurrence of labels stand in; where
-#   the self-supervised networks of the paper are missing, ours do. Some claims about them may say more about the stand-in.
-# - **Corrected after the first run.** *Weights follow the scores* said *most* of the first layer, where the paper says
-#   *about half*: criterion 25 instead of 50. Saturation is read between the sizes tried, no longer at the next smaller one.
-#   What fewer than five failures have in common is undecided, by rule.
-# - **Means over concepts.** Where a chapter pools all images, or counts an undefined case as a failure, this page takes the
-#   mean over the concepts that have the number; and the random network is not counted among the networks.
-# - **One network, one training, one seed** decide most of the rows. The intervals know nothing of that.
+#   cross-validated: the peak is found on one half of the concepts and the fall on the other.
+# - **Substitutes.** Where WordNet and Word2Vec are not given, we use our own tree and the co-occurrence of labels;
+#   instead of the self-supervised networks of the paper we use ours. Some claims about them may depend on the
+#   substitute.
+# - **Corrected after the first run.** *Weights follow the scores* said *most* for the first layer, where the paper says
+#   *about half*: criterion 25 instead of 50. Saturation is interpolated between the sizes tried, no longer read at the
+#   next smaller one. A statement about fewer than five failures is undecided, by rule.
+# - **Means over concepts.** Where a chapter pools all images, or counts an undefined case as a failure, this page takes
+#   the mean over the concepts that have the number; and the randomly initialised network is not counted among the
+#   networks.
+# - **One network, one training run, one seed** decide most of the rows. The intervals do not cover other training runs.
 #
 # ## Exercises
 #
-# 1. Set the bar for *most* at two thirds. How many answers change?
-# 2. Sixty-odd claims with 95% intervals: how many would be decided wrongly by chance alone, at most, if each truth lay
-#    exactly at its criterion?
-# 3. Run the chapter on photographs (`--params params/photographs-mobilenet.yml`). Which answers turn round?
+# 1. Set the criterion for *most* to two thirds. How many answers change?
+# 2. Sixty-odd claims with 95% intervals: how many would be decided wrongly by chance alone, at most, if each true value
+#    lay exactly at its criterion?
+# 3. Run the chapter on photographs (`--params params/photographs-mobilenet.yml`). Which answers change?
 
 # %% tags=["solution", "hide-input"]
 bar = np.where(measured["criterion"] == 50, 200 / 3, measured["criterion"])
@@ -371,9 +395,9 @@ print(f"2. {0.05 * len(measured):.1f} of {len(measured)} on average: 2.5% on eit
 # %% [markdown]
 # ## Take-away
 #
-# - A claim can be executed once it says which number, compared with what.
+# - A claim can be tested by a program once it says which number, compared with what.
 # - Three answers are needed, not two: what an interval leaves open is not refuted and not confirmed.
-# - Before a claim is counted as evidence for learning, put it to a network that has learned nothing.
+# - Before a claim counts as evidence for learning, test it on a randomly initialised network.
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)

@@ -15,14 +15,13 @@
 # ---
 
 # %% [markdown]
-# # Between spaces
+# # Distances between spaces
 #
-# *Net2Vec, section 5.3, Figure 10.* Every network has a space of its own, and none of their axes mean the same: filter 7
-# here has nothing to do with filter 7 there. Word vectors and dictionaries are spaces too. To ask whether two of them
-# hold the same view of the world, we need a comparison that never looks at an axis.
+# *Net2Vec, section 5.3, Figure 10.* Every network has a concept space of its own, and the axes of two spaces do not
+# correspond: filter 7 of one network has nothing to do with filter 7 of another. Word vectors and dictionaries give
+# spaces too. To compare two spaces we need a measure that does not depend on the axes.
 #
-# *Question.* Do networks that learned different things keep the same concepts together? And is it what a dictionary
-# keeps together?
+# *Question.* Do networks trained on different tasks place the same concepts near each other? Does a dictionary?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -33,9 +32,11 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = [{"network": "small-alexnet-scenes", "layer": "conv5"}, {"network": "small-alexnet-objects", "layer": "conv5"}, {"network": "small-vgg", "layer": "conv4_3"}, {"network": "small-googlenet", "layer": "inception_5b"}, {"network": "small-resnet", "layer": "conv4_x"}, {"network": "small-alexnet-rotation", "layer": "conv5"}, {"network": "small-alexnet-colorization", "layer": "conv5"}, {"network": "small-alexnet-patch-order", "layer": "conv5"}, {"network": "small-alexnet-denoising", "layer": "conv5"}, {"network": "small-alexnet-random", "layer": "conv5"}]  # set beside NETWORK: network, layer, and where wanted label, training, weights, preprocessing  # fmt: skip
+NETWORKS: list = (
+    "zoo/architectures"  # set beside NETWORK: network, layer, and where wanted label, training, weights, preprocessing
+)
 WORDNET: str = None  # folder of your copy of WordNet; null: left out
 WORD2VEC: str = None  # your file of word vectors, text or binary; null: left out
 
@@ -51,7 +52,7 @@ n2vlib.check_parameters(globals())
 # > differ. Across 24 spaces, the classification spaces of self-supervised networks differ most from the others, and
 # > classification is nearer to WordNet and Word2Vec than segmentation is {cite}`fong2018net2vec`.
 #
-# With $W$ the matrix of unit vectors, one row a concept:
+# With $W$ the matrix of unit vectors, one row per concept:
 #
 # $$
 # d(W) = W W^\top, \qquad
@@ -59,11 +60,13 @@ n2vlib.check_parameters(globals())
 # D_{i,j,c} = \lVert d(W^i)_c - d(W^j)_c \rVert^2
 # $$ (eq-distance)
 #
-# $D_{i,j,c}$ is one concept's share of it: the row of the difference that belongs to $c$.
+# $D_{i,j,c}$ is one concept's share of it: the row of the difference that belongs to $c$. Comparing the matrices of
+# similarities instead of the vectors is known as representational similarity analysis (RSA).
 #
-# One thing has to be put right before two spaces are compared. Learning starts from random weights, and directions that
-# nothing pushed stay as they were drawn: they make two spaces differ by what neither has learned. The start is known, so we
-# take it away ($w_c$ less its first value) and scale what is left to length one. The floor below says how much that matters.
+# We change one thing before two spaces are compared. Training starts from random weights, and weights with no gradient
+# keep their initial values, so two spaces differ also where neither has learned anything. The start is known, so we
+# subtract it ($w_c$ less its first value) and scale the result to length one. The section on noise measures how much
+# that matters.
 
 # %%
 from n2vlib.analysis import embeddings
@@ -88,8 +91,8 @@ def spaces_of(network, name, label, seed=SEED):
 # %% [markdown]
 # ## By hand, two spaces
 #
-# The two spaces of one network. They know different concepts (scenes have no outline), so the first thing to say is which
-# ones are compared: those that both have.
+# The two spaces of one network. They contain different concepts (scenes have no masks), so we compare the concepts that
+# both have.
 
 # %%
 import numpy as np
@@ -109,11 +112,10 @@ print(f"D = {by_hand:.0f} over {len(both)} concepts: the cosine of a pair typica
 #
 # ## Which spaces, which concepts
 #
-# `NETWORKS` names further networks, each with the layer to take. Beside the networks stand spaces that never saw a
-# filter:
+# `NETWORKS` names further networks, each with the layer to take. We add spaces that were made without a network:
 #
-# - *our tree*: each concept marks itself and everything it is a kind of, as the paper does with WordNet. The tree is ours,
-#   written for the drawn world;
+# - *our tree*: the vector of a concept marks the concept and all its hypernyms, as the paper does with WordNet. The
+#   tree is ours, written for the drawn world;
 # - *co-occurrence*: which concepts the labels show in the same images (positive pointwise mutual information over the
 #   training images, reduced to 50 dimensions);
 # - WordNet and Word2Vec, where `WORDNET` and `WORD2VEC` name your copies.
@@ -135,8 +137,8 @@ sizes = pd.DataFrame({"space": list(everything), "concepts": [len(space) for spa
 charts.table(sizes, f"Concepts with a vector; {len(shared)} are in every space. own: {network.name}, {LAYERS[-1]}")
 
 # %% [markdown]
-# The rule is the paper's: a concept is kept if *every* space has it. They were left with 501 of 682, the price of having
-# a name that both dictionaries know. Which ones drop out here?
+# The rule is the paper's: a concept is kept if *every* space has it. The paper kept 501 of 682, because both
+# dictionaries must know the name. These are dropped here:
 
 # %%
 names, categories = probe.concepts["name"].astype(str), probe.concepts["category"]
@@ -147,19 +149,19 @@ print("kept: " + ", ".join(f"{n} of category {category}" for category, n in cate
 # %% [markdown]
 # ## Every space against every other
 #
-# The paper's Figure 10, left. The fuller a cell, the farther apart.
+# The paper's Figure 10, left. The fuller a cell, the larger the distance.
 
 # %%
-from n2vlib.analysis import between
+from n2vlib.analysis import rsa
 
-distances = between.distances(everything)
+distances = rsa.distances(everything)
 apart = distances.query("one != other").sort_values("typical")
 ends = [f"{row['one']} and {row['other']}" for _, row in apart.iloc[[0, -1]].iterrows()]
 note = f"Typical difference of the cosine of a pair, {len(shared)} concepts. S segmentation, C classification."
 charts.distance_map(distances, f"Nearest: {ends[0]}; farthest: {ends[1]}", words="difference", note=note)
 
 # %% [markdown]
-# Does one network stand apart? For each, the mean over the other networks, tasks kept apart:
+# Is one network far from all others? For each, the mean distance to the other networks, by task:
 
 # %%
 networks = distances[distances["one"].isin(inside) & distances["other"].isin(inside)].query("one != other")
@@ -168,10 +170,11 @@ alone = networks.groupby(["task", "one"], as_index=False)[["typical", "correlati
 charts.table(alone.sort_values(["task", "typical"], ascending=[True, False]), "Mean over the other networks", rows=30)
 
 # %% [markdown]
-# ## What is noise?
+# ## How much of the distance is noise?
 #
-# How far is a space from *itself*, learned once more from other random weights? That is the floor. And how far would two spaces be that have nothing to do with each other? Shuffle the concepts of one of them; the
-# mean over all shuffles has a closed form, because only the cross term changes:
+# As a noise floor we take the distance of a space to *itself*, learned once more from other random weights. As an upper
+# reference we take the distance of unrelated spaces: permute the concepts of one of them. The mean over all
+# permutations has a closed form, because only the cross term changes:
 #
 # $$
 # \mathbb{E}\, D = \sum_{a \neq b} d^i_{ab}{}^2 + \sum_{a \neq b} d^j_{ab}{}^2 - 2\, C (C - 1)\, \overline{d^i}\; \overline{d^j}
@@ -181,37 +184,39 @@ charts.table(alone.sort_values(["task", "typical"], ascending=[True, False]), "M
 again = spaces_of(network, LAYERS[-1], "own", seed=SEED + 1)
 layer = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)[LAYERS[-1]]
 raw = [segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED + i).unit_weights() for i in (0, 1)]
-rows = [{"space": name} | between.compare(space, again[name]) for name, space in first.items()]
-rows.append({"space": "own S, start not taken away"} | between.compare(*raw))
-charts.table(pd.DataFrame(rows), f"{network.name}, {LAYERS[-1]}: a space and the same space learned from another start")
+rows = [{"space": name} | rsa.compare(space, again[name]) for name, space in first.items()]
+rows.append({"space": "own S, start not subtracted"} | rsa.compare(*raw))
+charts.table(
+    pd.DataFrame(rows), f"{network.name}, {LAYERS[-1]}: a space and the same space learned from other random weights"
+)
 
 # %% [markdown]
-# If the floor is close to the distances above, the map shows dice. The column *below* is the share of the shuffled distance
-# that is gone: one for the same space, zero for unrelated ones. It is the number to carry along.
+# If the noise floor is close to the distances above, the map shows noise. The column *below* is the share by which the
+# distance is below that of permuted concepts: one for the same space, zero for unrelated ones.
 #
-# ## Large cosines, or other company?
+# ## Large cosines, or the same pairs?
 #
-# There is a trap in $D$. A space whose cosines are all near zero (every concept in its own corner) is at a moderate
-# distance from everything. A space of large cosines is far from everything, also from spaces that agree with it on who
-# belongs to whom. So $D$ mixes two things: *how large* cosines are, and *which* pairs have the large ones. The
-# correlation of the cosines over all pairs looks at the second alone.
+# $D$ has a weakness. A space whose cosines are all near zero is at a moderate distance from everything. A space of
+# large cosines is far from everything, also from spaces in which the same pairs have the largest cosines. So $D$ mixes
+# two things: *how large* cosines are, and *which* pairs have the large ones. The correlation of the cosines over all
+# pairs measures only the second.
 
 # %%
-size = {name: between.typical_cosine(space.loc[shared]) for name, space in everything.items()}
+size = {name: rsa.typical_cosine(space.loc[shared]) for name, space in everything.items()}
 compared = distances[distances["one"].isin(inside) & distances["other"].isin(outside)]
 compared = compared.assign(size=compared["one"].map(size)).rename(columns={"size": "typical cosine"})
 columns = ["one", "other", "typical cosine", "distance", "typical", "correlation", "below"]
-charts.table(compared[columns], "Networks against the spaces that never saw a filter", rows=12)
+charts.table(compared[columns], "Networks against the spaces made without a network", rows=12)
 
 # %% [markdown]
 # ## Is classification nearer to a dictionary?
 #
-# The paper's second claim, for this network and for each of the outside spaces: $D_{i,j,c}$ of segmentation less that of
-# classification, averaged over concepts, with an interval from drawing the concepts again. Positive means that
-# classification is nearer. Beside it the same question put to the correlation.
+# The paper's second claim, for this network and for each of the outside spaces: $D_{i,j,c}$ of segmentation less that
+# of classification, averaged over concepts, with a bootstrap interval over concepts. Positive means that classification
+# is nearer. The last columns show the correlations.
 
 # %%
-nearer = between.nearer(s.loc[s.index.intersection(shared)], c, outside, SEED)
+nearer = rsa.nearer(s.loc[s.index.intersection(shared)], c, outside, SEED)
 named = nearer.rename(
     columns={
         "gap": "D of S less D of C",
@@ -223,34 +228,34 @@ charts.table(named, f"{network.name}, {LAYERS[-1]}: mean over concepts, 95% boot
 
 # %%
 for to, gap, low, high, r_s, r_c in nearer.itertuples(index=False):
-    sure = "" if low * high > 0 else " (the interval holds zero)"
+    sure = "" if low * high > 0 else " (the interval contains zero)"
     agrees = "agrees" if (r_c > r_s) == (gap > 0) else "disagrees"
     print(f"{to}: {'classification' if gap > 0 else 'segmentation'} is nearer by D{sure}; the correlation {agrees}.")
 
 # %% [markdown]
-# Where $D$ and the correlation disagree, the claim is about the size of cosines. Where they agree for co-occurrence and not
-# for the tree, *nearer to a dictionary* may mean *nearer to what is seen together*: words that occur in the same texts
-# name things that occur in the same pictures, and Word2Vec knows nothing else. Where all agree, compare the sizes: does
-# the correlation rise more with co-occurrence than with the tree?
+# Where $D$ and the correlation disagree, the claim is about the size of cosines. Where they agree for co-occurrence and
+# not for the tree, *nearer to a dictionary* may mean *nearer to co-occurrence*: words that occur in the same texts name
+# things that occur in the same pictures, and Word2Vec is made from co-occurrence alone. Where all agree, compare the
+# sizes: does the correlation rise more with co-occurrence than with the tree?
 #
 # ## Category by category
 #
-# The paper's Figure 10, right: the mean of $D_{i,j,c}$ over the concepts of a category. Pairs as there: this network's two
-# spaces, and the classification space of a trained network that stands farthest from the others, against the spaces
-# outside.
+# The paper's Figure 10, right: the mean of $D_{i,j,c}$ over the concepts of a category. The pairs are as in the paper:
+# this network's two spaces, and the classification space of the trained network that is farthest from the others, each
+# against the spaces made without a network.
 
 # %%
 trained = alone[(alone["task"] == "C") & ~alone["one"].isin(list(first)) & ~alone["one"].str.contains("random")]
 chosen = [*first, *trained.sort_values("typical")["one"].tail(1)]
 pairs = [(name, other) for other in outside for name in chosen] + [tuple(first)]
-by_category = between.distances_by_category(everything, pairs, categories)
+by_category = rsa.distances_by_category(everything, pairs, categories)
 most = by_category.loc[by_category["typical"].idxmax()]
 title = f"Largest: {most['category']}, {most['one']} against {most['other']}"
 charts.distance_by_category(by_category, title, words="difference", note="Rows: pairs of spaces.")
 
 # %% [markdown]
-# The released notebook printed such means for its own networks; as typical differences of a cosine they can be held
-# beside ours, although they come from other concepts.
+# The released notebook printed such means for its own networks. As typical differences of a cosine they can be compared
+# with ours, although they come from other concepts.
 
 # %%
 from n2vlib import published
@@ -263,16 +268,17 @@ charts.table(wide.reset_index(), "Published outputs: typical difference of a cos
 # %% [markdown]
 # ## Where we differ
 #
-# - **Outside spaces.** Without your copies there is no WordNet and no Word2Vec here. Our tree is smaller and flatter; its
-#   concepts share more ancestors, so its cosines are larger.
+# - **Outside spaces.** Without your copies there is no WordNet and no Word2Vec here. Our tree is smaller and flatter;
+#   its concepts share more ancestors, so its cosines are larger.
 # - **Number of spaces.** The paper compares eleven networks; `NETWORKS` holds the ones that come with this book.
 # - **A concept's own row.** The diagonal of $d(W)$ is one in every space and adds nothing, so $C(C-1)$ pairs count.
 # - **Released cells** used different sets of concepts for different pairs. Here one rule holds for the whole map.
 #
 # ## Exercises
 #
-# 1. Which concept differs most between the two spaces of this network? Is its neighbourhood one of kind or of place?
-# 2. Change a branch of `n2vlib/spaces/drawn_tree.csv`. Which row of the map moves, and by how much of the floor?
+# 1. Which concept differs most between the two spaces of this network? Are its neighbours of its kind or of its
+#    surroundings?
+# 2. Change a branch of `n2vlib/spaces/drawn_tree.csv`. Which row of the map moves, and by how much of the noise floor?
 # 3. Add a layer of the same network to `NETWORKS`. Are two layers nearer than two networks?
 
 # %% tags=["solution", "hide-input"]
@@ -287,11 +293,12 @@ charts.table(table, "Where the two tasks differ most: nearest concepts")
 # ## Take-away
 #
 # - Spaces without common axes are compared through their cosines, over the concepts that all of them have.
-# - A distance needs a floor (the same space learned twice) and a ceiling (the same concepts shuffled).
-# - $D$ mixes how large cosines are with which pairs have them. Look at the correlation before saying *nearer*.
+# - A distance needs two references: the same space learned twice, and permuted concepts.
+# - $D$ mixes how large cosines are with which pairs have them. Check the correlation before you conclude that a space
+#   is nearer.
 #
-# All this describes networks whose encoding nobody knows. What would the same measurements say about a network whose
-# encoding we made ourselves? That is [known truth](../known-truth).
+# All this describes networks whose encoding nobody knows. The next chapter applies the measurements to networks whose
+# encoding we planted: [known truth](../known-truth).
 
 # %%
 n2vlib.provenance(probe=probe, network=network, seed=SEED)

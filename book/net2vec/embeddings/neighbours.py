@@ -17,12 +17,12 @@
 # %% [markdown]
 # # Neighbours
 #
-# *Net2Vec, section 5.3, Tables 2 and 3.* So far a concept's weights were a means: they made a mask, or an answer, and
-# were forgotten. But each is also an arrow in a space with one axis per filter. Two concepts that a layer keeps in the
-# same filters point the same way.
+# *Net2Vec, section 5.3, Tables 2 and 3.* So far a concept's weights were used to make a mask or to predict its
+# presence. They are also a vector in a space with one axis per filter. Two concepts that a layer represents with the
+# same filters have similar vectors.
 #
-# *Question.* Who is next to whom? And is it the same neighbourhood when the weights were learned to outline a concept
-# as when they were learned to recognise it?
+# *Question.* Which concepts are near each other? Are the neighbours the same whether the weights were learned for
+# segmentation or for classification?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -33,7 +33,7 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 EXPRESSIONS: list = []  # sums and differences of concepts, like "grass + blue-c - green-c"; none: the paper's, and composed ones
 
@@ -56,8 +56,8 @@ n2vlib.check_parameters(globals())
 # \cos(a, b) = \hat w_a \cdot \hat w_b = \sum_k \hat w_{a,k} \, \hat w_{b,k}
 # $$ (eq-cosine)
 #
-# The paper shows five concepts and their neighbours. Five are an illustration. We want all of them, and a number that
-# could come out the other way.
+# The paper shows the neighbours of five concepts as an illustration. We measure all concepts and test the claim with
+# numbers.
 
 # %%
 probe = n2vlib.load_probe(PROBE)
@@ -78,8 +78,8 @@ print({task: f"{len(vectors)} concepts, {vectors.shape[1]} filters" for task, ve
 # %% [markdown]
 # ## By hand, one concept
 #
-# Equation {eq}`eq-cosine` for one concept and every other. We take the first of the paper's examples that this probe set
-# has a vector for, or else the object in most images.
+# Equation {eq}`eq-cosine` for one concept and every other. We take the first of the paper's examples that this probe
+# set has a vector for, or else the object in most images.
 
 # %%
 import numpy as np
@@ -111,7 +111,8 @@ print(f"{names[query]}: " + ", ".join(f"{names[c]} {cosines[c]:.2f}" for c in ne
 # %% [markdown]
 # ## Nearest concepts
 #
-# The paper's Table 2 with ours beside it, both tasks. Scenes have no outline, so they have no neighbours on the left.
+# The paper's Table 2 beside ours, both tasks. Scenes label whole images and have no masks, so they have no neighbours
+# on the left.
 
 # %%
 from n2vlib import charts
@@ -120,7 +121,7 @@ table = embeddings.beside_published(near, paper, asked, names)
 charts.table(table, f"Five nearest concepts and their cosines, {layer.name}; published: AlexNet conv5", rows=len(table))
 
 # %% [markdown]
-# And every other concept, to search through:
+# The table of every concept:
 
 # %%
 everyone = {names[c]: c for c in space["classification"].index.union(space["segmentation"].index)}
@@ -134,20 +135,19 @@ charts.table(
 # %% [markdown]
 # ## Alike in kind, or seen together?
 #
-# Names in a table are easily read into agreement. Four relations can be counted instead, each for every concept and its
+# A few neighbours in a table can look convincing by chance. So we measure four relations between each concept and its
 # five neighbours:
 #
 # - *same category*: both colors, both objects, both parts;
-# - *same kind*: the cosine of the two in a tree of what is a kind of what, where a horse is a hoofed animal, a
-#   four-legged animal, an animal (our own tree for the drawn world, not WordNet; the
-#   [next chapter](between-spaces) shows it);
-# - *seen together*: by how much the neighbour's share of images rises when the image holds the concept,
-#   $P(b \mid a) - P(b)$, from the labels of the training images;
+# - *same kind*: the cosine of the two in a tree of hypernyms, where a horse is a hoofed animal, a four-legged animal,
+#   an animal (our own tree for the drawn world, not WordNet; the [next chapter](between-spaces) shows it);
+# - *seen together*: by how much the neighbour's share of images rises when the image holds the concept, $P(b \mid a) -
+#   P(b)$, from the labels of the training images;
 # - *same pixels*: the share of the concept's pixels that are labelled as the neighbour as well, like *fur* on a dog or
 #   *wheel* on a car.
 #
-# For a fair comparison both tasks choose among the same concepts, those that have both vectors. *Any two* is what
-# neighbours drawn by lot would get.
+# For a fair comparison both tasks choose among the same concepts, those that have both vectors. *Any two* is the mean
+# over all pairs of concepts, the value for neighbours chosen at random.
 
 # %%
 from n2vlib import spaces
@@ -168,7 +168,7 @@ charts.table(kinship, caption)
 
 # %%
 for row in kinship.itertuples():
-    sure = "" if row.low * row.high > 0 else ", but the interval holds zero"
+    sure = "" if row.low * row.high > 0 else ", but the interval contains zero"
     larger = "segmentation" if row.difference > 0 else "classification"
     print(f"{row.relation}: larger for {larger}{sure}.")
 
@@ -176,12 +176,12 @@ for row in kinship.itertuples():
 # The claim has two halves: *seen together* should be larger for classification, *same kind* for segmentation. The lines
 # above say which half holds here.
 #
-# There is a simple reason for the first half: an image is classified by what else is in it. Every image with a chimney
-# has a roof, so the same filters tell of both. For the second half the labels matter. Where every pixel also has a color
-# and many have a material, the concept that shares an outline with a dog need not be another animal. It can be what
-# covers the dog. *Same pixels* tests that.
+# There is a simple reason for the first half: a network can classify an image by what else is in it. Every image with a
+# chimney has a roof, so the same filters predict both. For the second half the labels matter. Where every pixel also
+# has a color and many have a material, the concept that shares pixels with a dog need not be another animal. It can be
+# the material that covers the dog. *Same pixels* tests that.
 #
-# Does it hang on the category? The released notebook counted the share of the five nearest concepts that are of the
+# Does it depend on the category? The released notebook counted the share of the five nearest concepts that are of the
 # concept's own category (a number that is not in the paper):
 
 # %%
@@ -197,10 +197,10 @@ columns = ["task", "category", "concepts", "published", "this run", "any two"]
 charts.table(own[columns], "Share of the five nearest that are of the concept's own category", rows=len(own))
 
 # %% [markdown]
-# *Any two* is essential here. In a probe set where half of the concepts are objects, a neighbour drawn by lot is an object
-# half of the time.
+# *Any two* is needed as a baseline: in a probe set where half of the concepts are objects, a random neighbour is an
+# object half of the time.
 #
-# And where do the neighbours of objects lie?
+# The categories of the neighbours of objects:
 
 # %%
 of_objects = pd.concat(rows.assign(task=task) for task, rows in near.items())
@@ -213,35 +213,36 @@ charts.table(
 # %% [markdown]
 # ## How much of a vector is its random start?
 #
-# Learning starts from random weights and stops after a fixed number of passes. Directions that the gradient never pushes
-# stay as they were drawn. They are different for each concept and mean nothing, yet they count in a cosine. So we learn
-# everything once more from another start, and compare a concept with *itself*.
+# Training starts from random weights and stops after a fixed number of epochs. Weights with no gradient keep their
+# random initial values. These differ from concept to concept and carry no meaning, yet they count in a cosine. So we
+# train once more from other random weights, and compare each concept's two vectors.
 
 # %%
-from n2vlib.alignment import Alignment
-from n2vlib.analysis import between
+from n2vlib.analysis import rsa
+from n2vlib.methods.alignment import Alignment
 
-MADE = {"as learned": Alignment.unit_weights, "start taken away": embeddings.without_start}
+MADE = {"as learned": Alignment.unit_weights, "start subtracted": embeddings.without_start}
 again = {task: method.align(layer, probe, epochs=EPOCHS, seed=SEED + 1) for task, method in METHODS.items()}
 rows = [
-    {"task": task, "vectors": what} | between.repeated(vectors(found[task]), vectors(again[task]))
+    {"task": task, "vectors": what} | rsa.repeated(vectors(found[task]), vectors(again[task]))
     for task in METHODS
     for what, vectors in MADE.items()
 ]
 charts.table(
-    pd.DataFrame(rows), "Learned twice: median cosine of a concept with itself; share of its five neighbours that stay"
+    pd.DataFrame(rows),
+    "Trained twice: median cosine of a concept's two vectors; share of its five neighbours that stay",
 )
 
 # %% [markdown]
-# *As learned*, a value near 1 means that the data decide; near 0, that the dice do. Few images, few passes and small
-# steps make it worse: most directions have then hardly been moved.
+# *As learned*, a value near 1 means that the data determine the vector; near 0, that the random start does. Few images,
+# few epochs and small steps lower the value, because most weights have then hardly moved.
 #
-# But the start is known, so it can be taken away. What is left is where learning *went*, not where it arrived. Compare
-# the rows: how much of the difference between two runs was the start, and do the neighbours change their meaning?
+# The start is known, so it can be subtracted. What remains is the change that training made. Compare the rows: how much
+# of the difference between two runs was the start, and do the relations of the neighbours change?
 
 # %%
-segmented, walked = space["segmentation"], embeddings.without_start(found["segmentation"])
-both = {"start taken away": embeddings.neighbours(walked), "as learned": embeddings.neighbours(segmented)}
+segmented, changes = space["segmentation"], embeddings.without_start(found["segmentation"])
+both = {"start subtracted": embeddings.neighbours(changes), "as learned": embeddings.neighbours(segmented)}
 charts.table(embeddings.kinship(both, relations, SEED), "Segmentation, mean over the five neighbours")
 
 # %%
@@ -249,22 +250,23 @@ w_fair = embeddings.restricted({task: embeddings.without_start(each) for task, e
 kinship = embeddings.kinship(
     {task: embeddings.neighbours(vectors) for task, vectors in w_fair.items()}, relations, SEED
 )
-charts.table(kinship, f"Both tasks, start taken away: mean over the five neighbours of each concept, {layer.name}")
+charts.table(kinship, f"Both tasks, start subtracted: mean over the five neighbours of each concept, {layer.name}")
 
 # %% [markdown]
-# The paper keeps the start in, and so do our versions of its tables, above and in the next section. The maps and clusters
-# at the end take it away.
+# The paper keeps the start in, and so do our versions of its tables, above and in the next section. The maps and
+# clusters at the end subtract it.
 #
 # ## Arithmetic
 #
 # > Blue grass is sky: the nearest concept to grass plus blue minus green {cite}`fong2018net2vec`.
 #
-# Three details of the paper's Table 3 matter. The vector that is looked up is the *mean* of the signed unit vectors. It is
-# not scaled back to length one, which is why the printed numbers are small: the mean of three vectors at right angles is
-# 0.58 long, and a concept that is all grass and nothing else scores a third. And the words of the expression are left out of the answer.
+# Three details of the paper's Table 3 matter. The vector that is looked up is the *mean* of the signed unit vectors. It
+# is not scaled back to length one, which is why the printed numbers are small: the mean of three vectors at right
+# angles has length 0.58, and a concept equal to grass and orthogonal to the others scores a third. And the words of the
+# expression are left out of the answer.
 #
-# `EXPRESSIONS` takes your own. Without any, we take the paper's, where this probe set has the words, and compose more by
-# a rule: an object, minus the color (or material, or part) that covers most of it, and once plus another color.
+# `EXPRESSIONS` takes your own. Without any, we take the paper's, where this probe set has the words, and compose more
+# by a rule: an object, minus the color (or material, or part) that covers most of it, and once plus another color.
 
 # %%
 objects = segmentable.index[segmentable["category"] == "object"]
@@ -280,30 +282,30 @@ title = f"Nearest to sums and differences of segmentation vectors, {layer.name};
 charts.table(sums, title, rows=len(sums))
 
 # %% [markdown]
-# A handful of sums can be admired or laughed at. One pattern can be counted: take an object, add a color that is not its
-# own, subtract its own. Do objects *of the added color* come nearer? For every object and every other color, how often
-# is an object of that color nearer than one of another color; one half is chance.
+# Single examples prove little, but one pattern can be counted: take an object, add a color that is not its own,
+# subtract its own. Do objects *of the added color* come nearer? For every object and every other color, we measure how
+# often an object of that color is nearer than one of another color; one half is chance.
 
 # %%
 from n2vlib import tables
 
 color_of = expressions.most_cover(on_objects, probe.concepts, "color")
-for what, vectors in {"as learned": segmented, "start taken away": walked}.items():
+for what, vectors in {"as learned": segmented, "start subtracted": changes}.items():
     moved = expressions.swaps(vectors, color_of).groupby("concept")[["before", "after"]].mean()
     if moved.empty:
-        print(f"{what}: no object has a color of which there is another object")
+        print(f"{what}: too few objects of different colors")
         continue
     low, high = tables.bootstrap_mean((moved["after"] - moved["before"]).to_numpy(), SEED)
     print(
-        f"{what}, {len(moved)} objects: right {moved['before'].mean():.2f} of the time without the sum, {moved['after'].mean():.2f} with it;"
+        f"{what}, {len(moved)} objects: an object of the added color is nearer in {moved['before'].mean():.2f} of the pairs before, {moved['after'].mean():.2f} after;"
     )
-    print(f"  the sum adds {low:.2f} to {high:.2f} (95% bootstrap interval over objects)")
+    print(f"  the difference is {low:.2f} to {high:.2f} (95% bootstrap interval over objects)")
 
 # %% [markdown]
 # ## A map of the concepts
 #
-# The paper draws a hundred concepts with t-SNE, which places near neighbours near and is silent about all else. The
-# distance is one minus the cosine; colors are our categories and t-SNE knows nothing of them.
+# The paper draws a hundred concepts with t-SNE, which keeps near neighbours near and does not preserve other distances.
+# The input distance is one minus the cosine. The colors show our categories; t-SNE does not use them.
 
 # %%
 from n2vlib.analysis import grouping
@@ -312,13 +314,15 @@ learned = {task: embeddings.without_start(each) for task, each in found.items()}
 
 
 def concept_map(task: str) -> charts.Chart:
-    """At most a hundred concepts on a plane; in the title, how many are next to one of their category."""
+    """At most a hundred concepts on a plane; the title says how many have a neighbour of their category."""
     vectors, same = learned[task], relations["same category"]
     alike = embeddings.of_neighbours(embeddings.neighbours(vectors, n=1), same).mean()
-    by_lot = embeddings.of_any(same.loc[vectors.index, vectors.index]).mean()
+    at_random = embeddings.of_any(same.loc[vectors.index, vectors.index]).mean()
     some = vectors.sample(min(100, len(vectors)), random_state=SEED).sort_index()
     points = probe.concepts.loc[some.index, ["name", "category"]].join(grouping.plane(some, SEED))
-    title = f"{task.capitalize()}: {alike:.0%} of the concepts are next to one of their category, by lot {by_lot:.0%}"
+    title = (
+        f"{task.capitalize()}: the nearest concept is of the same category for {alike:.0%}, at random {at_random:.0%}"
+    )
     return charts.concept_map(points, title, f"t-SNE of the vectors in {layer.name}.")
 
 
@@ -328,11 +332,11 @@ concept_map("segmentation")
 concept_map("classification")
 
 # %% [markdown]
-# A map invites stories, and t-SNE makes islands out of noise as well. So do not count islands; count in the space itself.
+# t-SNE also shows islands in noise. So we count clusters in the space itself, not on the map.
 #
 # ## Clusters
 #
-# K-means on the unit vectors, with as many clusters as make six concepts each on average (the paper names neither the
+# K-means on the unit vectors, with as many clusters as make six concepts each on average (the paper gives neither the
 # number nor the list).
 
 # %%
@@ -346,9 +350,9 @@ charts.table(listed["segmentation"], f"Clusters of segmentation vectors, {layer.
 charts.table(listed["classification"], f"Clusters of classification vectors, {layer.name}", rows=8)
 
 # %% [markdown]
-# What are the clusters *of*? Three groupings that know nothing of the network: category, the parent in the tree, and
-# the scene a concept is shown in most. The adjusted Rand index is 1 where clusters and groups are the same, 0 on average
-# where they have nothing to do with each other; the range is that of groups dealt out anew.
+# What do the clusters agree with? We compare them with three groupings made without the network: category, the parent
+# in the tree, and the scene a concept is shown in most. The adjusted Rand index is 1 where clusters and groups are the
+# same, and 0 on average where they are unrelated; the range is that of permuted groups.
 
 # %%
 groupings = {
@@ -357,27 +361,27 @@ groupings = {
     "scene it is seen in": drawn.homes(probe),
 }
 agreement = grouping.agreement(clusters, groupings, SEED)
-charts.table(agreement, f"Do the clusters in {layer.name} agree with groups made without it?")
+charts.table(agreement, f"Agreement of the clusters in {layer.name} with groups made without the network")
 
 # %% [markdown]
 # ## Where we differ
 #
-# - **Which concepts are there to choose from.** With a thousand concepts the nearest one is nearer than with a hundred, so
-#   our cosines and theirs are not comparable; whether neighbours are of a kind is.
-# - **The drawn world is tidy.** A drawn wheel only ever sits on a vehicle, and there are twelve scenes. Context
-#   can hardly be stronger than that.
-# - **Standing in for WordNet** is a tree that we wrote. It was written before the vectors were looked at, and it is a
-#   file you can change.
+# - **Which concepts are there to choose from.** With a thousand concepts the nearest one is nearer than with a hundred,
+#   so our cosines and theirs are not comparable; whether neighbours are of a kind is.
+# - **The drawn world is tidy.** A drawn wheel occurs only on vehicles, and there are twelve scenes. Context can hardly
+#   be stronger than that.
+# - **Our tree replaces WordNet.** We wrote it before we looked at the vectors, and it is a file you can change.
 # - **t-SNE and k-means** are in the paper's supplement; it gives neither perplexity nor the number of clusters.
 #
 # ## Exercises
 #
-# 1. Take the mean of the vectors of two seeds before looking for neighbours. Does it help as much as taking the start away?
-# 2. Repeat the chapter on the first layer (`-p LAYERS='[conv1]'`). What is near there?
+# 1. Take the mean of the vectors of two seeds before looking for neighbours. Does it help as much as subtracting the
+#    start?
+# 2. Repeat the chapter on the first layer (`-p LAYERS='[conv1]'`). Which concepts are near each other there?
 # 3. Which concept is nearest to the *opposite* of a color?
 
 # %% tags=["solution", "hide-input"]
-from n2vlib.alignment import unit
+from n2vlib.methods.alignment import unit
 
 mean = unit(segmented + again["segmentation"].unit_weights().reindex(segmented.index).fillna(0))
 both = {"two seeds": embeddings.neighbours(mean), "one seed": embeddings.neighbours(segmented)}
@@ -386,14 +390,13 @@ charts.table(embeddings.kinship(both, relations, SEED), "Segmentation: neighbour
 # %% [markdown]
 # ## Take-away
 #
-# - A neighbour list is a claim about a hundred pairs; count a relation over all of them, and beside it what a lottery
-#   would give.
-# - What the weights were learned *for* decides what is near: recognising a concept can lean on its company, outlining it
-#   has to look at what covers its pixels.
-# - Part of every vector is its random start. Learn twice before reading one, or take the start away.
+# - To test a claim about neighbours, measure a relation over all concepts, and compare it with random pairs.
+# - Which concepts are near depends on what the weights were learned *for*: classification can use co-occurrence,
+#   segmentation depends on what covers the concept's pixels.
+# - Part of every vector is its random start. Train twice before interpreting a vector, or subtract the start.
 #
-# One network, one space. Would another network, or a dictionary, put the same concepts together? That is
-# [between spaces](between-spaces).
+# This chapter used the space of one network. Do other networks, or a dictionary, place the same concepts near each
+# other? See [distances between spaces](between-spaces).
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layer, seed=SEED)

@@ -17,8 +17,8 @@
 # %% [markdown]
 # # Together, or alone?
 #
-# *Net2Vec, section 4.1, Figure 2 and Table 1, and the supplement's comparison of every concept.* Two tasks, two ways to
-# do each, five layers. Everything is in place to ask the question the paper opens with.
+# *Net2Vec, section 4.1, Figure 2 and Table 1, and the supplement's comparison of every concept.* Two tasks, two
+# methods for each, five layers: everything is in place to ask the paper's first question.
 #
 # *Question.* Is one filter sufficient for a concept? The paper says no, in every layer and for both tasks. Does it
 # hold here?
@@ -32,7 +32,7 @@ LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the p
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
-DEVICE: str = "auto"  # auto, cpu or cuda
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 
 # %%
@@ -43,14 +43,14 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # ## The paper's claim
 #
-# > In every layer and category the learned combination does better on average than the best single filter, and for most
-# > single concepts too: between three quarters and nine tenths of the concepts for segmentation, and close to nine
-# > tenths for classification. Scores rise with the depth of the layer, except those of colors
+# > In every layer and category the learned combination does better on average than the best single filter, and for
+# > most single concepts too: between three quarters and nine tenths of the concepts for segmentation, and close to
+# > nine tenths for classification. Scores rise with the depth of the layer, except those of colors
 # > {cite}`fong2018net2vec`.
 #
-# The two numbers behind it are means over concepts (their Figure 2) and a count of concepts (their Table 1). A mean can
-# be carried by a few concepts; the count cannot, but it takes a hair's breadth for a victory. So we need both, and then
-# the concepts one by one, because they are what the book is about.
+# The claim rests on means over concepts (their Figure 2) and on a count of concepts (their Table 1). A few concepts
+# can dominate a mean. They cannot dominate the count, but in the count the smallest advantage is a win. So we compute
+# both, and then look at the concepts one by one.
 
 # %%
 probe = n2vlib.load_probe(PROBE)
@@ -62,8 +62,8 @@ layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, stor
 # %% [markdown]
 # ## Everything measured so far
 #
-# The four methods of the last chapters, asked for again. The library finds them in its store where they have been
-# computed with the same weights, images and options, and computes them where not; no chapter reads another chapter's
+# We ask for the four methods of the last chapters again. The library finds them in its store if they have been
+# computed with the same weights, images and options, and computes them otherwise; no chapter reads another chapter's
 # files.
 
 # %%
@@ -84,7 +84,7 @@ found = [alignment for layer in layers.values() for alignment in both_ways(layer
 scores = pd.concat([alignment.scores for alignment in found], ignore_index=True)
 
 # %% [markdown]
-# Each row is one concept in one layer, under one method, on one split. Four of its rows:
+# Each row is one concept in one layer, with one method, on one split. Four of the rows:
 
 # %%
 from n2vlib import charts
@@ -103,14 +103,15 @@ charts.table(scores.query("concept == @concept and layer == @last.name and split
 # \frac{1}{\sqrt{n}} \sqrt{\frac{1}{n - 1} \sum_c (s_c - \bar s)^2}
 # $$ (eq-error-of-mean)
 #
-# where $n$ is the number of concepts *of that category* that have a score. (Some cells of the released notebooks divide
-# by the square root of the number of all labels instead, which makes every bar the same factor too short.) One of its
-# points, without the library's tables:
+# where $n$ is the number of concepts *of that category* that have a score. (Some cells of the released notebooks
+# divide by the square root of the number of all labels instead, which makes the bars too short.) One of the points,
+# without the library's tables:
 
 # %%
 import numpy as np
 
-from n2vlib import look, tables
+from n2vlib import tables
+from n2vlib.display import style
 
 means = tables.by_category(scores)
 several = means.query("task == 'segmentation' and method == 'combination' and n > 1")
@@ -128,34 +129,34 @@ if several.empty:
 # %% [markdown]
 # ## Segmentation: mean set IoU by category and layer
 #
-# The upper half of Figure 2. Light is the single filter, full the combination. Two things to look at besides the gap:
-# in which layer each category peaks, and whether the gap closes with depth. If deep filters were concepts, it would.
+# The upper half of Figure 2. Light is the single filter, full the combination. Look at the gap, at the layer in which
+# each category peaks, and at whether the gap closes with depth. It would if deep filters encoded single concepts.
 
 # %%
-outlines = means.query("task == 'segmentation'")
+of_segmentation = means.query("task == 'segmentation'")
 wide = means.pivot_table(index=["task", "layer", "category"], columns="method", values="mean", sort=False)
 higher = (wide["combination"] > wide["single filter"]).groupby("task", sort=False).agg(["sum", "size"])
-said = "The combination is ahead in {sum} of {size} means"
-charts.by_category(outlines, said.format(**higher.loc["segmentation"]), error="standard_error")
+ahead_in = "The combination is ahead in {sum} of {size} means"
+charts.by_category(of_segmentation, ahead_in.format(**higher.loc["segmentation"]), error="standard_error")
 
 # %%
 ratio = (
     (wide["combination"] / wide["single filter"])
     .loc["segmentation"]
-    .unstack("layer")[list(dict.fromkeys(outlines["layer"]))]
+    .unstack("layer")[list(dict.fromkeys(of_segmentation["layer"]))]
 )
 charts.table(ratio.reset_index(), "Mean set IoU of the combination, in multiples of the single filter's", digits=1)
 
 # %% [markdown]
 # For single concepts the factor can be larger than for means. The paper reports gains of up to four times for some
-# colors. Ours, for concepts whose best filter finds anything at all (set IoU above 0.005, as in the released notebooks):
+# colors. Ours, for concepts whose best filter has a set IoU above 0.005, as in the released notebooks:
 
 # %%
 from n2vlib import published
 
 pairs = [tables.side_by_side(scores, layer.name, "segmentation").assign(layer=layer.name) for layer in layers.values()]
-outlined = pd.concat(pairs, ignore_index=True)
-usable = outlined[outlined["single filter"] > 0.005]
+segmented = pd.concat(pairs, ignore_index=True)
+usable = segmented[segmented["single filter"] > 0.005]
 times = usable.assign(times=usable["combination"] / usable["single filter"])
 top = times.loc[
     times.groupby("category", sort=False)["times"].idxmax(),
@@ -175,16 +176,16 @@ charts.table(
 
 # %%
 charts.by_category(
-    means.query("task == 'classification'"), said.format(**higher.loc["classification"]), error="standard_error"
+    means.query("task == 'classification'"), ahead_in.format(**higher.loc["classification"]), error="standard_error"
 )
 
 # %% [markdown]
 # ## How sure is a mean?
 #
-# The standard error asks: how much would the mean change with *other concepts* of the category? That supposes that the
-# concepts are a sample of many. The eleven colors are not, they are all there are. Another question makes sense for
-# them: how much would the mean change with *other images*? To answer it, we draw the validation images again, with
-# replacement, two hundred times, and compute every score on each draw, all methods on the same ones.
+# The standard error answers: how much would the mean change with *other concepts* of the category? That treats the
+# concepts as a sample of many. The eleven colors are not a sample, they are all there are. For them another question
+# makes sense: how much would the mean change with *other images*? We resample the validation images two hundred times,
+# with replacement, and compute every score on each resample, with the same resamples for all methods.
 
 # %%
 from n2vlib.analysis import uncertainty
@@ -199,17 +200,17 @@ charts.table(
 )
 
 # %% [markdown]
-# Where a category has many images the second uncertainty is much the smaller one, and a bar in Figure 2 says how
-# *different the concepts are*, and little about how well they were measured; where it has few, both count. And because both methods see the same
-# draws, we can ask about the gap itself: in how many of the means above is the combination ahead in at least 95 of 100
-# draws?
+# Where a category has many images the second uncertainty is much the smaller one: a bar in Figure 2 then shows how
+# *different the concepts are*, and little about how precisely they were measured. Where it has few, both count.
+# Because both methods see the same resamples, we can ask about the gap itself: in how many of the means above is the
+# combination ahead in at least 95 of 100 resamples?
 
 # %%
 categories = dict(zip(scores["concept"], scores["category"], strict=True))
 
 
-def drawn_means(layer, task, method):
-    """Mean score of each category in each draw of images: (draw, category)."""
+def resampled_means(layer, task, method):
+    """Mean score of each category in each resample of the images: (resample, category)."""
     draws = tables.draws_of(resampled, layer, task, method)
     return draws.T.groupby(categories).mean().T
 
@@ -217,11 +218,11 @@ def drawn_means(layer, task, method):
 ahead = [
     (task, layer, share)
     for task, layer in means[["task", "layer"]].drop_duplicates().itertuples(index=False)
-    for share in (drawn_means(layer, task, "combination") > drawn_means(layer, task, "single filter")).mean()
+    for share in (resampled_means(layer, task, "combination") > resampled_means(layer, task, "single filter")).mean()
 ]
 sure = pd.DataFrame(ahead, columns=["task", "layer", "share"]).assign(sure=lambda t: t["share"] >= 0.95)
-for task, part in sure.groupby("task", sort=False):
-    print(f"{task}: ahead in 95 of 100 draws in {part['sure'].sum()} of {len(part)} means")
+certain = sure.groupby("task", sort=False)["sure"].agg(["sum", "size"]).set_axis(["ahead", "means"], axis=1)
+charts.table(certain.reset_index(), "Means in which the combination is ahead in at least 95 of 100 resamples")
 
 # %% [markdown]
 # ## Does it rise with depth?
@@ -235,14 +236,14 @@ for task, part in sure.groupby("task", sort=False):
 names = [layer.name for layer in layers.values()]
 curves = wide["combination"].unstack("layer")[names]
 rises = {
-    task: drawn_means(names[-1], task, "combination") - drawn_means(names[0], task, "combination")
+    task: resampled_means(names[-1], task, "combination") - resampled_means(names[0], task, "combination")
     for task in dict.fromkeys(means["task"])
 }
-between = pd.concat(rises, axis=1, names=["task", "category"]).quantile([0.025, 0.975]).T
+bounds = pd.concat(rises, axis=1, names=["task", "category"]).quantile([0.025, 0.975]).T
 depth = pd.DataFrame({"peak": curves.idxmax(axis=1), "first": curves[names[0]], "last": curves[names[-1]]})
-depth = depth.assign(difference=depth["last"] - depth["first"]).join(between.set_axis(["low", "high"], axis=1))
-told = [depth["low"] > 0, depth["high"] < 0]
-depth = depth.assign(**{"first to last": np.select(told, ["rises", "falls"], "cannot be told")}).reset_index()
+depth = depth.assign(difference=depth["last"] - depth["first"]).join(bounds.set_axis(["low", "high"], axis=1))
+sign = [depth["low"] > 0, depth["high"] < 0]
+depth = depth.assign(**{"first to last": np.select(sign, ["rises", "falls"], "undecided")}).reset_index()
 charts.table(depth, f"Combination, {names[0]} to {names[-1]}")
 
 # %%
@@ -250,21 +251,19 @@ both = sorted(set(curves.loc["segmentation"].index) & set(curves.loc["classifica
 agree = {
     c: tables.rank_correlation(*(curves.loc[(task, c)] for task in ("segmentation", "classification"))) for c in both
 }
-print("Rank correlation of the two tasks' curves over the layers:", "" if both else "no category has both curves")
-print(", ".join(f"{category} {look.said(value, '+.2f')}" for category, value in agree.items()))
 rising = depth[depth["category"] != "color"]
-print(
-    f"Besides color, {(rising['first to last'] == 'rises').sum()} of {len(rising)} curves end higher than they begin;"
-)
-print(f"color: {', '.join(depth[depth['category'] == 'color']['first to last']) or 'no such category'}.")
+colors = ", ".join(depth[depth["category"] == "color"]["first to last"]) or "no such category"
+caption = f"Besides color, {(rising['first to last'] == 'rises').sum()} of {len(rising)} curves rise; color: {colors}"
+table = pd.Series(agree, name="rank correlation of the two tasks over the layers", dtype=float)
+charts.table(table.rename_axis("category").reset_index(), caption, digits=2)
 
 # %% [markdown]
-# A curve can end higher than it begins and still peak in the middle; *peak* says where.
+# A curve can end higher than it begins and still peak in the middle; the column *peak* shows it.
 #
 # ## Share of concepts where the combination is at least as good
 #
-# The paper's Table 1, theirs and ours, both rows. A tie counts for the combination, as in the paper. The bars are
-# bootstrap intervals over concepts: this is a count of concepts, and with others it would be another.
+# The paper's Table 1, theirs and ours. A tie counts for the combination, as in the paper. The bars are bootstrap
+# intervals over concepts, because concepts are what is counted.
 
 # %%
 ours = tables.at_least_as_good(scores)
@@ -277,22 +276,21 @@ charts.published_beside_ours(beside, f"At least as good, {title}", "percent of c
 charts.table(beside, "Percent of concepts where the combination is at least as good, validation images", digits=1)
 
 # %% [markdown]
-# A concept that is ahead by a hair counts as much as one that is far ahead. How many of the decisions would other images
-# have turned? For each concept, the 95% interval of its gain over the draws of images: above zero, below zero, or on
-# both sides.
+# A tiny gain counts as much as a large one. How many of the comparisons would other images reverse? For each concept,
+# the 95% interval of its gain over resampled images lies above zero, lies below zero, or contains it.
 
 
 # %%
 def decided(layer, task):
-    """Percent of the concepts whose gain is surely positive, surely negative, or cannot be told."""
-    ahead, behind = (tables.draws_of(resampled, layer, task, method) for method in ("combination", "single filter"))
-    gain = uncertainty.interval((ahead - behind).dropna(axis=1, how="all"))
+    """Percent of the concepts whose interval of the gain is above zero, is below zero, or contains it."""
+    many, one = (tables.draws_of(resampled, layer, task, method) for method in ("combination", "single filter"))
+    gain = uncertainty.interval((many - one).dropna(axis=1, how="all"))
     sure = [(gain["low"] > 0).mean(), (gain["high"] < 0).mean()]
     return [100 * share for share in (*sure, 1 - sum(sure))]
 
 
 every = [(task, layer, *decided(layer, task)) for task, layer in ours[["task", "layer"]].itertuples(index=False)]
-columns = ["task", "layer", "combination ahead", "single filter ahead", "cannot be told"]
+columns = ["task", "layer", "combination ahead", "single filter ahead", "undecided"]
 charts.table(
     pd.DataFrame(every, columns=columns), "Percent of the concepts, by the interval of their gain over images", digits=1
 )
@@ -300,87 +298,91 @@ charts.table(
 # %% [markdown]
 # ## Every concept, in every layer
 #
-# What the supplement of the paper shows: single filter and combination, concept by concept. Search for one, and follow
-# it through the layers. First the outlines.
+# The comparison in the paper's supplement: single filter and combination, concept by concept. Search for a concept and
+# follow it through the layers. First segmentation.
 
 # %%
-at_least = (outlined["combination"] >= outlined["single filter"]).mean()
-charts.every_layer(outlined, f"Outlines: {at_least:.0%} of all points lie on or above the diagonal", "segmentation")
+at_least = (segmented["combination"] >= segmented["single filter"]).mean()
+charts.every_layer(
+    segmented, f"Segmentation: {at_least:.0%} of all points lie on or above the diagonal", "segmentation"
+)
 
 # %%
 pairs = [
     tables.side_by_side(scores, layer.name, "classification").assign(layer=layer.name) for layer in layers.values()
 ]
-present = pd.concat(pairs, ignore_index=True)
-at_least = (present["combination"] >= present["single filter"]).mean()
-charts.every_layer(present, f"Presence: {at_least:.0%} of all points lie on or above the diagonal", "classification")
+classified = pd.concat(pairs, ignore_index=True)
+at_least = (classified["combination"] >= classified["single filter"]).mean()
+charts.every_layer(
+    classified, f"Classification: {at_least:.0%} of all points lie on or above the diagonal", "classification"
+)
 
 # %% [markdown]
-# Is it the same concepts that gain in every layer? If a concept lies under the diagonal in one layer by bad luck, it
-# should be above it in the next.
+# Do the same concepts gain in every layer? A concept that lies under the diagonal by chance in one layer should be
+# above it in the next.
 
 # %%
-for task, every in (("segmentation", outlined), ("classification", present)):
+rows = []
+for task, every in (("segmentation", segmented), ("classification", classified)):
     below = (every["combination"] < every["single filter"]).groupby(every["name"]).sum()
-    print(f"{task}: {(below == 0).sum()} concepts lose in no layer, {(below == len(names)).sum()} in all {len(names)};")
     often = below[below > 1].sort_values(ascending=False, kind="stable").head(6)
-    print("  most often: " + (", ".join(f"{name} ({n})" for name, n in often.items()) or "none more than once"))
+    words = ", ".join(f"{name} ({n})" for name, n in often.items()) or "none more than once"
+    rows.append([task, (below == 0).sum(), (below == len(names)).sum(), words])
+columns = ["task", "lose in no layer", f"lose in all {len(names)}", "lose most often (layers)"]
+charts.table(pd.DataFrame(rows, columns=columns), "Concepts for which the combination loses")
 
 # %% [markdown]
-# Those who lose again and again have their [own chapter](failure-cases).
+# The concepts that lose again and again have their [own chapter](failure-cases).
 #
 # ## Does a random network do as well?
 #
-# A control that costs nothing. The same architecture, weights never trained. Learned combinations can make something of
-# random features, as anyone knows who has trained only the last layer of a network. If they made as much of them as of
+# A control: the same architecture with weights that were never trained. Learned combinations can use random features,
+# as anyone knows who has trained only the last layer of a network. If they scored as high on random features as on
 # trained ones, the figures above would say nothing about training.
 
 # %%
-from n2vlib.networks import random_twin
+from n2vlib.networks.load import randomly_initialised
 
-untrained = random_twin(network, SEED)
+untrained = randomly_initialised(network, SEED)
 deepest = n2vlib.read_layers(untrained, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)
-twin = pd.concat([alignment.scores for layer in deepest.values() for alignment in both_ways(layer, probe)])
+of_untrained = pd.concat([alignment.scores for layer in deepest.values() for alignment in both_ways(layer, probe)])
 trained = means.query("layer == @last.name").assign(weights="trained")
-control = pd.concat([trained, tables.by_category(twin).assign(weights="random")])
+control = pd.concat([trained, tables.by_category(of_untrained).assign(weights="random")])
 table = control.pivot_table(index=["task", "category"], columns=["weights", "method"], values="mean", sort=False)
 table.columns = [f"{weights}, {method}" for weights, method in table.columns]
-charts.table(table.reset_index(), f"Means in {last.name}", best=list(table))
-
-# %%
-for task, part in table.groupby("task", sort=False):
-    ahead = (part["random, combination"] > part["trained, single filter"]).sum()
-    print(
-        f"{task}: the combination of random filters is ahead of the best trained filter in {ahead} of {len(part)} categories"
-    )
+above = (table["random, combination"] > table["trained, single filter"]).groupby("task", sort=False)
+wins = "; ".join(f"{task} {part.sum()} of {len(part)}" for task, part in above)
+caption = f"Means in {last.name}. Categories where the random combination is ahead of the trained single filter: {wins}"
+charts.table(table.reset_index(), caption, best=list(table))
 
 # %% [markdown]
-# Where it is ahead, that a combination beats a single filter is no evidence of training. The distance between the two
-# combinations is.
+# Where the random combination is ahead, that a combination beats a single filter is no evidence of training. The
+# difference between the two combinations is.
 #
 # ## What we see
-#
-# The next cell says which parts of the claim hold on this run; nothing in it is typed.
 
 # %%
-for task, row in higher.iterrows():
-    verdict = "in every layer and category" if row["sum"] == row["size"] else f"in {row['sum']} of {row['size']} means"
-    certain = sure.query("task == @task")["sure"].sum()
-    print(f"{task}: the combination is ahead {verdict} (in 95 of 100 draws: {certain}); at least as good for")
-    print(f"  {inside.loc[task, 'min']:.0f}% of the concepts in its weakest layer.")
-lost, theirs = (100 - beside.query("task == 'segmentation'")[column].mean() for column in ("this run", "published"))
-print(f"It loses for {lost:.0f}% of the outlines, on average over the layers (the paper's Table 1: {theirs:.0f}%).")
+summary = pd.DataFrame(
+    {
+        "combination ahead": [f"{row['sum']} of {row['size']} means" for _, row in higher.iterrows()],
+        "in 95 of 100 resamples": certain.loc[higher.index, "ahead"],
+        "at least as good, weakest layer, % of the concepts": inside.loc[higher.index, "min"],
+    }
+)
+loses, theirs = (100 - beside.query("task == 'segmentation'")[column].mean() for column in ("this run", "published"))
+caption = f"For segmentation it loses for {loses:.0f}% of the concepts, mean of the layers (the paper's Table 1: {theirs:.0f}%)"
+charts.table(summary.reset_index(), caption, digits=0)
 
 # %% [markdown]
 # ## Where we differ
 #
-# - **Other images, another network.** The default run uses a drawn world and a network of a few hundred thousand weights.
-#   Nobody should expect the published percentages. What can be expected, and can fail, is their pattern.
-# - **Fewer concepts.** The paper has 682 with outlines and 1,189 for classification. The default run has a sixth and an
-#   eighth of that, so a single concept moves the share by nearly a percentage point.
-# - **The single filter in classification** is the one with the largest weight in the full solution, learned anew, as in
-#   the paper. It is not the best filter there is, and it is learned with a rate that suits all filters together. The
-#   chapter on [classification](../classification) measures how much of the gap is due to that.
+# - **Other images, another network.** The default run uses a drawn world and a network of a few hundred thousand
+#   weights. The published percentages cannot be expected here. Their pattern can, and it can fail.
+# - **Fewer concepts.** The paper has 682 for segmentation and 1,189 for classification. The default run has a sixth
+#   and an eighth of that, so a single concept moves the share by nearly a percentage point.
+# - **The single filter in classification** is the one with the largest weight in the full solution, trained again, as
+#   in the paper. It is not the best filter there is, and its learning rate suits all filters together. The chapter on
+#   [classification](../classification) measures how much of the gap is due to that.
 # - **Both sides are scored on validation images.** Several of the released bar charts show training scores of the best
 #   single filter beside validation scores of the combination, which favours the single filter.
 #
@@ -395,15 +397,15 @@ side = tables.side_by_side(scores, last.name, "segmentation")
 wins = (side["combination"] >= side["single filter"]).groupby(side["images"] > side["images"].median()).mean()
 ties = (side["combination"] == side["single filter"]).sum()
 print(
-    f"few images {look.said(wins.get(False, np.nan), '.0%')}, many images {look.said(wins.get(True, np.nan), '.0%')}; exact ties: {ties} of {len(side)} concepts"
+    f"few images {style.said(wins.get(False, np.nan), '.0%')}, many images {style.said(wins.get(True, np.nan), '.0%')}; exact ties: {ties} of {len(side)} concepts"
 )
 
 # %% [markdown]
 # ## Take-away
 #
-# - The question is decided twice: by the mean over concepts, and by counting concepts. They need not agree.
-# - The bars of Figure 2 say how different concepts are. How well they are measured is another number.
-# - A random network is the yardstick for what a learned combination makes out of nothing.
+# - The question has two answers: the mean over concepts, and the count of concepts. They need not agree.
+# - The bars of Figure 2 show how different concepts are, not how precisely they are measured.
+# - A random network shows what a learned combination achieves without any training of the network.
 #
 # The combination has all filters at its disposal. Does it need them? That is [how many filters](how-many-filters).
 
