@@ -38,7 +38,7 @@ class Books:
             path, name = frame.f_code.co_filename, frame.f_code.co_name
             if "/n2vlib/" in path:
                 names.append(f"{path.rpartition('/n2vlib/')[2]}:{name}")
-                if names[-1] == "making/book.py:execute":
+                if names[-1] in ("making/book.py:execute", "builder/book.py:execute"):
                     self.executes(str(frame.f_locals.get("chapter")))
             phase = phase or next((known for known in PHASES if known in path), "")
             frame = frame.f_back

@@ -34,9 +34,7 @@ EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = (
-    "zoo/architectures"  # compared with NETWORK: network and layer; optional: label, training, weights, preprocessing
-)
+NETWORKS: list = "zoo/architectures"  # compared with NETWORK: network, layer, and optional keys
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 C: float = 0.001  # weight of the errors of the support vector machine against the size of its weights
 

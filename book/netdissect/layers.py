@@ -35,9 +35,7 @@ EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-BY_LAYER: list = (
-    "zoo/layers"  # layers of other networks, low to high; optional: label, training, weights, preprocessing
-)
+BY_LAYER: list = "zoo/layers"  # layers of other networks, low to high: network, layer, and optional keys
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
 # %%

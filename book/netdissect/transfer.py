@@ -34,9 +34,7 @@ EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-ALONG: list = (
-    "zoo/to-objects-along"  # a network before it is trained on a second task, then during that training, first to last
-)
+ALONG: list = "zoo/to-objects-along"  # a network before and during training on a second task
 BACK: list = "zoo/to-scenes-along"  # the same in the other direction
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 

@@ -37,9 +37,7 @@ DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 SUBSETS_SEGMENTATION: list = [1, 2, 4, 8, 16, 32, 64]  # numbers of filters kept for segmentation
 SUBSETS_CLASSIFICATION: list = [1, 2, 3, 5, 10, 15, 20, 30, 50, 80, 100]  # numbers of filters kept for classification
-NETWORKS: list = (
-    "zoo/architectures"  # set beside NETWORK: network, layer, and where wanted label, training, weights, preprocessing
-)
+NETWORKS: list = "zoo/architectures"  # compared with NETWORK: network, layer, and optional keys
 MAPS: list = "zoo/maps"  # layers whose maps differ in size, likewise
 WORDNET: str = None  # folder of your copy of WordNet; null: our tree instead
 WORD2VEC: str = None  # your file of word vectors, text or binary; null: co-occurrence vectors instead

@@ -33,10 +33,8 @@ EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = (
-    "zoo/architectures"  # compared with NETWORK: network and layer; optional: label, training, weights, preprocessing
-)
-CONDITIONS: list = "zoo/conditions"  # networks trained in different ways, by these labels; by their recipes: repeats, without dropout, with batch norm
+NETWORKS: list = "zoo/architectures"  # compared with NETWORK: network, layer, and optional keys
+CONDITIONS: list = "zoo/conditions"  # trained in different ways: repeats, without dropout, with batch norm
 SNAPSHOTS: list = "zoo/start-and-end"  # one network early and late in its training
 TO_SCENES: list = "zoo/to-scenes"  # a network trained on objects, before and after it is trained on scenes
 TO_OBJECTS: list = "zoo/to-objects"  # a network trained on scenes, before and after it is trained on objects

@@ -34,9 +34,7 @@ EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = (
-    "zoo/architectures"  # set beside NETWORK: network, layer, and where wanted label, training, weights, preprocessing
-)
+NETWORKS: list = "zoo/architectures"  # compared with NETWORK: network, layer, and optional keys
 WORDNET: str = None  # folder of your copy of WordNet; null: left out
 WORD2VEC: str = None  # your file of word vectors, text or binary; null: left out
 
