@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from tiny_book import tiny_book
 
 from n2vlib.builder import book
@@ -228,6 +229,27 @@ def test_a_site_of_which_a_file_is_missing_changed_or_added_is_rebuilt(small_sit
         assert len(built) == number + 2
         assert len(list(site.rglob("*.html"))) == 10 and (site / "deep/3.html").read_text() == "page 3"
     assert sorted(path.name for path in setting.out.iterdir()) == [".site.lock", "site", "site.json"]
+
+
+def test_a_preview_is_of_one_chapter_alone(tmp_path, monkeypatch):
+    setting = tiny_book(tmp_path, one="1", two="2")
+    setting.executed("book/one").parent.mkdir(parents=True)
+    shutil.copy(tmp_path / "book/one.ipynb", setting.executed("book/one"))
+
+    def sphinx(stage, site, strict):
+        assert not strict and [path.name for path in stage.rglob("*.ipynb")] == ["one.ipynb"]
+        assert yaml.safe_load((stage / "_toc.yml").read_text()) == {"format": "jb-book", "root": "book/one"}
+        (site / "book").mkdir(parents=True)
+        (site / "book/one.html").write_text("one")
+
+    (tmp_path / "_config.yml").write_text("title: A site")
+    write_file(tmp_path / "book/_static/n2v.css", "")
+    monkeypatch.setattr(builder, "_sphinx", sphinx)
+    for _ in range(2):  # a second preview takes the place of the first
+        assert builder.preview(setting, "book/one").read_text() == "one"
+    with pytest.raises(BadInput, match="book/two: has not been executed"):
+        builder.preview(setting, "book/two")
+    assert sorted(path.name for path in setting.out.iterdir()) == [".preview.lock", "book", "preview"]
 
 
 def test_a_site_that_cannot_be_built_leaves_the_old_one_whole(small_site, tmp_path, monkeypatch):
