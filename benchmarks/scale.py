@@ -219,6 +219,7 @@ def broden(points: dict[Point, dict[str, Cost]], concepts: dict[str, Cost], alex
             seconds = alexnet[name].wall * BRODEN["images"] / ALEXNET.images
         if name.endswith(" epochs"):
             seconds, name = seconds * BRODEN["epochs"] / EPOCHS, name.replace(str(EPOCHS), str(BRODEN["epochs"]))
+        seconds = max(0.0, seconds)  # what is not kept for so many images takes no time here
         total += seconds
         lines.append(f"| {name} | {seconds:,.0f} |")
     return "\n".join([*lines, f"| all | {total:,.0f} |"])

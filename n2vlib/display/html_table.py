@@ -9,7 +9,7 @@ from typing import Self
 import pandas as pd
 
 _SIGNED = {"difference", "gain"}
-_LONG = 24  # characters; a column with longer texts may wrap
+_LONG, _LONGEST = 16, 60  # characters; a column with longer texts may wrap, at spaces and hyphens
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,16 @@ def _table(frame: pd.DataFrame, digits: int, best: Sequence[str], links: Mapping
     """One <table>; the class "dataframe" gives it the site's and JupyterLab's own table style."""
     cells = _formatted(frame, digits)
     numeric = {column for column in frame if frame[column].dtype.kind in "iuf"}
-    prose = {c for c in set(frame) - numeric if any(len(text) > _LONG and " " in text for text in cells[c])}
+    longest = {
+        c: max((len(text) for text in cells[c] if re.search("[ -]", text)), default=0) for c in set(frame) - numeric
+    }
+    least = {c: 12 if n > _LONGEST else 6 for c, n in longest.items() if n > _LONG}  # em
     heads = "".join(f"<th{_style(column in numeric)}>{escape(_words(column))}</th>" for column in frame)
     lines = []
     for row in range(len(frame)):
         top = _best(frame.iloc[row], best)
         texts = {c: _linked(escape(cells.iloc[row][c]), links[c][row] if c in links else "") for c in frame}
-        tds = (f"<td{_style(c in numeric, c in top, c in prose)}>{texts[c]}</td>" for c in frame)
+        tds = (f"<td{_style(c in numeric, c in top, least.get(c, 0))}>{texts[c]}</td>" for c in frame)
         lines.append(f"<tr>{''.join(tds)}</tr>")
     return f'<table class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
 
@@ -86,8 +89,8 @@ def _linked(text: str, address: str) -> str:
     return f'<a href="{escape(address)}">{text}</a>' if address else text
 
 
-def _style(right: bool, bold: bool = False, wraps: bool = False) -> str:
-    more = ";font-weight:bold" if bold else ";white-space:normal;min-width:12em" if wraps else ""
+def _style(right: bool, bold: bool = False, wraps: int = 0) -> str:
+    more = ";font-weight:bold" if bold else f";white-space:normal;min-width:{wraps}em" if wraps else ""
     return f' style="text-align:{"right" if right else "left"}{more}"'
 
 
