@@ -75,10 +75,10 @@ shown["section"] = [
 ]
 
 # %%
-columns = ["id", "status", "section", "what it computes", "published", "params", "reason"]
-columns = [
-    column for column in columns if column not in ("status", "params", "reason") or covered[column].nunique() > 1
-]
+of_others = shown["params"].where(shown["params"] != "params/embedded.yml", "").fillna("")
+shown["status"] = shown["status"] + of_others.radd(", ").where(of_others != "", "")
+shown["status"] += shown["reason"].fillna("").radd(": ").where(shown["reason"].fillna("") != "", "")
+columns = ["id", "section", "what it computes", "published", "status"]
 addresses = {"section": coverage.links(covered, "book/verdict/netdissect")}
 charts.table(shown[columns], f"{(covered['status'] == 'runs').sum()} of {len(covered)} run", links=addresses)
 

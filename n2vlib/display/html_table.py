@@ -68,7 +68,7 @@ def _table(frame: pd.DataFrame, digits: int, best: Sequence[str], links: Mapping
     longest = {
         c: max((len(text) for text in cells[c] if re.search("[ -]", text)), default=0) for c in set(frame) - numeric
     }
-    least = {c: 12 if n > _LONGEST else 6 for c, n in longest.items() if n > _LONG}  # em
+    least = {c: 10 if n > _LONGEST else 5 for c, n in longest.items() if n > _LONG}  # em
     heads = "".join(f"<th{_style(column in numeric)}>{escape(_words(column))}</th>" for column in frame)
     lines = []
     for row in range(len(frame)):
@@ -90,7 +90,13 @@ def _linked(text: str, address: str) -> str:
 
 
 def _style(right: bool, bold: bool = False, wraps: int = 0) -> str:
-    more = ";font-weight:bold" if bold else f";white-space:normal;min-width:{wraps}em" if wraps else ""
+    more = (
+        ";font-weight:bold"
+        if bold
+        else f";white-space:normal;overflow-wrap:anywhere;min-width:{wraps}em"
+        if wraps
+        else ""
+    )
     return f' style="text-align:{"right" if right else "left"}{more}"'
 
 
