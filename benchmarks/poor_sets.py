@@ -1,4 +1,4 @@
-"""Every chapter on probe sets that are not like Broden: own categories, no pixel maps, no validation, few concepts.
+"""Every chapter on probe sets that are not like Broden: own categories, no pixel maps, few concepts, no detectors.
 
     python benchmarks/poor_sets.py                         every chapter on every set (about half an hour on one core)
     python benchmarks/poor_sets.py --set organs --only framework
@@ -36,7 +36,7 @@ from n2vlib.paths import ROOT
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.store import Store
 
-SIZE, PARAMETERS = 64, "parameters"
+SIZE, PARAMETERS, NO_DETECTORS = 64, "parameters", "no-detectors"
 NO_NUMBER = re.compile(r"(?<![\w.-])[+-]?(nan|inf)(?![a-z])", re.IGNORECASE)
 NETWORK = """
 import torch
@@ -142,6 +142,7 @@ SETS: dict[str, Callable[[Path], None]] = {
     "single-image": single_image,
     "one-concept": one_concept,
     "names": names,
+    NO_DETECTORS: organs,  # no filter reaches the IoU threshold
 }
 
 
@@ -179,6 +180,8 @@ def parameters(chapter: str, root: Path, probe: str) -> dict[str, Any]:
         "RATED": 4,
         "TAUS": [0.01, 0.02],
     }
+    if probe == NO_DETECTORS:
+        known["IOU_THRESHOLD"] = 0.99
     cells = [
         cell for cell in jupytext.read(ROOT / f"{chapter}.py").cells if PARAMETERS in cell.metadata.get("tags", [])
     ]

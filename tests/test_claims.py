@@ -323,3 +323,8 @@ def test_a_table_links_the_cells_that_have_an_address():
     frame = pd.DataFrame({"id": ["a", "b"], "section": ["x < y", "none"]})
     html = charts.table(frame, links={"section": ["p.html#x&y", ""]})._repr_html_()
     assert '<a href="p.html#x&amp;y">x &lt; y</a>' in html and html.count("<a ") == 1
+
+
+def test_where_no_claim_is_asked_for_the_table_has_its_columns_and_no_row():
+    found = claims.check(by_hand(), [])
+    assert found.empty and list(found) == list(claims.check(by_hand(), ["several-filters"]))

@@ -351,7 +351,8 @@ sums = both.groupby(["network", "layer"], sort=False)["unique_detectors"].sum().
 after_rotation = sums.drop(columns="as trained")
 trained = sums["as trained"].where(sums["as trained"] > 0)
 low, high = (1 - after_rotation.div(trained, axis=0)).stack().agg(["min", "max"])
-title = f"Every rotation costs {low:.0%} to {high:.0%} of the unique detectors"
+least, most = (style.said(share, ".0%") for share in (low, high))
+title = f"Every rotation costs {least} to {most} of the unique detectors"
 charts.unique_by_turn(both, "layer", title, "full rotation", by="network")
 
 # %%

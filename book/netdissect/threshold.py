@@ -112,13 +112,13 @@ gallery.show(
 named = pd.concat([dissection.filters(layer.at(tau), probe).assign(tau=f"{tau:g}") for tau in TAUS])
 found = named[named["dissection_iou"] > IOU_THRESHOLD].groupby(["tau", "category"], sort=False)
 by_tau = found.agg(detectors=("filter", "size"), unique_detectors=("concept", "nunique"))
-total = by_tau["unique_detectors"].groupby("tau", sort=False).sum()
+shown = [f"{tau:g}" for tau in TAUS]
+total = by_tau["unique_detectors"].groupby("tau").sum().reindex(shown, fill_value=0)
 title = f"{layer.name}: {total.iloc[0]} unique detectors at tau = {TAUS[0]:g},"
 title += f" most at {total.idxmax()}: {total.max()}"
 charts.unique_by(by_tau.reset_index(), "tau", title)
 
 # %%
-shown = [f"{tau:g}" for tau in TAUS]
 detectors = by_tau["detectors"].unstack("category").reindex(shown).fillna(0).astype(int)
 with_sum = detectors.assign(all=detectors.sum(axis=1)).reset_index()
 charts.table(with_sum, "Filters that are detectors, by category", digits=0)
@@ -169,7 +169,7 @@ iou_at = {tau: dissection.dissection_iou(layer.at(tau), probe) for tau in taus}
 changes = labels.nunique(axis=1).sort_values(ascending=False, kind="stable")
 steady = reference[reference["filter"].isin(changes.index[changes == 1])]
 steady = steady.nlargest(1, "dissection_iou")["filter"].astype(int)
-two = list(dict.fromkeys([int(changes.index[0]), *steady]))
+two = list(dict.fromkeys([*changes.index[:1].astype(int), *steady]))
 rows = [
     (f"filter {k}", tau, probe.concepts["name"].iloc[c], iou_at[tau][k, c])
     for k in two for c in sorted({int(iou[k].argmax()) for iou in iou_at.values()}) for tau in taus
@@ -200,7 +200,7 @@ without[np.arange(len(without)), columns] = -1
 second = without.max(axis=1)
 instead = probe.concepts["name"].to_numpy()[without.argmax(axis=1)]
 listed = reference.assign(instead=instead, IoU=second).nlargest(8, "dissection_iou")
-share = style.said((second > IOU_THRESHOLD).mean(), ".0%")
+share = style.said(pd.Series(second > IOU_THRESHOLD).mean(), ".0%")
 title = f"Without their concept, {share} of {len(reference)} detectors detect another concept"
 charts.table(listed[["filter", "name", "dissection_iou", "instead", "IoU"]], title)
 

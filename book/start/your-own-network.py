@@ -341,7 +341,8 @@ print(f"mean activation: {before.pooled.mean():.2f} before the ReLU, {after.pool
 # nothing. That works for classification. Segmentation is not possible with it.
 
 # %%
-head = n2vlib.read_layers(network, ["head"], few, tau=TAU, device=DEVICE, store=store)["head"]
+often_enough = max(TAU, 2 / len(few))  # a place of its own for each image: two of them fire
+head = n2vlib.read_layers(network, ["head"], few, tau=often_enough, device=DEVICE, store=store)["head"]
 print(f"head: {head.n_filters} filters on a grid of {head.grid[0]} x {head.grid[1]}")
 
 # %% [markdown]

@@ -76,10 +76,9 @@ def check(
 
     measured   the tables of a run, as the functions of `measures` take them
     """
-    rows = []
-    for claim in table(paper).to_dict("records"):
-        if only is not None and claim["id"] not in only:
-            continue
+    rows, listed = [], table(paper)
+    asked = listed if only is None else listed.loc[listed["id"].isin(list(only))]
+    for claim in asked.to_dict("records"):
         effect, why = _effect(measures[claim["id"]], measured)
         value, low, high, over, note, against = effect or Effect(np.nan, np.nan, np.nan, "", why)
         criterion = against if np.isfinite(against) else claim["criterion"]
@@ -89,7 +88,7 @@ def check(
             low = max(low, value / 100)  # a ratio is positive
         found = {"criterion": criterion, "value": value, "low": low, "high": high, "over": over}
         rows.append(claim | found | {"holds": holds(effect, claim["side"], criterion), "note": note})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*listed, "value", "low", "high", "over", "holds", "note"])
 
 
 def _effect(measure: Callable[[Any], Effect | None], measured: Any) -> tuple[Effect | None, str]:

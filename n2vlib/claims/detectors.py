@@ -71,7 +71,8 @@ def by_depth(d: Dissected, categories: tuple[str, ...], rising: bool) -> Effect 
     if len(layers) < 2:
         return None
     (first, low), (last, high) = layers[0], layers[-1]
-    note = f"{share(low, *categories):.0f}% in {first}, {share(high, *categories):.0f}% in {last}"
+    before, after = (style.said(share(layer, *categories) / 100, ".0%") for layer in (low, high))
+    note = f"{before} in {first}, {after} in {last}"
     sign = 1 if rising else -1
     return of_filters(
         lambda one, other: sign * (share(other, *categories) - share(one, *categories)), [low, high], note
