@@ -57,6 +57,7 @@ layers = n2vlib.read_layers(network, LAYERS, probe, **options)
 layer = layers[LAYERS[-1]]
 untrained = n2vlib.read_layers(randomly_initialised(network, SEED), LAYERS[-1:], probe, **options)[LAYERS[-1]]
 
+# %% tags=["hide-input"]
 alone = single_filter.align(layer, probe)
 together, random = (segmentation.align(each, probe, epochs=EPOCHS, seed=SEED) for each in (layer, untrained))
 wide = tables.side_by_side(pd.concat([alone.scores, together.scores]), layer.name, "segmentation")
@@ -66,34 +67,26 @@ of_random = random.scores.query("split == 'val'").set_index("concept")["set_iou"
 
 # %% tags=["hide-input"]
 served = sharing.concepts_served(sharing.strongest_filters(alone))["concepts"]
+shared, serving = (served > 1).sum(), (served > 0).sum()
 found = detectors.detectors(layers, probe, IOU_THRESHOLD)
 unique = detectors.unique(found, probe)
-labels = found[layer.name]
-answers = {
-    "net2vec/single-filters": (
-        "Can one filter segment a concept?",
-        f"The best filter of each of {len(wide)} concepts: mean set IoU {one:.2f}",
-    ),
-    "net2vec/filter-combinations": (
-        "Do all filters together do better?",
-        f"All {layer.n_filters} filters: {many:.2f}, and better for {better:.0%} of the concepts",
-    ),
-    "net2vec/sufficient/together-or-alone": (
-        "Is training needed for that?",
-        f"All filters of a randomly initialised network: {of_random[wide['concept']].mean():.2f}",
-    ),
-    "net2vec/shared": (
-        "Does a filter serve one concept only?",
-        f"{(served > 1).sum()} of the {(served > 0).sum()} best filters are the best of two concepts or more",
-    ),
-    "netdissect/framework": (
-        "Can a filter be labelled with a concept?",
-        f"{len(labels)} of {layer.n_filters} filters are detectors, of {labels['concept'].nunique()} different concepts",
-    ),
-}
-summary = pd.DataFrame(answers.values(), columns=["question", f"{network.name}, {layer.name}"])
-summary["chapter"] = [page.rpartition("/")[2].replace("-", " ") for page in answers]
-charts.table(summary, links={"chapter": [f"{page}.html" for page in answers]})
+labels = found[layer.name]["concept"]
+gain = f"{many:.2f}, and better for {better:.0%} of the concepts"
+of_random = f"{of_random[wide['concept']].mean():.2f}"
+
+# %% tags=["hide-input"]
+rows = [
+    ("Can one filter segment a concept?", f"The best filter of each of {len(wide)} concepts: mean set IoU {one:.2f}"),
+    ("Do all filters together do better?", f"All {layer.n_filters} filters: {gain}"),
+    ("Is training needed for that?", f"All filters of a randomly initialised network: {of_random}"),
+    ("Does a filter serve one concept only?", f"{shared} of the {serving} best filters are the best of two or more"),
+    ("Can a filter be labelled?", f"{len(labels)} of {layer.n_filters} filters detect {labels.nunique()} concepts"),
+]
+pages = ["net2vec/single-filters", "net2vec/filter-combinations", "net2vec/sufficient/together-or-alone"]
+pages += ["net2vec/shared", "netdissect/framework"]
+summary = pd.DataFrame(rows, columns=["question", f"{network.name}, {layer.name}"])
+summary["chapter"] = [page.rpartition("/")[2].replace("-", " ") for page in pages]
+charts.table(summary, links={"chapter": [f"{page}.html" for page in pages]})
 
 # %% tags=["hide-input"]
 from n2vlib.display import gallery, style
@@ -102,6 +95,8 @@ from n2vlib.masks.iou import predicted_mask, single_filter_mask
 shown = style.preferred(wide, "object", "part")
 gains = (shown["combination"] - shown["single filter"]).to_numpy()
 winner = int(shown["concept"].iloc[gains.argmax()])
+
+# %% tags=["hide-input"]
 pairs = together.pairs.query("concept == @winner and split == 'val'")
 image = int(pairs.nlargest(1, "individual_iou")["image"].iloc[0])
 fired, best = layer.fired_in(image), alone.weights.loc[winner].to_numpy().argmax()

@@ -175,10 +175,9 @@ title += f"; more than half of the first layer in {half}"
 charts.table(seen.rename_axis("network").reset_index(), title, digits=2)
 
 # %% [markdown]
-# In the default run the share of colors and textures is lower in the last layer given than in the first, as in the
-# paper, though it does not fall at every step. But it is never above a half, while in the paper these categories lead
-# in the low layers. One reason may be that photographs differ from drawings: a drawn object has a plain surface of its
-# own color, so a filter of a low layer that responds to this color also finds the object.
+# In the paper the share of colors and textures falls from layer to layer, and these categories lead in the low layers.
+# Where they do not lead here, one reason may be that drawings differ from photographs: a drawn object has a plain
+# surface of its own color, so a filter of a low layer that responds to this color also finds the object.
 #
 # ## Where we differ
 #

@@ -311,24 +311,20 @@ from n2vlib.networks.load import randomly_initialised
 untrained_network = randomly_initialised(network, SEED)
 untrained = n2vlib.read_layers(untrained_network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)
 blank = claims.measure(untrained_network.name, untrained, probe, epochs=EPOCHS, seed=SEED, subsets={})
+
+# %%
 # The only layer read here is the first of the table; it is compared with the deepest of the trained network.
 deepest = {f"table-1-{task}-1": f"table-1-{task}-{len(LAYERS)}" for task in wanted if len(LAYERS) <= 5}
 of_one_layer = claims.table().query("decided_by == 'layer'")["id"]
 blank = claims.check(replace(blank, words=here.words), [*deepest, *of_one_layer])
 blank = blank.assign(id=blank["id"].replace(deepest)).set_index("id")
-beside = measured[measured["id"].isin(blank.index)][["id", "claim", "value", "criterion", "holds"]]
-beside = beside.assign(
-    random=blank.loc[beside["id"], "value"].to_numpy(), passes=blank.loc[beside["id"], "holds"].to_numpy()
-)
-charts.table(
-    beside.rename(columns={"passes": "random holds"}).drop(columns="claim"),
-    f"{layer.name}, trained and randomly initialised",
-    digits=2,
-    rows=20,
-)
+beside = measured[measured["id"].isin(blank.index)][["id", "value", "criterion", "holds"]]
+random = blank[["value", "holds"]].set_axis(["random", "random holds"], axis=1)
+beside = beside.join(random, on="id")
+charts.table(beside, f"{layer.name}, trained and randomly initialised", digits=2, rows=20)
 
 # %%
-also = beside[(beside["holds"] == claims.YES) & (beside["passes"] == claims.YES)]
+also = beside[(beside["holds"] == claims.YES) & (beside["random holds"] == claims.YES)]
 print(
     f"{len(also)} of the {(beside['holds'] == claims.YES).sum()} claims that hold in {layer.name} also hold with random weights:"
 )
