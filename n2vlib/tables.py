@@ -10,7 +10,7 @@ import pandas as pd
 
 from n2vlib.display.style import methods
 from n2vlib.errors import BadInput, near
-from n2vlib.vocabulary import OF_TASK
+from n2vlib.vocabulary import MEASURES, OF_TASK
 
 _KEYS = ["layer", "task", "method", "n_filters", "concept", "name", "category", "split"]
 CONCEPT = ["concept", "name", "category"]
@@ -20,6 +20,7 @@ def one_value(scores: pd.DataFrame, split: str, measure: str | None = None) -> p
     """The scores of one split, with the measure of each task in one column, `value`.
 
     Of every method the run with the most filters is kept; several seeds are averaged.
+    measure   its column, a row of `vocabulary.MEASURES`; None: the measure of each task
     Returns   layer, task, method, concept, name, category, images (where given), value; NaN kept
     """
     need(scores, _KEYS)
@@ -56,7 +57,7 @@ def side_by_side(
         whole["images"] = whole["concept"].map(dict(rows.groupby("concept")["images"].max()))
         first.append("images")
     whole = whole.loc[:, first + methods(rows["method"])]
-    whole.attrs = {"dropped": len(wide) - len(whole), "layer": layer, "task": task, "split": split}
+    whole.attrs = {"dropped": len(wide) - len(whole), "layer": layer, "task": task, "split": split, "measure": measure}
     return whole
 
 
@@ -85,7 +86,9 @@ def by_category(
             draws = draws_of(resampled, layer, task, method)
             row["low"], row["high"] = draws.reindex(columns=group["concept"]).mean(axis=1).quantile([0.025, 0.975])
         out.append(row)
-    return pd.DataFrame(out)
+    means = pd.DataFrame(out)
+    means.attrs = {"measure": measure}
+    return means
 
 
 def draws_of(resampled: pd.DataFrame, layer: str, task: str, method: str) -> pd.DataFrame:
@@ -245,7 +248,9 @@ def _mean_or_nan(known: np.ndarray) -> float:
 
 
 def _value(rows: pd.DataFrame, measure: str | None = None) -> pd.Series:
-    """The measure of each row's task."""
+    """The measure of each row's task, or the one that is asked for."""
+    if measure and measure not in MEASURES:
+        raise BadInput(f"measure: n2vlib/vocabulary.py has no {measure!r}; {near(measure, list(MEASURES))}")
     value = pd.Series(np.nan, index=rows.index)
     for task in rows["task"].unique():
         column = measure or (OF_TASK[task].column if task in OF_TASK else str(task))

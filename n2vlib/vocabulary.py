@@ -30,6 +30,12 @@ MEASURES = {
 OF_TASK = {row.task: row for row in MEASURES.values() if row.task}
 TASKS = tuple(OF_TASK)
 
+
+def measure_of(task: str, column: str | None = None) -> Measure:
+    """The measure in this column of a table of scores; None: the one of the task."""
+    return MEASURES[column] if column else OF_TASK[task]
+
+
 METHODS = ("single filter", "combination")
 # Low to high, as in the papers.
 CATEGORIES = ("color", "texture", "material", "part", "object", "scene")

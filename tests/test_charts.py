@@ -174,6 +174,15 @@ def test_axes_start_where_the_measure_means_something():
     assert "set IoU, validation images" in iou["x"]["title"] and "balanced accuracy" in accuracy["x"]["title"][1]
 
 
+def test_axes_say_the_measure_that_was_asked_for():
+    other = scores().query("task == 'segmentation'").rename(columns={"set_iou": "dissection_iou"})
+    wide = tables.side_by_side(other, "conv1", "segmentation", measure="dissection_iou")
+    means = tables.by_category(other, measure="dissection_iou")
+    for chart in (charts.iou_scatter(wide, "t"), charts.sorted_iou(wide, "t"), charts.by_category(means, "t")):
+        text = json.dumps(chart.to_dict())
+        assert "dissection IoU," in text and "set IoU" not in text
+
+
 def test_an_accuracy_below_chance_is_still_on_the_chart():
     wide = tables.side_by_side(scores(), "conv1", "classification")
     wide.loc[0, "combination"] = 0.41

@@ -138,6 +138,7 @@ def _category(concept: int) -> str:
         (lambda s: tables.side_by_side(s, "conv1", "segmentation", split="valid"), "near matches: val"),
         (lambda s: tables.by_category(s.drop(columns="category")), "no column 'category'"),
         (lambda s: tables.by_category(pd.concat([s, s.assign(network="other")])), "several values of 'network'"),
+        (lambda s: tables.by_category(s, measure="set_iuo"), "vocabulary.py has no 'set_iuo'; near matches: set_iou"),
         (lambda s: published.table("net2vec_table1"), "net2vec_table1_percent_better"),
     ],
 )

@@ -35,11 +35,12 @@ def images(count: int = 40, side: int = 16) -> Tensor:
 
 def test_every_recipes_task_is_there_and_every_task_names_its_outputs():
     assert {row.task for row in RECIPES.values() if row.task} <= set(TASKS)
+    assert all(callable(getattr(task, name)) for task in TASKS.values() for name in ("batch", "loss", "score"))
     counts = {name: sum(map(len, task.outputs(DRAWN).values())) for name, task in TASKS.items()}
-    assert counts == {
+    assert min(counts.values()) > 0 and counts | {
         "scenes and objects": 5, "scenes": 2, "objects": 3, "captions": 7,
         "rotation": 4, "colorization": 25, "patch order": 24, "denoising": 192,
-    }  # fmt: skip
+    } == counts  # fmt: skip
 
 
 # -- supervised

@@ -12,7 +12,7 @@ from n2vlib.charts.theme import themed
 from n2vlib.display.html_table import Shown
 from n2vlib.display.style import FULL, INK, LIGHT, OTHER, categories, colors, methods, rounded
 from n2vlib.tables import CONCEPT
-from n2vlib.vocabulary import OF_TASK, SPLITS
+from n2vlib.vocabulary import SPLITS, measure_of
 
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart | alt.HConcatChart
 P = ParamSpec("P")
@@ -172,7 +172,7 @@ def number(data: pd.DataFrame, column: str, fmt: str = ".3f") -> alt.Tooltip:
 
 def measured(wide: pd.DataFrame, method: str = "") -> list[str]:
     """Axis title of `tables.side_by_side`, in lines: method and layer; measure and images."""
-    measure = OF_TASK[wide.attrs.get("task", "segmentation")].words
+    measure = measure_of(wide.attrs.get("task", "segmentation"), wide.attrs.get("measure")).words
     whose = ", ".join(word for word in (method, wide.attrs.get("layer", "")) if word)
     return [line for line in (whose, f"{measure}, {SPLITS[wide.attrs.get('split', 'val')]}") if line]
 

@@ -8,7 +8,7 @@ import pandas as pd
 from n2vlib.charts import parts as part
 from n2vlib.display.style import CHART_WIDTH, INK, OTHER, categories, methods
 from n2vlib.tables import need
-from n2vlib.vocabulary import OF_TASK, SPLITS
+from n2vlib.vocabulary import SPLITS, Measure, measure_of
 
 _IS_RANDOM = "datum.network == 'random'"
 
@@ -30,8 +30,10 @@ def by_category(
     if error == "standard_error":
         data = data.assign(low=data["mean"] - data["standard_error"], high=data["mean"] + data["standard_error"])
     shown = categories(data["category"])
+    measures = {task: measure_of(task, means.attrs.get("measure")) for task in means["task"].unique()}
     drawn = [
-        _one_task(part.rows(data.loc[data["task"] == task]), task, shown, split) for task in means["task"].unique()
+        _one_task(part.rows(data.loc[data["task"] == task]), measure, shown, split)
+        for task, measure in measures.items()
     ]
     bars = "95% bootstrap interval" if error == "interval" else "standard error"
     note = f"Mean over the concepts of a category, {SPLITS[split]}. Bars: {bars}."
@@ -39,7 +41,7 @@ def by_category(
     return part.titled(drawn[0] if len(drawn) == 1 else alt.vconcat(*drawn), title, note)
 
 
-def _one_task(data: pd.DataFrame, task: str, shown: list[str], split: str) -> alt.FacetChart:
+def _one_task(data: pd.DataFrame, measure: Measure, shown: list[str], split: str) -> alt.FacetChart:
     data = data.assign(series=data["network"] + " " + data["method"])
     base = alt.Chart().encode(
         x=part.layer_axis(list(data["layer"].unique())),
@@ -48,9 +50,9 @@ def _one_task(data: pd.DataFrame, task: str, shown: list[str], split: str) -> al
         detail="series:N",
     )
     # Two lines, because a small chart is not as high as the title is long.
-    axis = [OF_TASK[task].words + ",", SPLITS[split]]
-    chance = min(0.5, float(data.loc[:, "low"].min()))
-    scale = alt.Scale(domainMin=chance, zero=False) if task == "classification" else alt.Scale(domainMin=0)
+    axis = [measure.words + ",", SPLITS[split]]
+    lowest = min(measure.lowest, float(data.loc[:, "low"].min()))
+    scale = alt.Scale(domainMin=lowest, zero=False) if measure.lowest else alt.Scale(domainMin=0)
     mean = alt.Y("mean:Q", title=axis, scale=scale, axis=alt.Axis(tickCount=4))
     tip = ["category", "layer", "method", "network", *(part.number(data, c) for c in ("mean", "low", "high"))]
     dash = alt.condition(_IS_RANDOM, alt.value([4, 3]), alt.value([1, 0]))

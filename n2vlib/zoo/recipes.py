@@ -6,10 +6,28 @@ A row with no task is a randomly initialised network: a seed, not a file.
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import nn
+
 from n2vlib.networks.preprocessing import Preprocessing
+from n2vlib.zoo.architectures.alexnet import SmallAlexNet, SmallAlexNetCells, SmallAlexNetGrey, SmallAlexNetTiles
+from n2vlib.zoo.architectures.captions import SmallResNetCaptions
+from n2vlib.zoo.architectures.googlenet import SmallGoogLeNet
+from n2vlib.zoo.architectures.resnet import SmallResNet
+from n2vlib.zoo.architectures.vgg import SmallVGG
 
 # All networks of the zoo see drawn images at their own size; values about -2..2.
 PREPROCESSING = Preprocessing((112, 112), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 1)
+
+ARCHITECTURES: dict[str, type[nn.Module]] = {
+    "small-alexnet": SmallAlexNet,
+    "small-alexnet-cells": SmallAlexNetCells,
+    "small-alexnet-grey": SmallAlexNetGrey,
+    "small-alexnet-tiles": SmallAlexNetTiles,
+    "small-vgg": SmallVGG,
+    "small-googlenet": SmallGoogLeNet,
+    "small-resnet": SmallResNet,
+    "small-resnet-captions": SmallResNetCaptions,
+}
 
 SUPERVISED = ("scenes and objects", "scenes", "objects", "captions")
 
@@ -18,8 +36,8 @@ SUPERVISED = ("scenes and objects", "scenes", "objects", "captions")
 class Recipe:
     """One network of the zoo.
 
-    task           name in `tasks.TASKS`; None: random weights
-    architecture   name in `architectures.ARCHITECTURES`;  options: its keywords
+    task           name of a file in `tasks`, with spaces; None: random weights
+    architecture   name in `ARCHITECTURES`;  options: its keywords
     seed           of the weights, the order of the images and their augmentation
     images         number of drawn training images (world seed 1; held-out images are world seed 2)
     epochs         passes over them;  small_epochs: how many of these, the first, at small_side pixels: faster

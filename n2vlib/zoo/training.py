@@ -18,8 +18,8 @@ from n2vlib.errors import BadInput
 from n2vlib.files.partial import atomic
 from n2vlib.progress import bar
 from n2vlib.zoo import data, shipped
-from n2vlib.zoo.architectures import ARCHITECTURES, folded_state
-from n2vlib.zoo.recipes import PREPROCESSING, Recipe
+from n2vlib.zoo.architectures import folded_state
+from n2vlib.zoo.recipes import ARCHITECTURES, PREPROCESSING, Recipe
 from n2vlib.zoo.tasks import TASKS, Labels, Task
 
 HELD_OUT = 2_000

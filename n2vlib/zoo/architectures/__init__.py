@@ -4,8 +4,6 @@ Each class takes outputs, widths and batch_norm, ends in a part named head with 
 112 x 112 images. One file per family.
 """
 
-from torch import nn
-
 from n2vlib.zoo.architectures.alexnet import SmallAlexNet, SmallAlexNetCells, SmallAlexNetGrey, SmallAlexNetTiles
 from n2vlib.zoo.architectures.captions import SmallResNetCaptions
 from n2vlib.zoo.architectures.googlenet import SmallGoogLeNet
@@ -13,18 +11,7 @@ from n2vlib.zoo.architectures.parts import folded_state
 from n2vlib.zoo.architectures.resnet import SmallResNet
 from n2vlib.zoo.architectures.vgg import SmallVGG
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {
-    "small-alexnet": SmallAlexNet,
-    "small-alexnet-cells": SmallAlexNetCells,
-    "small-alexnet-grey": SmallAlexNetGrey,
-    "small-alexnet-tiles": SmallAlexNetTiles,
-    "small-vgg": SmallVGG,
-    "small-googlenet": SmallGoogLeNet,
-    "small-resnet": SmallResNet,
-    "small-resnet-captions": SmallResNetCaptions,
-}
-
 __all__ = [
-    "ARCHITECTURES", "SmallAlexNet", "SmallAlexNetCells", "SmallAlexNetGrey", "SmallAlexNetTiles", "SmallGoogLeNet",
+    "SmallAlexNet", "SmallAlexNetCells", "SmallAlexNetGrey", "SmallAlexNetTiles", "SmallGoogLeNet",
     "SmallResNet", "SmallResNetCaptions", "SmallVGG", "folded_state",
 ]  # fmt: skip

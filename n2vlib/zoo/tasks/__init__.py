@@ -1,26 +1,20 @@
 """The training tasks of the zoo's networks: one file per task, each with the four functions of `Task`.
 
+A task is named as its file, with spaces.
+
 Supervised: scenes and objects, scenes, objects, captions. Self-supervised, from the images alone: rotation,
 colorization, patch order, denoising.
 """
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, Protocol, cast
 
 import numpy as np
 from torch import Tensor
 
 from n2vlib.zoo.data import Drawn
-from n2vlib.zoo.tasks import (
-    captions,
-    colorization,
-    denoising,
-    objects,
-    patch_order,
-    rotation,
-    scenes,
-    scenes_and_objects,
-)
 from n2vlib.zoo.tasks.labels import Labels
 
 
@@ -48,14 +42,9 @@ class Task(Protocol):
 
 
 TASKS: dict[str, Task] = {
-    "scenes and objects": scenes_and_objects,
-    "scenes": scenes,
-    "objects": objects,
-    "captions": captions,
-    "rotation": rotation,
-    "colorization": colorization,
-    "patch order": patch_order,
-    "denoising": denoising,
+    file.name.replace("_", " "): cast(Task, import_module(f"{__name__}.{file.name}"))
+    for file in iter_modules(__path__)
+    if file.name != "labels"
 }
 
 __all__ = ["TASKS", "Labels", "Task"]
