@@ -46,6 +46,14 @@ def test_a_text_without_notebook_and_a_notebook_without_text_are_found(root):
     assert [line.split(":")[0] for line in pairs.disagreements(root)] == ["book/two.py", "book/one.ipynb"]
 
 
+def test_a_text_that_does_not_say_its_kernel_is_found(root):
+    text = root / "book" / "one.py"
+    text.write_text(text.read_text()[text.read_text().index("# %%") :])
+    pairs.write(root)
+    (line,) = pairs.disagreements(root)
+    assert line.startswith("book/one.py: has no kernelspec; begin it with")
+
+
 def test_the_same_text_gives_the_same_notebook_whatever_was_there(root):
     twin = root / "book" / "one.ipynb"
     before = twin.read_bytes()

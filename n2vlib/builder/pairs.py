@@ -31,7 +31,10 @@ def disagreements(root: Path = ROOT, only: Collection[str] | None = None) -> lis
             found.append(f"{name}: has no notebook; {WRITE}")
             continue
         notebook = nbformat.read(paired, as_version=4)
-        where = _first_difference(jupytext.read(text), notebook)
+        source = jupytext.read(text)
+        if "kernelspec" not in source.metadata:
+            found.append(f"{name}: has no kernelspec; begin it with the comment that other chapters begin with")
+        where = _first_difference(source, notebook)
         found += [f"{name}: the notebook differs at {where}; {WRITE}"] if where else []
         found += [
             f"{paired.relative_to(root).as_posix()}: cell {i} holds outputs; {WRITE}" for i in _with_outputs(notebook)
