@@ -17,6 +17,7 @@ from n2vlib import charts, tables
 from n2vlib.builder.chart_mime import VegaLite, chart_html
 from n2vlib.charts.parts import field
 from n2vlib.display import style
+from n2vlib.paths import ROOT
 from n2vlib.vocabulary import CATEGORIES, METHODS
 
 LAYERS = ["conv1", "conv2"]
@@ -172,6 +173,12 @@ def test_axes_start_where_the_measure_means_something():
     iou, accuracy = (spec_of(name)["layer"][1]["encoding"] for name in ("iou_scatter", "accuracy_scatter"))
     assert iou["x"]["scale"]["domain"][0] == 0 and accuracy["y"]["scale"]["domain"][0] == 0.5
     assert "set IoU, validation images" in iou["x"]["title"] and "balanced accuracy" in accuracy["x"]["title"][1]
+
+
+def test_every_function_that_is_drawn_is_a_chart_of_the_package_and_the_only_one_of_its_name():
+    sources = [file.read_text(encoding="utf-8") for file in (ROOT / "n2vlib" / "charts").glob("*.py")]
+    defined = [name for source in sources for name in re.findall(r"^@part\.drawn\ndef (\w+)", source, re.MULTILINE)]
+    assert sorted([*defined, "Chart", "table"]) == charts.__all__
 
 
 def test_axes_say_the_measure_that_was_asked_for():

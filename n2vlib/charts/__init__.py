@@ -23,36 +23,24 @@ differences     differences with intervals
 claims          effects, criteria and published numbers of claims
 """
 
-from n2vlib.charts.ablation import accuracy_by_removed, in_rows
-from n2vlib.charts.claims import forest
-from n2vlib.charts.detectors import iou_by_detectors, unique_by
-from n2vlib.charts.differences import differences
-from n2vlib.charts.distributions import concept_counts, histogram, lines
-from n2vlib.charts.filters import by_layer, concepts_per_filter, individual_iou, weights_scatter
-from n2vlib.charts.history import along_training
-from n2vlib.charts.networks import by_network, gains_by_network
-from n2vlib.charts.orders import networks_in_order
+# ruff: noqa: F401, F403 (a star stands for the charts of a file: its functions under `parts.drawn`)
+from n2vlib.charts.ablation import *
+from n2vlib.charts.claims import *
+from n2vlib.charts.detectors import *
+from n2vlib.charts.differences import *
+from n2vlib.charts.distributions import *
+from n2vlib.charts.filters import *
+from n2vlib.charts.history import *
+from n2vlib.charts.networks import *
+from n2vlib.charts.orders import *
 from n2vlib.charts.parts import Chart
-from n2vlib.charts.planted import small_lines, tau_bound
-from n2vlib.charts.rating import votes
-from n2vlib.charts.rotation import unique_by_turn
-from n2vlib.charts.scores import (
-    accuracy_scatter,
-    by_category,
-    concepts_bar,
-    iou_scatter,
-    published_beside_ours,
-    sorted_iou,
-)
-from n2vlib.charts.spaces import concept_map, distance_by_category, distance_map
-from n2vlib.charts.subsets import by_rule, by_size, concepts_in_plane, every_layer
+from n2vlib.charts.planted import *
+from n2vlib.charts.rating import *
+from n2vlib.charts.rotation import *
+from n2vlib.charts.scores import *
+from n2vlib.charts.spaces import *
+from n2vlib.charts.subsets import *
 from n2vlib.display.html_table import table
 
-__all__ = [
-    "Chart", "accuracy_by_removed", "accuracy_scatter", "along_training", "by_category", "by_layer", "by_network",
-    "by_rule", "by_size", "concept_counts", "concept_map", "concepts_bar", "concepts_in_plane", "concepts_per_filter",
-    "differences", "distance_by_category", "distance_map", "every_layer", "forest", "gains_by_network", "histogram",
-    "in_rows", "individual_iou", "iou_by_detectors", "iou_scatter", "lines", "networks_in_order",
-    "published_beside_ours", "small_lines", "sorted_iou", "table", "tau_bound", "unique_by", "unique_by_turn",
-    "votes", "weights_scatter",
-]  # fmt: skip
+_DRAWN = [name for name, each in globals().items() if hasattr(each, "__wrapped__")]
+__all__ = sorted(["Chart", "table", *_DRAWN])  # pyright: ignore[reportUnsupportedDunderAll]

@@ -38,7 +38,11 @@ class _NothingToDraw(Exception):
 
 
 def drawn(chart: Callable[P, C]) -> Callable[P, C]:
-    """Decorates a function that makes a chart: adds the theme, or returns one line where no row can be drawn."""
+    """Decorates a function that makes a chart: adds the theme, or returns one line where no row can be drawn.
+
+    Its name goes into its file's `__all__`, and so to `charts`.
+    """
+    chart.__globals__.setdefault("__all__", []).append(chart.__name__)
     what = chart.__name__.replace("_", " ").replace("iou", "IoU")
 
     @wraps(chart)
