@@ -40,14 +40,14 @@ def named_files(index: Index) -> list[Named]:
     return list(found.values())
 
 
-def check_files(root: Path, files: list[Named], report: Report) -> dict[str, os.stat_result]:
-    """{path below images/: stat} of the files that exist inside `root`; every other one is reported as an error."""
+def check_files(root: Path, files: list[Named], report: Report) -> dict[str, str]:
+    """{path below images/: state} of the files that exist inside `root`; every other one is reported as an error."""
     inside = _Inside(root)
-    found: dict[str, os.stat_result] = {}
+    found: dict[str, str] = {}
     missing: list[Named] = []
     for file in files:
         try:
-            found[file.path] = inside.stat(file.path)
+            found[file.path] = _state(inside.stat(file.path))
         except PermissionError as error:
             report.error("index.csv", file.line, f"{file.path}: {error.strerror}")
         except (OSError, ValueError):  # ValueError: a NUL in the path
@@ -111,19 +111,18 @@ class _Inside:
         return found
 
 
-def fingerprint(root: Path, tables: Iterable[str], files: dict[str, os.stat_result]) -> str:
+def fingerprint(root: Path, tables: Iterable[str], files: dict[str, str]) -> str:
     """sha256 over the tables and the named files: names and content, not the folder's place.
 
-    files   path below images/ -> stat (`check_files`)
+    files   path below images/ -> state (`check_files`)
     Cached under data_root(), by the place, size and times of every file, since reading a large set takes minutes.
     """
-    stats = {f"images/{path}": found for path, found in files.items()}
-    stats |= {table: (root / table).stat() for table in tables}
-    names = sorted(stats)
+    states = {f"images/{path}": state for path, state in files.items()}
+    states |= {table: _state((root / table).stat()) for table in tables}
+    names = sorted(states)
     state = hashlib.sha256(str(root.resolve()).encode())
     for name in names:
-        one = stats[name]
-        state.update(f"\0{name}\0{one.st_size} {one.st_mtime_ns} {one.st_ctime_ns} {one.st_ino}".encode())
+        state.update(f"\0{name}\0{states[name]}".encode())
     memo = data_root() / "fingerprints" / f"{state.hexdigest()[:32]}.txt"
     sweep(memo.parent)  # of runs that died while writing one
     if known := _remembered(memo):
@@ -132,6 +131,11 @@ def fingerprint(root: Path, tables: Iterable[str], files: dict[str, os.stat_resu
     with writing_into(memo.parent, "N2V_DATA"), atomic(memo) as partial:
         partial.write_text(f"{found} {_proof(memo, found)}", encoding="ascii")
     return found
+
+
+def _state(file: os.stat_result) -> str:
+    """What changes when a file does; short, since a set may name 300,000."""
+    return f"{file.st_size} {file.st_mtime_ns} {file.st_ctime_ns} {file.st_ino}"
 
 
 def _remembered(memo: Path) -> str:

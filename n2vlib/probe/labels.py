@@ -5,8 +5,10 @@ The same pass stores which image holds which concept, on how many pixels, by ima
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,8 +101,7 @@ def _load(path: Path) -> np.ndarray:
     return array if path.stem == "maps" else np.array(array)
 
 
-@dataclass
-class _Image:
+class _Image(NamedTuple):
     """The labels of one image: maps uint8 (map, sh * sw); the others (pair,) as in LabelMaps."""
 
     maps: NDArray[np.uint8]
@@ -110,40 +111,36 @@ class _Image:
 
 
 def _decode(folder: Path, cells: Cells) -> None:
-    """Write the arrays of LabelMaps, the maps one after the other."""
+    """Write the arrays of LabelMaps, those of each block of images after the block before."""
     known = np.zeros(LARGEST_LABEL + 1, dtype=bool)
     known[0] = known[cells.concepts] = True
     blocks = [cells.cells[start : start + IMAGES_AT_ONCE] for start in range(0, len(cells.cells), IMAGES_AT_ONCE)]
     what = f"label maps, {IMAGES_AT_ONCE} images at a time"
-    images: list[_Image] = []
-    n_maps = [0]
-    with growing(folder, "maps", np.uint8, (cells.size[0] * cells.size[1],)) as append:
+    rows = {"maps": (np.uint8, (cells.size[0] * cells.size[1],)), "pair_concept": (np.int32, ())}
+    rows |= {"pair_local": (np.uint8, ()), "pair_area": (np.int32, ())}
+    n_maps, n_pairs = [np.zeros(1, np.int64)], [np.zeros(1, np.int64)]
+    with ExitStack() as files:
+        append = [files.enter_context(growing(folder, name, *row)) for name, row in rows.items()]
         for block in in_order(lambda block: [_decode_image(row, cells, known) for row in block], blocks, what):
-            for image in block:
-                append(image.maps)
-                n_maps.append(len(image.maps))
-                images.append(_Image(image.maps[:0], image.concept, image.local, image.area))
-    arrays = {"map_ptr": np.cumsum(n_maps, dtype=np.int64), **_tables(images, cells.concepts)}
-    for name, array in arrays.items():
+            n_maps.append(np.array([len(image.maps) for image in block]))
+            n_pairs.append(np.array([len(image.concept) for image in block]))
+            for add, parts in zip(append, zip(*block, strict=True), strict=True):
+                add(np.concatenate(parts))
+    pointers = {"map_ptr": np.concatenate(n_maps).cumsum(), "pair_ptr": np.concatenate(n_pairs).cumsum()}
+    pair_concept = np.load(folder / "pair_concept.npy", allow_pickle=False)
+    by_concept = _holders(pair_concept, pointers["pair_ptr"], cells.concepts)
+    for name, array in {**pointers, "concepts": cells.concepts, **by_concept}.items():
         np.save(folder / f"{name}.npy", array, allow_pickle=False)
 
 
-def _tables(images: Sequence[_Image], concepts: NDArray[np.int32]) -> dict[str, np.ndarray]:
-    """The pairs of all images, and the same pairs by concept."""
-    n_pairs = np.array([len(image.concept) for image in images])
-    pair_concept = np.concatenate([image.concept for image in images])
-    pair_image = np.repeat(np.arange(len(images), dtype=np.int64), n_pairs)
-    by_concept = np.argsort(pair_concept, kind="stable")  # stable: images stay ascending
+def _holders(
+    pair_concept: NDArray[np.int32], pair_ptr: NDArray[np.int64], concepts: NDArray[np.int32]
+) -> dict[str, NDArray[np.int64]]:
+    """The same pairs by concept: holder_ptr and holders."""
+    pair_image = np.repeat(np.arange(len(pair_ptr) - 1, dtype=np.int64), np.diff(pair_ptr))
     held = np.bincount(np.searchsorted(concepts, pair_concept), minlength=len(concepts))
-    return {
-        "pair_ptr": np.concatenate([[0], n_pairs.cumsum()]).astype(np.int64),
-        "pair_concept": pair_concept,
-        "pair_local": np.concatenate([image.local for image in images]),
-        "pair_area": np.concatenate([image.area for image in images]),
-        "concepts": concepts,
-        "holder_ptr": np.concatenate([[0], held.cumsum()]).astype(np.int64),
-        "holders": pair_image[by_concept],
-    }
+    by_concept = np.argsort(pair_concept, kind="stable")  # stable: images stay ascending
+    return {"holder_ptr": np.concatenate([[0], held.cumsum()]), "holders": pair_image[by_concept]}
 
 
 def _decode_image(row: Sequence[str], cells: Cells, known: NDArray[np.bool_]) -> _Image:
