@@ -21,6 +21,7 @@ from n2vlib.networks.hooks import run_layers
 from n2vlib.probe import ProbeSet
 from n2vlib.progress import bar
 from n2vlib.store import read_part, save_arrays, save_part
+from n2vlib.workers.heap import give_back_freed_memory
 
 if TYPE_CHECKING:
     from n2vlib.networks.load import Network
@@ -51,8 +52,10 @@ def stream(
                 layer.add(outputs.pop(layer.module), shard)
         for layer in todo:
             layer.finish_shard(shard)
+        give_back_freed_memory()
     for layer in passes:
         layer.finish(n_shards)
+        give_back_freed_memory()
 
 
 class _Pass:

@@ -1,4 +1,4 @@
-"""Keep freed memory in this process, for the next array of the same size."""
+"""Keep freed memory in this process for the next array of the same size, and give it back when a pass is over."""
 
 import ctypes
 import sys
@@ -19,3 +19,10 @@ def keep_freed_memory() -> None:
             mallopt = ctypes.CDLL(None).mallopt
             mallopt(_MMAP, _LARGEST)
             mallopt(_TRIM, _LARGEST)
+
+
+def give_back_freed_memory() -> None:
+    """Return what is kept to the system; between batches of changing size the kept blocks fall to pieces and grow."""
+    if sys.platform == "linux":
+        with suppress(AttributeError, OSError):
+            ctypes.CDLL(None).malloc_trim(0)
