@@ -12,7 +12,7 @@ from n2vlib.activations.layer import Layer
 from n2vlib.activations.quantiles import n_above
 from n2vlib.device import counts_on
 from n2vlib.errors import BadInput
-from n2vlib.kernels import tally, tally_torch
+from n2vlib.kernels import dealt, tally, tally_torch
 from n2vlib.kernels.upsampled import upsampled_threshold
 from n2vlib.masks.conventions import ANCHORED, ZERO_PADDED, Convention
 from n2vlib.masks.iou import Taps, anchored, iou_of_counts, taps, taps_of, zero_padded
@@ -59,18 +59,24 @@ def set_counts(layer: Layer, probe: ProbeSet, images: NDArray[np.int64], align_c
 
 def dissection_counts(layer: Layer, probe: ProbeSet, way: Convention) -> Counts:
     """Counts behind the dissection IoU (Network Dissection 2): upsampling, then threshold, over all images."""
-    labels, category = _read_as(probe, way)
+    labels, category = read_as(probe, way)
     images, pairs = np.arange(len(probe.images)), np.searchsorted(labels.concepts, labels.pair_concept)
     down, across = (each.exact(np.float64) for each in dissection_taps(layer, probe, way))
     thresholds = dissection_thresholds(layer, probe, way).astype(np.float64)
     kernel = _on(layer.device, tally.dissection_counts, tally_torch.dissection_counts)
     intersection, area = kernel(
-        images, layer.entries, thresholds, layer.grid, _arrays(labels, pairs), down, across,
+        images, layer.entries, thresholds, layer.grid, arrays(labels, pairs), down, across,
         category, len(probe.categories), len(category), way.counts,
     )  # fmt: skip
     annotated = np.rint(np.bincount(pairs, labels.pair_area, minlength=len(category))).astype(np.int64)
     named = labels.concepts > 0
     return Counts(intersection[:, named], area[:, category[named]], annotated[named])
+
+
+def dissection_masks(layer: Layer, probe: ProbeSet, way: Convention) -> dealt.Masks:
+    """The masks that `dissection_counts` counts, of every filter in every image."""
+    down, across = (each.exact(np.float64) for each in dissection_taps(layer, probe, way))
+    return dealt.masks(layer.entries, dissection_thresholds(layer, probe, way).astype(float), layer.grid, down, across)
 
 
 def dissection_concepts(probe: ProbeSet, way: Convention) -> pd.DataFrame:
@@ -79,7 +85,7 @@ def dissection_concepts(probe: ProbeSet, way: Convention) -> pd.DataFrame:
     return probe.concepts.assign(category=found).loc[found != ""]
 
 
-def _read_as(probe: ProbeSet, way: Convention) -> tuple[LabelMaps, NDArray[np.int64]]:
+def read_as(probe: ProbeSet, way: Convention) -> tuple[LabelMaps, NDArray[np.int64]]:
     """The label maps that count, and the position of the category of each of their concepts."""
     kept = [name for name in probe.categories if name not in way.left_out]
     labels = probe.labels_as(kept, way.each_map)
@@ -135,10 +141,14 @@ def pair_counts(
 
 
 def _labels(probe: ProbeSet, pairs: NDArray[np.int64]) -> tuple:
-    return _arrays(probe.labels, pairs)
+    return arrays(probe.labels, pairs)
 
 
-def _arrays(labels: LabelMaps, pairs: NDArray[np.int64]) -> tuple:
+def arrays(labels: LabelMaps, pairs: NDArray[np.int64]) -> tuple:
+    """Label maps as the kernels take them (see kernels.tally).
+
+    pairs   int64, (pair,): position of the concept of each pair
+    """
     return np.asarray(labels.maps), labels.map_ptr, labels.pair_ptr, pairs, labels.pair_local
 
 

@@ -1,0 +1,206 @@
+"""Counts of filters' masks against annotations that were dealt to other images, many deals in one pass.
+
+A filter's mask is the same in every deal, so it is made once, as runs of pixels. The labels of an image are added up
+along its pixels once for all deals. How often each label occurs under a run is then the difference of two rows, for all
+labels at once, so that no deal looks at a pixel.
+"""
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from n2vlib.workers.threads import each_of, shares
+
+WIDE = 16  # labels are counted in blocks of so many, which fill the processor's vectors
+
+
+class Masks(NamedTuple):
+    """The masks of all filters in all images, as runs of pixels; images and filters without a mask are left out.
+
+    ptr          int64, (image + 1,): the masks of image i are ptr[i] .. ptr[i + 1]
+    filters      int64, (mask,)        areas   int64, (mask,), pixels
+    run_ptr      int64, (mask + 1,)    runs    uint32, (run, 2): first pixel, and the one after the last
+    """
+
+    ptr: NDArray[np.int64]
+    filters: NDArray[np.int64]
+    areas: NDArray[np.int64]
+    run_ptr: NDArray[np.int64]
+    runs: NDArray[np.uint32]
+
+
+def masks(entries: tuple, thresholds: NDArray[np.float64], grid: tuple[int, int], down: tuple, across: tuple) -> Masks:
+    """S(A_k) > T_k of all filters in all images.
+
+    entries   of a layer (see kernels.sparse)     down, across   as `Taps.exact` gives them, float64
+    """
+    n_images = len(entries[0]) - 1
+    parts = each_of(
+        lambda of: _masks(np.arange(of.start, of.stop), entries, thresholds, grid, down, across), shares(n_images)
+    )
+    found, runs = (np.concatenate(part) for part in zip(*parts, strict=True))
+    image, filters, areas, n_runs = np.ascontiguousarray(found.T)
+    ptr = np.searchsorted(image, np.arange(n_images + 1))
+    return Masks(ptr, filters, areas, np.concatenate([[0], n_runs.cumsum()]), runs)
+
+
+@numba.njit(cache=True, nogil=True)
+def _masks(images, entries, thresholds, grid, down, across):
+    """Image, filter, area and number of runs of each mask, int64, (mask, 4); and the runs."""
+    pointers, code, value = entries
+    (height, width), pixels = grid, len(across[0])
+    cells, most = height * width, len(down[0]) * (pixels // 2 + 1)  # runs of one mask
+    values, row = np.full(cells, -np.inf), np.zeros(pixels, np.bool_)
+    found, n = np.empty((1024, 4), np.int64), 0
+    runs, n_runs = np.empty((most, 2), np.uint32), 0
+    for i in images:
+        start = pointers[i]
+        while start < pointers[i + 1]:
+            k, stop = np.int64(code[start]) // cells, start
+            while stop < pointers[i + 1] and np.int64(code[stop]) // cells == k:
+                values[np.int64(code[stop]) - k * cells] = value[stop]
+                stop += 1
+            if n == len(found):
+                found = np.concatenate((found, np.empty_like(found)))
+            if n_runs + most > len(runs):
+                runs = np.concatenate((runs, np.empty((len(runs) + most, 2), np.uint32)))
+            before, area = n_runs, 0
+            for y in range(len(down[0])):
+                if _row(values, y, thresholds[k], width, down, across, row):
+                    n_runs = _append(row, y * pixels, runs, n_runs)
+            for r in range(before, n_runs):
+                area += runs[r, 1] - runs[r, 0]
+            if area:
+                found[n] = i, k, area, n_runs - before
+                n += 1
+            for e in range(start, stop):
+                values[np.int64(code[e]) - k * cells] = -np.inf
+            start = stop
+    return found[:n].copy(), runs[:n_runs].copy()
+
+
+@numba.njit(cache=True, nogil=True)
+def _row(values, y, threshold, width, down, across, row):
+    """Row y of the mask, into `row`; whether it may hold a pixel. Weights are integers, so T_k is scaled instead."""
+    y0, y1, v0, v1, y_den, _ = down
+    x0, x1, u0, u1, x_den, x_first = across
+    top, low, scaled, some = y0[y] * width, y1[y] * width, threshold * (y_den * x_den), False
+    for cx in range(width):
+        nx = min(cx + 1, width - 1)
+        a, b, c, d = values[top + cx], values[top + nx], values[low + cx], values[low + nx]
+        live = a > threshold or b > threshold or c > threshold or d > threshold
+        some |= live
+        left, right = a * v0[y] + c * v1[y], b * v0[y] + d * v1[y]
+        for x in range(x_first[cx], x_first[cx + 1]):
+            row[x] = live and left * u0[x] + right * u1[x] > scaled
+    return some
+
+
+@numba.njit(cache=True, nogil=True)
+def _append(row, base, runs, n):
+    """Add the runs of a row to `runs`, of which there are n; the new number."""
+    inside = False
+    for x in range(len(row)):
+        if row[x] != inside:
+            inside = row[x]
+            runs[n, 0 if inside else 1] = base + x
+            n += 0 if inside else 1
+    if inside:
+        runs[n, 1] = base + len(row)
+        n += 1
+    return n
+
+
+def counts(
+    deals: NDArray[np.int64], masks: Masks, labels: tuple, category: NDArray[np.int64], n_filters: int, counts_on: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Per deal and filter: intersection with each concept, predicted area by category (`tally.dissection_counts`).
+
+    deals      int64, (deal, image): the image whose masks meet the labels of each image; -1 for none
+    labels     see kernels.tally
+    category   int64, (concept,): position of the concept's category     counts_on   `Convention.counts`
+    Returns    (deal, filter, concept) and (deal, filter, category)
+    """
+    maps, map_ptr = labels[:2]
+    most = maps.shape[1] * int(np.diff(map_ptr).max(initial=1))  # that one label can have in an image
+    small = np.uint16 if most < 1 << 16 else np.uint32
+    large = np.int32 if most * deals.shape[1] < 1 << 31 else np.int64
+    intersection = np.zeros((len(deals), n_filters, len(category)), large)
+    predicted = np.zeros((len(deals), n_filters, int(category.max(initial=0)) + 1), large)
+    _counts(deals, tuple(masks), labels, category, counts_on, np.zeros(0, small), intersection, predicted)
+    return intersection, predicted
+
+
+@numba.njit(cache=True, nogil=True)
+def _counts(deals, masks, labels, category, counted, kind, intersection, predicted):
+    """`kind` is of the type that holds how often a label can occur in an image; the last two are zero."""
+    ptr, filters, areas, run_ptr, runs = masks
+    maps, map_ptr, pair_ptr, pair_concept, pair_local = labels
+    column, present = np.zeros(256, np.int64), np.zeros(predicted.shape[2], np.bool_)
+    touched = present.copy()
+    drawn, whole = np.zeros(256, np.int64), np.zeros(len(category), np.int64)  # concepts with pixels, and without
+    for j in range(deals.shape[1]):
+        n_drawn, n_whole = 0, 0
+        column[:] = -1
+        for p in range(pair_ptr[j], pair_ptr[j + 1]):
+            if pair_local[p]:
+                column[pair_local[p]], drawn[n_drawn] = n_drawn, pair_concept[p]
+                n_drawn += 1
+            else:
+                whole[n_whole] = pair_concept[p]
+                n_whole += 1
+        wide = -(-n_drawn // WIDE) * WIDE
+        before, under = np.zeros((maps.shape[1] + 1, wide), kind.dtype), np.zeros(wide, kind.dtype)
+        if wide:
+            _add_up(maps[map_ptr[j] : map_ptr[j + 1]], column, before)
+        present[:] = counted == 2
+        for c in drawn[: n_drawn if counted == 0 else 0]:
+            present[category[c]] = True
+        for c in whole[: n_whole if counted < 2 else 0]:
+            present[category[c]] = True
+        for d in range(len(deals)):
+            i = deals[d, j]
+            for m in range(ptr[i] if i >= 0 else 0, ptr[i + 1] if i >= 0 else 0):
+                under[:] = 0
+                _add_runs(before, runs, run_ptr[m], run_ptr[m + 1], under)
+                found, area = intersection[d, filters[m]], predicted[d, filters[m]]
+                for c in range(n_drawn):
+                    found[drawn[c]] += under[c]
+                for c in range(n_whole):
+                    found[whole[c]] += areas[m]
+                for c in range(len(present)):
+                    area[c] += areas[m] if present[c] else 0
+                if counted == 1:
+                    _add_touched(under[:n_drawn], category[drawn[:n_drawn]], present, touched, areas[m], area)
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_touched(under, category, present, touched, pixels, area):
+    """Add the mask's pixels to the area of categories that it touches and that were not present before."""
+    touched[:] = present
+    for c in range(len(under)):
+        if under[c] and not touched[category[c]]:
+            touched[category[c]] = True
+            area[category[c]] += pixels
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_up(maps, column, before):
+    """How often each label occurs before each pixel, into `before`, (pixel + 1, label)."""
+    for x in range(maps.shape[1]):
+        before[x + 1] = before[x]
+        for m in range(len(maps)):
+            at = column[maps[m, x]]
+            if at >= 0:
+                before[x + 1, at] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_runs(before, runs, first, last, under):
+    """Add the labels under some runs to `under`, (label,)."""
+    for r in range(first, last):
+        start, stop = runs[r, 0], runs[r, 1]
+        for c in range(before.shape[1]):
+            under[c] += before[stop, c] - before[start, c]
