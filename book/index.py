@@ -200,6 +200,7 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 #
 # - [Framework](netdissect/framework): how a filter gets a label, and when it is a detector.
 # - [Human evaluation](netdissect/human): do people agree with the labels?
+# - [How sure is a name?](netdissect/how-sure): names on other images and against chance.
 # - [Axis-aligned filters](netdissect/axis-aligned): are there fewer detectors after a rotation of the feature space?
 # - [Layers](netdissect/layers): detectors by layer.
 # - [Networks](netdissect/networks): detectors by architecture and training task.

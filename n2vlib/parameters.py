@@ -73,7 +73,7 @@ RULES: dict[str, Any] = {
     "STORE": str | None,
 }
 _OF_NETWORKS = {"NETWORKS": 1, "ALONG": 2, "BACK": 2} | dict.fromkeys(  # and how many entries each needs
-    ("MAPS", "BY_LAYER", "CONDITIONS", "SNAPSHOTS", "TO_SCENES", "TO_OBJECTS", "WIDTHS"), 0
+    ("MAPS", "BY_LAYER", "CONDITIONS", "SNAPSHOTS", "TO_SCENES", "TO_OBJECTS", "WIDTHS", "REPEATS"), 0
 )
 COMMON = tuple(RULES)  # the block every chapter declares
 # Parameters that may be a file or a folder.

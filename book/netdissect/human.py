@@ -416,8 +416,7 @@ else:
 # - Fifteen patches and an IoU over all images are two measures; a label can pass one and fail the other.
 # - A vote needs a control: the share of yes to random labels shows what a yes is worth.
 #
-# So far we labelled single filters. Are they the right thing to label? The [next chapter](axis-aligned) rotates the
-# space that they span.
+# People are one judge of a name. The [next chapter](how-sure) asks two others: other images, and chance.
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)
