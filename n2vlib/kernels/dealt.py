@@ -164,7 +164,7 @@ def _counts(deals, masks, labels, category, counted, kind, intersection, predict
             i = deals[d, j]
             for m in range(ptr[i] if i >= 0 else 0, ptr[i + 1] if i >= 0 else 0):
                 under[:] = 0
-                _add_runs(before, runs, run_ptr[m], run_ptr[m + 1], under)
+                _add_runs(before, runs, run_ptr[m], run_ptr[m + 1] if wide else run_ptr[m], under)
                 found, area = intersection[d, filters[m]], predicted[d, filters[m]]
                 for c in range(n_drawn):
                     found[drawn[c]] += under[c]

@@ -75,7 +75,10 @@ def _dealt_together(family: Family, among: str) -> list[tuple[Family, NDArray[np
     if among == "any":
         return [(family, np.zeros(len(family.probe), np.int64))]
     own = sources(family.probe) if among == "source" else np.zeros(len(family.probe), np.int64)
-    parts = [family.of(category) for category in family.categories]
+    together: dict[bytes, list[str]] = {}  # categories that the same images show are dealt alike
+    for category in family.categories:
+        together.setdefault(family.of(category).holders().tobytes(), []).append(category)
+    parts = [family.of(*categories) for categories in together.values()]
     return [(part, np.where(part.holders(), own, -1)) for part in parts]
 
 
@@ -84,7 +87,6 @@ def _highest(
 ) -> dict[str, NDArray]:
     found = np.zeros((len(block), parts[0][0].layer.n_filters, len(categories)), np.float32)
     for part, groups in parts:
-        # The same seed in every category: where all images show two categories, these stay together.
         iou = part.count(np.stack([deal(groups, number, seed) for number in block])).iou
         for c, category in enumerate(categories):
             own = (part.candidates["category"] == category).to_numpy()

@@ -56,9 +56,9 @@ class Family:
         own = {"layer": self.layer.fingerprint, "probe": self.probe.fingerprint, "input": self.layer.input_size}
         return {**own, "convention": asdict(self.convention), "windows": windows}
 
-    def of(self, category: str) -> "Family":
-        """The concepts of one category alone, with the same masks."""
-        kept = (self.concepts["category"] == category).to_numpy()
+    def of(self, *categories: str) -> "Family":
+        """The concepts of some categories alone, with the same masks."""
+        kept = self.concepts["category"].isin(categories).to_numpy()
         found = self.with_pairs(kept[self.labels[3]])
         maps, map_ptr, pair_ptr, pair_concept, pair_local = found.labels
         rows = (kept.cumsum() - 1)[pair_concept]
