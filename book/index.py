@@ -25,10 +25,10 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
@@ -55,15 +55,18 @@ network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 options = {"tau": TAU, "device": DEVICE, "store": store}
 layers = n2vlib.read_layers(network, LAYERS, probe, **options)
 layer = layers[LAYERS[-1]]
-untrained = n2vlib.read_layers(randomly_initialised(network, SEED), LAYERS[-1:], probe, **options)[LAYERS[-1]]
+untrained = randomly_initialised(network, SEED)
+untrained = n2vlib.read_layers(untrained, LAYERS[-1:], probe, **options)[LAYERS[-1]]
 
 # %% tags=["hide-input"]
 alone = single_filter.align(layer, probe)
-together, random = (segmentation.align(each, probe, epochs=EPOCHS, seed=SEED) for each in (layer, untrained))
-wide = tables.side_by_side(pd.concat([alone.scores, together.scores]), layer.name, "segmentation")
+together = segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED)
+random = segmentation.align(untrained, probe, epochs=EPOCHS, seed=SEED)
+scores = pd.concat([alone.scores, together.scores])
+wide = tables.side_by_side(scores, layer.name, "segmentation")
 better = (wide["combination"] > wide["single filter"]).mean()
 one, many = wide["single filter"].mean(), wide["combination"].mean()
-of_random = random.scores.query("split == 'val'").set_index("concept")["set_iou"]
+of_random = tables.by_concept(random.scores)[wide["concept"]].mean()
 
 # %% tags=["hide-input"]
 served = sharing.concepts_served(sharing.strongest_filters(alone))["concepts"]
@@ -71,19 +74,25 @@ shared, serving = (served > 1).sum(), (served > 0).sum()
 found = detectors.detectors(layers, probe, IOU_THRESHOLD)
 unique = detectors.unique(found, probe)
 labels = found[layer.name]["concept"]
+best = f"The best filter of each of {len(wide)} concepts: mean set IoU {one:.2f}"
 gain = f"{many:.2f}, and better for {better:.0%} of the concepts"
-of_random = f"{of_random[wide['concept']].mean():.2f}"
+untrained_too = f"All filters of a randomly initialised network: {of_random:.2f}"
+several = f"{shared} of the {serving} best filters are the best of two or more"
+labelled = (
+    f"{len(labels)} of {layer.n_filters} filters detect {labels.nunique()} concepts"
+)
 
 # %% tags=["hide-input"]
 rows = [
-    ("Can one filter segment a concept?", f"The best filter of each of {len(wide)} concepts: mean set IoU {one:.2f}"),
+    ("Can one filter segment a concept?", best),
     ("Do all filters together do better?", f"All {layer.n_filters} filters: {gain}"),
-    ("Is training needed for that?", f"All filters of a randomly initialised network: {of_random}"),
-    ("Does a filter serve one concept only?", f"{shared} of the {serving} best filters are the best of two or more"),
-    ("Can a filter be labelled?", f"{len(labels)} of {layer.n_filters} filters detect {labels.nunique()} concepts"),
+    ("Is training needed for that?", untrained_too),
+    ("Does a filter serve one concept only?", several),
+    ("Can a filter be labelled?", labelled),
 ]
-pages = ["net2vec/single-filters", "net2vec/filter-combinations", "net2vec/sufficient/together-or-alone"]
-pages += ["net2vec/shared", "netdissect/framework"]
+pages = ["net2vec/single-filters", "net2vec/filter-combinations"]
+pages += ["net2vec/sufficient/together-or-alone", "net2vec/shared"]
+pages += ["netdissect/framework"]
 summary = pd.DataFrame(rows, columns=["question", f"{network.name}, {layer.name}"])
 summary["chapter"] = [page.rpartition("/")[2].replace("-", " ") for page in pages]
 charts.table(summary, links={"chapter": [f"{page}.html" for page in pages]})
@@ -114,13 +123,15 @@ annotated = [probe.annotated(winner, image)] * 3
 gallery.show([probe.image(image)] * 3, captions, annotated, [None, *masks], columns=3)
 
 # %% tags=["hide-input"]
-charts.iou_scatter(wide, f"In {layer.name} all filters together are better for {better:.0%} of the concepts")
+title = (
+    f"In {layer.name} all filters together are better for {better:.0%} of the concepts"
+)
+charts.iou_scatter(wide, title)
 
 # %% tags=["hide-input"]
 totals = unique.groupby("label", sort=False)["unique_detectors"].sum()
-charts.unique_by(
-    unique, "label", "Unique detectors by layer: " + ", ".join(f"{name} {n}" for name, n in totals.items())
-)
+of_layers = ", ".join(f"{name} {n}" for name, n in totals.items())
+charts.unique_by(unique, "label", f"Unique detectors by layer: {of_layers}")
 
 # %% [markdown]
 # The first picture shows the object or part that gains most from the combination, the second all concepts ([filter
@@ -134,22 +145,30 @@ charts.unique_by(
 # mask of one object. We show the objects with the most visible parts.
 
 # %% tags=["hide-input"]
-parts, objects = (probe.concepts.query("category == @kind and segmentable") for kind in ("part", "object"))
+parts = probe.concepts.query("category == 'part' and segmentable")
+objects = probe.concepts.query("category == 'object' and segmentable")
 
 
 def parts_on(thing, i):
-    """Number of parts that lie mostly on this object in image i; -1 where the object is too small or too large."""
+    """Parts mostly on this object in image i; -1: it is too small or too large."""
     mask = probe.annotated(thing, i)
     masks = [probe.annotated(part, i) for part in parts.index]
-    return sum((part & mask).sum() > part.sum() / 2 for part in masks) if 0.05 < mask.mean() < 0.25 else -1
+    if not 0.05 < mask.mean() < 0.25:
+        return -1
+    return sum((part & mask).sum() > part.sum() / 2 for part in masks)
 
 
-several = {thing: {int(i): parts_on(thing, i) for i in probe.images_with(thing)[:50]} for thing in objects.index}
-richest = {thing: max(seen, key=seen.__getitem__) for thing, seen in several.items() if seen}
+# %% tags=["hide-input"]
+images = {thing: probe.images_with(thing)[:50] for thing in objects.index}
+several = {
+    thing: {int(i): parts_on(thing, i) for i in images[thing]} for thing in images
+}
+richest = {thing: max(seen, key=seen.get) for thing, seen in several.items() if seen}
 shown = sorted(richest, key=lambda thing: -several[thing][richest[thing]])[:4]
 pictures = [probe.image(richest[thing]) for thing in shown]
 masks = [probe.annotated(thing, richest[thing]) for thing in shown]
-captions = [f"image {richest[thing]}" for thing in shown] + list(objects.loc[shown, "name"])
+captions = [f"image {richest[thing]}" for thing in shown]
+captions += list(objects.loc[shown, "name"])
 gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, columns=4)
 
 # %% [markdown]

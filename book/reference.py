@@ -24,10 +24,10 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
@@ -121,7 +121,8 @@ reference(n2vlib.read_layers)
 options = {"tau": TAU, "device": DEVICE, "store": n2vlib.Store(STORE)}
 layers = n2vlib.read_layers(network, LAYERS[-1:], probe, **options)
 layer = layers[LAYERS[-1]]
-print(f"{layer.name}: {layer.n_filters} filters on a grid of {layer.grid}, {layer.n_images} images")
+size = f"{layer.n_filters} filters on a grid of {layer.grid}"
+print(f"{layer.name}: {size}, {layer.n_images} images")
 
 # %% tags=["remove-input"]
 reference(n2vlib.Layer)
@@ -223,14 +224,16 @@ reference(n2vlib.upsample)
 shown, k = probe.images_with(top["concept"], "val")[:4], top["filter"]
 fired = np.stack([layer.fired_in(i)[k] for i in shown])
 masks = n2vlib.upsample(fired, probe.label_size, align_corners=True) > 0.5
-gallery.show([probe.image(i) for i in shown], [f"image {i}" for i in shown], predicted=masks)
+captions = [f"image {i}" for i in shown]
+gallery.show([probe.image(i) for i in shown], captions, predicted=masks)
 
 # %% tags=["remove-input"]
 reference(n2vlib.set_iou)
 
 # %%
 annotated = np.stack([probe.annotated(top["concept"], i) for i in shown])
-print(f"filter {k}, {top['name']}: {n2vlib.set_iou(masks, annotated):.3f} on these images")
+iou = n2vlib.set_iou(masks, annotated)
+print(f"filter {k}, {top['name']}: {iou:.3f} on these images")
 
 # %% tags=["remove-input"]
 reference(n2vlib.individual_iou)

@@ -38,6 +38,11 @@ def one_value(scores: pd.DataFrame, split: str, measure: str | None = None) -> p
     return rows.groupby(by, sort=False, as_index=False, dropna=False).agg(**keep)
 
 
+def by_concept(scores: pd.DataFrame, column: str = "set_iou", split: str = "val") -> pd.Series:
+    """One column of one method's scores in one split, by concept number."""
+    return scores.loc[scores["split"] == split].set_index("concept")[column]
+
+
 def side_by_side(
     scores: pd.DataFrame, layer: str, task: str, split: str = "val", measure: str | None = None
 ) -> pd.DataFrame:

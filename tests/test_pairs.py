@@ -4,7 +4,10 @@ import nbformat
 import pytest
 from tiny_book import tiny_book
 
-from n2vlib.builder import pairs
+from n2vlib.builder import book, pairs
+from n2vlib.paths import ROOT
+
+COLUMNS, LINES = 88, 15  # of a code cell, so that it fits its page without a scroll bar
 
 
 @pytest.fixture
@@ -60,3 +63,18 @@ def test_the_same_text_gives_the_same_notebook_whatever_was_there(root):
     twin.unlink()
     pairs.write(root)
     assert twin.read_bytes() == before
+
+
+@pytest.mark.parametrize("chapter", book.chapters())
+def test_a_code_cell_fits_its_page(chapter):
+    wide, long = [], []
+    for cell in nbformat.read(ROOT / f"{chapter}.ipynb", as_version=4).cells:
+        if cell.cell_type != "code":
+            continue
+        lines = cell.source.splitlines()
+        wide += [f"{len(line)} columns: {line}" for line in lines if len(line) > COLUMNS]
+        if len(lines) > LINES and "parameters" not in cell.metadata.get("tags", []):
+            long.append(f"{len(lines)} lines, from: {lines[0]}")
+    said = [f"{chapter}.py: a line has at most {COLUMNS} columns", *wide] if wide else []
+    said += [f"{chapter}.py: a cell of code has at most {LINES} lines", *long] if long else []
+    assert not said, "\n".join(said)

@@ -55,6 +55,12 @@ def test_several_seeds_are_averaged(scores):
     assert list(wide["combination"]) == pytest.approx([0.6, 0.2, 0.2, 0.7])
 
 
+def test_by_concept_is_one_column_of_one_split():
+    both = pd.concat([tidy(SINGLE, "single filter"), tidy(COMBINED, "single filter", split="train")])
+    assert tables.by_concept(both).equals(pd.Series(SINGLE, name="set_iou").rename_axis("concept"))
+    assert tables.by_concept(both, split="train")[2] == 0.10 and set(tables.by_concept(both, "filter")) == {7}
+
+
 def test_by_category_is_mean_and_standard_error_over_the_concepts_of_the_category(scores):
     means = tables.by_category(scores).set_index(["category", "method"])
     objects = means.loc[("object", "combination")]

@@ -26,16 +26,16 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = "zoo/architectures"  # compared with NETWORK; each has a network, a layer and optional settings
+NETWORKS: list = "zoo/architectures"  # compared with NETWORK; keys: network, layer, ...
 MAPS: list = "zoo/maps"  # layers whose maps differ in size, in the same form
 
 # %%
@@ -71,11 +71,15 @@ from n2vlib import charts
 from n2vlib.analysis import comparison
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
-n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it")
-own = {"network": NETWORK, "layer": LAYERS[-1], "weights": WEIGHTS, "preprocessing": PREPROCESSING}
+n2vlib.need(
+    probe, "pixel maps", "training images", "validation images", "images without it"
+)
+own = {"network": NETWORK, "layer": LAYERS[-1], "weights": WEIGHTS}
+own["preprocessing"] = PREPROCESSING
 options = {"tau": TAU, "epochs": EPOCHS, "seed": SEED, "device": DEVICE, "store": store}
 measured = [comparison.measure(probe, row, **options) for row in [own, *NETWORKS]]
-charts.table(comparison.described(measured), "What each network was trained for, and how well it does that", rows=20)
+title = "What each network was trained for, and how well it does that"
+charts.table(comparison.described(measured), title, rows=20)
 
 # %% [markdown]
 # The third column gives the networks' own scores on drawn images that none of them has seen in training (accuracy over
@@ -98,16 +102,22 @@ from n2vlib.analysis import uncertainty
 means, draws = comparison.means(measured, probe, seed=SEED)
 first = measured[0]
 combination = first.alignments[1]
-times = uncertainty.image_draws(probe, "val", 200, SEED)[0]  # how often each image is in the first resample
+
+# %%
+# How often each image is in the first resample:
+times = uncertainty.image_draws(probe, "val", 200, SEED)[0]
 seen = combination.pairs.query("split == 'val'")
-seen = seen.assign(union=seen["predicted"] + seen["annotated"] - seen["intersection"], times=times[seen["image"]])
-again = seen[["intersection", "union"]].mul(seen["times"], axis=0).groupby(seen["concept"]).sum()
-by_hand = (again["intersection"] / again["union"])[comparison.concepts(measured, "segmentation")].mean()
+union = seen["predicted"] + seen["annotated"] - seen["intersection"]
+seen = seen.assign(union=union, times=times[seen["image"]])
+again = seen[["intersection", "union"]].mul(seen["times"], axis=0)
+again = again.groupby(seen["concept"]).sum()
+iou = again["intersection"] / again["union"]
+by_hand = iou[comparison.concepts(measured, "segmentation")].mean()
 assert np.isclose(by_hand, draws[first.label, "segmentation", "combination"].iloc[0])
-here = means.query("label == @first.label and task == 'segmentation' and method == 'combination'").iloc[0]
-print(
-    f"{first.label}, {first.layer.name}: mean set IoU {here['mean']:.3f} (95%: {here['low']:.3f} to {here['high']:.3f}),"
-)
+here = means.query("label == @first.label and task == 'segmentation'")
+here = here.query("method == 'combination'").iloc[0]
+interval = f"(95%: {here['low']:.3f} to {here['high']:.3f})"
+print(f"{first.label}, {first.layer.name}: mean set IoU {here['mean']:.3f} {interval},")
 print(f"in the first resample {by_hand:.3f}")
 
 # %% [markdown]
@@ -121,8 +131,10 @@ print(f"in the first resample {by_hand:.3f}")
 
 # %%
 wide = means.pivot(index=["task", "label"], columns="method", values="mean")
-ahead = (wide["combination"] > wide["single filter"]).groupby("task", sort=False).agg(["sum", "size"])
-phrase = " and ".join(f"{row['sum']} of {row['size']} networks for {task}" for task, row in ahead.iterrows())
+ahead = wide["combination"] > wide["single filter"]
+ahead = ahead.groupby("task", sort=False).agg(["sum", "size"])
+ahead_in = {task: f"{n} of {of} networks" for task, n, of in ahead.itertuples()}
+phrase = " and ".join(f"{count} for {task}" for task, count in ahead_in.items())
 charts.by_network(means, f"The combination is ahead in {phrase}")
 
 # %% [markdown]
@@ -131,8 +143,9 @@ charts.by_network(means, f"The combination is ahead in {phrase}")
 # network stand among the self-supervised ones?
 
 # %%
-kinds = means.groupby(["task", "training", "method"], sort=False)["mean"].agg(["min", "max", "size"]).reset_index()
-charts.table(kinds.rename(columns={"size": "networks"}), "Lowest and highest mean of each kind of network")
+kinds = means.groupby(["task", "training", "method"], sort=False)["mean"]
+kinds = kinds.agg(["min", "max", "size"]).rename(columns={"size": "networks"})
+charts.table(kinds.reset_index(), "Lowest and highest mean of each kind of network")
 
 # %% [markdown]
 # ## Which concepts need labels?
@@ -141,19 +154,24 @@ charts.table(kinds.rename(columns={"size": "networks"}), "Lowest and highest mea
 # labels, and that objects are not. The combination's mean set IoU by category:
 
 # %%
-categories = sorted(set(probe.concepts.loc[comparison.concepts(measured, "segmentation"), "category"]))
-each = {kind: comparison.means(measured, probe, category=kind, seed=SEED)[0] for kind in categories}
-chosen = {kind: table.query("task == 'segmentation' and method == 'combination'") for kind, table in each.items()}
-columns = {kind: table.set_index("label")["mean"] for kind, table in chosen.items()}
-by_kind = means[["label", "training"]].drop_duplicates().assign(**{k: v.to_numpy() for k, v in columns.items()})
-charts.table(by_kind, "Mean set IoU of the combination, by category of the concept", rows=20)
+used = comparison.concepts(measured, "segmentation")
+categories = sorted(set(probe.concepts.loc[used, "category"]))
+columns = {}
+for kind in categories:
+    table = comparison.means(measured, probe, category=kind, seed=SEED)[0]
+    table = table.query("task == 'segmentation' and method == 'combination'")
+    columns[kind] = table["mean"].to_numpy()
+by_kind = means[["label", "training"]].drop_duplicates().assign(**columns)
+title = "Mean set IoU of the combination, by category of the concept"
+charts.table(by_kind, title, rows=20)
 
 # %%
 supervised = by_kind.query("training == 'supervised'")[categories].mean()
 self_supervised = by_kind.query("training == 'self-supervised'")[categories].mean()
 kept = (self_supervised / supervised).dropna().sort_values()
 if len(kept) > 1:
-    print(f"Self-supervised mean as a share of the supervised one: largest for {kept.index[-1]} ({kept.iloc[-1]:.0%}),")
+    print("Self-supervised mean as a share of the supervised one: ", end="")
+    print(f"largest for {kept.index[-1]} ({kept.iloc[-1]:.0%}),")
     print(f"smallest for {kept.index[0]} ({kept.iloc[0]:.0%}).")
 
 # %% [markdown]
@@ -173,24 +191,21 @@ import pandas as pd
 
 from n2vlib import published
 
-stated = published.table("net2vec_quantitative_claims").set_index("claim_id")["value"].astype(float)
-ranges = pd.DataFrame(
-    {"training": ["supervised", "self-supervised"], "low": stated[["n2v_c17", "n2v_c15"]].to_numpy(),
-     "high": stated[["n2v_c18", "n2v_c16"]].to_numpy()}
-)  # fmt: skip
+stated = published.table("net2vec_quantitative_claims").set_index("claim_id")
+stated = stated["value"].astype(float)
+ranges = pd.DataFrame({"training": ["supervised", "self-supervised"]})
+ranges["low"] = stated[["n2v_c17", "n2v_c15"]].to_numpy()
+ranges["high"] = stated[["n2v_c18", "n2v_c16"]].to_numpy()
 gains = comparison.gains(means, draws)
-charts.gains_by_network(
-    gains,
-    ranges,
-    f"Combining multiplies the mean set IoU by {gains['gain'].min():.1f} to {gains['gain'].max():.1f}",
-)
+least, most = gains["gain"].min(), gains["gain"].max()
+title = f"Combining multiplies the mean set IoU by {least:.1f} to {most:.1f}"
+charts.gains_by_network(gains, ranges, title)
 
 # %%
-factors = gains.groupby("training", sort=False)["gain"].agg(["min", "max", "mean"]).reset_index()
-charts.table(
-    ranges.rename(columns={"low": "published, low", "high": "published, high"}).merge(factors, how="outer"),
-    "Factor by kind of network, published and in this run", digits=1,
-)  # fmt: skip
+factors = gains.groupby("training", sort=False)["gain"].agg(["min", "max", "mean"])
+of_paper = ranges.rename(columns={"low": "published, low", "high": "published, high"})
+both = of_paper.merge(factors.reset_index(), how="outer")
+charts.table(both, "Factor by kind of network, published and in this run", digits=1)
 
 # %% [markdown]
 # Is a large factor then typical of self-supervised networks? The untrained network is a control:
@@ -198,9 +213,14 @@ charts.table(
 # %%
 best = gains.loc[gains["combination"].idxmax()]
 untrained = gains.query("training == 'random'")
-untrained = untrained.assign(share=100 * untrained["combination"] / best["combination"])[["label", "gain", "share"]]
-untrained.columns = ["untrained network", "factor", f"combination, % of that in {best['label']}"]
-charts.table(untrained, f"The best combination is in {best['label']}, whose factor is {best['gain']:.1f}", digits=1)
+share = 100 * untrained["combination"] / best["combination"]
+untrained = untrained.assign(share=share)[["label", "gain", "share"]]
+of_best = f"combination, % of that in {best['label']}"
+untrained.columns = ["untrained network", "factor", of_best]
+title = (
+    f"The best combination is in {best['label']}, whose factor is {best['gain']:.1f}"
+)
+charts.table(untrained, title, digits=1)
 
 # %% [markdown]
 # An untrained layer still passes on edges and colors of the image, which a combination can use and a single filter
@@ -220,25 +240,30 @@ charts.table(untrained, f"The best combination is in {best['label']}, whose fact
 from n2vlib.display import gallery, style
 from n2vlib.masks.iou import individual_iou, predicted_mask
 
-every = pd.concat(one.alignments[1].scores.query("split == 'val' and images > 0") for one in measured)
+every = pd.concat(one.alignments[1].scores for one in measured)
+every = every.query("split == 'val' and images > 0")
 val = every.query("images >= 5")
 named = style.preferred(val if len(val) else every, "object")
 concept = int(named.groupby("concept")["set_iou"].median().idxmax())
-shown = combination.pairs.query("concept == @concept and split == 'val'").sort_values("individual_iou")
+shown = combination.pairs.query("concept == @concept and split == 'val'")
+shown = shown.sort_values("individual_iou")
 image = int(shown["image"].iloc[3 * len(shown) // 4])
 
 # %%
-masks = [
-    predicted_mask(one.layer.fired_in(image), one.alignments[1].weights.loc[concept].to_numpy(), probe.label_size, True)
-    for one in measured
+masks = []
+for one in measured:
+    fired = one.layer.fired_in(image)
+    weights = one.alignments[1].weights.loc[concept].to_numpy()
+    masks.append(predicted_mask(fired, weights, probe.label_size, align_corners=True))
+annotated = [probe.annotated(concept, image)] * len(measured)
+ious = individual_iou(np.stack(masks), np.stack(annotated))
+captions = [
+    gallery.caption(f"{one.label}, {one.grid}", iou)
+    for one, iou in zip(measured, ious, strict=True)
 ]
-annotated = probe.annotated(concept, image)
-ious = individual_iou(np.stack(masks), np.stack([annotated] * len(masks)))
-gallery.show(
-    [probe.image(image)] * len(measured),
-    [gallery.caption(f"{one.label}, {one.grid}", iou) for one, iou in zip(measured, ious, strict=True)],
-    predicted=masks, annotated=[annotated] * len(measured), columns=4, heading=probe.concepts.loc[concept, "name"],
-)  # fmt: skip
+pictures = [probe.image(image)] * len(measured)
+name = probe.concepts.loc[concept, "name"]
+gallery.show(pictures, captions, annotated, masks, columns=4, heading=name)
 
 # %% [markdown]
 # Solid is the annotation, dashed the prediction.
@@ -259,14 +284,14 @@ charts.by_network(segmented, f"The best segmentation comes from {best['label']}"
 
 # %%
 pairs = [(maps[i], maps[i + 1]) for i in range(len(maps) - 1)]
-steps = pd.concat(
-    comparison.difference(map_means, map_draws, after.label, before.label).assign(
-        before=before.label, after=after.label
-    )
-    for before, after in pairs
-)
+steps = []
+for before, after in pairs:
+    step = comparison.difference(map_means, map_draws, after.label, before.label)
+    steps.append(step.assign(before=before.label, after=after.label))
+steps = pd.concat(steps)
 columns = ["before", "after", "task", "method", "difference", "low", "high"]
-charts.table(steps[columns], "What each step changes, with 95% bootstrap intervals over images", rows=16)
+title = "What each step changes, with 95% bootstrap intervals over images"
+charts.table(steps[columns], title, rows=16)
 
 # %% [markdown]
 # A step between two networks with maps of one size is the paper's comparison of GoogLeNet's earlier layer with VGG-16.
@@ -277,12 +302,14 @@ charts.table(steps[columns], "What each step changes, with 95% bootstrap interva
 # ## What we see
 
 # %%
-findings = [(f"combination ahead, {task}", f"{row['sum']} of {row['size']} networks") for task, row in ahead.iterrows()]
+findings = [(f"combination ahead, {task}", count) for task, count in ahead_in.items()]
 factors = gains.groupby("training", sort=False)["gain"].mean()
-findings += [(f"mean factor, {kind}", f"{factor:.1f}") for kind, factor in factors.items()]
-for step in steps.query("task == 'segmentation' and method == 'combination'").itertuples():
+findings += [(f"mean factor, {kind}", f"{n:.1f}") for kind, n in factors.items()]
+combined = steps.query("task == 'segmentation' and method == 'combination'")
+for step in combined.itertuples():
     sure = "" if step.low * step.high > 0 else " (interval contains zero)"
-    findings.append((f"set IoU from {step.before} to {step.after}", f"{step.difference:+.3f}{sure}"))
+    change = f"{step.difference:+.3f}{sure}"
+    findings.append((f"set IoU from {step.before} to {step.after}", change))
 charts.table(pd.DataFrame(findings, columns=["", "this run"]), rows=20)
 
 # %% [markdown]
@@ -317,9 +344,11 @@ from n2vlib import tables
 
 factors = {}
 for one in measured:
-    side = tables.side_by_side(one.scores, one.layer.name, "segmentation").query("`single filter` > 0")
+    side = tables.side_by_side(one.scores, one.layer.name, "segmentation")
+    side = side.query("`single filter` > 0")
     factors[one.label] = (side["combination"] / side["single filter"]).median()
-charts.table(pd.Series(factors, name="median factor").rename_axis("network").reset_index(), digits=1)
+factors = pd.Series(factors, name="median factor").rename_axis("network")
+charts.table(factors.reset_index(), digits=1)
 
 # %% [markdown]
 # ## Take-away

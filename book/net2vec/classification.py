@@ -26,10 +26,10 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
@@ -70,7 +70,8 @@ n2vlib.check_parameters(globals())
 probe = n2vlib.load_probe(PROBE)
 fit = n2vlib.need(probe, "training images", "validation images", "images without it")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
+store = n2vlib.Store(STORE)
+layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=store)
 layer = layers[LAYERS[-1]]
 
 # %% [markdown]
@@ -85,10 +86,13 @@ import numpy as np
 in_training, half = probe.split == "train", (probe.split == "train").sum() / 2
 training = probe.concepts.index.map(lambda c: len(probe.images_with(c, "train")))
 known = probe.concepts.assign(training=training).loc[fit]
-eligible = known.query("training < @half") if (known["training"] < half).any() else known
-concept = int(eligible.sort_values(["segmentable", "training"], ascending=[True, False]).index[0])
-name, truth = probe.concepts.loc[concept, "name"], np.isin(np.arange(len(probe)), probe.images_with(concept))
-print(f"{name}: {truth[in_training].sum()} training images with it, {(~truth & in_training).sum()} without")
+rare = known.query("training < @half")
+eligible = rare if len(rare) else known
+order = eligible.sort_values(["segmentable", "training"], ascending=[True, False])
+concept, name = int(order.index[0]), order["name"].iloc[0]
+truth = np.isin(np.arange(len(probe)), probe.images_with(concept))
+with_it, without = truth[in_training].sum(), (~truth & in_training).sum()
+print(f"{name}: {with_it} training images with it, {without} without")
 
 # %% [markdown]
 # Equation {eq}`eq-classification` in torch. The inner average does not depend on anything learned, so it is computed
@@ -114,8 +118,10 @@ def f(images, weights, bias):
 from n2vlib.methods import classification
 
 options = classification.Options(epochs=EPOCHS, seed=SEED)
-first, first_bias, samples, begins = classification.start(layer, truth, in_training, concept, options)
-weights, bias = torch.tensor(first, requires_grad=True), torch.tensor(first_bias, requires_grad=True)
+start = classification.start(layer, truth, in_training, concept, options)
+first, first_bias, samples, begins = start
+weights = torch.tensor(first, requires_grad=True)
+bias = torch.tensor(first_bias, requires_grad=True)
 
 # %%
 optimiser = torch.optim.SGD([weights, bias], lr=0.1, momentum=0.9)
@@ -123,16 +129,20 @@ decay = torch.optim.lr_scheduler.StepLR(optimiser, step_size=-(-EPOCHS // 2), ga
 for epoch in np.split(samples, begins[1:-1]):
     for batch in np.split(epoch, range(64, len(epoch), 64)):
         optimiser.zero_grad()
-        binary_cross_entropy_with_logits(f(batch, weights, bias), target[batch]).backward()
+        answer = f(batch, weights, bias)
+        binary_cross_entropy_with_logits(answer, target[batch]).backward()
         optimiser.step()
     decay.step()
 
 # %%
-together = {key: classification.align(each, probe, epochs=EPOCHS, seed=SEED) for key, each in layers.items()}
-library, by_hand = together[layer.name].weights.loc[concept].to_numpy(), weights.detach().numpy()
+recipe = {"epochs": EPOCHS, "seed": SEED}
+together = {key: classification.align(layers[key], probe, **recipe) for key in layers}
+library = together[layer.name].weights.loc[concept].to_numpy()
+by_hand = weights.detach().numpy()
 moved = np.abs(library - first).max()
 assert np.abs(library - by_hand).max() < 1e-2 * moved
-print(f"weights moved by up to {moved:.3f}; by hand and library differ by less than a hundredth of that")
+print(f"weights moved by up to {moved:.3f};", end=" ")
+print("by hand and library differ by less than a hundredth of that")
 
 # %% [markdown]
 # The validation images where $f$ is largest (the first four) and smallest (the last four):
@@ -144,7 +154,10 @@ validation = np.flatnonzero(probe.split == "val")
 output = f(validation, weights, bias).detach().numpy()
 by_output = output.argsort()
 shown = [*by_output[:-5:-1], *by_output[:4]]
-captions = [f"f = {output[i]:+.3g}, {'' if truth[validation[i]] else 'not '}{name}" for i in shown]
+holds = ["" if truth[validation[i]] else "not " for i in shown]
+captions = [
+    f"f = {output[i]:+.3g}, {no}{name}" for i, no in zip(shown, holds, strict=True)
+]
 gallery.show([probe.image(validation[i]) for i in shown], captions, columns=4)
 
 # %% [markdown]
@@ -154,9 +167,8 @@ gallery.show([probe.image(validation[i]) for i in shown], captions, columns=4)
 # %%
 right = (f(np.arange(len(probe)), weights, bias).detach().numpy() > 0) == truth
 balanced = classification.balanced_accuracy(right, truth, ~in_training, SEED, concept)
-print(
-    f"{name}: {right[validation].mean():.2f} of all validation images, {balanced:.2f} of a balanced set; chance is 0.5"
-)
+print(f"{name}: {right[validation].mean():.2f} of all validation images,", end=" ")
+print(f"{balanced:.2f} of a balanced set; chance is 0.5")
 
 # %% [markdown]
 # ## On every concept
@@ -169,13 +181,15 @@ import pandas as pd
 
 from n2vlib import charts, tables
 
-alone = {key: classification.align(each, probe, epochs=EPOCHS, seed=SEED, n_filters=1) for key, each in layers.items()}
+alone = {
+    key: classification.align(each, probe, **recipe, n_filters=1)
+    for key, each in layers.items()
+}
 scores = pd.concat([found.scores for found in (*together.values(), *alone.values())])
 wide = tables.side_by_side(scores, layer.name, "classification")
 at_least = (wide["combination"] >= wide["single filter"]).mean()
-charts.accuracy_scatter(
-    wide, f"In {layer.name} the combination is at least as good for {at_least:.0%} of {len(wide)} concepts"
-)
+better = f"at least as good for {at_least:.0%} of {len(wide)} concepts"
+charts.accuracy_scatter(wide, f"In {layer.name} the combination is {better}")
 
 # %% [markdown]
 # A point at exactly one half nearly always means that every image got the same prediction; a point below is worse than
@@ -187,9 +201,9 @@ from n2vlib.analysis import uncertainty
 again = uncertainty.resample([*together.values(), *alone.values()], probe, seed=SEED)
 means = tables.by_category(scores, resampled=again)
 highest = means.loc[means["mean"].idxmax()]
-charts.by_category(
-    means, f"Highest: {highest['category']} in {highest['layer']}, {highest['method']}, {highest['mean']:.2f} on average"
-)  # fmt: skip
+where = f"{highest['category']} in {highest['layer']}, {highest['method']}"
+title = f"Highest: {where}, {highest['mean']:.2f} on average"
+charts.by_category(means, title)
 
 # %% [markdown]
 # Full: all filters. Light: one filter. Bars: 95% intervals over resampled validation images. Compare the steps from
@@ -210,20 +224,22 @@ charts.by_category(
 # group.
 
 # %%
-rows = together[layer.name].scores.query("split == 'val' and images > 0").dropna(subset="accuracy")
+rows = together[layer.name].scores.query("split == 'val' and images > 0")
+rows = rows.dropna(subset="accuracy")
 n, p = 2 * rows["images"], rows["accuracy"].clip(0.5, 0.95)
-group = pd.cut(rows["images"], [0, 5, 20, 80, np.inf], labels=["1 to 5", "6 to 20", "21 to 80", "more"])
+labels = ["1 to 5", "6 to 20", "21 to 80", "more"]
+group = pd.cut(rows["images"], [0, 5, 20, 80, np.inf], labels=labels)
 noise = rows.assign(expected=np.sqrt(p * (1 - p) / n)).groupby(group, observed=True)
+
+# %%
 summary = noise.agg(
     concepts=("concept", "size"),
     accuracy=("accuracy", "mean"),
     expected=("expected", "mean"),
     spread=("accuracy", "std"),
 )
-charts.table(
-    summary.rename_axis("validation images").reset_index(),
-    f"{layer.name}, all filters: expected standard error and observed spread",
-)
+title = f"{layer.name}, all filters: expected standard error and observed spread"
+charts.table(summary.rename_axis("validation images").reset_index(), title)
 
 # %% [markdown]
 # Where *spread* is hardly larger than *expected*, the differences between the concepts of the group can be pure noise,
@@ -239,8 +255,10 @@ counts = {
     "exactly one half": (wide["combination"] == 0.5).sum(),
     "exactly one half, with one filter": (wide["single filter"] == 0.5).sum(),
 }
-table = pd.Series(counts, name="concepts").rename_axis("accuracy with all filters").reset_index()
-charts.table(table, f"{layer.name}: {len(rows)} concepts with an accuracy")
+table = pd.Series(counts, name="concepts").rename_axis("accuracy with all filters")
+charts.table(
+    table.reset_index(), f"{layer.name}: {len(rows)} concepts with an accuracy"
+)
 
 # %% [markdown]
 # Accuracies below one half can be chance: with $n$ as small as this, a few concepts can end there. Exactly one half is
@@ -254,22 +272,26 @@ charts.table(table, f"{layer.name}: {len(rows)} concepts with an accuracy")
 
 # %%
 spread = pd.concat(
-    pd.DataFrame({"layer": key, "std": np.array(each.pooled)[in_training].std(0)}) for key, each in layers.items()
+    pd.DataFrame({"layer": key, "std": np.array(each.pooled)[in_training].std(0)})
+    for key, each in layers.items()
 )
 alive = spread.query("std > 0").assign(magnitude=lambda kept: np.log10(kept["std"]))
 middle = alive.query("layer == @layer.name")["std"].median()
-charts.histogram(
-    alive, "magnitude", f"In {layer.name}, half of the filters vary by less than {middle:.2g} between images",
-    axis="log10 of the standard deviation of a filter's average over images", by="layer",
-)  # fmt: skip
+half_below = f"half of the filters vary by less than {middle:.2g} between images"
+axis = "log10 of the standard deviation of a filter's average over images"
+title = f"In {layer.name}, {half_below}"
+charts.histogram(alive, "magnitude", title, axis=axis, by="layer")
 
 # %%
-chosen = alone[layer.name].scores.query("split == 'val'").set_index("concept")["filter"].reindex(wide["concept"])
+chosen = tables.by_concept(alone[layer.name].scores, "filter").reindex(wide["concept"])
 learned = together[layer.name]
-idle = np.mean([abs(learned.weights.loc[c, k] / learned.start.loc[c, k] - 1) < 0.1 for c, k in chosen.items()])
+grown = [learned.weights.loc[c, k] / learned.start.loc[c, k] for c, k in chosen.items()]
+idle = np.mean([abs(times - 1) < 0.1 for times in grown])
 steps = EPOCHS * np.ceil(2 * np.minimum(training, 2 * half - training) / 64)
-print(f"Half of the concepts are trained for {np.median(steps[steps > 0]):.0f} steps or fewer.")
-print(f"For {idle:.0%} of all concepts the largest weight in {layer.name} stays within a tenth of its random start.")
+middle = np.median(steps[steps > 0])
+print(f"Half of the concepts are trained for {middle:.0f} steps or fewer.")
+print(f"For {idle:.0%} of all concepts the largest weight in {layer.name}", end=" ")
+print("stays within a tenth of its random start.")
 
 # %% [markdown]
 # The gradient of $w_k$ is proportional to the filter's averages, and so is the effect of a step of $w_k$ on $f$: the
@@ -290,14 +312,18 @@ print(f"For {idle:.0%} of all concepts the largest weight in {layer.name} stays 
 
 # %%
 def ranks(values):
-    """The training images in the order of each filter's values, and the values in that order: (image, filter)."""
+    """Training images in the order of each filter's values, and these values."""
     rows = np.flatnonzero(in_training)
     order = rows[values[rows].argsort(axis=0)]
     return order, np.take_along_axis(values, order, axis=0)
 
 
+# %%
 def best_thresholds(truth, order, values):
-    """Every filter's best threshold, and its balanced training accuracy minus one half (< 0: the concept is below)."""
+    """Each filter's best threshold, and its balanced training accuracy minus one half.
+
+    Below zero where the images with the concept are below the threshold.
+    """
     there = truth[order]
     below = [kind.cumsum(axis=0) / kind[:, 0].sum() for kind in (there, ~there)]
     gap = below[1] - below[0]
@@ -308,20 +334,22 @@ def best_thresholds(truth, order, values):
 
 # %%
 def accuracy_at_threshold(c, values, ranked, k=None):
-    """Balanced validation accuracy of the best threshold on filter k, or on the best filter on training images."""
+    """Balanced validation accuracy of a threshold on filter k, or the best filter."""
     truth = np.isin(np.arange(len(probe)), probe.images_with(c))
     thresholds, gain = best_thresholds(truth, *ranked)
     k = np.abs(gain).argmax() if k is None else k
     answer = (values[:, k] > thresholds[k]) == (gain[k] > 0)
-    return classification.balanced_accuracy(answer == truth, truth, ~in_training, SEED, c)
+    right = answer == truth
+    return classification.balanced_accuracy(right, truth, ~in_training, SEED, c)
 
 
 # %%
 fair = [
-    classification.align(each, probe, epochs=EPOCHS, seed=SEED, n_filters=n_filters, features="standardised").scores
+    classification.align(each, probe, **recipe, n_filters=n, features="standardised")
     for each in layers.values()
-    for n_filters in (None, 1)
+    for n in (None, 1)
 ]
+fair = [found.scores for found in fair]
 scaled = tables.side_by_side(pd.concat(fair), layer.name, "classification")
 
 # %%
@@ -329,15 +357,18 @@ averages = np.array(layer.pooled)
 ranked = ranks(averages)
 same = {c: accuracy_at_threshold(c, averages, ranked, k) for c, k in chosen.items()}
 free = {c: accuracy_at_threshold(c, averages, ranked) for c in chosen.index}
-best_ones = pd.DataFrame({"threshold on the same filter": same, "threshold on the best filter": free})
+best_ones = {"threshold on the same filter": same, "threshold on the best filter": free}
+best_ones = pd.DataFrame(best_ones)
 
 # %%
 methods = ["single filter", "combination"]
-recipes = pd.DataFrame({"raw, as released": wide[methods].mean(), "standardised": scaled[methods].mean()}).T
+means_of = {"raw, as released": wide, "standardised": scaled}
+recipes = pd.DataFrame(
+    {name: table[methods].mean() for name, table in means_of.items()}
+).T
 recipes = pd.concat([recipes, best_ones.mean().rename("single filter").to_frame()])
-charts.table(
-    recipes.rename_axis("recipe").reset_index(), f"Mean balanced accuracy over {len(wide)} concepts, {layer.name}"
-)
+title = f"Mean balanced accuracy over {len(wide)} concepts, {layer.name}"
+charts.table(recipes.rename_axis("recipe").reset_index(), title)
 
 # %% [markdown]
 # Down the first column only the recipe changes (the last row may choose another filter). Across a row only the number
@@ -347,10 +378,16 @@ charts.table(
 
 # %%
 released, best = recipes.loc["raw, as released"], recipes.max()
-gap = released["combination"] - released["single filter"], best["combination"] - best["single filter"]
-wins = (wide["combination"].to_numpy() >= best_ones["threshold on the best filter"].to_numpy()).mean()
-print(f"{layer.name}: the gap is {gap[0]:.3f} as released, {gap[1]:.3f} between the best of each column.")
-print(f"The released combination is at least as good as the released single filter for {at_least:.0%} of the concepts,")
+gap = [row["combination"] - row["single filter"] for row in (released, best)]
+by_threshold = best_ones["threshold on the best filter"].to_numpy()
+wins = (wide["combination"].to_numpy() >= by_threshold).mean()
+print(f"{layer.name}: the gap is {gap[0]:.3f} as released,", end=" ")
+print(f"{gap[1]:.3f} between the best of each column.")
+print(
+    "The released combination is at least as good as the released single filter",
+    end=" ",
+)
+print(f"for {at_least:.0%} of the concepts,")
 print(f"and as the best threshold on the best filter for {wins:.0%}.")
 
 # %% [markdown]
@@ -359,13 +396,15 @@ print(f"and as the best threshold on the best filter for {wins:.0%}.")
 
 # %%
 def mean_gap(table: pd.DataFrame) -> pd.Series:
-    """Combination minus single filter, mean over the concepts of each layer, validation images."""
-    means = table.query("split == 'val'").pivot_table(index="layer", columns="method", values="accuracy", sort=False)
+    """Combination minus single filter, mean over the concepts of each layer."""
+    rows = table.query("split == 'val'")
+    means = rows.groupby(["layer", "method"], sort=False)["accuracy"].mean().unstack()
     return means["combination"] - means["single filter"]
 
 
-gaps = pd.DataFrame({"raw, as released": mean_gap(scores), "standardised": mean_gap(pd.concat(fair))})
-charts.table(gaps.reset_index(), "Combination minus single filter, mean balanced accuracy on validation images")
+gaps = {"raw, as released": mean_gap(scores), "standardised": mean_gap(pd.concat(fair))}
+title = "Combination minus single filter, mean balanced accuracy on validation images"
+charts.table(pd.DataFrame(gaps).reset_index(), title)
 
 # %% [markdown]
 # The sign and the size of the difference between the columns depend on the scale of the activations, on the number of
@@ -396,11 +435,10 @@ charts.table(gaps.reset_index(), "Combination minus single filter, mean balanced
 maxima = np.array(layer.highest)
 ranked_maxima = ranks(maxima)
 free_maxima = [accuracy_at_threshold(c, maxima, ranked_maxima) for c in wide["concept"]]
-gains = wide.assign(mean=best_ones["threshold on the best filter"].to_numpy(), maximum=free_maxima)
+gains = wide.assign(mean=by_threshold, maximum=free_maxima)
 gains = gains.groupby("category", sort=False)[["mean", "maximum"]].mean()
-charts.table(
-    gains.reset_index(), "Best threshold on the best filter: mean or maximum over the image", best=["mean", "maximum"]
-)
+title = "Best threshold on the best filter: mean or maximum over the image"
+charts.table(gains.reset_index(), title, best=["mean", "maximum"])
 
 # %% [markdown]
 # ## Take-away

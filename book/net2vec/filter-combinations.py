@@ -25,10 +25,10 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
@@ -74,7 +74,8 @@ n2vlib.check_parameters(globals())
 probe = n2vlib.load_probe(PROBE)
 fit = n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
+store = n2vlib.Store(STORE)
+layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=store)
 layer = layers[LAYERS[-1]]
 
 # %% [markdown]
@@ -95,7 +96,8 @@ concept = int(eligible["frequency"].idxmax())
 training = probe.images_with(concept, "train")
 annotated = np.stack([probe.annotated(concept, i) for i in training])
 alpha = 1 - annotated.mean()
-print(f"{probe.concepts.loc[concept, 'name']}: {len(training)} training images, alpha = {alpha:.3f}")
+name = probe.concepts.loc[concept, "name"]
+print(f"{name}: {len(training)} training images, alpha = {alpha:.3f}")
 
 # %% [markdown]
 # Equations {eq}`eq-combination` and {eq}`eq-loss` in torch, gradient by autograd. $S$ is linear, so we sum over
@@ -108,13 +110,15 @@ import torch
 from n2vlib.masks.iou import taps
 
 sizes = zip(layer.grid, probe.label_size, strict=True)
-down, across = (torch.tensor(taps(n, m, align_corners=True).matrix()).float() for n, m in sizes)
+enlarge = [taps(n, m, align_corners=True).matrix() for n, m in sizes]
+down, across = (torch.tensor(each).float() for each in enlarge)
 
 
 def loss(weights, fired, annotated):
     combined = torch.einsum("ikhw,k->ihw", fired, weights)
     m = torch.sigmoid(down @ combined @ across.T)
-    return -(alpha * m * annotated + (1 - alpha) * (1 - m) * (1 - annotated)).sum() / len(fired)
+    found, wrong = alpha * m * annotated, (1 - alpha) * (1 - m) * (1 - annotated)
+    return -(found + wrong).sum() / len(fired)
 
 
 # %% [markdown]
@@ -136,10 +140,12 @@ for batch in np.split(order[0], range(64, len(training), 64)):
     optimiser.step()
 
 # %%
-library = segmentation.align(layer, probe, epochs=1, seed=SEED).weights.loc[concept].to_numpy()
+library = segmentation.align(layer, probe, epochs=1, seed=SEED)
+library = library.weights.loc[concept].to_numpy()
 moved = np.abs(library - start).max()
 assert np.abs(library - weights.detach().numpy()).max() < 1e-3 * moved
-print(f"weights moved by up to {moved:.3f}; by hand and library differ by less than a thousandth of that")
+print(f"weights moved by up to {moved:.3f};", end=" ")
+print("by hand and library differ by less than a thousandth of that")
 
 # %% [markdown]
 # ## On every concept
@@ -152,14 +158,16 @@ import pandas as pd
 from n2vlib import charts, tables
 from n2vlib.methods import single_filter
 
-together = {name: segmentation.align(each, probe, epochs=EPOCHS, seed=SEED) for name, each in layers.items()}
+recipe = {"epochs": EPOCHS, "seed": SEED}
+together = {key: segmentation.align(layers[key], probe, **recipe) for key in layers}
 alone = {name: single_filter.align(each, probe) for name, each in layers.items()}
 scores = pd.concat([found.scores for found in (*together.values(), *alone.values())])
 wide = tables.side_by_side(scores, layer.name, "segmentation")
 
 # %%
 at_least = (wide["combination"] >= wide["single filter"]).mean()
-title = f"In {layer.name} the combination is at least as good for {at_least:.0%} of {len(wide)} concepts"
+better = f"at least as good for {at_least:.0%} of {len(wide)} concepts"
+title = f"In {layer.name} the combination is {better}"
 charts.iou_scatter(wide, title)
 
 # %% [markdown]
@@ -167,7 +175,8 @@ charts.iou_scatter(wide, title)
 # a concept. A concept far above the diagonal is *in* the layer, but spread over several filters.
 
 # %%
-gain = wide.assign(gain=wide["combination"] - wide["single filter"]).sort_values("gain", ascending=False)
+gain = wide.assign(gain=wide["combination"] - wide["single filter"])
+gain = gain.sort_values("gain", ascending=False)
 columns = ["name", "category", "images", "single filter", "combination", "gain"]
 caption = f"Largest gains first, {layer.name}, validation images"
 charts.table(gain[columns], caption, best=["single filter", "combination"])
@@ -183,25 +192,29 @@ from n2vlib.analysis import uncertainty
 
 pair = (together[layer.name], alone[layer.name])
 again = uncertainty.resample(pair, probe, seed=SEED)
-many, one = (tables.draws_of(again, layer.name, "segmentation", each) for each in ("combination", "single filter"))
+many = tables.draws_of(again, layer.name, "segmentation", "combination")
+one = tables.draws_of(again, layer.name, "segmentation", "single filter")
 gains = uncertainty.interval((many - one)[gain["concept"]])
 above, below = 100 * (gains["low"] > 0).mean(), 100 * (gains["high"] < 0).mean()
-rows = pd.DataFrame({"95% interval of the gain": ["above zero", "below zero", "contains zero"]})
+kinds = ["above zero", "below zero", "contains zero"]
+rows = pd.DataFrame({"95% interval of the gain": kinds})
 rows["% of the concepts"] = [above, below, 100 - above - below]
 charts.table(rows, f"{layer.name}, validation images resampled", digits=0)
 
 # %%
-others = [segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED + n) for n in (1, 2)]
-by_seed = pd.DataFrame(
-    [each.scores.query("split == 'val'").set_index("concept")["set_iou"] for each in (pair[0], *others)]
-)
-cosine = [(pair[0].unit_weights() * each.unit_weights()).sum(axis=1).median() for each in others]
+recipes = [{"epochs": EPOCHS, "seed": SEED + n} for n in (1, 2)]
+others = [segmentation.align(layer, probe, **each) for each in recipes]
+by_seed = pd.DataFrame([tables.by_concept(each.scores) for each in (pair[0], *others)])
+unit = pair[0].unit_weights()
+cosine = [(unit * each.unit_weights()).sum(axis=1).median() for each in others]
+low, high = min(cosine), max(cosine)
 spread = {
     "standard deviation of set IoU, median": by_seed.std().median(),
     "standard deviation of mean set IoU": by_seed.mean(axis=1).std(),
-    "cosine of the weights of two seeds, median": f"{min(cosine):.2f} to {max(cosine):.2f}",
+    "cosine of the weights of two seeds, median": f"{low:.2f} to {high:.2f}",
 }
-charts.table(pd.DataFrame([spread]), f"{layer.name}, three seeds; medians over concepts", digits=4)
+title = f"{layer.name}, three seeds; medians over concepts"
+charts.table(pd.DataFrame([spread]), title, digits=4)
 
 # %% [markdown]
 # If the seeds agree on the score, what can be segmented is a property of the layer. Whether the *weights* agree is
@@ -219,19 +232,23 @@ from n2vlib.masks.iou import predicted_mask, single_filter_mask
 largest = int(gain.iloc[0]["concept"])
 pairs = together[layer.name].pairs.query("concept == @largest and split == 'val'")
 images = [int(i) for i in pairs.nlargest(3, "individual_iou")["image"]]
-one_hot, learned = alone[layer.name].weights.loc[largest], together[layer.name].weights.loc[largest].to_numpy()
+one_hot = alone[layer.name].weights.loc[largest]
+learned = together[layer.name].weights.loc[largest].to_numpy()
 size = probe.label_size
-ones = [single_filter_mask(layer.fired_in(i)[one_hot.idxmax()], size, align_corners=True) for i in images]
-sums = [predicted_mask(layer.fired_in(i), learned, size, align_corners=True) for i in images]
+k, maps = one_hot.idxmax(), [layer.fired_in(i) for i in images]
+ones = [single_filter_mask(fired[k], size, align_corners=True) for fired in maps]
+sums = [predicted_mask(fired, learned, size, align_corners=True) for fired in maps]
 
 # %%
 from n2vlib.masks.iou import individual_iou
 
 truth = [probe.annotated(largest, i) for i in images] * 2
-ious = [float(individual_iou(m[None], a[None])[0]) for m, a in zip(ones + sums, truth, strict=True)]
-kinds = [f"filter {one_hot.idxmax()}"] * 3 + ["combination"] * 3
-captions = [f"{gain.iloc[0]['name']}, {kind}: IoU {iou:.2f}" for kind, iou in zip(kinds, ious, strict=True)]
-gallery.show([probe.image(i) for i in images * 2], captions, predicted=ones + sums, annotated=truth, columns=3)
+masks, name = ones + sums, gain.iloc[0]["name"]
+ious = individual_iou(np.stack(masks), np.stack(truth)).tolist()
+kinds = [f"filter {k}"] * 3 + ["combination"] * 3
+captions = [f"{name}, {of}: IoU {iou:.2f}" for of, iou in zip(kinds, ious, strict=True)]
+pictures = [probe.image(i) for i in images * 2]
+gallery.show(pictures, captions, predicted=masks, annotated=truth, columns=3)
 
 # %% [markdown]
 # ## How many filters carry it?
@@ -241,12 +258,12 @@ gallery.show([probe.image(i) for i in images * 2], captions, predicted=ones + su
 
 # %%
 share = np.sort(np.abs(learned))[::-1].cumsum() / np.abs(learned).sum()
-curve = pd.DataFrame({"filters": np.arange(1, len(share) + 1), "share": share, "concept": gain.iloc[0]["name"]})
+curve = pd.DataFrame({"filters": np.arange(1, len(share) + 1), "share": share})
+curve["concept"] = name
 half = int((share >= 0.5).argmax()) + 1
 title = f"{half} of {len(share)} filters hold half of the weight"
-charts.lines(
-    curve, "filters", "share", title, ("filters, largest weight first", "share of all weight"), series="concept"
-)
+axes = ("filters, largest weight first", "share of all weight")
+charts.lines(curve, "filters", "share", title, axes, series="concept")
 
 # %% [markdown]
 # ## Where it loses
@@ -257,18 +274,25 @@ charts.lines(
 # Overfitting shows on validation images only, a mask that is too large shows on both splits.
 
 # %%
-trained = tables.side_by_side(scores, layer.name, "segmentation", split="train").set_index("concept")
+trained = tables.side_by_side(scores, layer.name, "segmentation", split="train")
+trained = trained.set_index("concept")
 losing = wide[wide["combination"] < wide["single filter"]]
 worse = (trained["combination"] < trained["single filter"]).astype(float)
-totals = together[layer.name].pairs.query("split == 'val'").groupby("concept")[["predicted", "annotated"]].sum()
+totals = together[layer.name].pairs.query("split == 'val'").groupby("concept")
+totals = totals[["predicted", "annotated"]].sum()
 times = totals["predicted"] / totals["annotated"]
+
+
+# %%
 groups = {"all": wide["concept"], "lose on validation images": losing["concept"]}
-rows = [
-    {"concepts": name, "number": len(mine), "% that lose on training images": 100 * worse.reindex(mine).mean(),
-     "median predicted / annotated area": times.reindex(mine).median()}
-    for name, mine in groups.items()
-]  # fmt: skip
-charts.table(pd.DataFrame(rows), f"{layer.name}; areas on validation images", digits=1)
+rows = []
+for which, mine in groups.items():
+    loses, area = 100 * worse.reindex(mine).mean(), times.reindex(mine).median()
+    rows.append((which, len(mine), loses, area))
+columns = ["concepts", "number", "% that lose on training images"]
+columns += ["median predicted / annotated area"]
+title = f"{layer.name}; areas on validation images"
+charts.table(pd.DataFrame(rows, columns=columns), title, digits=1)
 
 # %% [markdown]
 # ## With the logarithm
@@ -276,11 +300,14 @@ charts.table(pd.DataFrame(rows), f"{layer.name}; areas on validation images", di
 # The loss named in the paper's text, everything else equal:
 
 # %%
-logged = segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED, loss="log").scores.query("split == 'val'")
+logged = segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED, loss="log")
+logged = logged.scores.query("split == 'val'")
 both = wide[["concept", "combination"]].merge(logged[["concept", "set_iou"]])
 both = both.set_index("concept").set_axis(["equation 4", "log-loss"], axis=1)
-caption = f"{layer.name}: equation 4 is better for {(both['equation 4'] > both['log-loss']).mean():.0%} of the concepts"
-charts.table(both.mean().rename("mean set IoU").rename_axis("loss").reset_index(), caption)
+better = (both["equation 4"] > both["log-loss"]).mean()
+caption = f"{layer.name}: equation 4 is better for {better:.0%} of the concepts"
+means = both.mean().rename("mean set IoU").rename_axis("loss")
+charts.table(means.reset_index(), caption)
 
 # %% [markdown]
 # ## Where we differ
@@ -301,9 +328,11 @@ charts.table(both.mean().rename("mean set IoU").rename_axis("loss").reset_index(
 
 # %% tags=["solution", "hide-input"]
 kept = together[layer.name].weights.loc[largest].clip(lower=0).to_numpy()
-masks = [predicted_mask(layer.fired_in(i), kept, size, align_corners=True) for i in images]
+masks = [predicted_mask(fired, kept, size, align_corners=True) for fired in maps]
 positive = individual_iou(np.array(masks), np.array(truth[: len(images)]))
-print(f"{gain.iloc[0]['name']}, mean IoU of the images shown: {np.mean(ious[3:]):.2f} with all weights,")
+print(
+    f"{name}, mean IoU of the images shown: {np.mean(ious[3:]):.2f} with all weights,"
+)
 print(f"{positive.mean():.2f} without the negative ones.")
 
 # %% [markdown]

@@ -25,17 +25,17 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-SUBSETS_SEGMENTATION: list = [1, 2, 4, 8, 16, 32, 64]  # numbers of filters kept for segmentation
-SUBSETS_CLASSIFICATION: list = [1, 2, 3, 5, 10, 15, 20, 30, 50, 80, 100]  # numbers of filters kept for classification
+SUBSETS_SEGMENTATION: list = [1, 2, 4, 8, 16, 32, 64]  # numbers of filters kept
+SUBSETS_CLASSIFICATION: list = [1, 2, 3, 5, 10, 15, 20, 30, 50, 80, 100]  # filters kept
 
 # %%
 import n2vlib
@@ -65,22 +65,29 @@ n2vlib.check_parameters(globals())
 # %%
 import pandas as pd
 
-from n2vlib import charts, published
+from n2vlib import charts, published, tables
 from n2vlib.analysis import saturation
 
 probe = n2vlib.load_probe(PROBE)
-n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it")
+n2vlib.need(
+    probe, "pixel maps", "training images", "validation images", "images without it"
+)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-layers = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
+store = n2vlib.Store(STORE)
+options = {"tau": TAU, "device": DEVICE, "store": store}
+layers = n2vlib.read_layers(network, LAYERS[-1:], probe, **options)
 layer = layers[LAYERS[-1]]
+
+# %%
 tried = published.table("net2vec_filter_subsets").groupby("task", sort=False)["F"]
 given = {"classification": SUBSETS_CLASSIFICATION, "segmentation": SUBSETS_SEGMENTATION}
 sizes = {task: saturation.cut_to_width(given[task], layer.n_filters) for task in given}
 rows = [
-    {"task": task, "published": ", ".join(map(str, theirs)), "this run": ", ".join(map(str, sizes[task])) + " (all)"}
+    (task, ", ".join(map(str, theirs)), ", ".join(map(str, sizes[task])) + " (all)")
     for task, theirs in tried
 ]
-charts.table(pd.DataFrame(rows), f"Numbers of filters kept; {layer.name} has {layer.n_filters}")
+title = f"Numbers of filters kept; {layer.name} has {layer.n_filters}"
+charts.table(pd.DataFrame(rows, columns=["task", "published", "this run"]), title)
 
 # %% [markdown]
 # ## By hand: segmentation with a few filters
@@ -95,14 +102,22 @@ from n2vlib.methods import segmentation
 
 everything = segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED)
 known = everything.scores.query("split == 'train'").set_index("concept")
-small = (1 - segmentation.alphas(probe)[probe.concepts.index.get_indexer(known.index)]) < 0.1
+alpha = segmentation.alphas(probe)[probe.concepts.index.get_indexer(known.index)]
+small = (1 - alpha) < 0.1
 rare = known[small & (known["images"] <= 100)]
 concept = int(rare["set_iou"].idxmax()) if len(rare) else int(known["images"].idxmin())
-name, training = probe.concepts.loc[concept, "name"], probe.images_with(concept, "train")
-few = max([size for size in sizes["segmentation"] if size <= 8] or sizes["segmentation"][:1])
+
+# %%
+name, training = (
+    probe.concepts.loc[concept, "name"],
+    probe.images_with(concept, "train"),
+)
+widths = sizes["segmentation"]
+few = max([size for size in widths if size <= 8] or widths[:1])
 full = everything.weights.loc[concept].to_numpy()
 kept = np.sort(np.argsort(-np.abs(full), kind="stable")[:few])
-caption = f"{name}, {len(training)} training images: the {few} largest of its {len(full)} weights"
+caption = f"{name}, {len(training)} training images:"
+caption += f" the {few} largest of its {len(full)} weights"
 charts.table(pd.DataFrame({"filter": kept, "weight": full[kept]}), caption, digits=2)
 
 # %% [markdown]
@@ -119,19 +134,25 @@ import torch
 from n2vlib.masks.iou import taps
 
 axes = zip(layer.grid, probe.label_size, strict=True)
-down, across = (torch.tensor(taps(n, m, align_corners=True).matrix()).float() for n, m in axes)
-annotated = torch.tensor(np.stack([probe.annotated(concept, i) for i in training])).float()
+enlarge = [taps(n, m, align_corners=True).matrix() for n, m in axes]
+down, across = (torch.tensor(each).float() for each in enlarge)
+annotated = np.stack([probe.annotated(concept, i) for i in training])
+annotated = torch.tensor(annotated).float()
 fired = torch.tensor(np.stack([layer.fired_in(i)[kept] for i in training])).float()
 alpha = 1 - annotated.mean()
 
 
+# %%
 def loss(weights, fired, annotated):
     m = torch.sigmoid(down @ torch.einsum("ikhw,k->ihw", fired, weights) @ across.T)
-    return -(alpha * m * annotated + (1 - alpha) * (1 - m) * (1 - annotated)).sum() / len(fired)
+    found, wrong = alpha * m * annotated, (1 - alpha) * (1 - m) * (1 - annotated)
+    return -(found + wrong).sum() / len(fired)
 
 
 # %%
-options = segmentation.Options(epochs=EPOCHS, seed=SEED, n_filters=few if few < layer.n_filters else None)
+recipe = {"epochs": EPOCHS, "seed": SEED}
+kept_only = few if few < layer.n_filters else None
+options = segmentation.Options(**recipe, n_filters=kept_only)
 first, order = segmentation.start(layer, len(training), concept, options)
 weights = torch.tensor(first[kept], requires_grad=True)
 rate = options.rate * segmentation.MAP_OF_THE_PAPER / np.prod(probe.label_size)
@@ -143,13 +164,15 @@ for epoch in order:
         optimiser.step()
 
 # %%
-recipe = {"epochs": EPOCHS, "seed": SEED}
-segmentations = saturation.runs(segmentation.align, layer, probe, SUBSETS_SEGMENTATION, **recipe)
+segmentations = saturation.runs(
+    segmentation.align, layer, probe, SUBSETS_SEGMENTATION, **recipe
+)
 library = segmentations[few].weights.loc[concept].to_numpy()
 moved = np.abs(library[kept] - first[kept]).max()
 assert np.flatnonzero(library).tolist() == [k for k in kept if library[k] != 0]
 assert np.abs(library[kept] - weights.detach().numpy()).max() < 1e-2 * moved
-print(f"weights moved by up to {moved:.3f}; by hand and library differ by less than a hundredth of that")
+print(f"weights moved by up to {moved:.3f};", end=" ")
+print("by hand and library differ by less than a hundredth of that")
 
 # %% [markdown]
 # What do more filters add? One validation image of the concept (a training image, if there is no other), the one that
@@ -162,14 +185,15 @@ from n2vlib.masks.iou import individual_iou, predicted_mask
 pairs = everything.pairs.query("concept == @concept")
 pairs = pairs[pairs["split"] == "val"] if (pairs["split"] == "val").any() else pairs
 image = int(pairs.loc[pairs["individual_iou"].idxmax(), "image"])
-steps = sorted({*sizes["segmentation"][:1], *sizes["segmentation"][2:-1:2], layer.n_filters})
+steps = sorted({*widths[:1], *widths[2:-1:2], layer.n_filters})
 learned = [segmentations[size].weights.loc[concept].to_numpy() for size in steps]
-masks = [predicted_mask(layer.fired_in(image), w, probe.label_size, align_corners=True) for w in learned]
-truth = probe.annotated(concept, image)
-captions = [
-    f"F = {size}, IoU {individual_iou(m[None], truth[None])[0]:.2f}" for size, m in zip(steps, masks, strict=True)
-]
-gallery.show([probe.image(image)] * len(steps), captions, predicted=masks, annotated=[truth] * len(steps), columns=5)
+fired, truth = layer.fired_in(image), probe.annotated(concept, image)
+masks = [predicted_mask(fired, w, truth.shape, align_corners=True) for w in learned]
+truths = [truth] * len(steps)
+ious = individual_iou(np.stack(masks), np.stack(truths))
+captions = [f"F = {n}, IoU {iou:.2f}" for n, iou in zip(steps, ious, strict=True)]
+pictures = [probe.image(image)] * len(steps)
+gallery.show(pictures, captions, truths, masks, columns=5)
 
 # %% [markdown]
 # One image need not follow the mean: compare the first IoU and the last.
@@ -184,19 +208,28 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from n2vlib.methods import classification
 
-classifications = saturation.runs(classification.align, layer, probe, SUBSETS_CLASSIFICATION, **recipe)
-few = max([size for size in sizes["classification"] if size <= 10] or sizes["classification"][:1])
+classifications = saturation.runs(
+    classification.align, layer, probe, SUBSETS_CLASSIFICATION, **recipe
+)
+widths = sizes["classification"]
+few = max([size for size in widths if size <= 10] or widths[:1])
 full = classifications[layer.n_filters].weights
 concept = concept if concept in full.index else int(full.index[0])
-kept = np.sort(np.argsort(-np.abs(full.loc[concept].to_numpy()), kind="stable")[:few])
-truth, in_training = np.isin(np.arange(len(probe)), probe.images_with(concept)), probe.split == "train"
+largest_first = np.argsort(-np.abs(full.loc[concept].to_numpy()), kind="stable")
+kept = np.sort(largest_first[:few])
+truth = np.isin(np.arange(len(probe)), probe.images_with(concept))
+in_training = probe.split == "train"
 
 # %%
-options = classification.Options(epochs=EPOCHS, seed=SEED, n_filters=few if few < layer.n_filters else None)
-first, first_bias, samples, begins = classification.start(layer, truth, in_training, concept, options)
+kept_only = few if few < layer.n_filters else None
+options = classification.Options(**recipe, n_filters=kept_only)
+start = classification.start(layer, truth, in_training, concept, options)
+first, first_bias, samples, begins = start
 first = first[kept]
-weights, bias = torch.tensor(first, requires_grad=True), torch.tensor(first_bias, requires_grad=True)
-pooled, target = torch.tensor(np.array(layer.pooled)[:, kept]), torch.tensor(truth).float()
+weights = torch.tensor(first, requires_grad=True)
+bias = torch.tensor(first_bias, requires_grad=True)
+pooled = torch.tensor(np.array(layer.pooled)[:, kept])
+target = torch.tensor(truth).float()
 optimiser = torch.optim.SGD([weights, bias], lr=0.1, momentum=0.9)
 decay = torch.optim.lr_scheduler.StepLR(optimiser, step_size=-(-EPOCHS // 2), gamma=0.1)
 
@@ -204,13 +237,15 @@ decay = torch.optim.lr_scheduler.StepLR(optimiser, step_size=-(-EPOCHS // 2), ga
 for epoch in np.split(samples, begins[1:-1]):
     for batch in np.split(epoch, range(64, len(epoch), 64)):
         optimiser.zero_grad()
-        binary_cross_entropy_with_logits(bias + pooled[batch] @ weights, target[batch]).backward()
+        answer = bias + pooled[batch] @ weights
+        binary_cross_entropy_with_logits(answer, target[batch]).backward()
         optimiser.step()
     decay.step()
 library = classifications[few].weights.loc[concept].to_numpy()[kept]
 moved = np.abs(library - first).max()
 assert np.abs(library - weights.detach().numpy()).max() < 1e-2 * moved
-print(f"{probe.concepts.loc[concept, 'name']}, {few} filters: weights moved by up to {moved:.3f};")
+name = probe.concepts.loc[concept, "name"]
+print(f"{name}, {few} filters: weights moved by up to {moved:.3f};")
 print("by hand and library differ by less than a hundredth of that")
 
 # %% [markdown]
@@ -226,7 +261,7 @@ from n2vlib.analysis import failures
 
 
 def truncate(weights, size):
-    """The full solution with all but the `size` largest |w| of each concept set to zero."""
+    """The full solution with only the `size` largest |w| of each concept."""
     rank = weights.abs().rank(axis=1, ascending=False, method="first")
     return weights.where(rank <= size, 0.0)
 
@@ -237,23 +272,22 @@ def mean_iou(weights):
 
 
 # %%
-again = {size: found.scores.query("split == 'val'")["set_iou"].mean() for size, found in segmentations.items()}
+again = {n: tables.by_concept(f.scores).mean() for n, f in segmentations.items()}
 unchanged = {size: mean_iou(truncate(everything.weights, size)) for size in again}
-curves = pd.DataFrame({"retrained": again, "truncated": unchanged}).rename_axis("n_filters").reset_index()
-best = {how: curves.loc[curves[how].idxmax(), "n_filters"] for how in ("retrained", "truncated")}
-charts.by_rule(
-    curves.melt("n_filters", var_name="how"),
-    f"{layer.name}: highest at {best['retrained']} filters when retrained, at {best['truncated']} when only truncated",
-    task="segmentation",
-)
+curves = pd.DataFrame({"retrained": again, "truncated": unchanged})
+curves = curves.rename_axis("n_filters").reset_index()
+best = curves.set_index("n_filters").idxmax()
+title = f"{layer.name}: highest at {best['retrained']} filters when retrained,"
+title += f" at {best['truncated']} when only truncated"
+charts.by_rule(curves.melt("n_filters", var_name="how"), title, task="segmentation")
 
 # %%
 left = curves.iloc[: max(1, len(curves) // 2)]
 gap = (left["retrained"] - left["truncated"]).mean()
-where = curves.loc[(curves["retrained"] >= 0.9 * curves["retrained"].max()).idxmax(), "n_filters"]
-print(
-    f"{where} retrained filters reach nine tenths of the highest mean. With {left['n_filters'].max()} filters or fewer,"
-)
+reached = curves["retrained"] >= 0.9 * curves["retrained"].max()
+where = curves.loc[reached.idxmax(), "n_filters"]
+print(f"{where} retrained filters reach nine tenths of the highest mean.", end=" ")
+print(f"With {left['n_filters'].max()} filters or fewer,")
 print(f"retraining changes the mean set IoU by {gap:+.2g} on average.")
 
 # %% [markdown]
@@ -272,20 +306,24 @@ from n2vlib.methods import single_filter
 
 alone, one = single_filter.align(layer, probe), segmentations[min(segmentations)]
 shared = alone.weights.index.intersection(one.weights.index)
-largest, best_alone = everything.weights.loc[shared].abs().idxmax(axis=1), alone.weights.loc[shared].idxmax(axis=1)
+largest = everything.weights.loc[shared].abs().idxmax(axis=1)
+same = (largest == alone.weights.loc[shared].idxmax(axis=1)).mean()
 wide, narrow = failures.smallest_mask(layer, probe)
-print(
-    f"The filter of largest weight is the best single filter for {(largest == best_alone).mean():.0%} of the concepts."
-)
-areas = pd.DataFrame({"mask of one fired place": ["S > 0", "S > 1/2"], "% of the image": [100 * wide, 100 * narrow]})
-grid = f"{layer.grid[0]} x {layer.grid[1]} grid"
-charts.table(areas, f"{grid}: {wide / max(narrow, 1e-9):.1f} times the area where S > 0", digits=1)
+print("The filter of largest weight is the best single filter", end=" ")
+print(f"for {same:.0%} of the concepts.")
+areas = pd.DataFrame({"mask of one fired place": ["S > 0", "S > 1/2"]})
+areas["% of the image"] = [100 * wide, 100 * narrow]
+title = f"{layer.grid[0]} x {layer.grid[1]} grid:"
+title += f" {wide / max(narrow, 1e-9):.1f} times the area where S > 0"
+charts.table(areas, title, digits=1)
 
 # %%
-ious = pd.DataFrame({"F = 1": one.scores.query("split == 'val'").set_index("concept")["set_iou"]})
-ious["best single filter"] = alone.scores.query("split == 'val'").set_index("concept")["set_iou"]
-ious = ious.dropna().join(probe.concepts["category"]).groupby("category", sort=False).mean()
-ahead = f"F = 1 is ahead in {(ious['F = 1'] > ious['best single filter']).sum()} of {len(ious)} categories"
+ious = pd.DataFrame({"F = 1": tables.by_concept(one.scores)})
+ious["best single filter"] = tables.by_concept(alone.scores)
+ious = ious.dropna().join(probe.concepts["category"])
+ious = ious.groupby("category", sort=False).mean()
+wins = (ious["F = 1"] > ious["best single filter"]).sum()
+ahead = f"F = 1 is ahead in {wins} of {len(ious)} categories"
 caption = f"Mean set IoU of one filter, {layer.name}; {ahead}"
 charts.table(ious.reset_index(), caption, best=["F = 1", "best single filter"])
 
@@ -305,33 +343,42 @@ bias = classifications[layer.n_filters].bias
 
 
 def accuracy(weights, c):
-    """Balanced accuracy on validation images of the full solution's bias with these weights."""
+    """Balanced validation accuracy of these weights and the full solution's bias."""
     truth = np.isin(np.arange(len(probe)), probe.images_with(c))
     right = (averages @ weights + bias[c] > 0) == truth
     return classification.balanced_accuracy(right, truth, ~in_training, SEED, c)
 
 
 # %%
-again = {size: found.scores.query("split == 'val'")["accuracy"].mean() for size, found in classifications.items()}
-unchanged = {
-    size: np.nanmean([accuracy(w.to_numpy(), c) for c, w in truncate(full, size).iterrows()]) for size in again
-}
-scaled = saturation.runs(classification.align, layer, probe, SUBSETS_CLASSIFICATION, features="standardised", **recipe)
-scaled = {size: found.scores.query("split == 'val'")["accuracy"].mean() for size, found in scaled.items()}
+def mean_accuracy(runs):
+    scores = {size: found.scores for size, found in runs.items()}
+    return {n: tables.by_concept(each, "accuracy").mean() for n, each in scores.items()}
+
 
 # %%
-accuracies = pd.DataFrame({"retrained": again, "truncated": unchanged, "retrained, standardised": scaled})
-accuracies = accuracies.rename_axis("n_filters").reset_index()
-top = accuracies.loc[accuracies["retrained"].idxmax(), "n_filters"]
-charts.by_rule(
-    accuracies.melt("n_filters", var_name="how"),
-    f"{layer.name}: the mean over {len(full)} concepts is highest at {top} of {layer.n_filters} filters",
-    task="classification",
+again, unchanged = mean_accuracy(classifications), {}
+for size in again:
+    cut = truncate(full, size)
+    unchanged[size] = np.nanmean([accuracy(w.to_numpy(), c) for c, w in cut.iterrows()])
+recipe["features"] = "standardised"
+scaled = saturation.runs(
+    classification.align, layer, probe, SUBSETS_CLASSIFICATION, **recipe
 )
 
 # %%
+accuracies = pd.DataFrame({"retrained": again, "truncated": unchanged})
+accuracies["retrained, standardised"] = mean_accuracy(scaled)
+accuracies = accuracies.rename_axis("n_filters").reset_index()
+top = accuracies.loc[accuracies["retrained"].idxmax(), "n_filters"]
+title = f"{layer.name}: the mean over {len(full)} concepts is highest at"
+title += f" {top} of {layer.n_filters} filters"
+long = accuracies.melt("n_filters", var_name="how")
+charts.by_rule(long, title, task="classification")
+
+# %%
 gain = accuracies["retrained"] - accuracies["truncated"]
-charts.table(accuracies.assign(gain=gain), "Mean balanced accuracy; gain: retrained minus truncated", digits=2)
+title = "Mean balanced accuracy; gain: retrained minus truncated"
+charts.table(accuracies.assign(gain=gain), title, digits=2)
 
 # %% [markdown]
 # The two retrained curves use the same layer and the same task. So any distance between them is due to training and to
@@ -358,14 +405,12 @@ charts.table(accuracies.assign(gain=gain), "Mean balanced accuracy; gain: retrai
 
 # %% tags=["solution", "hide-input"]
 rng = np.random.default_rng(SEED)
-noise = pd.DataFrame(rng.random(everything.weights.shape), everything.weights.index, everything.weights.columns)
-random_ones = {
-    size: mean_iou(everything.weights.where(noise.rank(axis=1) <= size, 0.0)) for size in sizes["segmentation"]
-}
+w = everything.weights
+noise = pd.DataFrame(rng.random(w.shape), w.index, w.columns).rank(axis=1)
+random_ones = {n: mean_iou(w.where(noise <= n, 0.0)) for n in sizes["segmentation"]}
 table = curves.assign(random=curves["n_filters"].map(random_ones))
-charts.table(
-    table, "Mean set IoU: the largest weights, and as many at random", best=["retrained", "truncated", "random"]
-)
+title = "Mean set IoU: the largest weights, and as many at random"
+charts.table(table, title, best=["retrained", "truncated", "random"])
 
 # %% [markdown]
 # ## Take-away

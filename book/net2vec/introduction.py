@@ -26,10 +26,10 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
@@ -77,7 +77,8 @@ from n2vlib.methods import single_filter
 probe = n2vlib.load_probe(PROBE)
 n2vlib.need(probe, "pixel maps", "training images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
+store = n2vlib.Store(STORE)
+layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=store)
 layer = layers[LAYERS[-1]]
 found = single_filter.align(layer, probe)
 shown = sharing.best_of_categories(found, 4)
@@ -102,8 +103,11 @@ mask = upsampled > layer.thresholds[k]
 # %%
 from n2vlib.display import gallery
 
-captions = ["the image", f"activation of filter {k}", f"upsampled, then thresholded: {mask.mean():.1%} of the pixels"]
-gallery.show([probe.image(first)] * 3, captions, heat=[None, activation, None], predicted=[None, None, mask], columns=3)
+captions = ["the image", f"activation of filter {k}"]
+captions += [f"upsampled, then thresholded: {mask.mean():.1%} of the pixels"]
+heat, predicted = [None, activation, None], [None, None, mask]
+pictures = [probe.image(first)] * 3
+gallery.show(pictures, captions, heat=heat, predicted=predicted, columns=3)
 
 # %% [markdown]
 # Is this the activation that the library stored, and do as many places of the map exceed the threshold? Another batch
@@ -128,15 +132,20 @@ thresholds = layer.thresholds[ranked["filter"]][:, None, None]
 masks = upsample(maps, probe.label_size, align_corners=True) > thresholds
 
 # %%
-captions = [f"filter {row.filter}, rank {row.rank} · image {row.image}" for row in ranked.itertuples()]
-gallery.show([probe.image(i) for i in ranked["image"]], captions, predicted=masks, columns=4)
+captions = [
+    f"filter {row.filter}, rank {row.rank} · image {row.image}"
+    for row in ranked.itertuples()
+]
+pictures = [probe.image(i) for i in ranked["image"]]
+gallery.show(pictures, captions, predicted=masks, columns=4)
 
 # %% [markdown]
 # Compare your names with the concepts for which the filters were selected, in the same order.
 
 # %%
 columns = ["filter", "name", "category", "set_iou"]
-caption = f"The filters shown, of {layer.name}, and the set IoU that selected them (training images)"
+caption = f"The filters shown, of {layer.name},"
+caption += " and the set IoU that selected them (training images)"
 charts.table(shown[columns], caption)
 
 # %% [markdown]
@@ -155,9 +164,12 @@ from n2vlib.masks.iou import individual_iou, single_filter_mask
 
 scored = single_filter_mask(maps > thresholds, probe.label_size, align_corners=True)
 agreement = individual_iou(masks, scored)
-areas = {"upsampled first (figure)": 100 * masks.mean(), "thresholded first (scores)": 100 * scored.mean()}
-caption = f"IoU of the two masks: {agreement.mean():.2f} on average, {agreement.min():.2f} in the worst image"
-charts.table(pd.Series(areas, name="% of the pixels").rename_axis("mask").reset_index(), caption, digits=1)
+areas = {"upsampled first (figure)": masks, "thresholded first (scores)": scored}
+areas = {way: 100 * each.mean() for way, each in areas.items()}
+areas = pd.Series(areas, name="% of the pixels").rename_axis("mask").reset_index()
+caption = f"IoU of the two masks: {agreement.mean():.2f} on average,"
+caption += f" {agreement.min():.2f} in the worst image"
+charts.table(areas, caption, digits=1)
 
 # %% [markdown]
 # Upsampled first, the edge of the mask lies where the interpolated activation crosses the threshold: close to a place
@@ -176,18 +188,24 @@ from n2vlib.probe.occurrences import presence
 
 everywhere, holds = np.arange(len(probe)), presence(probe)
 strength = top_images.strengths(found, layer, everywhere)
-depths = [n for n in (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 20000) if n <= len(probe)] or [len(probe)]
+depths = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 20000)
+depths = [n for n in depths if n <= len(probe)] or [len(probe)]
 shares = pd.DataFrame({n: top_images.coherence(strength, holds, n) for n in depths})
 
 # %%
 often = holds.mean()
-names = [f"filter {row.filter}: {row.name} (in {often[row.concept]:.0%})" for row in shown.itertuples()]
+names = [
+    f"filter {row.filter}: {row.name} (in {often[row.concept]:.0%})"
+    for row in shown.itertuples()
+]
 curves = shares.loc[shown["concept"]].set_axis(names)
 curves.loc["mean of all"] = shares.mean()
 curves.loc["chance"] = holds[shares.index].mean().mean()
-table = curves.rename_axis(index="series", columns="images").stack().rename("share").reset_index()
+table = curves.rename_axis(index="series", columns="images").stack()
+table = table.rename("share").reset_index()
 ten = depths[min(1, len(depths) - 1)]
-title = f"Of the {ten} strongest images, {shares[ten].mean():.0%} contain the concept on average; by chance {curves.iloc[-1, 0]:.0%}"
+title = f"Of the {ten} strongest images, {shares[ten].mean():.0%} contain the concept"
+title += f" on average; by chance {curves.iloc[-1, 0]:.0%}"
 axes = ("strongest images looked at", "share that contain the concept")
 charts.lines(table, "images", "share", title, axes, series="series", log=True)
 
@@ -204,17 +222,21 @@ charts.lines(table, "images", "share", title, axes, series="series", log=True)
 # %%
 fires = pd.DataFrame({"share": (layer.highest > layer.thresholds).mean(axis=0)})
 median = fires["share"].median()
-charts.histogram(
-    fires, "share", f"Half of the filters of {layer.name} fire somewhere in {median:.0%} of the images or more",
-    axis="share of images in which a filter fires somewhere", fmt=".0%",
-)  # fmt: skip
+title = f"Half of the filters of {layer.name} fire somewhere in {median:.0%}"
+title += " of the images or more"
+axis = "share of images in which a filter fires somewhere"
+charts.histogram(fires, "share", title, axis=axis, fmt=".0%")
 
 # %%
 pointers, code = layer.fired
 filters = code // (layer.grid[0] * layer.grid[1])
-inside = [sum((layer.fired_in(i)[k]).sum() for i in ranked.query("filter == @k")["image"]) for k in shown["filter"]]
+inside = []
+for k in shown["filter"]:
+    images = ranked.query("filter == @k")["image"]
+    inside.append(sum(layer.fired_in(i)[k].sum() for i in images))
 total = np.bincount(filters, minlength=layer.n_filters)[shown["filter"]]
-print(f"The four images shown for each filter contain {sum(inside) / sum(total):.1%} of the places where it fires.")
+print("The four images shown for each filter contain", end=" ")
+print(f"{sum(inside) / sum(total):.1%} of the places where it fires.")
 
 # %% [markdown]
 # Every filter fires at the same share of places, by the definition of its threshold. Some filters fire in few images,
@@ -251,10 +273,13 @@ print(f"The four images shown for each filter contain {sum(inside) / sum(total):
 # %%
 several = sharing.concepts_served(sharing.strongest_filters(found))["concepts"]
 if len(several):
-    print(f"{layer.name}: {(several > 1).sum()} of {len(several)} filters are the best one for two or more concepts,")
-    print(f"{(several == 0).sum()} for none; the most for one filter is {several.max()} concepts.")
+    print(f"{layer.name}: {(several > 1).sum()} of {len(several)} filters", end=" ")
+    print("are the best one for two or more concepts,")
+    print(f"{(several == 0).sum()} for none;", end=" ")
+    print(f"the most for one filter is {several.max()} concepts.")
 else:
-    print("No concept with pixel maps has validation images, so no best filter is counted.")
+    print("No concept with pixel maps has validation images,", end=" ")
+    print("so no best filter is counted.")
 
 # %% [markdown]
 # ## Where we differ
@@ -273,11 +298,12 @@ else:
 
 # %% tags=["solution", "hide-input"]
 mean, top = np.array(layer.pooled), np.array(layer.highest)
-tens = [set(np.argsort(-each[:, k])[:10]) for k in range(layer.n_filters) for each in (mean, top)]
-kept = np.mean([len(a & b) for a, b in zip(tens[::2], tens[1::2], strict=True)])
-print(
-    f"Of the ten images with the largest maximum, {kept:.1f} are also among the ten with the largest mean (over filters)."
-)
+first = [np.argsort(-each, axis=0)[:10] for each in (mean, top)]
+kept = [
+    len(np.intersect1d(*pair)) for pair in zip(*(each.T for each in first), strict=True)
+]
+print(f"Of the ten images with the largest maximum, {np.mean(kept):.1f}", end=" ")
+print("are also among the ten with the largest mean (over filters).")
 
 # %% [markdown]
 # ## Take-away

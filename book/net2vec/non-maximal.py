@@ -25,10 +25,10 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
@@ -66,13 +66,20 @@ from n2vlib.methods import segmentation, single_filter
 probe = n2vlib.load_probe(PROBE)
 n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
+store = n2vlib.Store(STORE)
+layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=store)
 layer = layers[LAYERS[-1]]
-alone = {name: single_filter.align(each, probe) for name, each in layers.items()}
-together = {name: segmentation.align(each, probe, epochs=EPOCHS, seed=SEED) for name, each in layers.items()}
 
 # %%
-pairs = pd.concat(per_image.with_silence(found[name], layers[name]) for name in layers for found in (alone, together))
+alone = {name: single_filter.align(each, probe) for name, each in layers.items()}
+recipe = {"epochs": EPOCHS, "seed": SEED}
+together = {key: segmentation.align(layers[key], probe, **recipe) for key in layers}
+
+# %%
+pairs = []
+for name, each in layers.items():
+    pairs += [per_image.with_silence(ways[name], each) for ways in (alone, together)]
+pairs = pd.concat(pairs)
 here = pairs.query("layer == @layer.name")
 two = per_image.two_concepts(here)
 print(f"Of {layer.name}, the concepts {' and '.join(probe.concepts.loc[two, 'name'])}.")
@@ -100,10 +107,10 @@ by_hand = (mask & annotated).sum() / (mask | annotated).sum()
 assert by_hand == mine.set_index("image").loc[image, "individual_iou"]
 k = int(found.weights.loc[concept].to_numpy().argmax())
 fires = layer.highest[mine["image"], k] > layer.thresholds[k]
-assert (fires == ~mine["silent"]).all() and not mine.loc[mine["silent"], "predicted"].any()
-print(
-    f"image {image}: {mask.sum()} pixels predicted, {(mask & annotated).sum()} of them on the concept, IoU {by_hand:.3f}"
-)
+assert (fires == ~mine["silent"]).all()
+assert not mine.loc[mine["silent"], "predicted"].any()
+on_it = f"{(mask & annotated).sum()} of them on the concept, IoU {by_hand:.3f}"
+print(f"image {image}: {mask.sum()} pixels predicted, {on_it}")
 
 # %% [markdown]
 # The other kind is an image in which no place exceeds the threshold. Then there is no mask that could be right or
@@ -117,13 +124,18 @@ print(
 
 # %%
 by_concept = per_image.summary(here, ["concept", "method"])
-shown = here.query("concept in @two").merge(by_concept[["concept", "method", "mean"]], on=["concept", "method"])
+keys = ["concept", "method"]
+shown = here.query("concept in @two").merge(by_concept[[*keys, "mean"]], on=keys)
 shown["panel"] = shown["name"] + ", " + shown["method"]
-order = shown.assign(place=shown["concept"].map(two.index)).sort_values(["place", "method"], ascending=[True, False])
+order = shown.assign(place=shown["concept"].map(two.index))
+order = order.sort_values(["place", "method"], ascending=[True, False])
 bins = per_image.in_bins(order, ["panel", "mean"])
 zeros = by_concept.query("concept == @two[-1]").set_index("method")["zero"]
 name = probe.concepts.loc[two[-1], "name"]
-title = f"{name}: zero in {zeros['single filter']:.0%} of the images for the best filter, in {zeros['combination']:.0%} for the combination"
+title = (
+    f"{name}: zero in {zeros['single filter']:.0%} of the images for the best filter,"
+)
+title += f" in {zeros['combination']:.0%} for the combination"
 charts.individual_iou(bins, title)
 
 # %% [markdown]
@@ -131,16 +143,20 @@ charts.individual_iou(bins, title)
 # mean, by a bootstrap over the concept's validation images:
 
 # %%
-table = by_concept.query("concept in @two").assign(name=lambda rows: rows["concept"].map(probe.concepts["name"]))
+table = by_concept.query("concept in @two")
+table = table.assign(name=table["concept"].map(probe.concepts["name"]))
+positive = here.query("individual_iou > 0")
 values = [
-    here.query("concept == @row.concept and method == @row.method and individual_iou > 0")["individual_iou"]
+    positive.query("concept == @row.concept and method == @row.method")
     for row in table.itertuples()
 ]
-table[["low", "high"]] = [tables.bootstrap_mean(each.to_numpy(), SEED) for each in values]
-charts.table(
-    table[["name", "method", "images", "zero", "silent", "mean", "low", "high", "std"]],
-    "zero, silent: shares of the images; mean, std: of the rest",
-)
+intervals = [
+    tables.bootstrap_mean(v["individual_iou"].to_numpy(), SEED) for v in values
+]
+table[["low", "high"]] = intervals
+columns = ["name", "method", "images", "zero", "silent", "mean", "low", "high", "std"]
+title = "zero, silent: shares of the images; mean, std: of the rest"
+charts.table(table[columns], title)
 
 # %% [markdown]
 # The two means are not over the same images. A method that fails on hard images has a better mean over the rest. That
@@ -155,16 +171,21 @@ charts.table(
 reasons = per_image.summary(pairs, ["layer", "method"])
 last = reasons.query("layer == @layer.name").set_index("method")
 because = last["silent"] / last["zero"]
-zero = per_image.shares(pairs.assign(zero=pairs["individual_iou"] == 0), "zero", ["layer", "method"], probe, seed=SEED)
-silent = per_image.shares(pairs, "silent", ["layer", "method"], probe, seed=SEED)
-stacked = pd.concat(
-    [zero.assign(series=zero["method"] + ", zero"), silent.assign(series=silent["method"] + ", nothing fires")]
-)
+pairs["zero"] = pairs["individual_iou"] == 0
+stacked = []
+for event, words in {"zero": "zero", "silent": "nothing fires"}.items():
+    share = per_image.shares(pairs, event, ["layer", "method"], probe, seed=SEED)
+    stacked.append(share.assign(series=share["method"] + ", " + words))
+stacked = pd.concat(stacked)
 
 # %%
-title = f"In {layer.name}, {style.said(because['single filter'], '.0%')} of the best filters' zeros are images in which nothing fires"
-note = "Of all pairs of a concept and an image that contains it; 95% over resampled images."
-charts.by_layer(stacked, "share", title, "share of validation images", "series", fmt=".0%", note=note)
+because = style.said(because["single filter"], ".0%")
+title = f"In {layer.name}, {because} of the best filters' zeros"
+title += " are images in which nothing fires"
+note = "Of all pairs of a concept and an image that contains it;"
+note += " 95% over resampled images."
+axis = "share of validation images"
+charts.by_layer(stacked, "share", title, axis, "series", fmt=".0%", note=note)
 
 # %%
 charts.table(
@@ -180,15 +201,16 @@ charts.table(
 
 # %%
 everywhere = (layer.highest > layer.thresholds).mean(axis=0)
-single = (
-    here.query("method == 'single filter'").groupby("concept").agg(with_it=("silent", lambda silent: 1 - silent.mean()))
-)
+silent = here.query("method == 'single filter'").groupby("concept")["silent"].mean()
+single = pd.DataFrame({"with_it": 1 - silent})
 single["all"] = everywhere[found.weights.loc[single.index].to_numpy().argmax(axis=1)]
 fires, often = single.mean(), (single["with_it"] > single["all"]).mean()
+print(f"{layer.name}, mean of {len(single)} concepts: the best filter fires", end=" ")
+print(f"in {fires['with_it']:.0%} of the concept's validation images")
 print(
-    f"{layer.name}, mean of {len(single)} concepts: the best filter fires in {fires['with_it']:.0%} of the concept's validation images"
+    f"and in {fires['all']:.0%} of all images. For {often:.0%} of the concepts", end=" "
 )
-print(f"and in {fires['all']:.0%} of all images. For {often:.0%} of the concepts the first share is the larger one.")
+print("the first share is the larger one.")
 
 # %% [markdown]
 # So a best filter is silent in most pictures for two different reasons: the concept may look different from what the
@@ -203,20 +225,22 @@ print(f"and in {fires['all']:.0%} of all images. For {often:.0%} of the concepts
 # %%
 from n2vlib.display import gallery
 
+methods = {"single filter": alone[layer.name], "combination": together[layer.name]}
 
+
+# %%
 def deciles(concept, method):
     """Ten pictures from low to high IoU, with masks."""
-    found = {"single filter": alone, "combination": together}[method][layer.name]
     rows = per_image.at_deciles(here.query("concept == @concept and method == @method"))
     truth = [probe.annotated(concept, i) for i in rows["image"]]
-    captions = [f"{row.decile:.0%} · IoU {row.individual_iou:.2f} · image {row.image}" for row in rows.itertuples()]
-    pictures, masks = (
-        [probe.image(i) for i in rows["image"]],
-        per_image.masks(found, layer, probe, concept, rows["image"]),
-    )
-    return gallery.show(
-        pictures, captions, truth, masks, columns=5, heading=f"{probe.concepts.loc[concept, 'name']}, {method}"
-    )
+    captions = [
+        f"{row.decile:.0%} · IoU {row.individual_iou:.2f} · image {row.image}"
+        for row in rows.itertuples()
+    ]
+    pictures = [probe.image(i) for i in rows["image"]]
+    masks = per_image.masks(methods[method], layer, probe, concept, rows["image"])
+    heading = f"{probe.concepts.loc[concept, 'name']}, {method}"
+    return gallery.show(pictures, captions, truth, masks, columns=5, heading=heading)
 
 
 # %%
@@ -226,7 +250,7 @@ gallery.stack(*(deciles(two[0], method) for method in ("single filter", "combina
 # The second concept:
 
 # %%
-gallery.stack(*(deciles(two[-1], method) for method in ("single filter", "combination")))
+gallery.stack(*(deciles(two[-1], method) for method in methods))
 
 # %% [markdown]
 # Look at the middle of each strip rather than at its end. Half of the images with any overlap at all are no better
@@ -244,23 +268,33 @@ import numpy as np
 from n2vlib.probe.occurrences import judged, presence
 
 validation, holds = np.flatnonzero(probe.split == "val"), presence(probe)
-methods = {"single filter": alone[layer.name], "combination": together[layer.name]}
-strength = {method: top_images.strengths(found, layer, validation) for method, found in methods.items()}
+strength = {
+    method: top_images.strengths(found, layer, validation)
+    for method, found in methods.items()
+}
+
+
+# %%
+def in_words(concept, i):
+    """Where the annotation does not show the concept: whether it could have."""
+    if holds.loc[i, concept]:
+        return ""
+    return "absent, " if judged(probe, concept)[i] else "not annotated, "
 
 
 # %%
 def strongest(concept, method):
     """The five strongest images, with masks; the annotation only where there is one."""
     images = top_images.strongest(strength[method][concept], 5)
-    truth = [probe.annotated(concept, i) if holds.loc[i, concept] else None for i in images]
-    missing = {True: "absent, ", False: "not annotated, "}  # not annotated: the image has no labels of its category
-    known = {i: "" if holds.loc[i, concept] else missing[bool(judged(probe, concept)[i])] for i in images}
-    captions = [f"rank {n} · {known[i]}image {i}" for n, i in enumerate(images, 1)]
+    there = holds.loc[images, concept]
+    truth = [probe.annotated(concept, i) if there[i] else None for i in images]
+    captions = [
+        f"rank {n} · {in_words(concept, i)}image {i}" for n, i in enumerate(images, 1)
+    ]
     masks = per_image.masks(methods[method], layer, probe, concept, images)
-    name = probe.concepts.loc[concept, "name"]
-    return gallery.show(
-        [probe.image(i) for i in images], captions, truth, masks, columns=5, heading=f"{name}, {method}"
-    )
+    pictures = [probe.image(i) for i in images]
+    heading = f"{probe.concepts.loc[concept, 'name']}, {method}"
+    return gallery.show(pictures, captions, truth, masks, columns=5, heading=heading)
 
 
 gallery.stack(*(strongest(concept, method) for concept in two for method in methods))
@@ -274,22 +308,24 @@ gallery.stack(*(strongest(concept, method) for concept in two for method in meth
 
 # %%
 count = min(10, len(validation))
-coherent = pd.DataFrame({method: top_images.coherence(strength[method], holds, count) for method in methods}).dropna()
+coherent = pd.DataFrame(
+    {method: top_images.coherence(strength[method], holds, count) for method in methods}
+).dropna()
 coherent["chance"] = holds.loc[validation, coherent.index].mean()
 coherent["category"] = probe.concepts["category"]
 by_kind = coherent.groupby("category", sort=False).mean()
-charts.table(
-    by_kind.reset_index(),
-    f"{layer.name}: share of the {count} strongest images that contain the concept, mean over concepts",
-)
+title = f"{layer.name}: share of the {count} strongest images that contain the concept,"
+charts.table(by_kind.reset_index(), f"{title} mean over concepts")
 
 # %%
-rows = [
-    [method, 100 * (coherent[method] < 0.5).mean(), 100 * (coherent[method] <= coherent["chance"]).mean()]
-    for method in methods
-]
+rows = []
+for method in methods:
+    share = coherent[method]
+    by_chance = (share <= coherent["chance"]).mean()
+    rows.append([method, 100 * (share < 0.5).mean(), 100 * by_chance])
 columns = ["method", "in fewer than half", "no more often than by chance"]
-caption = f"Percent of concepts, by how many of the {count} strongest images contain them"
+caption = f"Percent of concepts, by how many of the {count} strongest images"
+caption += " contain them"
 charts.table(pd.DataFrame(rows, columns=columns), caption, digits=0)
 
 # %% [markdown]
@@ -301,10 +337,12 @@ charts.table(pd.DataFrame(rows, columns=columns), caption, digits=0)
 # concepts alike.
 
 # %%
-scores = pd.concat([found.scores for found in methods.values()])
-set_iou = scores.query("split == 'val'").pivot(index="concept", columns="method", values="set_iou").loc[coherent.index]
-correlations = {method: tables.rank_correlation(coherent[method], set_iou[method]) for method in methods}
-table = pd.Series(correlations, name="rank correlation", dtype=float).rename_axis("method").reset_index()
+ranks = {}
+for method, found in methods.items():
+    set_iou = tables.by_concept(found.scores).reindex(coherent.index)
+    ranks[method] = tables.rank_correlation(coherent[method], set_iou)
+table = pd.Series(ranks, name="rank correlation", dtype=float).rename_axis("method")
+table = table.reset_index()
 charts.table(table, "Coherence and set IoU over concepts", digits=2)
 
 # %% [markdown]
@@ -312,7 +350,8 @@ charts.table(table, "Coherence and set IoU over concepts", digits=2)
 
 # %%
 columns = ["method", "zero", "silent", "mean", "std"]
-caption = f"{layer.name}, individual IoU. zero, silent: shares of the images; mean, std: of the rest"
+caption = f"{layer.name}, individual IoU."
+caption += " zero, silent: shares of the images; mean, std: of the rest"
 charts.table(last.loc[list(methods)].reset_index()[columns], caption, digits=2)
 
 # %% [markdown]
@@ -334,13 +373,18 @@ charts.table(last.loc[list(methods)].reset_index()[columns], caption, digits=2)
 #    on a slide, and what would you have to say with it?
 
 # %% tags=["solution", "hide-input"]
-ious = here.query("method == 'combination'").set_index(["concept", "image"])["individual_iou"]
-rows = [(c, top_images.strongest(strength["combination"][c], 1)[0]) for c in coherent.index]
+ious = here.query("method == 'combination'").set_index(["concept", "image"])
+ious, strong = ious["individual_iou"], strength["combination"]
+rows = [(c, top_images.strongest(strong[c], 1)[0]) for c in coherent.index]
 best = {c: ious.get((c, i), np.nan) for c, i in rows}
 middle = ious[ious > 0].groupby("concept").median()
 gap = (pd.Series(best, dtype=float) - middle).dropna().sort_values(ascending=False)
 for c in gap.index[:1]:
-    print(f"{probe.concepts.loc[c, 'name']}: {best[c]:.2f} in the strongest image, {middle[c]:.2f} in the median one.")
+    print(
+        f"{probe.concepts.loc[c, 'name']}: {best[c]:.2f} in the strongest image,",
+        end=" ",
+    )
+    print(f"{middle[c]:.2f} in the median one.")
 if gap.empty:
     print("No concept is in its own strongest image.")
 

@@ -25,10 +25,10 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
@@ -70,8 +70,10 @@ probe = n2vlib.load_probe(PROBE)
 labels = probe.labels
 images = np.repeat(np.arange(len(probe)), np.diff(labels.pair_ptr))
 area = labels.pair_area / np.prod(probe.label_size)  # share of the image
-pixelwise = labels.pair_local > 0  # annotated pixel by pixel, not a label of the whole image
-pairs = pd.DataFrame({"image": images, "concept": labels.pair_concept, "area": area, "pixelwise": pixelwise})
+# Annotated pixel by pixel, not a label of the whole image:
+pixelwise = labels.pair_local > 0
+pairs = {"image": images, "concept": labels.pair_concept}
+pairs = pd.DataFrame({**pairs, "area": area, "pixelwise": pixelwise})
 pairs = pairs.join(probe.concepts[["name", "category"]], on="concept")
 
 # %% [markdown]
@@ -86,8 +88,10 @@ present = probe.concepts[probe.concepts.index.isin(pairs["concept"])]
 scenes, textures = (present.query("category == @kind") for kind in ("scene", "texture"))
 kinds = pd.concat([scenes.head(12), textures, present]).head(16)
 marked = pairs["image"].value_counts()
-middle = [sorted(probe.images_with(concept), key=lambda i: (marked[i], i)) for concept in kinds.index]
-middle = [int(found[len(found) // 2]) for found in middle]
+middle = []
+for concept in kinds.index:
+    found = sorted(probe.images_with(concept), key=lambda i: (marked[i], i))
+    middle.append(int(found[len(found) // 2]))
 gallery.show([probe.image(i) for i in middle], kinds["name"].tolist(), columns=4)
 
 # %% [markdown]
@@ -100,7 +104,10 @@ gallery.show([probe.image(i) for i in middle], kinds["name"].tolist(), columns=4
 # of those that belong to the most concepts, one whose smallest concept is as large as possible.
 
 # %%
-richness = pairs.groupby("image").agg(categories=("category", "nunique"), concepts=("concept", "size"))
+richness = pairs.groupby("image")
+richness = richness.agg(
+    categories=("category", "nunique"), concepts=("concept", "size")
+)
 image = int(richness.sort_values(["categories", "concepts"], kind="stable").index[-1])
 held = pairs.query("image == @image")
 masks = np.stack([probe.annotated(concept, image) for concept in held["concept"]])
@@ -112,11 +119,14 @@ pixel = np.unravel_index((smallest * most).argmax(), probe.label_size)
 # All labels of this pixel, each concept with its full mask:
 
 # %%
-here = held.assign(mask=list(masks))[masks[:, *pixel]].sort_values("area", ascending=False, kind="stable")
-captions = [f"{each['name']} · {each['category']}, {each['area']:.1%} of the image" for _, each in here.iterrows()]
-gallery.show(
-    [probe.image(image)] * (1 + len(here)), [f"image {image}", *captions], annotated=[None, *here["mask"]], columns=3
-)
+here = held.assign(mask=list(masks))[masks[:, *pixel]]
+here = here.sort_values("area", ascending=False, kind="stable")
+captions = [f"image {image}"]
+for _, each in here.iterrows():
+    share = f"{each['area']:.1%} of the image"
+    captions.append(f"{each['name']} · {each['category']}, {share}")
+pictures = [probe.image(image)] * len(captions)
+gallery.show(pictures, captions, annotated=[None, *here["mask"]], columns=3)
 
 # %% [markdown]
 # So the categories overlap: a pixel has a color *and* a material, and it belongs to a part *and* to the object that
@@ -128,9 +138,11 @@ gallery.show(
 # The annotations are plain files. The row of `index.csv` for that image:
 
 # %%
-index = pd.read_csv(probe.root / "index.csv", dtype=str, keep_default_na=False).set_index("image")
-row = index.loc[probe.images[image]]
-charts.table(row.rename_axis("column").reset_index(name="cell"), f"index.csv, image {probe.images[image]}", rows=20)
+index = pd.read_csv(probe.root / "index.csv", dtype=str, keep_default_na=False)
+file = probe.images[image]
+row = index.set_index("image").loc[file]
+row_of = row.rename_axis("column").reset_index(name="cell")
+charts.table(row_of, f"index.csv, image {file}", rows=20)
 
 # %% [markdown]
 # The image is `ih` x `iw` pixels large, its label maps `sh` x `sw`, about half. Each category has a cell. A number in
@@ -154,13 +166,15 @@ def numbers(file):
     return pixels[..., 0] + 256 * pixels[..., 1]
 
 
-maps = [numbers(item) for cell in row[list(probe.categories)] for item in cell.split(";") if item.endswith(".png")]
+items = [item for cell in row[list(probe.categories)] for item in cell.split(";")]
+maps = [numbers(item) for item in items if item.endswith(".png")]
 
 # %%
 pixelwise = here.query("pixelwise")
 for concept, annotated in zip(pixelwise["concept"], pixelwise["mask"], strict=True):
     assert (np.any([each == concept for each in maps], axis=0) == annotated).all()
-caption = f"At the chosen pixel the maps hold {', '.join(str(each[pixel]) for each in maps)}"
+of_maps = ", ".join(str(each[pixel]) for each in maps)
+caption = f"At the chosen pixel the maps hold {of_maps}"
 charts.table(pixelwise[["concept", "name", "category"]], caption)
 
 # %% [markdown]
@@ -173,22 +187,31 @@ charts.table(pixelwise[["concept", "name", "category"]], caption)
 
 # %% tags=["hide-input"]
 from n2vlib import published
+from n2vlib.display import style
 
-names = {
-    "concepts_total": "concepts", "color": "color", "texture": "texture", "material": "material", "part": "part",
-    "object": "object", "scene": "scene", "concepts_segmentation": "with pixel masks",
-    "concepts_image_level": "with validation images", "images_more_than": "images (published: more than)",
-}  # fmt: skip
+names = {"concepts_total": "concepts"}
+names |= {kind: kind for kind in style.CATEGORIES}
+names |= {
+    "concepts_segmentation": "with pixel masks",
+    "concepts_image_level": "with validation images",
+    "images_more_than": "images (published: more than)",
+}
+
+
+# %% tags=["hide-input"]
 validated = set(pairs.loc[probe.split[pairs["image"]] == "val", "concept"])
 ours = probe.concepts["categories"].explode().value_counts().to_dict() | {
-    "concepts_total": len(probe.concepts), "concepts_segmentation": int(probe.concepts["segmentable"].sum()),
-    "concepts_image_level": len(validated), "images_more_than": len(probe),
-}  # fmt: skip
+    "concepts_total": len(probe.concepts),
+    "concepts_segmentation": int(probe.concepts["segmentable"].sum()),
+    "concepts_image_level": len(validated),
+    "images_more_than": len(probe),
+}
 
 # %%
 paper = published.table("net2vec_dataset_counts").set_index("quantity")["value"]
 rows = [(word, int(paper[key]), int(ours.get(key, 0))) for key, word in names.items()]
-charts.table(pd.DataFrame(rows, columns=["", "published", "this probe set"]), "Net2Vec, Data, and this probe set")
+table = pd.DataFrame(rows, columns=["", "published", "this probe set"])
+charts.table(table, "Net2Vec, Data, and this probe set")
 
 # %% [markdown]
 # *With pixel masks* counts the concepts we call *segmentable*: those whose main category is annotated pixel by pixel
@@ -201,9 +224,11 @@ charts.table(pd.DataFrame(rows, columns=["", "published", "this probe set"]), "N
 
 # %%
 sizes = pairs.groupby("concept").agg(images=("image", "size"), area=("area", "mean"))
-concepts = probe.concepts[["name", "category"]].join(sizes).dropna().astype({"images": int})
+concepts = probe.concepts[["name", "category"]].join(sizes).dropna()
+concepts = concepts.astype({"images": int})
 seldom = (concepts["images"] < len(probe) / 10).mean()
-charts.concept_counts(concepts, f"{seldom:.0%} of the concepts are in fewer than one image in ten")
+title = f"{seldom:.0%} of the concepts are in fewer than one image in ten"
+charts.concept_counts(concepts, title)
 
 # %% [markdown]
 # Top right are the frequent and large concepts: colors, and what fills the background. Textures and scenes line the
@@ -211,14 +236,13 @@ charts.concept_counts(concepts, f"{seldom:.0%} of the concepts are in fewer than
 # them, and they cover little of these. These are the concepts that recognition is about.
 
 # %%
-from n2vlib.display import style
-
 summary = concepts.groupby("category").agg(
     concepts=("name", "size"), images=("images", "median"), area=("area", "median")
 )
 summary["labelled"] = pairs.groupby("category")["image"].nunique() / len(probe)
-summary = summary.loc[style.categories(summary.index)].reset_index().astype({"images": int})
-summary.columns = ["category", "concepts", "median images", "median area", "labelled images"]
+summary = summary.loc[style.categories(summary.index)].astype({"images": int})
+columns = ["category", "concepts", "median images", "median area", "labelled images"]
+summary = summary.reset_index().set_axis(columns, axis=1)
 charts.table(summary)
 
 # %% [markdown]
@@ -243,26 +267,31 @@ concepts["training"] = training.reindex(concepts.index, fill_value=0)
 segmented = concepts.index.isin(pairs.query("pixelwise")["concept"])
 few = concepts["training"] <= 20
 rare = concepts[segmented & few].sort_values("training", kind="stable")
-tiny = concepts[segmented & ~few & (concepts["area"] < 0.01)].sort_values("area", kind="stable")
+tiny = concepts[segmented & ~few & (concepts["area"] < 0.01)]
+tiny = tiny.sort_values("area", kind="stable")
 
 # %% [markdown]
 # The rarest three and the tiniest three, each on the image where its area is the median:
 
 # %%
 shown = pd.concat([rare.head(3), tiny.head(3)])
-sizes = pairs[pairs["pixelwise"] & pairs["concept"].isin(shown.index)].sort_values("area", kind="stable")
+sizes = pairs[pairs["pixelwise"] & pairs["concept"].isin(shown.index)]
+sizes = sizes.sort_values("area", kind="stable")
 of_concept = sizes.groupby("concept")["area"]
-examples = sizes[of_concept.cumcount() == of_concept.transform("size") // 2].set_index("concept").loc[shown.index]
+examples = sizes[of_concept.cumcount() == of_concept.transform("size") // 2]
+examples = examples.set_index("concept").loc[shown.index]
 examples["training"] = shown["training"]
 
 # %%
-gallery.show(
-    [probe.image(i) for i in examples["image"]],
-    [f"{e['name']} · {e['area']:.2%} of this image; training images: {e['training']}" for _, e in examples.iterrows()],
-    annotated=[probe.annotated(*pair) for pair in examples["image"].items()],
-    columns=3,
-    heading=f"Of the concepts with pixel masks, {len(rare)} are rare, and {len(tiny)} are tiny without being rare",
-)
+captions = []
+for _, e in examples.iterrows():
+    size = f"{e['area']:.2%} of this image"
+    captions.append(f"{e['name']} · {size}; training images: {e['training']}")
+pictures = [probe.image(i) for i in examples["image"]]
+masks = [probe.annotated(*pair) for pair in examples["image"].items()]
+heading = f"Of the concepts with pixel masks, {len(rare)} are rare,"
+heading += f" and {len(tiny)} are tiny without being rare"
+gallery.show(pictures, captions, annotated=masks, columns=3, heading=heading)
 
 # %% [markdown]
 # Compare the tiny ones with the grid of a deep layer. With thirteen by thirteen places, one place stands for more than
@@ -278,10 +307,11 @@ from hashlib import md5
 
 
 def fraction(name):
-    return int.from_bytes(md5(name.encode(), usedforsecurity=False).digest()[:8], "big") / 2**64
+    digest = md5(name.encode(), usedforsecurity=False).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
-print(f"{probe.images[image]}: fraction {fraction(probe.images[image]):.4f}, split {probe.split[image]}")
+print(f"{file}: fraction {fraction(file):.4f}, split {probe.split[image]}")
 
 # %% [markdown]
 # This needs no seed, is the same for every image size, and added images do not move the old ones. Does it hold for all
@@ -290,12 +320,13 @@ print(f"{probe.images[image]}: fraction {fraction(probe.images[image]):.4f}, spl
 # %%
 from n2vlib.probe.layout import split_of
 
-by_rule = np.array(["train" if fraction(name) <= 0.7 else "val" for name in probe.images])
+splits = ["train" if fraction(name) <= 0.7 else "val" for name in probe.images]
+by_rule = np.array(splits)
 assert all(by_rule == [split_of(name) for name in probe.images])
 share = (probe.split == "train").mean()
-print(
-    f"{(by_rule == probe.split).mean():.1%} of the images are where the rule puts them; {share:.1%} are training images"
-)
+follow = (by_rule == probe.split).mean()
+print(f"{follow:.1%} of the images are where the rule puts them;", end=" ")
+print(f"{share:.1%} are training images")
 
 # %% [markdown]
 # The disadvantage is that nothing is balanced. A concept in $n$ images has all of them in the training split with
@@ -303,9 +334,11 @@ print(
 # validation image and cannot be scored:
 
 # %%
-expected, found = (share ** concepts["images"]).sum(), len(probe.concepts) - len(validated)
+expected = (share ** concepts["images"]).sum()
+found = len(probe.concepts) - len(validated)
 theirs = int(paper["scenes_excluded_no_validation_examples"])
-print(f"without validation images: expected {expected:.1f}, found {found}; in the paper {theirs}, all of them scenes")
+print(f"without validation images: expected {expected:.1f}, found {found};", end=" ")
+print(f"in the paper {theirs}, all of them scenes")
 
 # %% [markdown]
 # ## Where the original is
@@ -338,7 +371,8 @@ from n2vlib.probe.check import check
 
 corner = np.zeros((8, 8), dtype=np.uint16)
 corner[:4, :4] = 1
-square = Labelled("mine/square.png", np.zeros((16, 16, 3), dtype=np.uint8), maps={"object": [corner]})
+blank = np.zeros((16, 16, 3), dtype=np.uint8)
+square = Labelled("mine/square.png", blank, maps={"object": [corner]})
 with TemporaryDirectory() as folder:
     write(Path(folder) / "mine", [square], names={1: "corner"})
     for problem in check(Path(folder) / "mine"):
@@ -372,12 +406,15 @@ objects = style.preferred(pairs, "object")
 together = pd.crosstab(objects["image"], objects["name"])
 both = together.T @ together
 either = np.add.outer(np.diag(both), np.diag(both)) - both
-overlap = (both / either).rename_axis(columns="other").where(np.tri(len(both), k=-1, dtype=bool)).stack().dropna()
-print(
-    "1.",
-    "; ".join(f"{one} and {other}: {value:.0%}" for (one, other), value in overlap.nlargest(3).items()) or "no two",
-)
-print("2.", f"{np.ceil(np.log(0.01) / np.log(share)):.0f} images" if 0 < share < 1 else "none: there is one split only")
+each_once = np.tri(len(both), k=-1, dtype=bool)
+overlap = (both / either).rename_axis(columns="other").where(each_once).stack()
+most = overlap.dropna().nlargest(3).items()
+words = [f"{one} and {other}: {value:.0%}" for (one, other), value in most]
+print("1.", "; ".join(words) or "no two")
+if 0 < share < 1:
+    print("2.", f"{np.ceil(np.log(0.01) / np.log(share)):.0f} images")
+else:
+    print("2. none: there is one split only")
 
 # %% [markdown]
 # ## Take-away

@@ -26,10 +26,10 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
@@ -71,18 +71,24 @@ from n2vlib.display import style
 from n2vlib.methods import classification, single_filter
 
 probe = n2vlib.load_probe(PROBE)
-n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it")
+n2vlib.need(
+    probe, "pixel maps", "training images", "validation images", "images without it"
+)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
-segmented = {name: single_filter.align(layer, probe) for name, layer in layers.items()}
-linear = {name: classification.align(layer, probe, epochs=EPOCHS, seed=SEED) for name, layer in layers.items()}
+store = n2vlib.Store(STORE)
+layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=store)
 
 # %%
-chosen = pd.concat([sharing.strongest_filters(found) for found in (*segmented.values(), *linear.values())])
+segmented = {name: single_filter.align(layer, probe) for name, layer in layers.items()}
+recipe = {"epochs": EPOCHS, "seed": SEED}
+linear = {key: classification.align(layers[key], probe, **recipe) for key in layers}
+
+# %%
+found = (*segmented.values(), *linear.values())
+chosen = pd.concat([sharing.strongest_filters(each) for each in found])
 layer, deepest = layers[LAYERS[-1]], chosen.query("layer == @LAYERS[-1]")
-charts.table(
-    deepest.query("task == 'segmentation'")[["name", "category", "filter"]].head(4), f"{layer.name}, segmentation"
-)
+four = deepest.query("task == 'segmentation'")[["name", "category", "filter"]].head(4)
+charts.table(four, f"{layer.name}, segmentation")
 
 # %% [markdown]
 # ## By hand, one filter
@@ -92,13 +98,18 @@ charts.table(
 
 # %%
 served = sharing.concepts_served(chosen)
-busiest = served.query("task == 'segmentation' and layer == @layer.name").nlargest(1, "concepts").iloc[0]
+here = served.query("task == 'segmentation' and layer == @layer.name")
+busiest = here.nlargest(1, "concepts").iloc[0]
 k, train = int(busiest["filter"]), single_filter.set_iou(layer, probe, "train")
-concepts = deepest.query("task == 'segmentation'")
-places = [probe.concepts.index.get_loc(c) for c in concepts["concept"]]
-names = [name for name, at in zip(concepts["name"], places, strict=True) if train[:, at].argmax() == k]
+concepts = deepest.query("task == 'segmentation'").set_index("concept")["name"]
+places = probe.concepts.index.get_indexer(concepts.index)
+names = concepts[train[:, places].argmax(axis=0) == k]
 assert len(names) == busiest["concepts"]
-print(f"{layer.name}, filter {k}: best for {len(names)} of {len(places)} concepts: {', '.join(names)}")
+print(
+    f"{layer.name}, filter {k}: best for {len(names)} of {len(places)} concepts:",
+    end=" ",
+)
+print(", ".join(names))
 
 # %% [markdown]
 # Do these concepts have something in common? Keep the list in mind.
@@ -115,27 +126,31 @@ scores = pd.concat([found.scores for found in segmented.values()])
 best = tables.best_filters(scores, layer.name, split="train")
 objects = style.preferred(best, "object")
 group = sharing.most_shared(objects if objects["filter"].duplicated().any() else best)
-charts.table(
-    group.rename(columns={"value": "set_iou"}), f"{layer.name}: one filter, and its set IoU on training images"
-)
+title = f"{layer.name}: one filter, and its set IoU on training images"
+charts.table(group.rename(columns={"value": "set_iou"}), title)
 
 # %%
 from n2vlib.display import gallery
 from n2vlib.masks.iou import single_filter_mask
 from n2vlib.probe.occurrences import presence
 
-pairs, shared = segmented[layer.name].pairs.query("split == 'val'"), int(group["filter"].iloc[0])
-shown = pd.concat([pairs.query("concept == @c").nlargest(4, "individual_iou") for c in group["concept"]])
-masks = [single_filter_mask(layer.fired_in(i)[shared], probe.label_size, align_corners=True) for i in shown["image"]]
-truth = [probe.annotated(c, i) for c, i in zip(shown["concept"], shown["image"], strict=True)]
+pairs = segmented[layer.name].pairs.query("split == 'val'")
+shared, size = int(group["filter"].iloc[0]), probe.label_size
+shown = [pairs.query("concept == @c") for c in group["concept"]]
+shown = pd.concat([rows.nlargest(4, "individual_iou") for rows in shown])
+fired = [layer.fired_in(i)[shared] for i in shown["image"]]
+masks = [single_filter_mask(each, size, align_corners=True) for each in fired]
+truth = [probe.annotated(c, i) for c, i in shown[["concept", "image"]].to_numpy()]
 
 # %%
 name_of = probe.concepts["name"]
-captions = [gallery.caption(name_of[row.concept], row.individual_iou, row.image) for row in shown.itertuples()]
+captions = [
+    gallery.caption(name_of[row.concept], row.individual_iou, row.image)
+    for row in shown.itertuples()
+]
 pictures = [probe.image(i) for i in shown["image"]]
-gallery.show(
-    pictures, captions, annotated=truth, predicted=masks, columns=4, heading=f"filter {shared} of {layer.name}"
-)
+heading = f"filter {shared} of {layer.name}"
+gallery.show(pictures, captions, truth, masks, columns=4, heading=heading)
 
 # %% [markdown]
 # These pictures were selected for their IoU; the chapter on [non-maximal examples](non-maximal) shows the others. What
@@ -146,15 +161,22 @@ gallery.show(
 
 # %%
 co_occurs = presence(probe)[group["concept"]].sum(axis=1) > 1
-split = pairs.loc[pairs["concept"].isin(group["concept"])].assign(
-    co_occurs=lambda rows: co_occurs.loc[rows["image"]].to_numpy()
+split = pairs.loc[pairs["concept"].isin(group["concept"])]
+split = split.assign(co_occurs=co_occurs.loc[split["image"]].to_numpy())
+groups = split.groupby(["concept", "co_occurs"])
+sums = groups[["intersection", "predicted", "annotated"]].sum()
+union = sums["predicted"] + sums["annotated"] - sums["intersection"]
+sums = sums.assign(set_iou=sums["intersection"] / union, images=groups.size())
+sums = sums.reset_index()
+others = np.where(sums["co_occurs"], "with others", "alone")
+shown_alone = sums.assign(name=sums["concept"].map(name_of), others=others)
+
+# %%
+caption = (
+    f"Filter {shared}: set IoU where a concept is alone, and with others of the group"
 )
-sums = split.groupby(["concept", "co_occurs"])[["intersection", "predicted", "annotated"]].sum()
-ious = sums["intersection"] / (sums["predicted"] + sums["annotated"] - sums["intersection"])
-sums = sums.assign(set_iou=ious, images=split.groupby(["concept", "co_occurs"]).size()).reset_index()
-shown_alone = sums.assign(name=sums["concept"].map(name_of), others=np.where(sums["co_occurs"], "with others", "alone"))
-caption = f"Filter {shared}: set IoU where a concept is alone, and with others of the group"
-caption += "" if co_occurs.to_numpy()[probe.split == "val"].any() else "; no validation image contains two of them"
+if not co_occurs.to_numpy()[probe.split == "val"].any():
+    caption += "; no validation image contains two of them"
 charts.table(shown_alone[["name", "others", "images", "set_iou"]], caption)
 
 # %% [markdown]
@@ -166,7 +188,8 @@ pointers, code = layer.fired
 row = code // layer.grid[1] % layer.grid[0]
 mine = code // (layer.grid[0] * layer.grid[1]) == shared
 thirds = np.bincount(row[mine] * 3 // layer.grid[0], minlength=3) / mine.sum()
-table = pd.DataFrame({"third of the map": ["upper", "middle", "lower"], "%": 100 * thirds})
+table = pd.DataFrame({"third of the map": ["upper", "middle", "lower"]})
+table["%"] = 100 * thirds
 charts.table(table, f"Where filter {shared} fires: percent of its places", digits=0)
 
 # %% [markdown]
@@ -179,11 +202,14 @@ charts.table(table, f"Where filter {shared} fires: percent of its places", digit
 # layer for that concept.
 
 # %%
-iou = pd.DataFrame(single_filter.set_iou(layer, probe, "val").T, index=probe.concepts.index)
+iou = single_filter.set_iou(layer, probe, "val").T
+iou = pd.DataFrame(iou, index=probe.concepts.index)
 part = style.preferred(best, "part").iloc[0]
 rank = iou.rank(axis=1, ascending=False, method="min")[part["filter"]].astype(int)
-others = probe.concepts.assign(set_iou=iou[part["filter"]], rank=rank).query("segmentable").nlargest(8, "set_iou")
-caption = f"{layer.name}, filter {part['filter']}, the best for {part['name']}: concepts it agrees with most"
+others = probe.concepts.assign(set_iou=iou[part["filter"]], rank=rank)
+others = others.query("segmentable").nlargest(8, "set_iou")
+caption = f"{layer.name}, filter {part['filter']}, the best for {part['name']}:"
+caption += " concepts it agrees with most"
 charts.table(others[["name", "category", "set_iou", "rank"]], caption)
 
 # %% [markdown]
@@ -198,13 +224,12 @@ charts.table(others[["name", "category", "set_iou", "rank"]], caption)
 # %%
 shares, at_random = sharing.in_bins(served), sharing.if_at_random(chosen, seed=SEED)
 summary = sharing.summary(served)
-ends = (
-    sharing.if_at_random(chosen, seed=SEED, confidence=0.9)
-    .query("concepts == '0'")
-    .set_index(["task", "layer"])["high"]
-)
-more = int((summary.set_index(["task", "layer"])["never"] > ends).sum())
-title = f"In {more} of {len(summary)} cases, more filters are never chosen than in 95% of random assignments"
+keys = ["task", "layer"]
+ends = sharing.if_at_random(chosen, seed=SEED, confidence=0.9).query("concepts == '0'")
+never = summary.set_index(keys)["never"]
+more = int((never > ends.set_index(keys)["high"]).sum())
+title = f"In {more} of {len(summary)} cases, more filters are never chosen"
+title += " than in 95% of random assignments"
 charts.concepts_per_filter(shares, title, at_random)
 
 # %% [markdown]
@@ -213,23 +238,28 @@ charts.concepts_per_filter(shares, title, at_random)
 # chance says something about the network.
 
 # %%
-charts.table(summary, "Filters and concepts; never: share of filters that are best for no concept", rows=20)
+title = "Filters and concepts; never: share of filters that are best for no concept"
+charts.table(summary, title, rows=20)
 
 # %% [markdown]
 # The bar labelled 0 deserves care. A script in the released repository labels its axis like the paper's but uses other
 # bins: its first bar holds all filters that serve 0 to 10 concepts. How different would the figure look?
 
 # %%
-zero = 100 * served.groupby("task", sort=False)["concepts"].agg([lambda n: (n == 0).mean(), lambda n: (n <= 10).mean()])
+counts = served.assign(none=served["concepts"] == 0, few=served["concepts"] <= 10)
+zero = 100 * counts.groupby("task", sort=False)[["none", "few"]].mean()
 zero.columns = ["no concept", "0 to 10 concepts (the script's first bar)"]
-charts.table(zero.reset_index(), "Percent of all filters that serve so many concepts", digits=0)
+title = "Percent of all filters that serve so many concepts"
+charts.table(zero.reset_index(), title, digits=0)
 
 # %%
 both = summary.melt(["task", "layer"], ["never", "never_at_random"], value_name="share")
-both["series"] = both["variable"].map({"never": "", "never_at_random": "chance, "}) + both["task"]
+prefix = both["variable"].map({"never": "", "never_at_random": "chance, "})
+both["series"] = prefix + both["task"]
 low, high = summary["never"].min(), summary["never"].max()
 title = f"Between {low:.0%} and {high:.0%} of the filters are never chosen"
-charts.by_layer(both, "share", title, "share of filters never chosen", "series", fmt=".0%")
+axis = "share of filters never chosen"
+charts.by_layer(both, "share", title, axis, "series", fmt=".0%")
 
 # %% [markdown]
 # ## The first layer, beside the published number
@@ -241,12 +271,22 @@ charts.by_layer(both, "share", title, "share of filters never chosen", "series",
 # %%
 from n2vlib import published
 
-counts = published.table("net2vec_dataset_counts").set_index("quantity")["value"].astype(float)
-concepts = {"segmentation": counts["concepts_segmentation"], "classification": counts["concepts_image_level"]}
+counts = published.table("net2vec_dataset_counts").set_index("quantity")["value"]
+counts = counts.astype(float)
+concepts = {"segmentation": counts["concepts_segmentation"]}
+concepts["classification"] = counts["concepts_image_level"]
 printed = {task: counts[f"conv1_concepts_per_filter_{task}"] for task in concepts}
-widths = [n for n in range(1, 1025) if all(round(concepts[task] / n, 1) == printed[task] for task in concepts)]
-means = " and ".join(f"{mean} ({task})" for task, mean in printed.items())
-print(f"concepts per filter, as printed: {means}; that means {' or '.join(map(str, widths))} filters")
+
+
+# %%
+def mean_over(n):
+    """Concepts per filter of a layer with n filters, rounded as printed."""
+    return {task: round(concepts[task] / n, 1) for task in concepts}
+
+
+widths = " or ".join(str(n) for n in range(1, 1025) if mean_over(n) == printed)
+means = " and ".join(f"{value} ({task})" for task, value in printed.items())
+print(f"concepts per filter, as printed: {means}; that means {widths} filters")
 
 # %% [markdown]
 # The AlexNet of Krizhevsky {cite}`krizhevsky2012imagenet` has 96 filters in its first layer, torchvision's has 64. The
@@ -257,17 +297,16 @@ print(f"concepts per filter, as printed: {means}; that means {' or '.join(map(st
 # limit is of the printed mean.
 
 # %%
-claims = published.table("net2vec_quantitative_claims").set_index("claim_id")["value"].astype(float)
+claims = published.table("net2vec_quantitative_claims").set_index("claim_id")
+claims = claims["value"].astype(float)
 limits = {"segmentation": claims["n2v_c10"], "classification": claims["n2v_c11"]}
 first = served.query("layer == @LAYERS[0]")
 ours = first.groupby("task")["concepts"].mean()
 relative = {task: limits[task] / printed[task] * ours[task] for task in limits}
-busy = sharing.busy(first, limits).merge(
-    sharing.busy(first, relative), on=["task", "layer"], suffixes=("", "_relative")
-)
-charts.table(
-    busy.assign(published=claims["n2v_c9"] / 100), f"{LAYERS[0]}: share of filters that serve at least so many"
-)
+busy, again = sharing.busy(first, limits), sharing.busy(first, relative)
+busy = busy.merge(again, on=["task", "layer"], suffixes=("", "_relative"))
+busy["published"] = claims["n2v_c9"] / 100
+charts.table(busy, f"{LAYERS[0]}: share of filters that serve at least so many")
 
 # %% [markdown]
 # ## Are concepts that share a filter alike?
@@ -277,7 +316,8 @@ charts.table(
 
 # %%
 alike = sharing.alike(chosen)
-charts.table(alike, "Pairs of concepts with one best filter: share within a category; any_two: of all pairs", rows=20)
+title = "Pairs of concepts with one best filter: share within a category;"
+charts.table(alike, f"{title} any_two: of all pairs", rows=20)
 
 # %% [markdown]
 # Where *same* is no larger than *any_two*, concepts of one category share filters no more than concepts of different
@@ -293,18 +333,20 @@ charts.table(alike, "Pairs of concepts with one best filter: share within a cate
 # %%
 from n2vlib.analysis import uncertainty
 
-selections = {name: uncertainty.best_filter_stability(each, probe, seed=SEED) for name, each in layers.items()}
-table = pd.concat(selection.assign(layer=name) for name, selection in selections.items())
+table = []
+for name, each in layers.items():
+    stability = uncertainty.best_filter_stability(each, probe, seed=SEED)
+    table.append(stability.assign(layer=name))
+table = pd.concat(table)
+
+# %%
 sure = table.groupby("layer", sort=False)["share"].agg(
-    concepts="size",
-    median="median",
+    concepts="size", median="median",
     nearly_always=lambda share: (share >= 0.95).mean(),
     under_half=lambda share: (share < 0.5).mean(),
-)
-charts.table(
-    sure.reset_index(),
-    "Share of resamples in which the same filter is best: median, and share of concepts at both ends",
-)
+)  # fmt: skip
+title = "Share of resamples in which the same filter is best: median,"
+charts.table(sure.reset_index(), f"{title} and share of concepts at both ends")
 
 # %% [markdown]
 # The same resamples give an interval for the share of filters that are *never* chosen:
@@ -317,7 +359,8 @@ for name, each in layers.items():
     left_out = 1 - best_ones.where(best_ones >= 0).nunique(axis=1) / each.n_filters
     low, high = uncertainty.around(never[name], left_out.to_numpy())
     rows.append({"layer": name, "never": never[name], "low": low, "high": high})
-charts.table(pd.DataFrame(rows), "Segmentation: share of filters never chosen, with 95% over resampled training images")
+title = "Segmentation: share of filters never chosen,"
+charts.table(pd.DataFrame(rows), f"{title} with 95% over resampled training images")
 
 # %% [markdown]
 # Best filters by chance are spread evenly over all filters, so they pull the histogram towards chance. If we keep only
@@ -327,14 +370,16 @@ charts.table(pd.DataFrame(rows), "Segmentation: share of filters never chosen, w
 # %%
 steady = table.loc[table["share"] >= 0.5, ["layer", "concept"]]
 kept = chosen.query("task == 'segmentation'").merge(steady, on=["layer", "concept"])
-compared = {"all": summary.query("task == 'segmentation'"), "steady": sharing.summary(sharing.concepts_served(kept))}
-frame = pd.concat(
-    one.assign(kept=name, in_use=(1 - one["never"]) / (1 - one["never_at_random"])) for name, one in compared.items()
-)
-shown = frame[["kept", "layer", "concepts", "never", "never_at_random", "in_use", "most"]]
+compared = {"all": summary.query("task == 'segmentation'")}
+compared["steady"] = sharing.summary(sharing.concepts_served(kept))
+frame = pd.concat(one.assign(kept=which) for which, one in compared.items())
+frame["in_use"] = (1 - frame["never"]) / (1 - frame["never_at_random"])
+columns = ["kept", "layer", "concepts", "never", "never_at_random", "in_use", "most"]
+shown = frame[columns]
 in_use = frame.groupby("kept")["in_use"].mean()
-caption = "Segmentation; in_use: filters that are best for a concept, in multiples of chance"
-caption += f" (mean over layers: {in_use['all']:.2f} with all concepts, {in_use['steady']:.2f} with the steady ones)"
+caption = "Segmentation; in_use: filters that are best for a concept, in multiples"
+caption += f" of chance (mean over layers: {in_use['all']:.2f} with all concepts,"
+caption += f" {in_use['steady']:.2f} with the steady ones)"
 charts.table(shown, caption, rows=20)
 
 # %% [markdown]
@@ -346,18 +391,25 @@ charts.table(shown, caption, rows=20)
 # %%
 classified = chosen.query("task == 'classification'")
 largest = {name: found.start.abs().idxmax(axis=1) for name, found in linear.items()}
-classified = classified.assign(
-    at_start=[row.filter == largest[row.layer][row.concept] for row in classified.itertuples()]
+at_start = [
+    row.filter == largest[row.layer][row.concept] for row in classified.itertuples()
+]
+classified = classified.assign(at_start=at_start)
+segmented_too = chosen.query("task == 'segmentation'")
+keys = ["layer", "concept"]
+in_both = classified.merge(segmented_too, on=keys, suffixes=("", "_seg"))
+agree = in_both["filter"] == in_both["filter_seg"]
+agree = agree.groupby(in_both["layer"], sort=False).mean()
+
+# %%
+start = classified.groupby("layer", sort=False)
+start = start.agg(
+    largest_at_start=("at_start", "mean"), at_random=("n_filters", "first")
 )
-in_both = classified.merge(chosen.query("task == 'segmentation'"), on=["layer", "concept"], suffixes=("", "_seg"))
-agree = (in_both["filter"] == in_both["filter_seg"]).groupby(in_both["layer"], sort=False).mean()
-start = classified.groupby("layer", sort=False).agg(
-    largest_at_start=("at_start", "mean"), at_random=("n_filters", lambda n: 1 / n.iloc[0])
-)
-charts.table(
-    start.assign(same_in_both_tasks=agree).reset_index(),
-    "Classification: share of concepts whose best filter had the largest weight at the start, and is best in both tasks",
-)
+start = start.assign(at_random=1 / start["at_random"], same_in_both_tasks=agree)
+title = "Classification: share of concepts whose best filter had the largest weight"
+title += " at the start, and is best in both tasks"
+charts.table(start.reset_index(), title)
 
 # %% [markdown]
 # The column *at_random* is the chance level of both other columns. A number well above it under *largest_at_start*
@@ -368,12 +420,14 @@ charts.table(
 # %%
 rows = []
 for task, mine in summary.groupby("task", sort=False):
-    widest, beyond = mine.loc[mine["most"].idxmax()], 100 * (mine["never"] - mine["never_at_random"])
+    widest = mine.loc[mine["most"].idxmax()]
+    beyond = 100 * (mine["never"] - mine["never_at_random"])
     never = f"{mine['never'].min():.0%} to {mine['never'].max():.0%}"
-    rows.append(
-        [task, f"{widest['most']} ({widest['layer']})", never, f"{round(beyond.min()):+d} to {round(beyond.max()):+d}"]
-    )
-columns = ["task", "most concepts for one filter", "filters never chosen", "beyond chance, percentage points"]
+    most = f"{widest['most']} ({widest['layer']})"
+    points = f"{round(beyond.min()):+d} to {round(beyond.max()):+d}"
+    rows.append([task, most, never, points])
+columns = ["task", "most concepts for one filter", "filters never chosen"]
+columns += ["beyond chance, percentage points"]
 charts.table(pd.DataFrame(rows, columns=columns), "Over all layers")
 
 # %% [markdown]
@@ -399,9 +453,8 @@ charts.table(pd.DataFrame(rows, columns=columns), "Over all layers")
 three = np.argsort(-train[:, places], axis=0, kind="stable")[:3]
 among = np.bincount(three.ravel(), minlength=layer.n_filters)
 by_chance = (1 - 3 / layer.n_filters) ** len(places)
-print(
-    f"{layer.name}: {(among == 0).mean():.0%} of the filters are among the best three of no concept; by chance {by_chance:.0%}."
-)
+print(f"{layer.name}: {(among == 0).mean():.0%} of the filters are among", end=" ")
+print(f"the best three of no concept; by chance {by_chance:.0%}.")
 print(f"One filter is among the best three of {among.max()} concepts.")
 
 # %% [markdown]

@@ -25,16 +25,16 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-ALIGN_CORNERS: bool = True  # masks are upsampled so that corners coincide (as released); false: half-pixel centres
+ALIGN_CORNERS: bool = True  # upsampling: corners coincide (released); false: half-pixel
 
 # %%
 import n2vlib
@@ -80,7 +80,8 @@ fit = n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 asked = {network.layer(name): name for name in LAYERS}
 shown = network.layers().query("name in @asked")
-charts.table(shown.assign(layer=shown["name"].map(asked))[["layer", "name", "shape", "stride", "receptive_field"]])
+shown = shown.assign(layer=shown["name"].map(asked))
+charts.table(shown[["layer", "name", "shape", "stride", "receptive_field"]])
 
 # %% [markdown]
 # The column *name* is the module whose output is measured. For the papers' networks that is the ReLU after the
@@ -90,7 +91,8 @@ charts.table(shown.assign(layer=shown["name"].map(asked))[["layer", "name", "sha
 # One pass over the images reads all of these layers at once. Only the places that fired are kept, one in two hundred.
 
 # %%
-layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
+store = n2vlib.Store(STORE)
+layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=store)
 
 # %% [markdown]
 # ## By hand, on one image
@@ -107,7 +109,8 @@ layer = layers[LAYERS[-1]]
 best = single_filter.align(layer, probe, align_corners=ALIGN_CORNERS)
 known = best.scores.query("split == 'train' and concept in @fit")
 chosen = style.preferred(known, "object", "part").nlargest(1, "set_iou").iloc[0]
-pairs = best.pairs.query("concept == @chosen.concept and split == 'val'").sort_values("individual_iou")
+pairs = best.pairs.query("concept == @chosen.concept and split == 'val'")
+pairs = pairs.sort_values("individual_iou")
 example = pairs.iloc[len(pairs) // 2]
 image, filter_k = int(example["image"]), int(chosen["filter"])
 
@@ -122,17 +125,19 @@ from n2vlib.masks.iou import individual_iou, upsample
 
 activation = layer.maps([image], filter_k)[0]
 fired = activation > layer.thresholds[filter_k]
-mask = upsample(fired.astype(float), probe.label_size, align_corners=ALIGN_CORNERS) > 0.5
+upsampled = upsample(fired.astype(float), probe.label_size, align_corners=ALIGN_CORNERS)
+mask = upsampled > 0.5
 annotated = probe.annotated(int(chosen["concept"]), image)
 by_hand = float(individual_iou(mask[None], annotated[None])[0])
 
 # %%
 from n2vlib.display import gallery
 
+captions = ["the image", f"where filter {filter_k} of {layer.name} fires"]
 gallery.show(
-    [probe.image(image)] * 3,
-    ["the image", f"where filter {filter_k} of {layer.name} fires", f"annotated: {chosen['name']}"],
-    heat=[None, activation, None], predicted=[None, mask, None], annotated=[None, None, annotated], columns=3,
+    [probe.image(image)] * 3, [*captions, f"annotated: {chosen['name']}"],
+    heat=[None, activation, None], predicted=[None, mask, None],
+    annotated=[None, None, annotated], columns=3,
 )  # fmt: skip
 
 # %% [markdown]
@@ -142,7 +147,8 @@ gallery.show(
 
 # %%
 assert np.isclose(by_hand, example["individual_iou"], atol=0.02)
-print(f"{chosen['name']}: IoU by hand {by_hand:.3f}, from the library {example['individual_iou']:.3f}")
+print(f"{chosen['name']}: IoU by hand {by_hand:.3f},", end=" ")
+print(f"from the library {example['individual_iou']:.3f}")
 
 # %% [markdown]
 # ## Does every filter fire equally often?
@@ -155,14 +161,21 @@ print(f"{chosen['name']}: IoU by hand {by_hand:.3f}, from the library {example['
 import pandas as pd
 
 realised = pd.concat(
-    pd.DataFrame({"layer": name, "filter": range(each.n_filters), "realised": each.realised})
+    pd.DataFrame(
+        {"layer": name, "filter": range(each.n_filters), "realised": each.realised}
+    )
     for name, each in layers.items()
 )
 short = realised.query("realised < 0.9 * @TAU")
-print("\n".join(each.silence for each in layers.values() if each.silence) or "No filter is dead or tied.")
-fires = (100 * realised["realised"]).groupby(realised["layer"], sort=False).agg(["size", "min", "max"])
+
+# %%
+silent = [each.silence for each in layers.values() if each.silence]
+print("\n".join(silent) or "No filter is dead or tied.")
+fires = (100 * realised["realised"]).groupby(realised["layer"], sort=False)
+fires = fires.agg(["size", "min", "max"])
 fires.columns = ["filters", "least often, % of the places", "most often, %"]
-caption = f"{len(short)} of {len(realised)} filters fire clearly less often than at {TAU:.2%} of all places"
+caption = f"{len(short)} of {len(realised)} filters fire clearly less often"
+caption += f" than at {TAU:.2%} of all places"
 charts.table(fires.reset_index(), caption)
 
 # %% [markdown]
@@ -177,9 +190,13 @@ charts.table(fires.reset_index(), caption)
 # and are left out.
 
 # %%
-found = {name: single_filter.align(each, probe, align_corners=ALIGN_CORNERS) for name, each in layers.items()}
+found = {
+    name: single_filter.align(each, probe, align_corners=ALIGN_CORNERS)
+    for name, each in layers.items()
+}
 scores = pd.concat([each.scores for each in found.values()])
-top = scores.query("split == 'val'").sort_values("set_iou", ascending=False).drop_duplicates("concept")
+top = scores.query("split == 'val'").sort_values("set_iou", ascending=False)
+top = top.drop_duplicates("concept")
 columns = ["name", "category", "layer", "filter", "images", "set_iou"]
 charts.table(top[columns], "Best filter of any layer, validation images")
 
@@ -187,9 +204,11 @@ charts.table(top[columns], "Best filter of any layer, validation images")
 from n2vlib import tables
 from n2vlib.analysis import uncertainty
 
-means = tables.by_category(scores, resampled=uncertainty.resample(found.values(), probe, seed=SEED))
+again = uncertainty.resample(found.values(), probe, seed=SEED)
+means = tables.by_category(scores, resampled=again)
 highest = means.loc[means["mean"].idxmax()]
-title = f"Single filters do best on {highest['category']} in {highest['layer']}: {highest['mean']:.2f} on average"
+title = f"Single filters do best on {highest['category']} in {highest['layer']}:"
+title += f" {highest['mean']:.2f} on average"
 charts.by_category(means, title)
 
 # %% [markdown]
@@ -215,10 +234,10 @@ charts.table(
 # %%
 examples = sure["concept"].map(lambda concept: len(probe.images_with(concept, "train")))
 bins = pd.cut(examples, [0, 20, 100, np.inf], labels=["up to 20", "21 to 100", "more"])
-stable = (100 * sure["share"]).groupby(bins, observed=True).mean().rename("% of resamples with the same filter")
-caption = (
-    f"In {layer.name} {(sure['share'] > 0.95).mean():.0%} of the concepts keep their filter in 95% of the resamples"
-)
+stable = (100 * sure["share"]).groupby(bins, observed=True).mean()
+stable = stable.rename("% of resamples with the same filter")
+caption = f"In {layer.name} {(sure['share'] > 0.95).mean():.0%} of the concepts"
+caption += " keep their filter in 95% of the resamples"
 charts.table(stable.rename_axis("training images").reset_index(), caption, digits=0)
 
 # %% [markdown]
@@ -237,7 +256,8 @@ ceiling = (TAU * len(probe) / probe.concepts["coverage"]).clip(upper=1)
 validation = top.assign(ceiling=top["concept"].map(ceiling))
 bound = validation.query("ceiling < 1")
 half = (bound["set_iou"] > bound["ceiling"] / 2).sum()
-print(f"{len(bound)} of {len(validation)} concepts cover more pixels than a filter may fire on;")
+print(f"{len(bound)} of {len(validation)} concepts cover more pixels", end=" ")
+print("than a filter may fire on;")
 print(f"for {half} of them the best filter reaches more than half of its ceiling.")
 
 # %% [markdown]
@@ -252,10 +272,12 @@ print(f"for {half} of them the best filter reaches more than half of its ceiling
 # also uses *individual IoU*, one number for each image:
 
 # %%
-mean_of_images = best.pairs.query("split == 'val'").groupby("concept")["individual_iou"].mean()
-both = best.scores.query("split == 'val'").assign(mean_of_images=lambda rows: rows["concept"].map(mean_of_images))
+mean_of_images = best.pairs.query("split == 'val'").groupby("concept")["individual_iou"]
+both = best.scores.query("split == 'val'")
+both = both.assign(mean_of_images=both["concept"].map(mean_of_images.mean()))
 lower = (both["mean_of_images"] < both["set_iou"]).mean()
-print(f"In {layer.name} the mean individual IoU is below the set IoU for {lower:.0%} of the concepts.")
+print(f"In {layer.name} the mean individual IoU is below the set IoU", end=" ")
+print(f"for {lower:.0%} of the concepts.")
 
 # %% [markdown]
 # ## The filter's best images
@@ -267,12 +289,15 @@ print(f"In {layer.name} the mean individual IoU is below the set IoU for {lower:
 from n2vlib.masks.iou import single_filter_mask
 
 four = [int(i) for i in pairs["image"].tail(4)[::-1]]
-masks = [single_filter_mask(layer.fired_in(i)[filter_k], probe.label_size, align_corners=ALIGN_CORNERS) for i in four]
-gallery.show(
-    [probe.image(i) for i in four],
-    [f"{chosen['name']}, IoU {iou:.2f}" for iou in pairs["individual_iou"].tail(4)[::-1]],
-    predicted=masks, annotated=[probe.annotated(int(chosen["concept"]), i) for i in four], columns=4,
-)  # fmt: skip
+fired = [layer.fired_in(i)[filter_k] for i in four]
+masks = single_filter_mask(
+    np.stack(fired), probe.label_size, align_corners=ALIGN_CORNERS
+)
+ious = pairs["individual_iou"].tail(4)[::-1]
+captions = [f"{chosen['name']}, IoU {iou:.2f}" for iou in ious]
+truth = [probe.annotated(int(chosen["concept"]), i) for i in four]
+pictures = [probe.image(i) for i in four]
+gallery.show(pictures, captions, truth, masks, columns=4)
 
 # %% [markdown]
 # ## Where we differ
@@ -294,13 +319,10 @@ gallery.show(
 
 # %% tags=["solution", "hide-input"]
 strict = layers[LAYERS[-1]].at(TAU / 2)
-halved = (
-    single_filter.align(strict, probe, align_corners=ALIGN_CORNERS)
-    .scores.query("split == 'val'")
-    .set_index("concept")["set_iou"]
-)
-here = best.scores.query("split == 'val'").set_index("concept")["set_iou"]
-print(f"With half of tau, {(halved > here).mean():.0%} of the concepts gain in {layer.name}.")
+halved = single_filter.align(strict, probe, align_corners=ALIGN_CORNERS)
+halved, here = tables.by_concept(halved.scores), tables.by_concept(best.scores)
+print(f"With half of tau, {(halved > here).mean():.0%} of the concepts", end=" ")
+print(f"gain in {layer.name}.")
 
 # %% [markdown]
 # ## Take-away

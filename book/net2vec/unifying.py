@@ -25,10 +25,10 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
@@ -66,10 +66,14 @@ from n2vlib.methods import segmentation, single_filter
 probe = n2vlib.load_probe(PROBE)
 n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
+store = n2vlib.Store(STORE)
+layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=store)
 layer = layers[LAYERS[-1]]
+
+# %%
 alone = {name: single_filter.align(each, probe) for name, each in layers.items()}
-together = {name: segmentation.align(each, probe, epochs=EPOCHS, seed=SEED) for name, each in layers.items()}
+recipe = {"epochs": EPOCHS, "seed": SEED}
+together = {key: segmentation.align(layers[key], probe, **recipe) for key in layers}
 
 # %% [markdown]
 # The set IoU of *every* filter with *every* concept was measured to find the best filter; here the whole table is used
@@ -80,11 +84,12 @@ weights, iou = {}, {}
 for name, each in layers.items():
     scored = together[name].scores.query("split == 'val' and images > 0")["concept"]
     weights[name] = together[name].weights.loc[scored]
-    iou[name] = pd.DataFrame(single_filter.set_iou(each, probe, "val").T, index=probe.concepts.index).loc[scored]
+    iou[name] = pd.DataFrame(single_filter.set_iou(each, probe, "val").T)
+    iou[name] = iou[name].set_axis(probe.concepts.index).loc[scored]
 w, score = weights[layer.name], iou[layer.name]
-print(
-    f"{layer.name}: {w.shape[0]} concepts, {w.shape[1]} filters; {(w < 0).to_numpy().mean():.0%} of the weights are negative"
-)
+negative = (w < 0).to_numpy().mean()
+print(f"{layer.name}: {w.shape[0]} concepts, {w.shape[1]} filters;", end=" ")
+print(f"{negative:.0%} of the weights are negative")
 
 # %% [markdown]
 # ## By hand, one concept
@@ -103,8 +108,10 @@ middle = int(ordered.index[len(ordered) // 2])
 x, y = np.maximum(w.loc[middle], 0), score.loc[middle]
 r = np.mean((x - x.mean()) / x.std(ddof=0) * (y - y.mean()) / y.std(ddof=0))
 p = stats.pearsonr(x, y).pvalue
-assert np.isclose(r, found.loc[middle, "r"]) and np.isclose(p, found.loc[middle, "p"], rtol=1e-3)
-print(f"{probe.concepts.loc[middle, 'name']}: r = {r:.3f}, p = {p:.2g}, over {len(x)} filters")
+assert np.isclose(r, found.loc[middle, "r"])
+assert np.isclose(p, found.loc[middle, "p"], rtol=1e-3)
+name = probe.concepts.loc[middle, "name"]
+print(f"{name}: r = {r:.3f}, p = {p:.2g}, over {len(x)} filters")
 
 # %% [markdown]
 # ## Two concepts
@@ -114,18 +121,23 @@ print(f"{probe.concepts.loc[middle, 'name']}: r = {r:.3f}, p = {p:.2g}, over {le
 # images.
 
 # %%
-quartiles = list(dict.fromkeys(int(ordered.index[at]) for at in (len(ordered) * 3 // 4, len(ordered) // 4)))
-best = alone[layer.name].scores.query("split == 'val'").set_index("concept")["filter"]
-shown = probe.concepts.loc[quartiles, ["name", "category"]].assign(r=found["r"].round(2) + 0.0)
-points = pd.concat(
-    pd.DataFrame({"set_iou": score.loc[c], "weight": w.loc[c], "best": w.columns == best[c], "category": shown.loc[c, "category"]})
-    .rename_axis("filter").reset_index().assign(panel=f"{shown.loc[c, 'name']}: r = {shown.loc[c, 'r']:+.2f}")
-    for c in quartiles
-)  # fmt: skip
+ends = [int(ordered.index[at]) for at in (len(ordered) * 3 // 4, len(ordered) // 4)]
+quartiles = list(dict.fromkeys(ends))
+best = tables.by_concept(alone[layer.name].scores, "filter")
+shown = probe.concepts.loc[quartiles, ["name", "category"]]
+shown = shown.assign(r=found["r"].round(2) + 0.0)
+
+# %%
+points = []
+for c, row in shown.iterrows():
+    of_c = pd.DataFrame({"set_iou": score.loc[c], "weight": w.loc[c]})
+    of_c = of_c.assign(best=w.columns == best[c], category=row["category"])
+    of_c = of_c.rename_axis("filter").reset_index()
+    points.append(of_c.assign(panel=f"{row['name']}: r = {row['r']:+.2f}"))
 high, low = shown["r"].iloc[[0, -1]]
-charts.weights_scatter(
-    points, f"Half of the concepts of {layer.name} have a correlation between {low:.2f} and {high:.2f}"
-)
+title = f"Half of the concepts of {layer.name} have a correlation"
+title += f" between {low:.2f} and {high:.2f}"
+charts.weights_scatter(pd.concat(points), title)
 
 # %% [markdown]
 # The correlation ignores everything below the dashed line: negative weights are set to zero first. They are not noise.
@@ -139,22 +151,30 @@ charts.weights_scatter(
 # %%
 from n2vlib import published
 
-correlations = {name: correlation.of_weights(weights[name], iou[name]) for name in layers}
-flags = {name: pd.DataFrame(correlation.significant(each), index=each.index) for name, each in correlations.items()}
-percents = {name: 100.0 * each["as published"].to_numpy() for name, each in flags.items()}
-rows = [(name, each.mean(), *tables.bootstrap_mean(each, SEED)) for name, each in percents.items()]
-ours = pd.DataFrame(rows, columns=["layer", "percent", "low", "high"]).assign(task="segmentation")
-theirs = published.table("net2vec_table4_correlation").assign(task="segmentation")
-beside = tables.beside_published(ours, theirs, published_column="percent_concepts_significant", aliases=network.aliases)
-span = " to ".join(dict.fromkeys(f"{value:.0f}" for value in (ours["percent"].min(), ours["percent"].max())))
-charts.published_beside_ours(beside, f"Significant at p < 0.01 for {span}% of the concepts", "percent of concepts")
+correlations = {key: correlation.of_weights(weights[key], iou[key]) for key in layers}
+flags, rows = {}, []
+for name, each in correlations.items():
+    flags[name] = pd.DataFrame(correlation.significant(each), index=each.index)
+    percents = 100.0 * flags[name]["as published"].to_numpy()
+    rows.append((name, percents.mean(), *tables.bootstrap_mean(percents, SEED)))
+ours = pd.DataFrame(rows, columns=["layer", "percent", "low", "high"])
+ours["task"] = "segmentation"
 
 # %%
-charts.table(
-    beside.drop(columns="task"),
-    "Percent of concepts with p < 0.01; low, high: 95% bootstrap interval over concepts",
-    digits=1,
+theirs = published.table("net2vec_table4_correlation").assign(task="segmentation")
+column = "percent_concepts_significant"
+beside = tables.beside_published(
+    ours, theirs, published_column=column, aliases=network.aliases
 )
+ends = (f"{value:.0f}" for value in ours["percent"].agg(["min", "max"]))
+span = " to ".join(dict.fromkeys(ends))
+title = f"Significant at p < 0.01 for {span}% of the concepts"
+charts.published_beside_ours(beside, title, "percent of concepts")
+
+# %%
+title = "Percent of concepts with p < 0.01; low, high:"
+title += " 95% bootstrap interval over concepts"
+charts.table(beside.drop(columns="task"), title, digits=1)
 
 # %% [markdown]
 # ## Two doubts about significance
@@ -175,29 +195,37 @@ charts.table(
 
 # %%
 def percent(name, scores, correction="as published"):
-    """Percent of concepts with a significant correlation of the layer's weights with these scores."""
-    return 100 * correlation.significant(correlation.of_weights(weights[name], scores))[correction].mean()
+    """Percent of concepts whose weights and these scores correlate significantly."""
+    found = correlation.of_weights(weights[name], scores)
+    return 100 * correlation.significant(found)[correction].mean()
 
 
-variants = {
-    "this run": lambda name: percent(name, iou[name]),
-    "Benjamini-Hochberg": lambda name: percent(name, iou[name], "Benjamini-Hochberg"),
-    "Bonferroni": lambda name: percent(name, iou[name], "Bonferroni"),
-    "random concept": lambda name: np.mean(
-        [percent(name, correlation.other_concepts(iou[name], s)) for s in range(20)]
-    ),
-    "chance": lambda name: np.mean([percent(name, correlation.other_filters(iou[name], s)) for s in range(20)]),
-}
-rows = pd.DataFrame({series: {name: value(name) for name in layers} for series, value in variants.items()})
+def over_orders(change, name):
+    """Mean percentage over twenty random orders of the scores."""
+    return np.mean([percent(name, change(iou[name], s)) for s in range(20)])
+
 
 # %%
-long = rows.rename_axis("layer").reset_index().melt("layer", var_name="series", value_name="percent")
+rows = pd.DataFrame(index=list(layers))
+corrections = {"this run": "as published"}
+corrections |= {name: name for name in ("Benjamini-Hochberg", "Bonferroni")}
+for words, correction in corrections.items():
+    rows[words] = [percent(name, iou[name], correction) for name in layers]
+controls = {"random concept": correlation.other_concepts}
+controls["chance"] = correlation.other_filters
+for words, change in controls.items():
+    rows[words] = [over_orders(change, name) for name in layers]
+
+# %%
+long = rows.rename_axis("layer").reset_index()
+long = long.melt("layer", var_name="series", value_name="percent")
 gone = rows["this run"] - rows["Bonferroni"]
 title = f"The strictest correction costs at most {gone.max():.0f} percentage points"
 charts.by_layer(long, "percent", title, "percent of concepts, p < 0.01", "series")
 
 # %%
-charts.table(rows.rename_axis("layer").reset_index(), "Percent of concepts with a significant correlation", digits=1)
+title = "Percent of concepts with a significant correlation"
+charts.table(rows.rename_axis("layer").reset_index(), title, digits=1)
 
 # %% [markdown]
 # Read *chance* first. It should be 1; the excess is the price of a test for normal data where a few filters have
@@ -209,15 +237,11 @@ charts.table(rows.rename_axis("layer").reset_index(), "Percent of concepts with 
 # With enough filters, a weak correlation is significant; with few, a strong one is not. So here is $r$ itself.
 
 # %%
-strength = pd.DataFrame({"layer": name, "concept": each.index, "r": each["r"]} for name, each in correlations.items())
-strength = strength.explode(["concept", "r"]).astype({"r": float}).dropna()
+strength = pd.concat(each.assign(layer=name) for name, each in correlations.items())
+strength = strength[["layer", "r"]].dropna()
+title = f"In {layer.name} the correlation is {found['r'].median():.2f} in the median"
 charts.histogram(
-    strength,
-    "r",
-    f"In {layer.name} the correlation is {found['r'].median():.2f} in the median",
-    axis="r of a concept",
-    by="layer",
-    rows="concepts",
+    strength, "r", title, axis="r of a concept", by="layer", rows="concepts"
 )
 
 # %% [markdown]
@@ -233,23 +257,28 @@ fewest = min(each.n_filters for each in layers.values())
 
 def as_narrow(name, seed):
     """Percent of concepts with a significant correlation over some of the filters."""
-    some = np.random.default_rng(seed).choice(layers[name].n_filters, fewest, replace=False)
+    rng = np.random.default_rng(seed)
+    some = rng.choice(layers[name].n_filters, fewest, replace=False)
     found = correlation.of_weights(weights[name].iloc[:, some], iou[name].iloc[:, some])
     return 100 * correlation.significant(found)["as published"].mean()
 
 
 # %%
-summary = pd.DataFrame(
-    {
-        "layer": name, "filters": layers[name].n_filters, "r_needed": correlation.r_needed(layers[name].n_filters, 0.01),
-        "median_r": each["r"].median(), "not_defined": int(each["r"].isna().sum()), "percent": rows.loc[name, "this run"],
+summary = []
+for name, each in correlations.items():
+    n, known = layers[name].n_filters, flags[name]["as published"]
+    of_all = correlation.pearson(weights[name].to_numpy(float), iou[name].to_numpy())
+    summary.append({
+        "layer": name, "filters": n, "r_needed": correlation.r_needed(n, 0.01),
+        "median_r": each["r"].median(), "not_defined": int(each["r"].isna().sum()),
+        "percent": rows.loc[name, "this run"],
         "as_narrow": np.mean([as_narrow(name, s) for s in range(20)]),
-        "negative": int((flags[name]["as published"] & (each["r"] < 0)).sum()),
-        "all_weights_r": pd.Series(correlation.pearson(weights[name].to_numpy(float), iou[name].to_numpy())).median(),
-    }
-    for name, each in correlations.items()
-)  # fmt: skip
-charts.table(summary, "negative: significant ones; all_weights_r: the median where negative weights are kept", digits=2)
+        "negative": int((known & (each["r"] < 0)).sum()),
+        "all_weights_r": pd.Series(of_all).median(),
+    })  # fmt: skip
+title = "negative: significant ones; all_weights_r: the median"
+title += " where negative weights are kept"
+charts.table(pd.DataFrame(summary), title, digits=2)
 
 # %% [markdown]
 # ## The random start
@@ -261,19 +290,16 @@ charts.table(summary, "negative: significant ones; all_weights_r: the median whe
 # %%
 starts = {name: together[name].start.loc[weights[name].index] for name in layers}
 moved = {name: weights[name] - starts[name] for name in layers}
-share = {
-    name: correlation.significant(correlation.of_weights(moved[name], iou[name]))["as published"].mean()
-    for name in layers
-}
-size = {name: moved[name].abs().to_numpy().mean() / starts[name].abs().to_numpy().mean() for name in layers}
-frame = pd.DataFrame(
-    {"with_the_start": rows["this run"], "without_it": 100 * pd.Series(share), "moved": pd.Series(size)}
-)
-charts.table(
-    frame.rename_axis("layer").reset_index(),
-    "Percent significant; moved: mean |w - start| divided by mean |start|",
-    digits=1,
-)
+without_start, size = {}, {}
+for name in layers:
+    known = correlation.significant(correlation.of_weights(moved[name], iou[name]))
+    without_start[name] = 100 * known["as published"].mean()
+    lengths = [each.abs().to_numpy().mean() for each in (moved[name], starts[name])]
+    size[name] = lengths[0] / lengths[1]
+frame = pd.DataFrame({"with_the_start": rows["this run"], "without_it": without_start})
+frame = frame.assign(moved=pd.Series(size)).rename_axis("layer").reset_index()
+title = "Percent significant; moved: mean |w - start| divided by mean |start|"
+charts.table(frame, title, digits=1)
 
 # %% [markdown]
 # ## How much does one filter carry?
@@ -283,23 +309,28 @@ charts.table(
 # and the share that each would have if all weights were equal.
 
 # %%
-shares = {name: correlation.contributions(alone[name], together[name]) for name in layers}
-ratios = pd.DataFrame(
-    {
-        "layer": name, "of_weight": each["of_weight"].median(), "largest": each["largest"].median(),
-        "equal": 1 / layers[name].n_filters, "of_iou": each["of_iou"].median(),
+shares = {key: correlation.contributions(alone[key], together[key]) for key in layers}
+ratios = []
+for name, each in shares.items():
+    ratios.append({
+        "layer": name, "of_weight": each["of_weight"].median(),
+        "largest": each["largest"].median(), "equal": 1 / layers[name].n_filters,
+        "of_iou": each["of_iou"].median(),
         "largest_is_best": (each["of_weight"] == each["largest"]).mean(),
         "rank_correlation": each["of_weight"].corr(each["of_iou"], method="spearman"),
-    }
-    for name, each in shares.items()
-)  # fmt: skip
-charts.table(ratios, "Medians over concepts; rank_correlation: of both ratios, over concepts")
+    })  # fmt: skip
+ratios = pd.DataFrame(ratios)
+title = "Medians over concepts; rank_correlation: of both ratios, over concepts"
+charts.table(ratios, title)
 
 # %%
 one = ratios.set_index("layer").loc[layer.name]
-caption = f"{layer.name}: concepts that depend most on one filter. Median: {one['of_weight'] / one['equal']:.1f} times an equal"
-caption += f" share of the weight, {one['of_iou']:.0%} of the combination's score"
-charts.table(shares[layer.name].nlargest(6, "of_weight").drop(columns="concept"), caption)
+times = one["of_weight"] / one["equal"]
+caption = f"{layer.name}: concepts that depend most on one filter."
+caption += f" Median: {times:.1f} times an equal share of the weight,"
+caption += f" {one['of_iou']:.0%} of the combination's score"
+largest = shares[layer.name].nlargest(6, "of_weight")
+charts.table(largest.drop(columns="concept"), caption)
 
 # %% [markdown]
 # The two ratios can be far apart, and that is no contradiction. One filter can reach a large part of the score with a
@@ -311,9 +342,11 @@ charts.table(shares[layer.name].nlargest(6, "of_weight").drop(columns="concept")
 # ## What we see
 
 # %%
-summary = rows[["this run", "Bonferroni"]].assign(above_random_concept=rows["this run"] - rows["random concept"])
+beyond = rows["this run"] - rows["random concept"]
+summary = rows[["this run", "Bonferroni"]].assign(above_random_concept=beyond)
 summary["median_r"] = [each["r"].median() for each in correlations.values()]
-caption = "Percent of concepts with a significant correlation, and percentage points above a random concept's scores"
+caption = "Percent of concepts with a significant correlation,"
+caption += " and percentage points above a random concept's scores"
 charts.table(summary.rename_axis("layer").reset_index(), caption, digits=2)
 
 # %% [markdown]
@@ -336,9 +369,11 @@ charts.table(summary.rename_axis("layer").reset_index(), caption, digits=2)
 
 # %% tags=["solution", "hide-input"]
 ranked = correlation.of_weights(np.maximum(w, 0).rank(axis=1), score.rank(axis=1))
-training = pd.DataFrame(single_filter.set_iou(layer, probe, "train").T, index=probe.concepts.index).loc[w.index]
+training = pd.DataFrame(single_filter.set_iou(layer, probe, "train").T)
+training = training.set_axis(probe.concepts.index).loc[w.index]
 of_ranks = 100 * correlation.significant(ranked)["as published"].mean()
-print(f"{layer.name}: {percent(layer.name, score):.0f}% significant; of ranks {of_ranks:.0f}%;")
+print(f"{layer.name}: {percent(layer.name, score):.0f}% significant;", end=" ")
+print(f"of ranks {of_ranks:.0f}%;")
 print(f"with scores on training images {percent(layer.name, training):.0f}%.")
 
 # %% [markdown]

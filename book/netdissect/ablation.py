@@ -26,10 +26,10 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
@@ -76,7 +76,8 @@ rows = [
     ("without the 20 most important", stated["ab_class_20"], stated["ab_all_20"]),
     ("without the 492 least important", stated["ab_class_492"], stated["ab_all_492"]),
 ]
-columns = ["published", "ski resort, balanced accuracy, %", "all 365 classes, accuracy, %"]
+columns = ["published", "ski resort, balanced accuracy, %"]
+columns += ["all 365 classes, accuracy, %"]
 charts.table(pd.DataFrame(rows, columns=columns), digits=1)
 
 # %% [markdown]
@@ -94,16 +95,17 @@ charts.table(pd.DataFrame(rows, columns=columns), digits=1)
 from n2vlib.analysis import evaluation
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
-network, name = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED), LAYERS[-1]
+network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
+name = LAYERS[-1]
 asked = evaluation.read(network, name, probe, images=IMAGES, device=DEVICE)
 train, val = asked.parts["train"], asked.parts["val"]
 whole = evaluation.balanced(evaluation.without(asked, "val", [[]]), val)[0]
 kinds = asked.classes.assign(accuracy=whole).groupby("kind", sort=False)["accuracy"]
+kinds = kinds.agg(["size", "mean", "min", "max"]).reset_index()
 columns = ["kind of class", "classes", "mean balanced accuracy", "lowest", "highest"]
-charts.table(
-    kinds.agg(["size", "mean", "min", "max"]).reset_index().set_axis(columns, axis=1),
-    f"{network.name}, {len(train.images)} training and {len(val.images)} validation images",
-)
+kinds.columns = columns
+title = f"{network.name}, {len(train.images)} training"
+charts.table(kinds, f"{title} and {len(val.images)} validation images")
 
 # %% [markdown]
 # Only classes with at least five images, and five others, in each split are evaluated. Chance is 0.5 for every class.
@@ -124,7 +126,9 @@ from n2vlib.analysis import ablation
 
 hurt = ablation.damage(asked, "train")
 k, c = (int(i) for i in np.unravel_index(hurt.accuracy.argmax(), hurt.accuracy.shape))
-print(f"filter {k}, class {asked.classes['name'][c]}: {hurt.accuracy[k, c]:.3f} lost on training images")
+lost = hurt.accuracy[k, c]
+class_name = asked.classes["name"][c]
+print(f"filter {k}, class {class_name}: {lost:.3f} lost on training images")
 
 
 # %% [markdown]
@@ -138,13 +142,15 @@ from n2vlib.networks.downstream import scores
 
 
 def ablate(module, given, output):
-    """The layer's output with filter k at zero; its filters are the second axis, in some networks the last."""
+    """The layer's output with filter k at zero: along the second axis, or the last."""
     axis = output.shape.index(len(hurt.accuracy), 1)
     return output.index_fill(axis, torch.tensor([k]), 0)
 
 
+# %%
 some = np.flatnonzero(val.own[:, c])[:20]
-pixels = network.preprocessing(np.stack([probe.image(int(i)) for i in val.images[some]]))
+images = np.stack([probe.image(int(i)) for i in val.images[some]])
+pixels = network.preprocessing(images)
 module = network.module.cpu()
 hook = module.get_submodule(network.layer(name)).register_forward_hook(ablate)
 with torch.inference_mode():
@@ -155,8 +161,11 @@ hook.remove()
 module.to(asked.device)
 before, after = evaluation.without(asked, "val", [[], [k]])[:, some, c]
 assert np.allclose(by_hand, after, atol=1e-3 * np.abs(after).max())
-print(f"The class is predicted for {(before > 0).sum()} of {len(some)} of its images by the whole network,")
-print(f"for {(by_hand > 0).sum()} without filter {k} by hand, for {(after > 0).sum()} in the library")
+right, of = (before > 0).sum(), len(some)
+print(f"The class is predicted for {right} of {of} of its images", end=" ")
+print("by the whole network,")
+print(f"for {(by_hand > 0).sum()} without filter {k} by hand,", end=" ")
+print(f"for {(after > 0).sum()} in the library")
 
 # %% [markdown]
 # ## The most damaging filter of each class and its label
@@ -178,13 +187,17 @@ alone = evaluation.balanced(evaluation.without(asked, "val", [[k] for k in worst
 in_class, elsewhere = ablation.shown(asked, probe)
 
 # %%
-rows = [
-    (asked.classes["name"][c], k, hurt.accuracy[k, c], whole[c] - one[c], filter_k["name"], filter_k["dissection_iou"],
-     in_class.loc[c, filter_k["concept"]], elsewhere.loc[c, filter_k["concept"]])
-    for c, k, one in zip(frequent, worst, alone, strict=True) for filter_k in [labels.loc[k]]
-]  # fmt: skip
-columns = ["class", "filter", "lost, train", "lost, val", "its label", "IoU", "in class", "in others"]
-charts.table(pd.DataFrame(rows, columns=columns), "The most damaging filter of each class", digits=2, rows=24)
+rows = []
+for c, k, one in zip(frequent, worst, alone, strict=True):
+    row, concept = labels.loc[k], labels.loc[k, "concept"]
+    lost = hurt.accuracy[k, c], whole[c] - one[c]
+    shares = in_class.loc[c, concept], elsewhere.loc[c, concept]
+    label = row["name"], row["dissection_iou"]
+    rows.append((asked.classes["name"][c], k, *lost, *label, *shares))
+columns = ["class", "filter", "lost, train", "lost, val", "its label", "IoU"]
+columns += ["in class", "in others"]
+title = "The most damaging filter of each class"
+charts.table(pd.DataFrame(rows, columns=columns), title, digits=2, rows=24)
 
 # %% [markdown]
 # For all classes: how often is the concept of the most damaging filter more frequent in the images of the class than
@@ -195,8 +208,10 @@ charts.table(pd.DataFrame(rows, columns=columns), "The most damaging filter of e
 more = (in_class - elsewhere).loc[:, labels["concept"]].to_numpy() > 0
 of_worst = np.mean([more[c, hurt.order(c)[0]] for c in range(len(more))])
 unmoved = int((hurt.accuracy == 0).all(axis=0).sum())
-counts = pd.DataFrame({"classes": [len(more)], "no single filter changes a prediction": [unmoved]})
-counts["concept commoner in class: most damaging filter"], counts["any filter"] = of_worst, more.mean()
+counts = pd.DataFrame({"classes": [len(more)]})
+counts["no single filter changes a prediction"] = unmoved
+counts["concept commoner in class: most damaging filter"] = of_worst
+counts["any filter"] = more.mean()
 charts.table(counts, "All classes; the last two columns are shares", digits=2)
 
 # %% [markdown]
@@ -218,14 +233,17 @@ n_many, every = ablation.many(layer.n_filters), ablation.sizes(layer.n_filters)
 few = sorted({4, n_many, layer.n_filters - n_many})
 curves = ablation.removed(asked, hurt, its, every, seed=SEED)
 if other_kinds := [c for c in frequent if c not in its]:
-    curves = pd.concat([curves, ablation.removed(asked, hurt, other_kinds, few, seed=SEED)])
+    others = ablation.removed(asked, hurt, other_kinds, few, seed=SEED)
+    curves = pd.concat([curves, others])
 means = ablation.summary(curves).set_index(["kind", "way", "n"])
 
 # %%
 mine = curves[(curves["kind"] == kind) & (curves["n"] < layer.n_filters / 2)]
-others = mine[mine["way"] == "most damaging"].assign(way="the other classes", accuracy=lambda t: t["others"])
+others = mine[mine["way"] == "most damaging"]
+others = others.assign(way="the other classes", accuracy=others["others"])
 points = ablation.curve(pd.concat([mine, others.dropna(subset=["accuracy"])]), SEED)
-gone, chance = means.loc[(kind, "most damaging", n_many)], means.loc[(kind, "random", n_many)]
+gone = means.loc[(kind, "most damaging", n_many)]
+chance = means.loc[(kind, "random", n_many)]
 
 # %% [markdown]
 # The chart has one line for each choice of filters. *The other classes* is the mean accuracy of the other classes of
@@ -233,27 +251,35 @@ gone, chance = means.loc[(kind, "most damaging", n_many)], means.loc[(kind, "ran
 # class falls, the filters matter for this class in particular and not for the whole layer.
 
 # %%
-title = f"{kind.capitalize()}: without its {n_many} most damaging of {layer.n_filters} filters a class loses "
-title += f"{gone['lost']:.2f}, without {n_many} at random {chance['lost']:.2f}"
-charts.accuracy_by_removed(
-    points, title, "Mean over the classes and its 95% bootstrap interval over them; dashed: chance."
-)
+title = f"{kind.capitalize()}: without its {n_many} most damaging"
+title += f" of {layer.n_filters} filters a class loses {gone['lost']:.2f},"
+title += f" without {n_many} at random {chance['lost']:.2f}"
+note = "Mean over the classes and its 95% bootstrap interval over them; dashed: chance."
+charts.accuracy_by_removed(points, title, note)
 
 # %% [markdown]
 # In numbers, for every kind of class. The last two rows of a kind leave equally many filters: those that were the most
 # damaging, and a random choice. *Share lost* is the lost part of what the class has above chance.
 
 # %%
+all_but, rows = layer.n_filters - n_many, []
 changes = [("most damaging", 4), ("most damaging", n_many), ("random", n_many)]
-changes += [("least damaging", layer.n_filters - n_many), ("random", layer.n_filters - n_many)]
-rows = [
-    (each, f"{n} {way}", *means.loc[(each, way, n), ["before", "accuracy", "share_lost", "others_lost"]])
-    for each in dict.fromkeys(curves["kind"]) for way, n in changes if (each, way, n) in means.index
-]  # fmt: skip
-columns = ["kind", "set to zero", "whole network", "without them", "share lost", "lost by the others"]
-n_each = ", ".join(f"{n} {each}" for each, n in curves.groupby("kind", sort=False)["class"].nunique().items())
-caption = "Means over classes; the share is of what lies above chance (0.5). Of each kind the classes with most images "
-charts.table(pd.DataFrame(rows, columns=columns), caption + f"({n_each}); the first table has all classes")
+changes += [("least damaging", all_but), ("random", all_but)]
+shown = ["before", "accuracy", "share_lost", "others_lost"]
+for each in dict.fromkeys(curves["kind"]):
+    for way, n in changes:
+        if (each, way, n) in means.index:
+            rows.append((each, f"{n} {way}", *means.loc[(each, way, n), shown]))
+
+# %%
+columns = ["kind", "set to zero", "whole network", "without them"]
+columns += ["share lost", "lost by the others"]
+n_each = curves.groupby("kind", sort=False)["class"].nunique().items()
+n_each = ", ".join(f"{n} {each}" for each, n in n_each)
+caption = "Means over classes; the share is of what lies above chance (0.5)."
+caption += f" Of each kind the classes with most images ({n_each});"
+caption += " the first table has all classes"
+charts.table(pd.DataFrame(rows, columns=columns), caption)
 
 # %% [markdown]
 # If the last two rows are equal, a class needs the other filters of the layer as much as its most damaging ones. The
@@ -266,10 +292,13 @@ charts.table(pd.DataFrame(rows, columns=columns), caption + f"({n_each}); the fi
 
 # %%
 mine = curves[(curves["way"] == "most damaging") & (curves["n"] == n_many)]
-left = ((mine["accuracy"] - 0.5) / (mine["before"] - 0.5).clip(lower=1e-9)).groupby(mine["kind"], sort=False)
-rows = [(each, len(share), int((share > 0.9).sum()), int((share < 0.1).sum())) for each, share in left]
+left = (mine["accuracy"] - 0.5) / (mine["before"] - 0.5).clip(lower=1e-9)
+rows = []
+for each, share in left.groupby(mine["kind"], sort=False):
+    rows.append((each, len(share), (share > 0.9).sum(), (share < 0.1).sum()))
 columns = ["kind", "classes", "keep more than 0.9", "keep less than 0.1"]
-charts.table(pd.DataFrame(rows, columns=columns), f"Without the {n_many} most damaging filters")
+title = f"Without the {n_many} most damaging filters"
+charts.table(pd.DataFrame(rows, columns=columns), title)
 
 # %% [markdown]
 # Class by class, on validation images: with all filters, without the most damaging ones, and with these alone.
@@ -277,20 +306,27 @@ charts.table(pd.DataFrame(rows, columns=columns), f"Without the {n_many} most da
 # %%
 left = ablation.kept_and_gone(curves[curves["kind"] == kind], n_many, layer.n_filters)
 enough = (left.loc[left["filters"] == f"its {n_many} alone", "accuracy"] > 0.75).mean()
-title = f"With its {n_many} filters alone, {enough:.0%} of the classes keep more than half of what lies above chance"
-charts.in_rows(left, "name", "accuracy", "filters", title, "balanced accuracy", at=0.5, note="Dashed: chance.")
+title = f"With its {n_many} filters alone, {enough:.0%} of the classes"
+title += " keep more than half of what lies above chance"
+axis = "balanced accuracy"
+charts.in_rows(
+    left, "name", "accuracy", "filters", title, axis, at=0.5, note="Dashed: chance."
+)
 
 # %% [markdown]
 # The paper gives means over 365 classes. There *alone* means that the other 492 of 512 filters are set to zero.
 
 # %%
 kept = means.loc[(kind, "least damaging", layer.n_filters - n_many)]
+without = "a class without its most damaging filters, balanced accuracy, %"
+alone, share = "lost with these filters alone, points", "these filters, % of the layer"
 rows = [
-    ("a class without its most damaging filters, balanced accuracy, %", stated["ab_mean_20"], 100 * gone["accuracy"]),
-    ("lost with these filters alone, points", stated["ab_mean_492_loss"], 100 * kept["lost"]),
-    ("these filters, % of the layer", 100 * 20 / stated["ab_units"], 100 * n_many / layer.n_filters),
+    (without, stated["ab_mean_20"], 100 * gone["accuracy"]),
+    (alone, stated["ab_mean_492_loss"], 100 * kept["lost"]),
+    (share, 100 * 20 / stated["ab_units"], 100 * n_many / layer.n_filters),
 ]
-charts.table(pd.DataFrame(rows, columns=["mean over classes", "published", "this run"]), digits=1)
+columns = ["mean over classes", "published", "this run"]
+charts.table(pd.DataFrame(rows, columns=columns), digits=1)
 
 # %% [markdown]
 # ## Do important filters have a higher IoU?
@@ -303,15 +339,22 @@ charts.table(pd.DataFrame(rows, columns=["mean over classes", "published", "this
 
 # %%
 times = pd.Series(ablation.important_for(hurt), name="classes")
-iou = labels["dissection_iou"]
-bins = pd.cut(times, [-1, 0, 1, 3, np.inf], labels=["none", "1", "2 or 3", "4 and more"])
-by_bin = (
-    iou.groupby(bins, observed=True).agg(["size", "mean", lambda each: (each > IOU_THRESHOLD).mean()]).reset_index()
-)
-by_bin.columns = ["among the 4 most damaging of so many classes", "filters", "mean IoU", "share that are detectors"]
-rank, with_detector = (tables.rank_correlation(times, each) for each in (iou, (iou > IOU_THRESHOLD).astype(float)))
-title = f"{layer.n_filters} filters, {len(asked.classes)} classes; rank correlation of the number of classes "
-charts.table(by_bin, title + f"with the IoU {style.said(rank)}, with being a detector {style.said(with_detector)}")
+iou, detects = labels["dissection_iou"], labels["dissection_iou"] > IOU_THRESHOLD
+few = ["none", "1", "2 or 3", "4 and more"]
+bins = pd.cut(times, [-1, 0, 1, 3, np.inf], labels=few)
+by_bin = iou.groupby(bins, observed=True).agg(["size", "mean"])
+by_bin["detectors"] = detects.groupby(bins, observed=True).mean()
+by_bin = by_bin.reset_index()
+columns = ["among the 4 most damaging of so many classes", "filters", "mean IoU"]
+by_bin.columns = [*columns, "share that are detectors"]
+
+# %%
+ranks = (tables.rank_correlation(times, each) for each in (iou, detects.astype(float)))
+with_iou, with_detector = (style.said(each) for each in ranks)
+title = f"{layer.n_filters} filters, {len(asked.classes)} classes;"
+title += " rank correlation of the number of classes"
+title += f" with the IoU {with_iou}, with being a detector {with_detector}"
+charts.table(by_bin, title)
 
 # %% [markdown]
 # The two last columns can differ: the mean IoU can rise although the share of detectors does not.
@@ -339,13 +382,21 @@ from n2vlib.methods import classification, segmentation, single_filter
 
 training = {"epochs": EPOCHS, "seed": SEED}
 masks = segmentation.align(layer, probe, **training).weights
-presences = classification.align(layer, probe, **training).weights.reindex(masks.index).dropna()
-single = single_filter.align(layer, probe).scores.query("split == 'train'").set_index("concept")["filter"]
-chosen = concept_ablation.concepts(asked, labels, presences, probe, iou_threshold=IOU_THRESHOLD, most=8)
+presences = classification.align(layer, probe, **training).weights
+presences = presences.reindex(masks.index).dropna()
+single = single_filter.align(layer, probe).scores
+single = tables.by_concept(single, "filter", "train")
+chosen = concept_ablation.concepts(
+    asked, labels, presences, probe, iou_threshold=IOU_THRESHOLD, most=8
+)
+
+# %%
 ways = concept_ablation.bases(chosen, single, masks, presences, seed=SEED)
 lost = concept_ablation.lost(asked, chosen, ways, probe)
-words = [f"{name} ({len(each)})" for name, each in zip(chosen["name"], chosen["detectors"], strict=True)]
-print("objects, with their number of detectors:", ", ".join(words) or "none; no object has a detector in this layer")
+words = zip(chosen["name"], chosen["detectors"], strict=True)
+words = ", ".join(f"{name} ({len(each)})" for name, each in words)
+none = "none; no object has a detector in this layer"
+print("objects, with their number of detectors:", words or none)
 
 # %% [markdown]
 # These are the objects with a detector that are on most images. We measure two different things after the removal:
@@ -360,12 +411,14 @@ print("objects, with their number of detectors:", ", ".join(words) or "none; no 
 
 # %%
 mean = lost.groupby("way", sort=False).agg(
-    directions=("directions", "mean"), share=("removed", "mean"), probe=("reading", "mean"),
-    loses=("reading_lost", "mean"), most=("reading_lost", "max"),
+    directions=("directions", "mean"), share=("removed", "mean"),
+    probe=("reading", "mean"), loses=("reading_lost", "mean"),
+    most=("reading_lost", "max"),
 )  # fmt: skip
 mean.columns = ["directions", "share of squares", "linear probe", "it loses", "at most"]
 mean["directions"] = [f"{n:.3g}" for n in mean["directions"]]
-caption = "Means over the objects; share of squares: of the squared activations; linear probe: balanced accuracy"
+caption = "Means over the objects; share of squares: of the squared activations;"
+caption += " linear probe: balanced accuracy"
 charts.table(mean.rename_axis("removed").reset_index(), caption)
 
 # %% [markdown]
@@ -373,8 +426,10 @@ charts.table(mean.rename_axis("removed").reset_index(), caption)
 
 # %%
 answers = lost.groupby("way", sort=False)[["own", "others", "shown", "absent"]].mean()
-answers.columns = ["its own class loses", "other classes lose", "predictions lost, with the concept", "without it"]
-charts.table(answers.rename_axis("removed").reset_index(), "Means over the objects, validation images")
+columns = ["its own class loses", "other classes lose"]
+answers.columns = [*columns, "predictions lost, with the concept", "without it"]
+title = "Means over the objects, validation images"
+charts.table(answers.rename_axis("removed").reset_index(), title)
 
 # %% [markdown]
 # Both losses of classes as a chart, with intervals. An intervention is specific to the concept if its own class loses
@@ -384,13 +439,22 @@ charts.table(answers.rename_axis("removed").reset_index(), "Means over the objec
 measures = {"own": "its own class", "others": "others"}
 by_way = concept_ablation.by_way(lost[lost["way"] != "nothing"], measures, SEED)
 cost = lost.groupby("way")["own"].mean().reindex(concept_ablation.WAYS)
-title = f"Lost by an object's own class: without its detectors {cost['detectors']:.3f}, without its direction for "
-title += f"segmentation {cost['direction, segmentation']:.3f} or classification {cost['direction, classification']:.3f}"
+three = ("detectors", "direction, segmentation", "direction, classification")
+own = [cost[way] for way in three]
+title = f"Lost by an object's own class: without its detectors {own[0]:.3f},"
+title += f" without its direction for segmentation {own[1]:.3f}"
+title += f" or classification {own[2]:.3f}"
 if cost.isna().any():
-    title = "What the network's classes lose; none of them has the name of one of these objects"
+    title = "What the network's classes lose; none of them has the name"
+    title += " of one of these objects"
+
+# %%
 note = "Mean over the objects and its 95% bootstrap interval over them."
 axis = "balanced accuracy lost"
-charts.in_rows(by_way, "way", "mean", "measure", title, axis, at=0.0, note=note) if len(chosen) else None
+shown = None
+if len(chosen):
+    shown = charts.in_rows(by_way, "way", "mean", "measure", title, axis, 0.0, note)
+shown
 
 # %% [markdown]
 # If the network's class loses and the linear probe does not, the concept is still in the layer, but not where the
@@ -443,10 +507,13 @@ means = train.activations.mean((2, 3)).double().numpy()
 for concept, concept_name in zip(chosen["concept"], chosen["name"], strict=True):
     there = held[concept].to_numpy()
     difference = (means[there].mean(0) - means[~there].mean(0))[None]
-    after = evaluation.without_directions(asked, "val", [difference / np.linalg.norm(difference)])
+    difference = difference / np.linalg.norm(difference)
+    after = evaluation.without_directions(asked, "val", [difference])
     own = (asked.classes["concept"] == concept).to_numpy()
     fell = (whole - evaluation.balanced(after, val)[0])[own]
-    result = f"its class loses {fell[0]:+.3f}" if own.any() else "the network has no class of this name"
+    result = "the network has no class of this name"
+    if own.any():
+        result = f"its class loses {fell[0]:+.3f}"
     print(f"{concept_name}: {result}")
 
 # %% [markdown]

@@ -26,19 +26,19 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-ALPHAS: list = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]  # how much of the full rotation: 0 none, 1 all of it
+ALPHAS: list = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]  # of the full rotation: 0 none, 1 all
 ROTATIONS: int = 3  # how many rotations are drawn
-SECOND: str = "small-alexnet-scenes"  # a second network whose layer of the same name is rotated fully
-IOU_THRESHOLD: float = 0.04  # a filter whose dissection IoU with its best concept exceeds this is a detector
+SECOND: str = "small-alexnet-scenes"  # its layer of the same name is rotated fully too
+IOU_THRESHOLD: float = 0.04  # a filter with a larger dissection IoU is a detector
 
 # %%
 import n2vlib
@@ -81,9 +81,11 @@ network, name = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED), LAYE
 options = {"tau": TAU, "device": DEVICE, "store": n2vlib.Store(STORE)}
 plain = n2vlib.read_layers(network, [name], probe, **options)[name]
 print(plain.silence or "No filter is dead or tied.")
-rotations = [rotation.random_rotation(plain.n_filters, SEED + i) for i in range(ROTATIONS)]
+n = plain.n_filters
+rotations = [rotation.random_rotation(n, SEED + i) for i in range(ROTATIONS)]
 alphas = sorted({*ALPHAS, 1.0} - {0.0})
-copies = [(f"rotation {i}, alpha {alpha:g}", alpha, i) for i in range(ROTATIONS) for alpha in alphas]
+copies = [(alpha, i) for i in range(ROTATIONS) for alpha in alphas]
+copies = [(f"rotation {i}, alpha {alpha:g}", alpha, i) for alpha, i in copies]
 matrices = {label: rotation.power(rotations[i], alpha) for label, alpha, i in copies}
 rotated = rotation.rotated(network, name, matrices)
 layers = n2vlib.read_layers(rotated, list(matrices), probe, **options)
@@ -132,7 +134,11 @@ threshold, in_library = full.thresholds[direction], full.fired_in(image)[directi
 fired = mixed > threshold
 clear = ~np.isclose(mixed, threshold, rtol=1e-5)
 assert (clear & (fired != in_library)).mean() < 0.02
-print(f"Direction {direction} fires at {fired.sum()} places by hand, {in_library.sum()} in the library.")
+
+
+# %%
+print(f"Direction {direction} fires at {fired.sum()} places by hand,", end=" ")
+print(f"{in_library.sum()} in the library.")
 print(f"Its lowest value in this image is {mixed.min():.2f}.")
 
 # %%
@@ -140,9 +146,10 @@ from n2vlib.display import gallery
 
 mask = top_images.masks(full, probe, direction, [image])[0]
 annotated = probe.annotated(int(best["concept"]), image)
+captions = [f"activations of direction {direction}"]
+captions += [f"its mask, and annotated: {best['name']}"]
 gallery.show(
-    [probe.image(image)] * 2,
-    [f"activations of direction {direction}", f"its mask, and annotated: {best['name']}"],
+    [probe.image(image)] * 2, captions,
     heat=[mixed, None], predicted=[None, mask], annotated=[None, annotated], columns=2,
 )  # fmt: skip
 
@@ -151,9 +158,11 @@ gallery.show(
 # images at once. We check this too, because the classifiers at the end of the chapter are trained on spatial means.
 
 # %%
-difference = np.abs(plain.pooled @ rotations[0].T - full.pooled).max() / np.abs(full.pooled).max()
+difference = np.abs(plain.pooled @ rotations[0].T - full.pooled).max()
+difference = difference / np.abs(full.pooled).max()
 assert difference < 1e-2
-print(f"Largest difference to the library, relative to the largest spatial mean: {difference:.1e}")
+print("Largest difference to the library,", end=" ")
+print(f"relative to the largest spatial mean: {difference:.1e}")
 
 # %% [markdown]
 # ## The full rotation
@@ -166,7 +175,7 @@ from n2vlib.analysis import detectors
 
 
 def unique(layers, iou_threshold=IOU_THRESHOLD):
-    """Detectors of each layer by category: label, category, detectors, unique_detectors."""
+    """Detectors of each layer by category."""
     return detectors.unique(detectors.detectors(layers, probe, iou_threshold), probe)
 
 
@@ -181,7 +190,8 @@ loss = 100 * (1 - after["unique_detectors"] / (before["unique_detectors"] or np.
 # %%
 from n2vlib import published
 
-stated = published.table("netdissect_quantitative_claims").set_index("claim_id")["value"]
+stated = published.table("netdissect_quantitative_claims")
+stated = stated.set_index("claim_id")["value"]
 rows = [
     ("unique detectors, as trained", np.nan, [before["unique_detectors"]]),
     ("unique detectors, rotated", np.nan, after["unique_detectors"]),
@@ -189,9 +199,14 @@ rows = [
     ("detectors, as trained", np.nan, [before["detectors"]]),
     ("detectors, rotated", np.nan, after["detectors"]),
 ]
-rows = [(words, said, np.mean(found), np.min(found), np.max(found)) for words, said, found in rows]
-beside = pd.DataFrame(rows, columns=["quantity", "published", "this run, mean", "lowest", "highest"])
-charts.table(beside, f"{network.name}, {name}: mean and range over {ROTATIONS} rotations", digits=1)
+for at, (words, paper, found) in enumerate(rows):
+    rows[at] = words, paper, np.mean(found), np.min(found), np.max(found)
+
+
+# %%
+columns = ["quantity", "published", "this run, mean", "lowest", "highest"]
+title = f"{network.name}, {name}: mean and range over {ROTATIONS} rotations"
+charts.table(pd.DataFrame(rows, columns=columns), title, digits=1)
 
 # %% [markdown]
 # The range is over rotations; the images are the same. *Detectors* counts filters, *unique detectors* the concepts
@@ -270,9 +285,12 @@ charts.table(changes, title, digits=1)
 kinds = counts.query("alpha in [0, 1]").groupby(["category", "alpha", "rotation"])
 kinds = kinds["unique_detectors"].sum()
 kinds = kinds.groupby(["category", "alpha"]).mean().unstack()
-kinds = kinds.rename(columns={0.0: "as trained", 1.0: "rotated"}).astype({"as trained": int})
-kinds["kept, %"] = 100 * kinds["rotated"] / kinds["as trained"].where(kinds["as trained"] > 0)
-charts.table(kinds.reset_index(), "Unique detectors by category, mean over rotations", digits=1)
+kinds = kinds.rename(columns={0.0: "as trained", 1.0: "rotated"})
+kinds = kinds.astype({"as trained": int})
+before_it = kinds["as trained"].where(kinds["as trained"] > 0)
+kinds["kept, %"] = 100 * kinds["rotated"] / before_it
+title = "Unique detectors by category, mean over rotations"
+charts.table(kinds.reset_index(), title, digits=1)
 
 # %% [markdown]
 # ## A filter and a direction side by side
@@ -286,7 +304,7 @@ charts.table(kinds.reset_index(), "Unique detectors by category, mean over rotat
 from n2vlib import tables
 
 source = {"filter": plain, "direction": full}
-iou_of = {kind: dissection.dissection_iou(layer, probe) for kind, layer in source.items()}
+iou_of = {kind: dissection.dissection_iou(each, probe) for kind, each in source.items()}
 detected = tables.detectors(dissection.filters(plain, probe), IOU_THRESHOLD)
 shown = detected.loc[probe.concepts["segmentable"].loc[detected["concept"]].to_numpy()]
 things = shown[shown["category"] != "color"].drop_duplicates("concept").head(5)
@@ -301,12 +319,14 @@ for concept, kind, k in cells:
     iou = iou_of[kind][k, probe.concepts.index.get_loc(concept)]
     images = [int(i) for i in source[kind].highest[:, k].argsort()[::-1][:2]]
     masks = top_images.masks(source[kind], probe, k, images)
-    caption = gallery.caption(f"{probe.concepts.loc[concept, 'name']}, {kind} {k}", float(iou))
-    of_images = zip(images, masks, strict=True)
-    strips += [(probe.image(i), caption, mask, probe.annotated(concept, i)) for i, mask in of_images]
-pictures, captions, predicted, annotated = zip(*strips, strict=True) if strips else [()] * 4
+    name_of = probe.concepts.loc[concept, "name"]
+    caption = gallery.caption(f"{name_of}, {kind} {k}", float(iou))
+    truths = [probe.annotated(concept, i) for i in images]
+    for i, mask, truth in zip(images, masks, truths, strict=True):
+        strips.append((probe.image(i), caption, truth, mask))
+strips = zip(*strips, strict=True) if strips else [()] * 4
 nothing = "no filter detects a concept that has pixel masks"
-gallery.show(pictures, captions, predicted=predicted, annotated=annotated, columns=4, nothing=nothing)
+gallery.show(*strips, columns=4, nothing=nothing)
 
 # %% [markdown]
 # The IoU under a picture is that of the whole probe set, not of the picture. The five concepts were chosen for their
@@ -321,7 +341,8 @@ for label, layer in fully.items():
     either = np.maximum(best_filter, best_direction) > IOU_THRESHOLD
     better = (best_filter > best_direction)[either].mean() if either.any() else np.nan
     rows.append((label, either.sum(), 100 * better))
-compared = pd.DataFrame(rows, columns=["directions", "concepts detected", "filter better, %"])
+columns = ["directions", "concepts detected", "filter better, %"]
+compared = pd.DataFrame(rows, columns=columns)
 title = f"Concepts that a filter or a direction detects (IoU above {IOU_THRESHOLD})"
 charts.table(compared, title, digits=0)
 
@@ -338,16 +359,22 @@ second = n2vlib.load_network(SECOND)
 last = rotation.same_layer(second, name)
 other = n2vlib.read_layers(second, [last], probe, **options)[last]
 n = other.n_filters
-others = {f"rotation {i}": rotation.random_rotation(n, SEED + i) for i in range(ROTATIONS)}
+others = [rotation.random_rotation(n, SEED + i) for i in range(ROTATIONS)]
+others = {f"rotation {i}": turn for i, turn in enumerate(others)}
 second_rotated = rotation.rotated(second, last, others)
 other_fully = n2vlib.read_layers(second_rotated, list(others), probe, **options)
-label = second.name if second.name != network.name else f"{second.name}, again"
-both = [(network.name, plain, fully), (label, other, other_fully)]
-both = [unique({"as trained": each, **ends}).assign(network=words) for words, each, ends in both]
-both = pd.concat(both).rename(columns={"label": "layer"}).assign(rotation=0)
 
 # %%
-sums = both.groupby(["network", "layer"], sort=False)["unique_detectors"].sum().unstack()
+label = second.name if second.name != network.name else f"{second.name}, again"
+both = [(network.name, plain, fully), (label, other, other_fully)]
+counted = []
+for words, each, ends in both:
+    counted.append(unique({"as trained": each, **ends}).assign(network=words))
+both = pd.concat(counted).rename(columns={"label": "layer"}).assign(rotation=0)
+
+# %%
+sums = both.groupby(["network", "layer"], sort=False)["unique_detectors"]
+sums = sums.sum().unstack()
 after_rotation = sums.drop(columns="as trained")
 trained = sums["as trained"].where(sums["as trained"] > 0)
 low, high = (1 - after_rotation.div(trained, axis=0)).stack().agg(["min", "max"])
@@ -386,12 +413,14 @@ heads = rotation.heads(spaces, scenes, train, epochs=EPOCHS, seed=SEED)
 # %%
 said = stated[["nd_c7", "nd_c8"]].astype(float).to_numpy()
 said = pd.DataFrame({"space": list(spaces), "published": said, "head": "two layers"})
-measured = heads.reindex(columns=["head", "space", "accuracy", "low", "high", "fewest", "most"])
+columns = ["head", "space", "accuracy", "low", "high", "fewest", "most"]
+measured = heads.reindex(columns=columns)
 accuracies = measured.merge(said, on=["head", "space"], how="left")
 accuracies.insert(2, "published", accuracies.pop("published"))
 title = "Accuracy on validation images, %"
 if heads.empty:
-    title = "No head can be trained: the probe set has no scenes with enough images in both splits"
+    title = "No head can be trained: the probe set has no scenes"
+    title += " with enough images in both splits"
 charts.table(accuracies.rename(columns={"accuracy": "this run"}), title, digits=1)
 
 # %% [markdown]
@@ -410,16 +439,23 @@ charts.table(accuracies.rename(columns={"accuracy": "this run"}), title, digits=
 # %%
 mean, better = loss.mean(), compared["filter better, %"].mean()
 rows = [("fewer unique detectors after a full rotation, %", stated["nd_c5"], mean)]
-rows += [("this loss, in percent of the published loss", np.nan, 100 * mean / stated["nd_c5"])]
+of_paper = 100 * mean / stated["nd_c5"]
+rows += [("this loss, in percent of the published loss", np.nan, of_paper)]
 known = by_threshold.dropna()
 for at, *_, lost in known.iloc[[0, -1]].itertuples(index=False) if len(known) else []:
     rows.append((f"fewer at an IoU threshold of {at:.2f}, %", np.nan, lost))
 rows.append(("detected concepts for which the filter is better, %", np.nan, better))
 for each in accuracies.itertuples():
-    rows.append((f"accuracy of the head, {each.head}, {each.space}, %", each.published, each.accuracy))
-ranks = totals.reset_index()[["alpha", "unique_detectors"]].corr(method="spearman").iloc[0, 1]
-title = f"Rank correlation of alpha and unique detectors, over all rotations: {style.said(ranks)}"
-charts.table(pd.DataFrame(rows, columns=["quantity", "published", "this run"]), title, digits=1)
+    words = f"accuracy of the head, {each.head}, {each.space}, %"
+    rows.append((words, each.published, each.accuracy))
+
+# %%
+ranks = totals.reset_index()[["alpha", "unique_detectors"]]
+ranks = ranks.corr(method="spearman").iloc[0, 1]
+title = "Rank correlation of alpha and unique detectors, over all rotations:"
+columns = ["quantity", "published", "this run"]
+table = pd.DataFrame(rows, columns=columns)
+charts.table(table, f"{title} {style.said(ranks)}", digits=1)
 
 # %% [markdown]
 # Fewer labels at equal accuracy is the paper's argument: labels depend on the axes, and the training task does not need
@@ -461,7 +497,8 @@ ways = {"untrained": np.eye(plain.n_filters), "rotated": rotations[0]}
 untrained_rotated = rotation.rotated(untrained_network, name, ways)
 found = unique(n2vlib.read_layers(untrained_rotated, list(ways), probe, **options))
 found = found.groupby("label")["unique_detectors"].sum()
-print(f"Untrained, the layer has {found['untrained']} unique detectors; rotated, {found['rotated']}.")
+print(f"Untrained, the layer has {found['untrained']} unique detectors;", end=" ")
+print(f"rotated, {found['rotated']}.")
 mean = after["unique_detectors"].mean()
 print(f"Trained, it has {before['unique_detectors']}; rotated, {mean:.1f} on average.")
 

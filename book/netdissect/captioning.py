@@ -25,16 +25,16 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = "zoo/captions"  # the first one was trained on captions, the others are compared with it
+NETWORKS: list = "zoo/captions"  # the first was trained on captions, others compared
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
 # %%
@@ -72,6 +72,7 @@ captioner = n2vlib.load_network(NETWORKS[0]["network"])
 words = shipped.card(NETWORKS[0]["network"])["outputs"]["words"]
 
 
+# %%
 def described(images):
     """The predicted captions of images, as lists of words."""
     with torch.inference_mode():
@@ -94,7 +95,8 @@ gallery.show(images, [" ".join(caption) for caption in described(images)], colum
 
 # %%
 scores = history.told(NETWORKS[:1])
-charts.table(scores[["score", "value"]], "On drawn images that it was not trained on", digits=3)
+title = "On drawn images that it was not trained on"
+charts.table(scores[["score", "value"]], title, digits=3)
 
 # %% [markdown]
 # ## What its filters detect
@@ -106,12 +108,13 @@ charts.table(scores[["score", "value"]], "On drawn images that it was not traine
 # images were needed for detectors of objects to appear, the first bar would lack them.
 
 # %%
-networks, ends = detectors.read(probe, NETWORKS, tau=TAU, seed=SEED, device=DEVICE, store=store)
+options = {"tau": TAU, "seed": SEED, "device": DEVICE, "store": store}
+networks, ends = detectors.read(probe, NETWORKS, **options)
 found = detectors.detectors(ends, probe, IOU_THRESHOLD)
 counted = detectors.unique(found, probe)
 sums = counted.groupby("label", sort=False)["unique_detectors"].sum()
-title = "Unique detectors: " + ", ".join(f"{label} {number}" for label, number in sums.items())
-charts.unique_by(counted, "label", title)
+of_networks = ", ".join(f"{label} {number}" for label, number in sums.items())
+charts.unique_by(counted, "label", f"Unique detectors: {of_networks}")
 
 # %% [markdown]
 # By hand, for the captioning network: the best concept of each filter, those above the IoU threshold, and how many
@@ -124,7 +127,8 @@ label = networks["label"].iloc[0]
 iou = dissection.dissection_iou(ends[label], probe)
 concepts = iou.argmax(1)[iou.max(1) > IOU_THRESHOLD]
 assert len(set(concepts)) == sums[label]
-print(f"{len(concepts)} of {len(iou)} filters are detectors, of {len(set(concepts))} concepts")
+print(f"{len(concepts)} of {len(iou)} filters are detectors,", end=" ")
+print(f"of {len(set(concepts))} concepts")
 
 # %% [markdown]
 # Which of these concepts have a word in the dictionary? Here are the best detectors among them, each on the image that
@@ -135,13 +139,15 @@ from n2vlib.analysis import top_images
 
 nameable = {word.removesuffix("-s") for word in words}
 mine = found[label][found[label]["name"].str.removesuffix("-s").isin(nameable)]
-best = mine.sort_values("dissection_iou", ascending=False, kind="stable").drop_duplicates("concept").head(8)
-shown = [top_images.top_mask(ends[label], probe, row.filter) for row in best.itertuples()]
-titles = [gallery.caption(f"{row.filter}: {row.name}", row.dissection_iou) for row in best.itertuples()]
-gallery.show(
-    [probe.image(image) for image, _ in shown], titles, predicted=[mask for _, mask in shown],
-    nothing="no filter detects a concept that the network has a word for",
-)  # fmt: skip
+mine = mine.sort_values("dissection_iou", ascending=False, kind="stable")
+best = mine.drop_duplicates("concept").head(8)
+shown, titles = [], []
+for row in best.itertuples():
+    shown.append(top_images.top_mask(ends[label], probe, row.filter))
+    titles.append(gallery.caption(f"{row.filter}: {row.name}", row.dissection_iou))
+pictures, masks = [probe.image(i) for i, _ in shown], [mask for _, mask in shown]
+nothing = "no filter detects a concept that the network has a word for"
+gallery.show(pictures, titles, predicted=masks, nothing=nothing)
 
 # %% [markdown]
 # ## Words and filters
@@ -159,14 +165,20 @@ some = np.flatnonzero(probe.split == "val")[:400]
 batches = (np.stack([probe.image(i) for i in part]) for part in np.array_split(some, 8))
 predicted = [set(caption) for batch in batches for caption in described(batch)]
 shows = presence(probe).loc[some]
+
+# %%
+objects = probe.concepts.query("category == 'object' and name in @words")
 rows = []
-for place, (concept, row) in enumerate(probe.concepts.iterrows()):
+for concept, name in objects["name"].items():
     there = shows[concept].to_numpy()
-    if row["category"] == "object" and row["name"] in words and there.sum() >= 5:
-        used = np.array([row["name"] in each for each in predicted])
-        rows.append((row["name"], iou[:, place].max(), used[there].mean(), used[~there].mean(), there.sum()))
-columns = ["word", "best dissection IoU", "used where shown", "used elsewhere", "images"]
-by_word = pd.DataFrame(rows, columns=columns).sort_values("used where shown", ascending=False)
+    if there.sum() >= 5:
+        used = np.array([name in each for each in predicted])
+        best = iou[:, probe.concepts.index.get_loc(concept)].max()
+        rows.append((name, best, used[there].mean(), used[~there].mean(), there.sum()))
+columns = ["word", "best dissection IoU", "used where shown"]
+columns += ["used elsewhere", "images"]
+by_word = pd.DataFrame(rows, columns=columns)
+by_word = by_word.sort_values("used where shown", ascending=False)
 charts.table(by_word, "Use of each word, on validation images", digits=2)
 
 # %% [markdown]
@@ -181,18 +193,23 @@ charts.table(by_word, "Use of each word, on validation images", digits=2)
 from n2vlib import tables
 
 is_used = by_word[["used where shown", "used elsewhere"]].max(axis=1) > 0
-is_good, matched = by_word["used where shown"] > 0.5, by_word["best dissection IoU"] > IOU_THRESHOLD
-groups = {
-    "all words": np.ones(len(by_word), bool), "predicted at least once": is_used, "never predicted": ~is_used,
-    "predicted for more than half of their images": is_good, "for half of them or fewer": ~is_good,
-}  # fmt: skip
+is_good = by_word["used where shown"] > 0.5
+matched = by_word["best dissection IoU"] > IOU_THRESHOLD
+groups = {"all words": is_used | ~is_used}
+groups |= {"predicted at least once": is_used, "never predicted": ~is_used}
+groups["predicted for more than half of their images"] = is_good
+groups["for half of them or fewer"] = ~is_good
 rows = []
+
+# %%
 for group, rows_in in groups.items():
     inside = by_word[rows_in]
-    r = tables.rank_correlation(inside["best dissection IoU"], inside["used where shown"])
-    rows.append((group, len(inside), int(matched[rows_in].sum()), r if len(inside) > 2 else np.nan))
-columns = ["words", "how many", "with a filter above the IoU threshold", "rank correlation"]
-charts.table(pd.DataFrame(rows, columns=columns), "Detectors and the prediction of words (Spearman)", digits=2)
+    r = inside["best dissection IoU"], inside["used where shown"]
+    r = tables.rank_correlation(*r) if len(inside) > 2 else np.nan
+    rows.append((group, len(inside), int(matched[rows_in].sum()), r))
+columns = ["words", "how many", "with a filter above the IoU threshold"]
+table = pd.DataFrame(rows, columns=[*columns, "rank correlation"])
+charts.table(table, "Detectors and the prediction of words (Spearman)", digits=2)
 
 # %% [markdown]
 # The third column counts words whose concept some filter matches above the IoU threshold. The difference between the
@@ -213,7 +230,8 @@ charts.table(pd.DataFrame(rows, columns=columns), "Detectors and the prediction 
 
 # %% tags=["solution", "hide-input"]
 silent = by_word[~is_used]
-print("Never predicted:", ", ".join(f"{row.word} ({row.images} images)" for row in silent.itertuples()) or "none")
+silent = ", ".join(f"{row.word} ({row.images} images)" for row in silent.itertuples())
+print("Never predicted:", silent or "none")
 
 # %% [markdown]
 # ## Take-away

@@ -25,18 +25,18 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = "zoo/architectures"  # compared with NETWORK: network, layer, and optional keys
+NETWORKS: list = "zoo/architectures"  # compared with NETWORK; keys: network, layer, ...
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
-C: float = 0.001  # weight of the errors of the support vector machine against the size of its weights
+C: float = 0.001  # weight of the support vector machine's errors against its weights
 
 # %%
 import n2vlib
@@ -63,11 +63,13 @@ from n2vlib.analysis import discrimination
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 tasks = discrimination.tasks(probe)
-rows = [
-    (name, answers.nunique(), *(int((probe.split[answers.index] == split).sum()) for split in ("train", "val")))
-    for name, answers in tasks.items()
-]
-charts.table(pd.DataFrame(rows, columns=["task", "classes", "training images", "validation images"]))
+rows = []
+for name, answers in tasks.items():
+    splits = pd.Series(probe.split[answers.index]).value_counts()
+    sizes = splits.get("train", 0), splits.get("val", 0)
+    rows.append((name, answers.nunique(), *sizes))
+columns = ["task", "classes", "training images", "validation images"]
+charts.table(pd.DataFrame(rows, columns=columns))
 
 # %% [markdown]
 # Some of our networks were trained for scenes or objects of the drawn world, on other images of it. For these networks
@@ -85,15 +87,18 @@ charts.table(pd.DataFrame(rows, columns=["task", "classes", "training images", "
 import numpy as np
 
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-layer = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)[LAYERS[-1]]
+options = {"tau": TAU, "device": DEVICE, "store": store}
+layer = n2vlib.read_layers(network, LAYERS[-1:], probe, **options)[LAYERS[-1]]
 task = next(iter(tasks))
 predicted = discrimination.tell(layer, probe, tasks[task], C)
 right = [(predicted.said[predicted.truth == c] == c).mean() for c in predicted.classes]
 assert np.isclose(np.mean(right), predicted.accuracy)
 low, high = predicted.interval(SEED)
-numbers = predicted.accuracy, low, high, 1 / len(predicted.classes), max(right), min(right)
+chance = 1 / len(predicted.classes)
+numbers = predicted.accuracy, low, high, chance, max(right), min(right)
 columns = ["accuracy", "low", "high", "chance", "easiest class", "hardest class"]
-charts.table(pd.DataFrame([numbers], columns=columns), f"{layer.name}, {task}: mean accuracy over classes")
+title = f"{layer.name}, {task}: mean accuracy over classes"
+charts.table(pd.DataFrame([numbers], columns=columns), title)
 
 # %% [markdown]
 # *Low* and *high* are the 95% bootstrap interval over validation images.
@@ -106,8 +111,9 @@ charts.table(pd.DataFrame([numbers], columns=columns), f"{layer.name}, {task}: m
 # %%
 from n2vlib.analysis import detectors
 
-own = {"network": NETWORK, "layer": LAYERS[-1], "weights": WEIGHTS, "preprocessing": PREPROCESSING}
-options = {"tau": TAU, "seed": SEED, "device": DEVICE, "store": store}
+own = {"network": NETWORK, "layer": LAYERS[-1], "weights": WEIGHTS}
+own["preprocessing"] = PREPROCESSING
+options["seed"] = SEED
 networks, ends = detectors.read(probe, [own, *NETWORKS], **options)
 counted = detectors.unique(detectors.detectors(ends, probe, IOU_THRESHOLD), probe)
 objects = counted.query("category == 'object'").set_index("label")["unique_detectors"]
@@ -117,7 +123,8 @@ rows = []
 for label, end in ends.items():
     for name, answers in tasks.items():
         classifier = discrimination.tell(end, probe, answers, C)
-        rows.append((label, name, objects.get(label, 0), classifier.accuracy, *classifier.interval(SEED)))
+        accuracy = classifier.accuracy, *classifier.interval(SEED)
+        rows.append((label, name, objects.get(label, 0), *accuracy))
 columns = ["label", "task", "unique object detectors", "accuracy", "low", "high"]
 measured = pd.DataFrame(rows, columns=columns)
 
@@ -127,7 +134,8 @@ measured = pd.DataFrame(rows, columns=columns)
 
 # %%
 wide = measured.pivot(index="label", columns="task", values="accuracy")[list(tasks)]
-wide.insert(0, "unique object detectors", measured.groupby("label")["unique object detectors"].first())
+found = measured.groupby("label")["unique object detectors"].first()
+wide.insert(0, "unique object detectors", found)
 shown = wide.sort_values("unique object detectors", ascending=False).reset_index()
 charts.table(shown, "Mean accuracy over classes, validation images", rows=20)
 
@@ -138,13 +146,13 @@ charts.table(shown, "Mean accuracy over classes, validation images", rows=20)
 # %%
 from n2vlib.display import style
 
-ranks = {
-    name: style.said(tables.rank_correlation(each["unique object detectors"], each["accuracy"]))
-    for name, each in measured.groupby("task", sort=False)
-}
-title = "Rank correlation of accuracy with object detectors: " + ", ".join(f"{k} {r}" for k, r in ranks.items())
-axis = "mean accuracy over classes"
-charts.networks_in_order(measured, "unique object detectors", "accuracy", title, axis, panel="task")
+ranks = []
+for name, each in measured.groupby("task", sort=False):
+    r = tables.rank_correlation(each["unique object detectors"], each["accuracy"])
+    ranks.append(f"{name} {style.said(r)}")
+title = "Rank correlation of accuracy with object detectors: " + ", ".join(ranks)
+axis, by = "mean accuracy over classes", "unique object detectors"
+charts.networks_in_order(measured, by, "accuracy", title, axis, panel="task")
 
 # %% [markdown]
 # A correlation over so few networks is uncertain. The randomly initialised network is a useful control: it has learned
@@ -154,12 +162,14 @@ charts.networks_in_order(measured, "unique object detectors", "accuracy", title,
 # %%
 is_random = (networks["training"] == "random").to_numpy()
 trained = wide.loc[networks.loc[~is_random, "label"]]
-rows = [
-    (label, quantity, f"{value:.3g}", int((trained[quantity] < value).sum()), len(trained))
-    for label in networks.loc[is_random, "label"] for quantity, value in wide.loc[label].items()
-]  # fmt: skip
+rows = []
+for label in networks.loc[is_random, "label"]:
+    for quantity, value in wide.loc[label].items():
+        exceeds = int((trained[quantity] < value).sum())
+        rows.append((label, quantity, f"{value:.3g}", exceeds, len(trained)))
 columns = ["network", "quantity", "value", "exceeds", "of trained networks"]
-charts.table(pd.DataFrame(rows, columns=columns), "Randomly initialised against trained", rows=20)
+title = "Randomly initialised against trained"
+charts.table(pd.DataFrame(rows, columns=columns), title, rows=20)
 
 # %% [markdown]
 # ## Do the detectors matter for the classifier?
@@ -172,28 +182,36 @@ charts.table(pd.DataFrame(rows, columns=columns), "Randomly initialised against 
 from n2vlib.methods import dissection
 
 labels = dissection.filters(layer, probe)
-quarter, every, rng = layer.n_filters // 4, np.arange(layer.n_filters), np.random.default_rng(SEED)
+n, rng = layer.n_filters, np.random.default_rng(SEED)
+quarter = n // 4
 best_quarter = labels.nlargest(quarter, "dissection_iou")["filter"].to_numpy()
-random_quarters = [rng.choice(layer.n_filters, quarter, replace=False) for _ in range(20)]
+random_quarters = [rng.choice(n, quarter, replace=False) for _ in range(20)]
 
 
 def without(filters, answers):
     """Accuracy of a classifier that is trained without these filters."""
-    return discrimination.tell(layer, probe, answers, C, np.setdiff1d(every, filters)).accuracy
+    others = np.setdiff1d(np.arange(n), filters)
+    return discrimination.tell(layer, probe, answers, C, others).accuracy
 
 
 # %%
 rows = []
 for name, answers in tasks.items():
-    whole, lost = wide.loc[networks["label"].iloc[0], name], without(best_quarter, answers)
+    whole = wide.loc[networks["label"].iloc[0], name]
+    lost = without(best_quarter, answers)
     others = np.array([without(filters, answers) for filters in random_quarters])
     rows.append((name, whole, lost, others.mean(), others.min(), others.max()))
-columns = ["task", "all filters", "without the largest IoU", "without random, mean", "lowest", "highest"]
+columns = ["task", "all filters", "without the largest IoU"]
+columns += ["without random, mean", "lowest", "highest"]
 removed = pd.DataFrame(rows, columns=columns)
-left, n = removed["without the largest IoU"], len(removed)
-inside = left.between(removed["lowest"], removed["highest"]).sum()
-title = f"{layer.name}: accuracy without {quarter} of {layer.n_filters} filters. Without the largest IoU it is below "
-title += f"lowest in {(left < removed['lowest']).sum()} of {n} tasks, between lowest and highest in {inside}"
+
+# %%
+left, lowest = removed["without the largest IoU"], removed["lowest"]
+inside = left.between(lowest, removed["highest"]).sum()
+title = f"{layer.name}: accuracy without {quarter} of {n} filters."
+title += " Without the largest IoU it is below"
+title += f" lowest in {(left < lowest).sum()} of {len(removed)} tasks,"
+title += f" between lowest and highest in {inside}"
 charts.table(removed, title)
 
 # %% [markdown]
@@ -213,16 +231,22 @@ charts.table(removed, title)
 
 # %%
 label_of, concept_names = labels["name"], probe.concepts["name"]
-top_three = pd.Series([predicted.contributions(at).head(3).sum() for at in range(len(predicted.images))])
+contributions = [predicted.contributions(at) for at in range(len(predicted.images))]
+top_three = pd.Series([each.head(3).sum() for each in contributions])
 is_right = predicted.said == predicted.truth
-picked = [*top_three[is_right].nlargest(2).index, *top_three[~is_right].nlargest(2).index]
-rows = [
-    (str(predicted.images[at]), concept_names[predicted.truth[at]], concept_names[predicted.said[at]],
-     f"{k}: {label_of[k]}", value)
-    for at in picked for k, value in predicted.contributions(at).head(3).items()
-]  # fmt: skip
+picked = [top_three[mine].nlargest(2).index for mine in (is_right, ~is_right)]
+picked = [at for two in picked for at in two]
+rows = []
+
+# %%
+for at in picked:
+    shows, says = predicted.truth[at], predicted.said[at]
+    words = str(predicted.images[at]), concept_names[shows], concept_names[says]
+    for k, value in contributions[at].head(3).items():
+        rows.append((*words, f"{k}: {label_of[k]}", value))
 columns = ["image", "shows", "predicted", "filter and its label", "w x"]
-charts.table(pd.DataFrame(rows, columns=columns), "The three largest contributions to each decision")
+title = "The three largest contributions to each decision"
+charts.table(pd.DataFrame(rows, columns=columns), title)
 
 # %% [markdown]
 # The same filters on their images. The bright part is the fifth of the image where the filter is highest: its map is
@@ -232,16 +256,30 @@ charts.table(pd.DataFrame(rows, columns=columns), "The three largest contributio
 from n2vlib.display import gallery
 from n2vlib.masks.iou import upsample
 
+
+def shown_with(at, captions, masks):
+    """The image with the three masks, under the prediction and whether it is right."""
+    truth, said = concept_names[predicted.truth[at]], concept_names[predicted.said[at]]
+    verdict = "right" if is_right[at] else f"wrong, it is {truth}"
+    heading, image = (
+        f"predicted {said}: {verdict}",
+        probe.image(int(predicted.images[at])),
+    )
+    return gallery.show(
+        [image] * 3, captions, predicted=masks, columns=3, heading=heading
+    )
+
+
+# %%
 pictures = []
 for at in picked:
     image = int(predicted.images[at])
-    first = list(predicted.contributions(at).head(3).index)
-    enlarged = upsample(layer.maps([image], first)[0], probe.label_size, align_corners=False)
+    first = list(contributions[at].head(3).index)
+    maps = layer.maps([image], first)[0]
+    enlarged = upsample(maps, probe.label_size, align_corners=False)
     masks = [one > np.quantile(one, 0.8) for one in enlarged]
     captions = [gallery.caption(f"{k}: {label_of[k]}", None, image) for k in first]
-    verdict = "right" if is_right[at] else f"wrong, it is {concept_names[predicted.truth[at]]}"
-    heading = f"predicted {concept_names[predicted.said[at]]}: {verdict}"
-    pictures.append(gallery.show([probe.image(image)] * 3, captions, predicted=masks, columns=3, heading=heading))
+    pictures.append(shown_with(at, captions, masks))
 gallery.stack(*pictures)
 
 # %% [markdown]
@@ -256,13 +294,16 @@ gallery.stack(*pictures)
 from n2vlib.probe.occurrences import presence
 
 shows = presence(probe)
-first = pd.DataFrame([predicted.contributions(at).index[:1].tolist() for at in range(len(predicted.images))])[0]
+first = [each.index[0] for each in contributions]
 concept = labels["concept"].to_numpy()[first]
-there = np.array([shows.at[image, c] for image, c in zip(predicted.images, concept, strict=True)], float)
-decisions = {"right": is_right, "wrong": ~is_right}
-rows = [(name, mine.sum(), 1 - pd.Series(there[mine]).mean()) for name, mine in decisions.items()]
+pairs = zip(predicted.images, concept, strict=True)
+there = np.array([shows.at[image, c] for image, c in pairs], float)
+rows = []
+for decision, mine in {"right": is_right, "wrong": ~is_right}.items():
+    rows.append((decision, mine.sum(), 1 - pd.Series(there[mine]).mean()))
 columns = ["decision", "images", "concept of the first filter not shown"]
-charts.table(pd.DataFrame(rows, columns=columns), f"{layer.name}, {task}: share of images", digits=2)
+title = f"{layer.name}, {task}: share of images"
+charts.table(pd.DataFrame(rows, columns=columns), title, digits=2)
 
 # %% [markdown]
 # ## Where we differ
@@ -281,7 +322,8 @@ charts.table(pd.DataFrame(rows, columns=columns), f"{layer.name}, {task}: share 
 
 # %% tags=["solution", "hide-input"]
 strong = discrimination.tell(layer, probe, tasks[task], 1.0)
-print(f"With C = 1: {strong.accuracy:.3f} instead of {predicted.accuracy:.3f} ({task}).")
+accuracies = f"{strong.accuracy:.3f} instead of {predicted.accuracy:.3f}"
+print(f"With C = 1: {accuracies} ({task}).")
 
 # %% [markdown]
 # ## Take-away

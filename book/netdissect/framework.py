@@ -25,17 +25,17 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-CONVENTION: str = "netdissect"  # netdissect, netdissect-lite or dissect: whose way to measure
-IOU_THRESHOLD: float = 0.04  # a filter whose dissection IoU with its best concept exceeds this is a detector
+CONVENTION: str = "netdissect"  # netdissect, netdissect-lite or dissect: way to measure
+IOU_THRESHOLD: float = 0.04  # a filter with a larger dissection IoU is a detector
 
 # %%
 import n2vlib
@@ -84,12 +84,14 @@ probe = n2vlib.load_probe(PROBE)
 groups = probe.concepts.groupby("category")["frequency"]
 ours = pd.DataFrame({"classes here": groups.size(), "samples here": groups.mean()})
 theirs = published.table("netdissect_table1_broden").set_index("category")
-new_names = {"classes": "classes in Broden", "avg_samples_per_class": "samples in Broden"}
+new_names = {"classes": "classes in Broden"}
+new_names["avg_samples_per_class"] = "samples in Broden"
 both = theirs.rename(columns=new_names).join(ours)
 charts.table(both.reset_index(), "Concepts and images by category", digits=0)
 
 # %%
-claims = published.table("netdissect_quantitative_claims").set_index("claim_id")["value"]
+claims = published.table("netdissect_quantitative_claims")
+claims = claims.set_index("claim_id")["value"]
 totals = {
     "Broden, total stated in the paper": int(claims["nd_c1"]),
     "Broden, sum over the paper's Table 1": int(theirs["classes"].sum()),
@@ -123,7 +125,7 @@ charts.table(totals, "Number of concepts")
 # %%
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 options = {"tau": TAU, "device": DEVICE, "store": n2vlib.Store(STORE)}
-# The convention `dissect` takes T_k after upsampling, so it needs lower activations as well.
+# `dissect` takes T_k after upsampling, so it needs lower activations as well.
 for_dissect = {**options, "tau_max": max(TAU, 0.04)}
 way_to_read = for_dissect if CONVENTION == "dissect" else options
 layers = n2vlib.read_layers(network, LAYERS, probe, **way_to_read)
@@ -138,7 +140,8 @@ rows = [
     for name, w in windows.items()
 ]
 columns = ["layer", "centre of the first cell", "step", "receptive field"]
-charts.table(pd.DataFrame(rows, columns=columns), "Along the width, in pixels", digits=0)
+table = pd.DataFrame(rows, columns=columns)
+charts.table(table, "Along the width, in pixels", digits=0)
 
 # %% [markdown]
 # A gradient can check this table. Whatever part of the image changes a cell must lie in its receptive field. So we take
@@ -166,9 +169,12 @@ for axis, hit, window, cell in axes:
     first = window.offset + cell * window.step
     last = first + window.size - 1
     assert window.further or (first <= hit.min() and hit.max() <= last)
-    rows.append((axis, hit.min(), hit.max(), first, last, "yes" if window.further else "no"))
-columns = ["axis", "gradient from", "gradient to", "field from", "field to", "behind a gate"]
-title = f"First and last pixel that changes one cell of {layer.name}, and its receptive field"
+    behind = "yes" if window.further else "no"
+    rows.append((axis, hit.min(), hit.max(), first, last, behind))
+columns = ["axis", "gradient from", "gradient to", "field from", "field to"]
+columns += ["behind a gate"]
+title = f"First and last pixel that changes one cell of {layer.name},"
+title += " and its receptive field"
 charts.table(pd.DataFrame(rows, columns=columns), title, digits=0)
 
 # %% [markdown]
@@ -200,18 +206,21 @@ image = int(next(i for i in strongest if i in with_concept))
 activation = layer.maps([image], best["filter"])[0]
 
 
+# %%
 def positions(axis):
     """Of the cells along one axis, in pixels of the label map."""
-    ratio = round(layer.input_size[axis] / probe.label_size[axis])
+    cells, pixels = layer.grid[axis], probe.label_size[axis]
     if not layer.windows:  # unknown: spaced evenly
-        return (np.arange(layer.grid[axis]) + 0.5) * probe.label_size[axis] / layer.grid[axis] - 0.5
+        return (np.arange(cells) + 0.5) * pixels / cells - 0.5
     window = layer.windows[axis]
+    ratio = round(layer.input_size[axis] / pixels)
     first = (window.size // 2 + window.offset) // ratio
-    return first + window.step / ratio * np.arange(layer.grid[axis])
+    return first + window.step / ratio * np.arange(cells)
 
 
 def upsample(lines, axis):
-    return [np.interp(np.arange(probe.label_size[axis]), positions(axis), line) for line in lines]
+    pixels = np.arange(probe.label_size[axis])
+    return [np.interp(pixels, positions(axis), line) for line in lines]
 
 
 # %%
@@ -223,12 +232,12 @@ mask = upsampled > layer.thresholds[best["filter"]]
 from n2vlib.display import gallery
 
 annotated = probe.annotated(int(best["concept"]), image)
-gallery.show(
-    [probe.image(image)] * 3,
-    ["the image", f"mask of filter {best['filter']} of {layer.name}", f"annotated: {best['name']}"],
-    heat=[None, activation / activation.max(), None], predicted=[None, mask, None],
-    annotated=[None, None, annotated], columns=3,
-)  # fmt: skip
+captions = ["the image", f"mask of filter {best['filter']} of {layer.name}"]
+captions += [f"annotated: {best['name']}"]
+heat, predicted = [None, activation / activation.max(), None], [None, mask, None]
+truth = [None, None, annotated]
+pictures = [probe.image(image)] * 3
+gallery.show(pictures, captions, truth, predicted, heat, columns=3)
 
 # %% [markdown]
 # The library does the same for all filters and images with one integer matrix for each axis. Its mask may differ from
@@ -251,9 +260,11 @@ intersection = counts.intersection[at]
 of_filter, of_concept = counts.predicted[at], counts.annotated[at[1]]
 union = of_filter + of_concept - intersection
 assert np.isclose(intersection / union, best["dissection_iou"])
-names = [f"mask of filter {at[0]}", f"annotated mask of {best['name']}", "intersection", "union"]
-table = pd.DataFrame({"set": names, "pixels": [of_filter, of_concept, intersection, union]})
-charts.table(table, f"Intersection / union = dissection IoU = {best['dissection_iou']:.3f}")
+names = [f"mask of filter {at[0]}", f"annotated mask of {best['name']}"]
+table = pd.DataFrame({"set": [*names, "intersection", "union"]})
+table["pixels"] = [of_filter, of_concept, intersection, union]
+title = f"Intersection / union = dissection IoU = {best['dissection_iou']:.3f}"
+charts.table(table, title)
 
 # %% [markdown]
 # ## Every filter of every layer
@@ -264,7 +275,8 @@ charts.table(table, f"Intersection / union = dissection IoU = {best['dissection_
 # %%
 from n2vlib import tables
 
-named = [dissection.filters(each, probe, convention=CONVENTION) for each in layers.values()]
+recipe = {"convention": CONVENTION}
+named = [dissection.filters(each, probe, **recipe) for each in layers.values()]
 named = pd.concat(named)
 ranked = named.sort_values("dissection_iou", ascending=False)
 ranked = ranked.rename(columns={"name": "label"})
@@ -299,10 +311,15 @@ by_category = pd.MultiIndex.from_frame(probe.concepts[["category", "name"]])
 iou = pd.DataFrame(counts.iou, columns=by_category)
 highest = iou.T.groupby(level=0).max().T
 paper = detectors.query("layer == @layer.name").groupby("category")["concept"].nunique()
-script = {c: iou[c].idxmax(axis=1)[highest[c] > IOU_THRESHOLD].nunique() for c in highest}
-rules = pd.DataFrame({"one label per filter": paper, "one label in every category": script}).fillna(0)
+script = {}
+for category, values in highest.items():
+    labels = iou[category].idxmax(axis=1)[values > IOU_THRESHOLD]
+    script[category] = labels.nunique()
+rules = {"one label per filter": paper, "one label in every category": script}
+rules = pd.DataFrame(rules).fillna(0)
 one, every = rules.sum()
-title = f"{layer.name}: {one:.0f} unique detectors by the paper's rule, {every:.0f} by the script's"
+title = f"{layer.name}: {one:.0f} unique detectors by the paper's rule,"
+title += f" {every:.0f} by the script's"
 charts.table(rules.rename_axis("category").reset_index(), title, digits=0)
 
 # %% [markdown]
@@ -348,7 +365,8 @@ deepest = n2vlib.read_layers(network, LAYERS[-1:], probe, **for_dissect)[layer.n
 by_convention = {}
 for name, way in CONVENTIONS.items():
     try:
-        by_convention[name] = dissection.filters(deepest.at(way.tau), probe, convention=name)
+        at_tau = deepest.at(way.tau)
+        by_convention[name] = dissection.filters(at_tau, probe, convention=name)
     except n2vlib.BadInput as error:
         print(f"{name} is left out: {error}")
 
@@ -358,8 +376,10 @@ for name, filters in by_convention.items():
     detector = filters["dissection_iou"] > IOU_THRESHOLD
     same = (filters["concept"] == paper["concept"]).mean()
     unique = filters[detector]["concept"].nunique()
-    rows.append((name, CONVENTIONS[name].tau, detector.sum(), unique, round(100 * same)))
-columns = ["convention", "tau", "detectors", "unique detectors", "same label as in netdissect, %"]
+    tau, same = CONVENTIONS[name].tau, round(100 * same)
+    rows.append((name, tau, detector.sum(), unique, same))
+columns = ["convention", "tau", "detectors", "unique detectors"]
+columns += ["same label as in netdissect, %"]
 table = pd.DataFrame(rows, columns=columns)
 digits = 3 if table["tau"].min() < 0.01 else 2
 charts.table(table, f"{layer.name}, {layer.n_filters} filters", digits=digits)
@@ -395,7 +415,8 @@ charts.table(shown, "Filters with another label in another release, best first")
 # 3. How many filters would be detectors if labels were assigned at random?
 
 # %% tags=["solution", "hide-input"]
-doubled = tables.detectors(named, 2 * IOU_THRESHOLD).query("layer == @layer.name")["name"]
+doubled = tables.detectors(named, 2 * IOU_THRESHOLD)
+doubled = doubled.query("layer == @layer.name")["name"]
 lost = set(detectors.query("layer == @layer.name")["name"]) - set(doubled)
 concepts = ", ".join(sorted(lost)) or "none"
 print(f"At {2 * IOU_THRESHOLD}, {layer.name} loses {len(lost)} labels: {concepts}")

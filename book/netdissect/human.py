@@ -28,10 +28,10 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
@@ -39,7 +39,7 @@ DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 RATINGS: str = None  # a CSV of answers saved by the rating page; null: nobody has rated
 RATED: int = 12  # filters of each layer on the rating page
-IOU_THRESHOLD: float = 0.04  # a filter whose dissection IoU with its best concept exceeds this is a detector
+IOU_THRESHOLD: float = 0.04  # a filter with a larger dissection IoU is a detector
 
 # %%
 import n2vlib
@@ -65,7 +65,7 @@ from n2vlib import charts, published
 
 table = published.table("netdissect_table3_human")
 table = table.rename(columns={"total_units_in_layer": "filters in layer"})
-parts = {name: rows.drop(columns="measure") for name, rows in table.groupby("measure", sort=False)}
+parts = dict(list(table.drop(columns="measure").groupby(table["measure"], sort=False)))
 found = parts["interpretable_units"]
 kinds = found.query("category != 'all'")
 total = found.query("category == 'all'").set_index("layer")
@@ -87,8 +87,10 @@ charts.unique_by(kinds, "layer", title, "value", "interpretable filters, publish
 # %%
 low = wide[["color", "texture"]].sum(axis=1)
 high = wide[["part", "object", "scene"]].sum(axis=1)
-summary = total[["value", "filters in layer"]].rename(columns={"value": "interpretable"})
-summary["interpretable, %"] = 100 * summary["interpretable"] / summary["filters in layer"]
+summary = total[["value", "filters in layer"]]
+summary = summary.rename(columns={"value": "interpretable"})
+percent = 100 * summary["interpretable"] / summary["filters in layer"]
+summary["interpretable, %"] = percent
 summary["color or texture, %"] = 100 * low / summary["interpretable"]
 summary["part, object or scene, %"] = 100 * high / summary["interpretable"]
 title = "Published, in percent of the filters and of the interpretable filters"
@@ -110,10 +112,14 @@ yes = pd.concat([parts[name].assign(series=words) for name, words in series.item
 yes = yes.dropna(subset=["value"]).assign(share=yes["value"] / 100)
 filters = found.rename(columns={"value": "filters"})[["category", "layer", "filters"]]
 yes = yes.merge(filters, on=["category", "layer"])
-overall = yes.query("category == 'all'").pivot(index="layer", columns="series", values="value")
+overall = yes.query("category == 'all'")
+overall = overall.pivot(index="layer", columns="series", values="value")
 human, method = overall["words of people"], overall["labels of the method"]
 gap = human - method
-title = "The method's labels are accepted less often than people's words, in percentage points: "
+
+# %%
+title = "The method's labels are accepted less often than people's words,"
+title += " in percentage points: "
 title += ", ".join(f"{points:.0f} in {layer}" for layer, points in gap.items())
 note = "Published, Places-AlexNet. The larger a point, the more filters it stands for."
 charts.votes(yes, title, note)
@@ -123,21 +129,32 @@ charts.votes(yes, title, note)
 # last two ask whether the share of accepted labels rises at every step from one layer to the next.
 
 # %%
-last = overall.index[-1]
 more = "are accepted more often from each layer to the next"
-low_first = most_frequent.iloc[:2].isin(["color", "texture"]).all()
 claims = [
-    ("in the first two layers the most frequent category is color or texture", low_first),
-    ("in the last three layers it is object", (most_frequent.iloc[2:] == "object").all()),
-    ("people accept each other's words most often in the last layer", human.idxmax() == last),
-    ("they accept the method's labels most often in the last layer", method.idxmax() == last),
-    ("no layer has a smaller difference between the two than the last", gap[last] == gap.min()),
-    ("in the first layer they accept less than half of the method's labels", method.iloc[0] < 50),
-    (f"people's own words {more}", (human.diff().dropna() > 0).all()),
-    (f"the method's labels {more}", (method.diff().dropna() > 0).all()),
+    "in the first two layers the most frequent category is color or texture",
+    "in the last three layers it is object",
+    "people accept each other's words most often in the last layer",
+    "they accept the method's labels most often in the last layer",
+    "no layer has a smaller difference between the two than the last",
+    "in the first layer they accept less than half of the method's labels",
+    f"people's own words {more}",
+    f"the method's labels {more}",
 ]
-answers = [(claim, "yes" if holds else "no") for claim, holds in claims]
-charts.table(pd.DataFrame(answers, columns=["claim", "holds"]))
+
+# %%
+last = overall.index[-1]
+holds = [
+    most_frequent.iloc[:2].isin(["color", "texture"]).all(),
+    (most_frequent.iloc[2:] == "object").all(),
+    human.idxmax() == last,
+    method.idxmax() == last,
+    gap[last] == gap.min(),
+    method.iloc[0] < 50,
+    (human.diff().dropna() > 0).all(),
+    (method.diff().dropna() > 0).all(),
+]
+answers = ["yes" if each else "no" for each in holds]
+charts.table(pd.DataFrame({"claim": claims, "holds": answers}))
 
 # %% [markdown]
 # The share of accepted labels is larger in the last layer than in the first, but it does not grow with every layer.
@@ -184,7 +201,8 @@ def shown(question):
 
 
 file = f"build/rating/{probe.name}-{network.name.rpartition(':')[2]}.html"
-written = rating_page.write(file, questions, (shown(each) for each in questions.itertuples()))
+pictures = (shown(each) for each in questions.itertuples())
+written = rating_page.write(file, questions, pictures)
 print(f"{file}: {len(questions)} questions, {written.stat().st_size / 1e6:.1f} MB")
 
 # %% [markdown]
@@ -201,11 +219,13 @@ print(f"{file}: {len(questions)} questions, {written.stat().st_size / 1e6:.1f} M
 # %%
 people = rating.read(RATINGS, questions) if RATINGS else None
 if people is not None:
-    of_people = rating.shares(people, SEED).query("category == 'all'").drop(columns="category")
+    of_people = rating.shares(people, SEED).query("category == 'all'")
+    of_people = of_people.drop(columns="category")
     order = of_people["layer"].map(list(layers).index).sort_values(kind="stable").index
     names = ", ".join(sorted(set(people["rater"])))
     title = f"Raters: {names}. Share of yes, 95% interval over filters"
-nobody = "RATINGS is null: nobody has rated these labels. All answers below are those of a program."
+nobody = "RATINGS is null: nobody has rated these labels."
+nobody += " All answers below are those of a program."
 print(nobody) if people is None else charts.table(of_people.loc[order], title)
 
 # %% [markdown]
@@ -231,11 +251,15 @@ import numpy as np
 
 from n2vlib.display import gallery
 
-best = named[named["layer"] == named["layer"].iloc[-1]].nlargest(1, "dissection_iou").iloc[0]
-images, masks = rating.patches(layers[best["layer"]], probe, best["filter"])
-annotated = np.array([probe.annotated(best["concept"], int(image)) for image in images])
+best = named[named["layer"] == named["layer"].iloc[-1]]
+best = best.nlargest(1, "dissection_iou").iloc[0]
+concept, layer = best["concept"], layers[best["layer"]]
+images, masks = rating.patches(layer, probe, best["filter"])
+annotated = np.array([probe.annotated(concept, int(image)) for image in images])
 common = (masks & annotated).sum((1, 2))
 smaller = np.minimum(masks.sum((1, 2)), annotated.sum((1, 2)))
+
+# %%
 shows = (common > 0) & (common >= smaller / 2)
 words = ["shows it" if each else "does not" for each in shows]
 said = f"{shows.sum()} of {len(shows)} patches show {best['label']}"
@@ -250,7 +274,8 @@ gallery.show(pictures, words, predicted=masks, columns=5, heading=heading)
 # %%
 both = pd.concat([named, control], ignore_index=True)
 votes = rating.automatic(both, layers, probe)
-mine = (votes["layer"] == best["layer"]) & (votes["filter"] == best["filter"]) & (votes["asked"] == rating.OWN)
+mine = (votes["layer"] == best["layer"]) & (votes["filter"] == best["filter"])
+mine &= votes["asked"] == rating.OWN
 assert votes.loc[mine, "answer"].item() == ("yes" if shows.mean() >= 0.5 else "no")
 shares = rating.shares(votes, SEED)
 
@@ -260,12 +285,15 @@ shares = rating.shares(votes, SEED)
 # over the filters of a layer.
 
 # %%
-raters = {"automatic": shares} | ({"people": rating.shares(people, SEED)} if people is not None else {})
+raters = {"automatic": shares}
+if people is not None:
+    raters["people"] = rating.shares(people, SEED)
 lines = [each.assign(series=each["asked"] + ", " + who) for who, each in raters.items()]
 in_our_layers = yes["series"].eq("labels of the method") & yes["layer"].isin(LAYERS)
 lines.append(yes[in_our_layers].assign(series="people, published"))
 of_layers = pd.concat(lines, ignore_index=True).query("category == 'all'")
-own = shares.query("asked == @rating.OWN and category == 'all'").set_index("layer")["share"]
+own = shares.query("asked == @rating.OWN and category == 'all'")
+own = own.set_index("layer")["share"]
 first, last = (f"{own.iloc[at]:.0%} of the labels in {own.index[at]}" for at in (0, -1))
 title = f"The program accepts {first} and {last}"
 note = "Automatic: a program, not a person. Bars: 95% interval over filters."
@@ -285,7 +313,8 @@ for rule, each in {"one pixel": lenient, "half of the smaller": shares}.items():
     of_kind = each.query("category == 'all'").groupby("asked")["share"].mean()
     rows.append((rule, *of_kind.reindex([rating.OWN, rating.PLANTED])))
 columns = ["patch and annotation share", "yes to own labels", "yes to random labels"]
-charts.table(pd.DataFrame(rows, columns=columns), "Share of yes, mean over the layers", digits=2)
+title = "Share of yes, mean over the layers"
+charts.table(pd.DataFrame(rows, columns=columns), title, digits=2)
 
 # %% [markdown]
 # ## Are detectors what such a rater accepts?
@@ -301,23 +330,26 @@ fifth = pd.qcut(of_own["dissection_iou"], 5, duplicates="drop")
 of_own = of_own.assign(yes=of_own["answer"] == "yes", fifth=fifth)
 groups = of_own.groupby("fifth", observed=True)["yes"]
 by_iou = groups.agg(filters="size", accepted="mean").reset_index()
-by_iou["fifth"] = [f"{max(0, each.left):.3f} to {each.right:.3f}" for each in by_iou["fifth"]]
+by_iou["fifth"] = [f"{max(0, i.left):.3f} to {i.right:.3f}" for i in by_iou["fifth"]]
 first_two = by_iou.iloc[:2]
 low = np.average(first_two["accepted"], weights=first_two["filters"])
 high = by_iou["accepted"].iloc[-1]
-title = f"Share of accepted labels: {high:.0%} in the last group, {low:.0%} in the first two"
+title = f"Share of accepted labels: {high:.0%} in the last group,"
+title += f" {low:.0%} in the first two"
 charts.table(by_iou.rename(columns={"fifth": "dissection IoU"}), title, digits=2)
 
 # %%
 rows = []
 for name, each in of_own.groupby("layer", sort=False):
     detector = each["dissection_iou"] > IOU_THRESHOLD
-    of_detectors, of_others = each["yes"][detector], each["yes"][~detector]
-    rows.append((name, len(of_detectors), of_detectors.mean(), len(of_others), of_others.mean()))
+    inside, outside = each["yes"][detector], each["yes"][~detector]
+    means = inside.mean(), outside.mean()
+    rows.append((name, len(inside), means[0], len(outside), means[1]))
 columns = ["layer", "detectors", "accepted", "other filters", "of these accepted"]
 by_layer = pd.DataFrame(rows, columns=columns)
 more = (by_layer["accepted"] > by_layer["of these accepted"]).sum()
-title = f"Detectors (IoU above {IOU_THRESHOLD:g}) are accepted more often in {more} of {len(rows)} layers"
+title = f"Detectors (IoU above {IOU_THRESHOLD:g}) are accepted more often"
+title += f" in {more} of {len(rows)} layers"
 charts.table(by_layer, title, digits=2)
 
 # %% [markdown]
@@ -330,9 +362,11 @@ charts.table(by_layer, title, digits=2)
 # %%
 series = shares.query("category != 'all'").rename(columns={"asked": "series"})
 accepted = of_own.groupby("category")["yes"].mean()
-most, least = (f"{at} labels ({accepted[at]:.0%})" for at in (accepted.idxmax(), accepted.idxmin()))
+most, least = accepted.idxmax(), accepted.idxmin()
+most, least = (f"{at} labels ({accepted[at]:.0%})" for at in (most, least))
 title = f"Accepted most often: {most}; least often: {least}"
-charts.votes(series, title, "Automatic rater. The larger a point, the more filters it stands for.")
+note = "Automatic rater. The larger a point, the more filters it stands for."
+charts.votes(series, title, note)
 
 # %% [markdown]
 # One cause of rejection can be counted. The dissection IoU counts only images that have a label of the concept's
@@ -346,10 +380,12 @@ from n2vlib.probe.occurrences import presence
 held = presence(probe).T.groupby(probe.concepts["category"]).any().T
 rows = []
 for row in of_own.itertuples():
-    top = np.argsort(-layers[row.layer].highest[:, row.filter], kind="stable")[: rating.PATCHES]
+    activation = layers[row.layer].highest[:, row.filter]
+    top = np.argsort(-activation, kind="stable")[: rating.PATCHES]
     rows.append((row.category, held[row.category].to_numpy()[top].mean(), row.yes))
-causes = pd.DataFrame(rows, columns=["category", "top images with a label of it", "accepted"])
-causes = causes.groupby("category").mean().assign(filters=causes.groupby("category").size())
+columns = ["category", "top images with a label of it", "accepted"]
+causes = pd.DataFrame(rows, columns=columns).groupby("category")
+causes = causes.mean().assign(filters=causes.size())
 causes.insert(0, "all images with a label of it", held.mean())
 charts.table(causes.reset_index(), "Shares; by the category of the label", digits=2)
 
@@ -367,13 +403,15 @@ charts.table(causes.reset_index(), "Shares; by the category of the label", digit
 # %%
 strips = []
 for name in layers:
-    detectors = named[(named["layer"] == name) & (named["dissection_iou"] > IOU_THRESHOLD)]
-    detectors = detectors.sort_values("dissection_iou", ascending=False).drop_duplicates("concept")
+    detectors = named[named["dissection_iou"] > IOU_THRESHOLD].query("layer == @name")
+    detectors = detectors.sort_values("dissection_iou", ascending=False)
+    detectors = detectors.drop_duplicates("concept")
     pictures, captions, patches = [], [], []
     for row in detectors.head(4).itertuples():
         images, masks = rating.patches(layers[name], probe, row.filter)
         pictures += [probe.image(int(image)) for image in images[:3]]
-        captions += [gallery.caption(f"{row.filter}: {row.label}", row.dissection_iou)] * 3
+        caption = gallery.caption(f"{row.filter}: {row.label}", row.dissection_iou)
+        captions += [caption] * 3
         patches += list(masks[:3])
     shape = {"columns": 6, "heading": name, "nothing": "no detector"}
     strips.append(gallery.show(pictures, captions, predicted=patches, **shape))
@@ -400,14 +438,17 @@ gallery.stack(*strips)
 # 3. Which layer loses most accepted labels if half of the *patch* must be covered, whatever the size of the annotation?
 
 # %% tags=["solution", "hide-input"]
-agreed = questions.assign(automatic=rating.automatic(questions, layers, probe)["answer"])
+automatic = rating.automatic(questions, layers, probe)["answer"]
+agreed = questions.assign(automatic=automatic)
 if people is not None:
-    agreed = people.merge(agreed[["layer", "filter", "automatic"]], on=["layer", "filter"])
-    differ = agreed[(agreed["answer"] != agreed["automatic"]) & (agreed["answer"] != "skip")]
+    agreed = agreed[["layer", "filter", "automatic"]]
+    agreed = people.merge(agreed, on=["layer", "filter"])
+    differ = agreed[agreed["answer"] != agreed["automatic"]].query("answer != 'skip'")
     print(f"{len(differ)} of {len(agreed)} answers differ from the automatic rater's")
 else:
     accepted = (agreed["automatic"] == "yes").sum()
-    print(f"The automatic rater says yes to {accepted} of the {len(agreed)} questions of the page")
+    print(f"The automatic rater says yes to {accepted}", end=" ")
+    print(f"of the {len(agreed)} questions of the page")
 
 # %% [markdown]
 # ## Take-away

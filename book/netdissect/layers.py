@@ -26,16 +26,16 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-BY_LAYER: list = "zoo/layers"  # layers of other networks, low to high: network, layer, and optional keys
+BY_LAYER: list = "zoo/layers"  # of other networks, low to high: network, layer, ...
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
 # %%
@@ -92,8 +92,10 @@ from n2vlib import charts
 found = detectors.detectors(layers, probe, IOU_THRESHOLD)
 counted = detectors.unique(found, probe)
 mine = counted.query("label == @last").drop(columns="label")
-assert mine["detectors"].sum() == is_detector.sum() and mine["unique_detectors"].sum() == len(concepts)
-title = f"{last}: {is_detector.sum()} of {len(iou)} filters are detectors, of {len(concepts)} concepts"
+assert mine["detectors"].sum() == is_detector.sum()
+assert mine["unique_detectors"].sum() == len(concepts)
+title = f"{last}: {is_detector.sum()} of {len(iou)} filters are detectors,"
+title += f" of {len(concepts)} concepts"
 charts.table(mine, f"{title}; the largest IoU is {iou.max():.2f}")
 
 # %% [markdown]
@@ -105,7 +107,8 @@ charts.table(mine, f"{title}; the largest IoU is {iou.max():.2f}")
 
 # %%
 totals = counted.groupby("label", sort=False)["unique_detectors"].sum()
-charts.unique_by(counted, "label", f"{totals.idxmax()} detects the most concepts: {totals.max()}")
+title = f"{totals.idxmax()} detects the most concepts: {totals.max()}"
+charts.unique_by(counted, "label", title)
 
 # %% [markdown]
 # The bars differ in length, which makes it hard to compare their composition by eye. The table gives it in numbers: the
@@ -131,7 +134,9 @@ charts.table(shares.rename_axis("layer").reset_index(), digits=2, rows=20)
 
 # %%
 per_filter = detectors.shares(found, layers, SEED)
-charts.table(per_filter, "Share of detectors among all filters, with its 95% bootstrap interval over filters", rows=20)
+title = "Share of detectors among all filters,"
+title += " with its 95% bootstrap interval over filters"
+charts.table(per_filter, title, rows=20)
 
 # %% [markdown]
 # The interval comes from drawing the filters of the layer again, with replacement. It shows how much the share depends
@@ -153,8 +158,9 @@ released = published.table("netdissect_released_unique_detectors")
 resnet = released[(released["network"] == "ResNet-50") & (released["layer"] != "fc")]
 by_kind = resnet.pivot(index="layer", columns="category", values="unique_concepts")
 first_kind = (by_kind["color"] + by_kind["texture"]) / by_kind["total"]
-theirs = pd.DataFrame({"unique detectors": by_kind["total"], "color or texture": first_kind})
-charts.table(theirs.reset_index(), "Published: ResNet-50, trained on ImageNet", digits=2)
+theirs = {"unique detectors": by_kind["total"], "color or texture": first_kind}
+theirs = pd.DataFrame(theirs).reset_index()
+charts.table(theirs, "Published: ResNet-50, trained on ImageNet", digits=2)
 
 # %% [markdown]
 # Read the last column from top to bottom and compare it with the column of the same name above.
@@ -168,8 +174,10 @@ charts.table(theirs.reset_index(), "Published: ResNet-50, trained on ImageNet", 
 network = shares.index.str.rpartition(" ").get_level_values(0)
 grouped = shares["color or texture"].groupby(network, sort=False)
 seen = pd.DataFrame({"first layer": grouped.first(), "last layer": grouped.last()})
-lower, half = (seen["last layer"] < seen["first layer"]).sum(), (seen["first layer"] > 0.5).sum()
-seen["never rises"] = grouped.apply(lambda share: (share.diff().dropna() <= 0).all()).map({True: "yes", False: "no"})
+lower = (seen["last layer"] < seen["first layer"]).sum()
+half = (seen["first layer"] > 0.5).sum()
+falls = grouped.apply(lambda share: (share.diff().dropna() <= 0).all())
+seen["never rises"] = falls.map({True: "yes", False: "no"})
 title = f"Lower in the last layer than in the first in {lower} of {len(seen)} networks"
 title += f"; more than half of the first layer in {half}"
 charts.table(seen.rename_axis("network").reset_index(), title, digits=2)
@@ -196,7 +204,8 @@ charts.table(seen.rename_axis("network").reset_index(), title, digits=2)
 
 # %% tags=["solution", "hide-input"]
 names = [set(found[label]["name"]) for label in (listed["label"].iloc[0], last)]
-print("Detected in the first layer and not in the last:", ", ".join(sorted(names[0] - names[1])) or "none")
+only_first = ", ".join(sorted(names[0] - names[1])) or "none"
+print("Detected in the first layer and not in the last:", only_first)
 
 # %% [markdown]
 # ## Take-away

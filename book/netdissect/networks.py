@@ -25,18 +25,18 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = "zoo/architectures"  # compared with NETWORK: network, layer, and optional keys
+NETWORKS: list = "zoo/architectures"  # compared with NETWORK; keys: network, layer, ...
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
-UNITS: str = None  # a released per-unit CSV of yours, to be counted; null: one that this chapter writes
+UNITS: str = None  # a released per-unit CSV of yours; null: one that is written here
 
 # %%
 import n2vlib
@@ -63,7 +63,8 @@ n2vlib.check_parameters(globals())
 from n2vlib import charts, published
 
 theirs = published.table("netdissect_table2_networks")
-tasks = theirs.groupby(["training", "network"], sort=False)["dataset_or_task"].agg(", ".join).reset_index()
+tasks = theirs.groupby(["training", "network"], sort=False)["dataset_or_task"]
+tasks = tasks.agg(", ".join).reset_index()
 charts.table(tasks, f"The {len(theirs)} networks of Table 2", rows=20)
 
 # %% [markdown]
@@ -73,12 +74,14 @@ charts.table(tasks, f"The {len(theirs)} networks of Table 2", rows=20)
 # %%
 import pandas as pd
 
-claims = published.table("netdissect_quantitative_claims").set_index("claim_id")["value"]
+claims = published.table("netdissect_quantitative_claims")
+claims = claims.set_index("claim_id")["value"]
 data = pd.DataFrame({"training set": ["ImageNet", "Places205", "Places365"]})
 data["million images"] = claims[["nd_c44", "nd_c46", "nd_c48"]].to_numpy()
 data["classes"] = claims[["nd_c45", "nd_c47", "nd_c49"]].astype(int).to_numpy()
 listed = (theirs["training"] == "self").sum()
-title = f"Self-supervised networks: {claims['nd_c13']:.0f} in the text, {listed} in Table 2"
+title = f"Self-supervised networks: {claims['nd_c13']:.0f} in the text,"
+title += f" {listed} in Table 2"
 charts.table(data, title, digits=1)
 
 # %% [markdown]
@@ -91,7 +94,8 @@ charts.table(data, title, digits=1)
 from n2vlib.analysis import detectors
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
-own = {"network": NETWORK, "layer": LAYERS[-1], "weights": WEIGHTS, "preprocessing": PREPROCESSING}
+own = {"network": NETWORK, "layer": LAYERS[-1], "weights": WEIGHTS}
+own["preprocessing"] = PREPROCESSING
 rows = [own, *NETWORKS]
 options = {"tau": TAU, "seed": SEED, "device": DEVICE, "store": store}
 networks, ends = detectors.read(probe, rows, **options)
@@ -121,7 +125,8 @@ import numpy as np
 
 from n2vlib.methods import dissection
 
-first, category = networks["label"].iloc[0], probe.concepts["category"].to_numpy()
+first = networks["label"].iloc[0]
+category = probe.concepts["category"].to_numpy()
 
 
 def detected(iou):
@@ -129,6 +134,7 @@ def detected(iou):
     return set(iou.argmax(1)[iou.max(1) > IOU_THRESHOLD])
 
 
+# %%
 iou = dissection.dissection_iou(ends[first], probe)
 best_label = len(detected(iou))
 every_category = sum(len(detected(iou[:, category == c])) for c in set(category))
@@ -150,15 +156,18 @@ with tempfile.TemporaryDirectory() as folder:
     for label, layer in ends.items():
         file = Path(folder) / f"{len(by_network)}.csv"
         released_units.write(file, layer, probe)
-        by_network[label] = released_units.counts(released_units.read(file), IOU_THRESHOLD)
+        units = released_units.read(file)
+        by_network[label] = released_units.counts(units, IOU_THRESHOLD)
 
 # %%
 ours = pd.concat(by_network, names=["label"]).reset_index("label")
 total = ours.query("category == 'total'").set_index("label").drop(columns="category")
-assert (best_label, every_category) == tuple(total.loc[first, ["unique_detectors", "unique_detectors_any_category"]])
-assert total["unique_detectors"].to_dict() == counted.groupby("label")["unique_detectors"].sum().to_dict()
-words = {"unique_detectors": "unique, best label only", "unique_detectors_any_category": "unique, every category"}
-rules = total[["detectors", *words]].rename(columns=words)
+both = ["unique_detectors", "unique_detectors_any_category"]
+assert (best_label, every_category) == tuple(total.loc[first, both])
+by_label = counted.groupby("label")["unique_detectors"].sum()
+assert total["unique_detectors"].to_dict() == by_label.to_dict()
+words = ["detectors", "unique, best label only", "unique, every category"]
+rules = total[["detectors", *both]].set_axis(words, axis=1)
 charts.table(rules.reset_index(), "This run by both rules", rows=20)
 
 # %% [markdown]
@@ -167,12 +176,15 @@ charts.table(rules.reset_index(), "This run by both rules", rows=20)
 
 # %%
 released = published.table("netdissect_released_unique_detectors")
-short = {"unique_concepts": "best label only", "unique_concepts_any_category": "every category"}
+short = {"unique_concepts": "best label only"}
+short["unique_concepts_any_category"] = "every category"
 names = released["network"] + " " + released["dataset"] + ", " + released["layer"]
 released = released.rename(columns=short).assign(layer=names)
 both = released.query("category == 'total'")
 more = both["every category"] / both["best label only"] - 1
-long = released.melt(["layer", "category"], list(short.values()), var_name="rule", value_name="unique_detectors")
+long = released.melt(
+    ["layer", "category"], list(short.values()), "rule", "unique_detectors"
+)
 title = f"Published: the second rule adds {more.min():.0%} to {more.max():.0%}"
 charts.unique_by(long, "layer", title, by="rule")
 
@@ -189,9 +201,12 @@ charts.unique_by(long, "layer", title, by="rule")
 # %%
 same_task = networks[networks["task"] == networks["task"].iloc[0]]["label"]
 architectures = counted[counted["label"].isin(same_task)]
-sums = architectures.groupby("label")["unique_detectors"].sum().sort_values(ascending=False, kind="stable")
-title = "Unique detectors by architecture: " + ", ".join(f"{label} {number}" for label, number in sums.items())
-charts.unique_by(architectures.set_index("label").loc[list(sums.index)].reset_index(), "label", title)
+sums = architectures.groupby("label")["unique_detectors"].sum()
+sums = sums.sort_values(ascending=False, kind="stable")
+of_networks = ", ".join(f"{label} {number}" for label, number in sums.items())
+in_order = architectures.set_index("label").loc[list(sums.index)].reset_index()
+title = f"Unique detectors by architecture: {of_networks}"
+charts.unique_by(in_order, "label", title)
 
 # %% [markdown]
 # The same networks in the order of unique detectors per filter. Where all layers have the same number of filters, as in
@@ -201,7 +216,9 @@ charts.unique_by(architectures.set_index("label").loc[list(sums.index)].reset_in
 per_network = detectors.shares(found, ends, SEED).merge(networks[["label", "training"]])
 by_rate = per_network[per_network["label"].isin(same_task)].drop(columns="training")
 by_rate = by_rate.sort_values("unique_per_filter", ascending=False, kind="stable")
-charts.table(by_rate, "Share of detectors among all filters, with its 95% bootstrap interval over filters")
+title = "Share of detectors among all filters,"
+title += " with its 95% bootstrap interval over filters"
+charts.table(by_rate, title)
 
 # %% [markdown]
 # ### The two best filters of each network
@@ -227,7 +244,8 @@ def picture(label, k, name, iou):
 def pictures(cells, columns):
     """A grid of such pictures."""
     images, captions, masks = zip(*cells, strict=True) if cells else ([], [], [])
-    return gallery.show(images, captions, predicted=masks, columns=columns, nothing="no filter to show")
+    shown = {"columns": columns, "nothing": "no filter to show"}
+    return gallery.show(images, captions, predicted=masks, **shown)
 
 
 # %%
@@ -235,10 +253,12 @@ ious = {label: dissection.dissection_iou(ends[label], probe) for label in same_t
 weakest = np.min([each.max(0) for each in ious.values()], axis=0)
 things = np.isin(category, ["object", "part"])
 shown = np.where(things, weakest, -1).argsort()[::-1][: min(2, things.sum())]
-cells = [
-    picture(label, int(k), probe.concepts["name"].iloc[c], each[k, c])
-    for c in shown for label, each in ious.items() for k in each[:, c].argsort()[::-1][:2]
-]  # fmt: skip
+cells = []
+for c in shown:
+    name = probe.concepts["name"].iloc[c]
+    for label, each in ious.items():
+        two = each[:, c].argsort()[::-1][:2]
+        cells += [picture(label, int(k), name, each[k, c]) for k in two]
 pictures(cells, 2 * min(2, len(ious)))
 
 # %% [markdown]
@@ -251,18 +271,21 @@ pictures(cells, 2 * min(2, len(ious)))
 # tasks need another input layer (for grey images or for tiles), which we count as the same architecture.
 
 # %%
-same_architecture = networks[networks["architecture"].str.startswith(networks["architecture"].iloc[0])]
+same = networks["architecture"].str.startswith(networks["architecture"].iloc[0])
+same_architecture = networks[same]
 by_task = counted.merge(same_architecture[["label", "task"]])
 by_task["task"] = (by_task["label"] + ": " + by_task["task"]).str.removesuffix(": ")
 sums = by_task.groupby("task", sort=False)["unique_detectors"].sum()
-charts.unique_by(by_task, "task", f"Most unique detectors: {sums.idxmax()}, {sums.max()}")
+title = f"Most unique detectors: {sums.idxmax()}, {sums.max()}"
+charts.unique_by(by_task, "task", title)
 
 # %% [markdown]
 # All networks, whatever their architecture, by kind of training. *Share* is the part of the filters that are detectors.
 
 # %%
-kinds = per_network.groupby("training", sort=False)[["unique_detectors", "share"]].agg(["min", "mean", "max"])
-kinds.columns = [f"{column.replace('_', ' ')}, {what}" for column, what in kinds.columns]
+kinds = per_network.groupby("training", sort=False)[["unique_detectors", "share"]]
+kinds = kinds.agg(["min", "mean", "max"])
+kinds.columns = [f"{name.replace('_', ' ')}, {what}" for name, what in kinds.columns]
 charts.table(kinds.reset_index(), "Networks by kind of training", digits=2)
 
 # %% [markdown]
@@ -277,10 +300,12 @@ charts.table(kinds.reset_index(), "Networks by kind of training", digits=2)
 
 # %%
 all_of = detectors.wide(counted, "detectors")
-asked = networks[["label", "training", "task"]].assign(detectors=all_of.sum(axis=1).to_numpy())
+asked = networks[["label", "training", "task"]]
+asked = asked.assign(detectors=all_of.sum(axis=1).to_numpy())
 for kind in ("color", "texture"):
     asked[f"{kind} detectors"] = all_of[kind].to_numpy() if kind in all_of else 0
-asked["texture, share of detectors"] = asked["texture detectors"] / asked["detectors"].where(asked["detectors"] > 0)
+found_any = asked["detectors"].where(asked["detectors"] > 0)
+asked["texture, share of detectors"] = asked["texture detectors"] / found_any
 charts.table(asked, digits=2, rows=20)
 
 # %% [markdown]
@@ -291,7 +316,8 @@ charts.table(asked, digits=2, rows=20)
 grey = asked[asked["task"] == "colorization"]["label"]
 of_grey = pd.concat([found[label] for label in grey] or [found[first].head(0)])
 colors = detectors.by_concept(of_grey, "color")[["name", "detectors", "dissection_iou"]]
-charts.table(colors, f"Color detectors after colorization: {', '.join(grey) or 'no such network here'}")
+listed = ", ".join(grey) or "no such network here"
+charts.table(colors, f"Color detectors after colorization: {listed}")
 
 # %% [markdown]
 # ### The best detectors of self-supervised networks
@@ -302,10 +328,10 @@ charts.table(colors, f"Color detectors after colorization: {', '.join(grey) or '
 
 # %%
 self_supervised = networks.loc[networks["training"] == "self-supervised", "label"]
-cells = [
-    picture(label, row.filter, row.name, row.dissection_iou)
-    for label in self_supervised for row in found[label].drop_duplicates("concept").head(3).itertuples(index=False)
-]  # fmt: skip
+cells = []
+for label in self_supervised:
+    for row in found[label].drop_duplicates("concept").head(3).itertuples():
+        cells.append(picture(label, row.filter, row.name, row.dissection_iou))
 pictures(cells, 6 if len(self_supervised) > 1 else 3)
 
 # %% [markdown]
@@ -323,9 +349,13 @@ from n2vlib.display import style
 
 objects = {name: detectors.by_concept(each, "object") for name, each in found.items()}
 richest = max(objects, key=lambda name: objects[name]["detectors"].sum())
-r, low, high = (style.said(number) for number in detectors.correlation(objects[richest], SEED))
-title = f"{richest}: r = {r} ({low} to {high}) over {len(objects[richest])} objects; the paper has {claims['nd_c11']}"
-charts.iou_by_detectors(objects[richest], title, "In brackets: 95% bootstrap interval over objects.")
+of_richest = objects[richest]
+correlation = detectors.correlation(of_richest, SEED)
+r, low, high = (style.said(number) for number in correlation)
+title = f"{richest}: r = {r} ({low} to {high}) over {len(of_richest)} objects;"
+title += f" the paper has {claims['nd_c11']}"
+note = "In brackets: 95% bootstrap interval over objects."
+charts.iou_by_detectors(of_richest, title, note)
 
 # %% [markdown]
 # Most of these means are over very few detectors, and all of them are above the IoU threshold. So look at the interval
@@ -339,11 +369,15 @@ charts.iou_by_detectors(objects[richest], title, "In brackets: 95% bootstrap int
 
 # %%
 printed = published.table("netdissect_cvpr_release_detectors")
-printed = printed.rename(columns={"network_printed": "label", "num_unique_detectors": "unique"})
+names = {"network_printed": "label", "num_unique_detectors": "unique"}
+printed = printed.rename(columns=names)
 here = ours.rename(columns={"unique_detectors_any_category": "unique"})
 groups = {"published, on Broden": printed, "this run": here.reset_index(drop=True)}
-most = {whose: counts.loc[counts["unique"].idxmax()] for whose, counts in groups.items()}
-title = "Most unique detectors: " + "; ".join(f"{row['label']} {row['unique']} ({w})" for w, row in most.items())
+most = []
+for whose, counts in groups.items():
+    row = counts.loc[counts["unique"].idxmax()]
+    most.append(f"{row['label']} {row['unique']} ({whose})")
+title = "Most unique detectors: " + "; ".join(most)
 every = pd.concat([counts.assign(whose=whose) for whose, counts in groups.items()])
 charts.unique_by(every, "label", title, value="unique", by="whose")
 
@@ -355,12 +389,15 @@ charts.unique_by(every, "label", title, value="unique", by="whose")
 # %%
 their = printed.pivot(index="label", columns="category", values="unique")
 all_theirs = printed.query("category == 'total'").set_index("label")
-per_filter = their["total"] * all_theirs["ratio_detectors"] / all_theirs["num_detectors"]
+per_filter = their["total"] * all_theirs["ratio_detectors"]
+per_filter = per_filter / all_theirs["num_detectors"]
 names = ["ResNet152", "VGG", "GoogLeNet", "AlexNet"]
 order = pd.DataFrame({"network": names})
 for training_set in ("Places365", "ImageNet"):
-    order[training_set] = their["total"][[f"{name}-{training_set}" for name in names]].to_numpy()
-order["Places365, per filter"] = per_filter[[f"{name}-Places365" for name in names]].to_numpy()
+    of_set = [f"{name}-{training_set}" for name in names]
+    order[training_set] = their["total"][of_set].to_numpy()
+of_places = [f"{name}-Places365" for name in names]
+order["Places365, per filter"] = per_filter[of_places].to_numpy()
 charts.table(order, "Published: unique detectors by training set", digits=2)
 
 # %% [markdown]
@@ -368,16 +405,22 @@ charts.table(order, "Published: unique detectors by training set", digits=2)
 # was trained to color grey images should have almost no colors.
 
 # %%
-groups = {"supervised": [name for name in their.index if "-" in name and name != "AlexNet-random"]}
+supervised = [name for name in their.index if "-" in name]
+groups = {"supervised": [name for name in supervised if name != "AlexNet-random"]}
 groups["self-supervised"] = [name for name in their.index if "-" not in name]
 groups |= {"colorization": ["colorization"], "random": ["AlexNet-random"]}
-kinds = [
-    (kind, len(names), their.loc[names, "total"].min(), their.loc[names, "total"].max(),
-     their.loc[names, "texture"].sum() / their.loc[names, "total"].sum(), their.loc[names, "color"].sum())
-    for kind, names in groups.items()
-]  # fmt: skip
-columns = ["networks", "how many", "fewest unique", "most unique", "share for textures", "colors"]
-charts.table(pd.DataFrame(kinds, columns=columns), "Published: unique detectors by kind of training", digits=2)
+
+# %%
+kinds = []
+for kind, names in groups.items():
+    rows = their.loc[names]
+    total, colors = rows["total"], rows["color"].sum()
+    textures = rows["texture"].sum() / total.sum()
+    kinds.append((kind, len(names), total.min(), total.max(), textures, colors))
+columns = ["networks", "how many", "fewest unique", "most unique"]
+columns += ["share for textures", "colors"]
+title = "Published: unique detectors by kind of training"
+charts.table(pd.DataFrame(kinds, columns=columns), title, digits=2)
 
 # %% [markdown]
 # ## A result file of yours
@@ -392,7 +435,8 @@ with tempfile.TemporaryDirectory() as folder:
     if not UNITS:
         released_units.write(file, ends[first], probe)
     units = released_units.read(file)
-columns = ["unit", "category", "label", "truth", "activation", "intersect", "iou", "best_label"]
+columns = ["unit", "category", "label", "truth"]
+columns += ["activation", "intersect", "iou", "best_label"]
 shown = units[columns].astype(dict.fromkeys(["truth", "activation", "intersect"], int))
 charts.table(shown, f"{UNITS or first}: a row for each unit and category", rows=6)
 
@@ -402,7 +446,8 @@ charts.table(shown, f"{UNITS or first}: a row for each unit and category", rows=
 # other, the reader refuses the file and names the line.
 
 # %%
-note = "any category: a filter can count in several; the total of its detectors counts filters"
+note = "any category: a filter can count in several;"
+note += " the total of its detectors counts filters"
 counts = released_units.counts(units, IOU_THRESHOLD)
 charts.table(counts, f"{UNITS or first}, IoU above {IOU_THRESHOLD}; {note}")
 
@@ -413,8 +458,10 @@ charts.table(counts, f"{UNITS or first}, IoU above {IOU_THRESHOLD}; {note}")
 # own share; here a network with many detectors weighs more.
 
 # %%
-textures = asked.groupby("training", sort=False)[["detectors", "texture detectors"]].sum()
-textures["texture, share of detectors"] = textures["texture detectors"] / textures["detectors"].where(lambda n: n > 0)
+textures = asked.groupby("training", sort=False)
+textures = textures[["detectors", "texture detectors"]].sum()
+found_any = textures["detectors"].where(lambda n: n > 0)
+textures["texture, share of detectors"] = textures["texture detectors"] / found_any
 charts.table(textures.reset_index(), "Detectors of all networks of a kind", digits=2)
 
 # %% [markdown]
@@ -450,9 +497,11 @@ charts.table(textures.reset_index(), "Detectors of all networks of a kind", digi
 
 # %% tags=["solution", "hide-input"]
 for factor in (0.5, 2.5):
-    again = detectors.unique(detectors.detectors(ends, probe, IOU_THRESHOLD * factor), probe)
+    at_factor = detectors.detectors(ends, probe, IOU_THRESHOLD * factor)
+    again = detectors.unique(at_factor, probe)
     number = again.groupby("label")["unique_detectors"].sum().nlargest(5)
-    print(f"IoU above {IOU_THRESHOLD * factor:.2f}:", ", ".join(f"{label} {n}" for label, n in number.items()))
+    words = ", ".join(f"{label} {n}" for label, n in number.items())
+    print(f"IoU above {IOU_THRESHOLD * factor:.2f}:", words)
 
 # %% [markdown]
 # ## Take-away

@@ -26,17 +26,17 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 TAUS: list = [0.0025, 0.005, 0.01, 0.02, 0.04]  # shares of all places tried
-IOU_THRESHOLD: float = 0.04  # a filter whose dissection IoU with its best concept exceeds this is a detector
+IOU_THRESHOLD: float = 0.04  # a filter with a larger dissection IoU is a detector
 
 # %%
 import n2vlib
@@ -64,7 +64,8 @@ from n2vlib.methods import dissection
 
 probe = n2vlib.load_probe(PROBE)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-options = {"tau_max": max([TAU, 0.04, *TAUS]), "device": DEVICE, "store": n2vlib.Store(STORE)}
+tau_max, store = max([TAU, 0.04, *TAUS]), n2vlib.Store(STORE)
+options = {"tau_max": tau_max, "device": DEVICE, "store": store}
 layer = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, **options)[LAYERS[-1]]
 print(layer.silence or "No filter is dead or tied.")
 
@@ -109,9 +110,14 @@ gallery.show(
 # concepts.
 
 # %%
-named = pd.concat([dissection.filters(layer.at(tau), probe).assign(tau=f"{tau:g}") for tau in TAUS])
-found = named[named["dissection_iou"] > IOU_THRESHOLD].groupby(["tau", "category"], sort=False)
-by_tau = found.agg(detectors=("filter", "size"), unique_detectors=("concept", "nunique"))
+named = [
+    dissection.filters(layer.at(tau), probe).assign(tau=f"{tau:g}") for tau in TAUS
+]
+named = pd.concat(named)
+found = named[named["dissection_iou"] > IOU_THRESHOLD]
+found = found.groupby(["tau", "category"], sort=False)
+counts = {"detectors": ("filter", "size"), "unique_detectors": ("concept", "nunique")}
+by_tau = found.agg(**counts)
 shown = [f"{tau:g}" for tau in TAUS]
 total = by_tau["unique_detectors"].groupby("tau").sum().reindex(shown, fill_value=0)
 title = f"{layer.name}: {total.iloc[0]} unique detectors at tau = {TAUS[0]:g},"
@@ -133,8 +139,9 @@ charts.table(with_sum, "Filters that are detectors, by category", digits=0)
 smallest, largest = (detectors.loc[f"{tau:g}"] for tau in (min(TAUS), max(TAUS)))
 difference = (largest - smallest).astype(float)
 change = pd.DataFrame({"difference": difference, "most at tau": detectors.idxmax()})
-change = change.sort_values("difference", ascending=False, kind="stable").rename_axis("category")
-charts.table(change.reset_index(), f"Detectors from tau = {min(TAUS):g} to {max(TAUS):g}", digits=0)
+change = change.sort_values("difference", ascending=False, kind="stable")
+title = f"Detectors from tau = {min(TAUS):g} to {max(TAUS):g}"
+charts.table(change.rename_axis("category").reset_index(), title, digits=0)
 
 # %% [markdown]
 # ## Which filters keep their label?
@@ -147,10 +154,12 @@ charts.table(change.reset_index(), f"Detectors from tau = {min(TAUS):g} to {max(
 # %%
 plain = dissection.filters(layer, probe)
 reference = plain[plain["dissection_iou"] > IOU_THRESHOLD]
-labels = named.pivot(index="filter", columns="tau", values="name")[shown].loc[reference["filter"]]
+labels = named.pivot(index="filter", columns="tau", values="name")
+labels = labels[shown].loc[reference["filter"]]
 kept = labels.eq(reference.set_index("filter")["name"], axis=0)
 always = kept.all(axis=1).sum()
-title = f"{always} of {len(kept)} detectors at tau = {TAU:g} keep their label at every tau"
+title = f"{always} of {len(kept)} detectors at tau = {TAU:g}"
+title += " keep their label at every tau"
 shares = (100 * kept.mean()).rename("same label, %").rename_axis("tau").reset_index()
 charts.table(shares, title, digits=0)
 
@@ -163,17 +172,19 @@ charts.table(shares, title, digits=0)
 # $\tau$ is the highest line there; it changes where two lines cross.
 
 # %%
-more = [min(float(f"{tau:.2g}"), max(TAUS)) for tau in np.geomspace(min(TAUS), max(TAUS), 9)]
+more = np.geomspace(min(TAUS), max(TAUS), 9)
+more = [min(float(f"{tau:.2g}"), max(TAUS)) for tau in more]
 taus = sorted({*TAUS, *more})
 iou_at = {tau: dissection.dissection_iou(layer.at(tau), probe) for tau in taus}
 changes = labels.nunique(axis=1).sort_values(ascending=False, kind="stable")
 steady = reference[reference["filter"].isin(changes.index[changes == 1])]
 steady = steady.nlargest(1, "dissection_iou")["filter"].astype(int)
 two = list(dict.fromkeys([*changes.index[:1].astype(int), *steady]))
-rows = [
-    (f"filter {k}", tau, probe.concepts["name"].iloc[c], iou_at[tau][k, c])
-    for k in two for c in sorted({int(iou[k].argmax()) for iou in iou_at.values()}) for tau in taus
-]  # fmt: skip
+rows = []
+for k in two:
+    for c in sorted({int(iou[k].argmax()) for iou in iou_at.values()}):
+        name = probe.concepts["name"].iloc[c]
+        rows += [(f"filter {k}", tau, name, iou_at[tau][k, c]) for tau in taus]
 histories = pd.DataFrame(rows, columns=["filter", "tau", "concept", "IoU"])
 
 # %%
@@ -201,7 +212,8 @@ second = without.max(axis=1)
 instead = probe.concepts["name"].to_numpy()[without.argmax(axis=1)]
 listed = reference.assign(instead=instead, IoU=second).nlargest(8, "dissection_iou")
 share = style.said(pd.Series(second > IOU_THRESHOLD).mean(), ".0%")
-title = f"Without their concept, {share} of {len(reference)} detectors detect another concept"
+title = f"Without their concept, {share} of {len(reference)} detectors"
+title += " detect another concept"
 charts.table(listed[["filter", "name", "dissection_iou", "instead", "IoU"]], title)
 
 # %% [markdown]
@@ -220,9 +232,11 @@ chance = dissection.filters(layer, permuted)
 both, rows = {"permuted at random": chance, "true": plain}, []
 for annotation, each in both.items():
     labels = each["name"][each["dissection_iou"] > IOU_THRESHOLD]
-    rows.append((annotation, len(labels), labels.nunique(), each["dissection_iou"].median()))
+    median = each["dissection_iou"].median()
+    rows.append((annotation, len(labels), labels.nunique(), median))
 columns = ["annotation", "detectors", "different labels", "median of the best IoU"]
-charts.table(pd.DataFrame(rows, columns=columns), f"{layer.n_filters} filters of {layer.name}")
+title = f"{layer.n_filters} filters of {layer.name}"
+charts.table(pd.DataFrame(rows, columns=columns), title)
 
 # %% [markdown]
 # The next two charts show the best IoU of every filter, with either annotation. Each chart has its own scale; the
@@ -231,8 +245,10 @@ charts.table(pd.DataFrame(rows, columns=columns), f"{layer.n_filters} filters of
 # %%
 for annotation, each in both.items():
     above = (each["dissection_iou"] > IOU_THRESHOLD).mean()
-    title = f"Annotation {annotation}: best IoU of every filter, {above:.0%} above the IoU threshold"
-    charts.histogram(each, "dissection_iou", title, "dissection IoU", at=IOU_THRESHOLD).display()
+    title = f"Annotation {annotation}: best IoU of every filter,"
+    title += f" {above:.0%} above the IoU threshold"
+    iou_of, axis = "dissection_iou", "dissection IoU"
+    charts.histogram(each, iou_of, title, axis, at=IOU_THRESHOLD).display()
 
 # %% [markdown]
 # ## Whose images count
@@ -249,7 +265,8 @@ all_images = Convention("all images", ANCHORED, EVERYWHERE)
 everywhere = dissection.filters(layer, probe, convention=all_images)
 everywhere = everywhere[everywhere["dissection_iou"] > IOU_THRESHOLD]
 rules = {"images with the category": reference, "all images": everywhere}
-rules = pd.DataFrame({rule: each.groupby("category").size() for rule, each in rules.items()})
+rules = {rule: each.groupby("category").size() for rule, each in rules.items()}
+rules = pd.DataFrame(rules)
 rules = rules.fillna(0).rename_axis("category").reset_index()
 charts.table(rules, f"Detectors of {layer.name}", digits=0)
 
@@ -272,7 +289,8 @@ third = tables.in_groups(covered, ["smallest third", "middle third", "largest th
 sizes = reached.groupby(third, observed=True).agg(["mean", "max", "size"])
 sizes.columns = ["mean of the best IoU", "largest", "concepts"]
 less = style.said((covered < TAU).mean(), ".0%")
-title = f"Rank correlation {rank}; {less} of the concepts cover less than {TAU:g} of all pixels"
+title = f"Rank correlation {rank}; {less} of the concepts cover less"
+title += f" than {TAU:g} of all pixels"
 charts.table(sizes.rename_axis("share of all pixels").reset_index(), title)
 
 # %% [markdown]

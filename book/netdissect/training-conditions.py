@@ -25,17 +25,17 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = "zoo/conditions"  # networks trained in different ways; those whose label starts with "repeat" differ in the random seed only
-ALONG: list = "zoo/along"  # snapshots of one network during training, first to last; `steps` where it is not of the zoo
+NETWORKS: list = "zoo/conditions"  # trained in different ways; `repeat`: other seeds
+ALONG: list = "zoo/along"  # snapshots, first to last; outside the zoo with `steps`
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
 # %%
@@ -63,8 +63,10 @@ n2vlib.check_parameters(globals())
 # %%
 from n2vlib import charts, published
 
-claims = published.table("netdissect_quantitative_claims").set_index("claim_id")["value"]
-accuracy = claims[["nd_c15", "nd_c16", "nd_c17"]].set_axis(["repeats (nearly)", "no dropout", "batch norm"])
+claims = published.table("netdissect_quantitative_claims")
+claims = claims.set_index("claim_id")["value"]
+accuracy = claims[["nd_c15", "nd_c16", "nd_c17"]]
+accuracy = accuracy.set_axis(["repeats (nearly)", "no dropout", "batch norm"])
 accuracy = accuracy.rename_axis("network").rename("top-1 accuracy, %").reset_index()
 charts.table(accuracy, "Published, on Places205", digits=1)
 
@@ -78,7 +80,8 @@ charts.table(accuracy, "Published, on Places205", digits=1)
 from n2vlib.analysis import detectors, history
 
 scores = history.scoreboard(NETWORKS)
-charts.table(scores.reset_index(), "On drawn images that no network was trained on", digits=3)
+title = "On drawn images that no network was trained on"
+charts.table(scores.reset_index(), title, digits=3)
 
 # %% [markdown]
 # ## Repeats, dropout, batch norm
@@ -94,9 +97,12 @@ options = {"tau": TAU, "seed": SEED, "device": DEVICE, "store": store}
 networks, ends = detectors.read(probe, NETWORKS, **options)
 found = detectors.detectors(ends, probe, IOU_THRESHOLD)
 counted = detectors.unique(found, probe)
-totals = counted.groupby("label", sort=False)[["detectors", "unique_detectors"]].sum()
+totals = counted.groupby("label", sort=False)
+totals = totals[["detectors", "unique_detectors"]].sum()
 repeats = totals[totals.index.str.startswith("repeat")]["unique_detectors"]
-title = f"Repeats have {repeats.min()} to {repeats.max()} unique detectors" if len(repeats) else "Unique detectors"
+title = "Unique detectors"
+if len(repeats):
+    title = f"Repeats have {repeats.min()} to {repeats.max()} unique detectors"
 charts.unique_by(counted, "label", title)
 
 # %% [markdown]
@@ -118,7 +124,8 @@ first = networks["label"].iloc[0]
 iou = dissection.dissection_iou(ends[first], probe)
 concepts = iou.argmax(1)[iou.max(1) > IOU_THRESHOLD]
 assert (len(concepts), len(set(concepts))) == tuple(totals.loc[first])
-print(f"{first}: {len(concepts)} of {len(iou)} filters are detectors, of {len(set(concepts))} concepts")
+print(f"{first}: {len(concepts)} of {len(iou)} filters are detectors,", end=" ")
+print(f"of {len(set(concepts))} concepts")
 
 # %% [markdown]
 # A difference between two conditions means something only if it is larger than the difference between two repeats. The
@@ -129,12 +136,15 @@ print(f"{first}: {len(concepts)} of {len(iou)} filters are detectors, of {len(se
 # %%
 import pandas as pd
 
-kinds = counted.pivot(index="label", columns="category", values="unique_detectors").reindex(totals.index)
+kinds = counted.pivot(index="label", columns="category", values="unique_detectors")
+kinds = kinds.reindex(totals.index)
 kinds["unique"], kinds["detectors"] = totals["unique_detectors"], totals["detectors"]
 is_repeat = kinds.index.str.startswith("repeat")
-chance = pd.DataFrame({"repeats, lowest": kinds[is_repeat].min(), "repeats, highest": kinds[is_repeat].max()})
+lowest, highest = kinds[is_repeat].min(), kinds[is_repeat].max()
+chance = pd.DataFrame({"repeats, lowest": lowest, "repeats, highest": highest})
 beside = chance.join(kinds[~is_repeat].T).rename_axis("quantity").reset_index()
-charts.table(beside, "Unique detectors of each category, of all, and the number of detectors", digits=0)
+title = "Unique detectors of each category, of all, and the number of detectors"
+charts.table(beside, title, digits=0)
 
 # %% [markdown]
 # The share of filters that are detectors, with an interval from drawing the filters again. This interval covers the
@@ -142,7 +152,9 @@ charts.table(beside, "Unique detectors of each category, of all, and the number 
 
 # %%
 shares = detectors.shares(found, ends, SEED)
-charts.table(shares, "Share of detectors among all filters, with its 95% bootstrap interval over filters", digits=3)
+title = "Share of detectors among all filters,"
+title += " with its 95% bootstrap interval over filters"
+charts.table(shares, title, digits=3)
 
 # %% [markdown]
 # The authors released counts for a network without batch norm and for one with it. They follow a rule by which a filter
@@ -150,8 +162,9 @@ charts.table(shares, "Share of detectors among all filters, with its 95% bootstr
 
 # %%
 theirs = published.table("netdissect_cvpr_release_detectors")
-pair = theirs[theirs["network_printed"].isin(["AlexNet-Places205", "AlexNet-Places205-BatchNorm"])]
-pair = pair.pivot(index="category", columns="network_printed", values="num_unique_detectors")
+two = ["AlexNet-Places205", "AlexNet-Places205-BatchNorm"]
+pair, values = theirs[theirs["network_printed"].isin(two)], "num_unique_detectors"
+pair = pair.pivot(index="category", columns="network_printed", values=values)
 charts.table(pair.reset_index(), "Published, unique detectors")
 
 # %% [markdown]
@@ -166,11 +179,14 @@ charts.table(pair.reset_index(), "Published, unique detectors")
 # %%
 passed, along = detectors.read(probe, ALONG, **options)
 steps = passed.merge(history.steps(ALONG), on="label")
-growing = detectors.unique(detectors.detectors(along, probe, IOU_THRESHOLD), probe).merge(steps[["label", "steps"]])
+growing = detectors.unique(detectors.detectors(along, probe, IOU_THRESHOLD), probe)
+growing = growing.merge(steps[["label", "steps"]])
 learned = history.told(ALONG)
-learned = learned[~learned["score"].isin(["object share", "commonest scene", "objects measured"])]
+other = ["object share", "commonest scene", "objects measured"]
+learned = learned[~learned["score"].isin(other)]
 sums = growing.groupby("steps")["unique_detectors"].sum()
-title = f"From {sums.iloc[0]} unique detectors after {sums.index[0]} steps to {sums.iloc[-1]} after {sums.index[-1]}"
+title = f"From {sums.iloc[0]} unique detectors after {sums.index[0]} steps"
+title += f" to {sums.iloc[-1]} after {sums.index[-1]}"
 charts.along_training(growing, learned, title, "Steps are not to scale.")
 
 # %% [markdown]
@@ -178,11 +194,14 @@ charts.along_training(growing, learned, title, "Steps are not to scale.")
 # snapshot it first has at least half of the unique detectors that it has at the end.
 
 # %%
-by_kind = growing.pivot(index="steps", columns="category", values="unique_detectors").sort_index()
+by_kind = growing.pivot(index="steps", columns="category", values="unique_detectors")
+by_kind = by_kind.sort_index()
 at_end = by_kind.iloc[-1]
-reached = [column.index[(column >= column.iloc[-1] / 2).to_numpy().argmax()] for _, column in by_kind.items()]
-half = pd.DataFrame({"category": by_kind.columns, "unique detectors at the end": at_end.to_numpy()})
-half["half of them from step"] = pd.Series(reached, dtype="Int64").where(at_end.to_numpy() > 0)
+reached = [(by_kind[kind] >= at_end[kind] / 2).idxmax() for kind in by_kind]
+half = pd.DataFrame({"category": by_kind.columns})
+half["unique detectors at the end"] = at_end.to_numpy()
+reached = pd.Series(reached, dtype="Int64").where(at_end.to_numpy() > 0)
+half["half of them from step"] = reached
 charts.table(half)
 
 # %% [markdown]
@@ -197,7 +216,8 @@ charts.table(half)
 
 # %%
 evolution = published.table("netdissect_unit_evolution")
-charts.table(evolution[evolution["figure"] == "Fig. 19"].drop(columns="figure"), "Published", digits=0)
+evolution = evolution[evolution["figure"] == "Fig. 19"]
+charts.table(evolution.drop(columns="figure"), "Published", digits=0)
 
 # %% [markdown]
 # Ours. Of the filters that are detectors at the end, we take those that detected the most different concepts at the
@@ -209,9 +229,12 @@ last = list(along)[-1]
 at_last = set(every.query("label == @last and detector")["filter"])
 chosen = [k for k in history.restless(every).index if k in at_last][:6]
 labels_of = every[every["filter"].isin(chosen)].merge(steps[["label", "steps"]])
-labels_of["name"] = labels_of["name"].where(labels_of["detector"], "(" + labels_of["name"] + ")")
-timeline = labels_of.pivot(index="filter", columns="steps", values="name").reindex(chosen)
-charts.table(timeline.reset_index(), "Labels by training step; in brackets where the filter is not a detector")
+bracketed = "(" + labels_of["name"] + ")"
+labels_of["name"] = labels_of["name"].where(labels_of["detector"], bracketed)
+timeline = labels_of.pivot(index="filter", columns="steps", values="name")
+timeline = timeline.reindex(chosen).reset_index()
+title = "Labels by training step; in brackets where the filter is not a detector"
+charts.table(timeline, title)
 
 # %% [markdown]
 # The image that activates each of these filters most, at each snapshot, with the mask of the filter:
@@ -221,16 +244,23 @@ from n2vlib.analysis import top_images
 from n2vlib.display import gallery
 
 strips, seen = [], []
+
+
+# %%
 for k in chosen[:4]:
-    pictures = []
+    images, captions, masks = [], [], []
     for row in steps.itertuples():
         image, mask = top_images.top_mask(along[row.label], probe, k)
         best = every.query("label == @row.label and filter == @k").iloc[0]
-        caption = gallery.caption(f"{row.steps} steps: {best['name']}", float(best["dissection_iou"]))
-        pictures.append((probe.image(image), caption, mask))
+        caption = f"{row.steps} steps: {best['name']}"
+        captions.append(gallery.caption(caption, float(best["dissection_iou"])))
+        images.append(probe.image(image))
+        masks.append(mask)
         seen.append((k, image, best["name"]))
-    images, captions, masks = (list(each) for each in zip(*pictures, strict=True))
-    strips.append(gallery.show(images, captions, predicted=masks, columns=6, heading=f"filter {k}"))
+    shown = {"columns": 6, "heading": f"filter {k}"}
+    strips.append(gallery.show(images, captions, predicted=masks, **shown))
+
+# %%
 gallery.stack(*strips)
 
 # %% [markdown]
@@ -239,9 +269,11 @@ gallery.stack(*strips)
 # which one is the largest. How often do label and image change together in these rows?
 
 # %%
-turns = [(one, other) for one, other in zip(seen, seen[1:], strict=False) if one[0] == other[0] and one[2] != other[2]]
+pairs = zip(seen, seen[1:], strict=False)
+turns = [(a, b) for a, b in pairs if a[0] == b[0] and a[2] != b[2]]
 both = sum(one[1] != other[1] for one, other in turns)
-print(f"{len(turns)} changes of label; in {both} of them the image with the highest activation changed too")
+print(f"{len(turns)} changes of label; in {both} of them the image", end=" ")
+print("with the highest activation changed too")
 
 # %% [markdown]
 # These filters were chosen for their many labels, so they exaggerate. For all filters: how many that are detectors at
@@ -250,12 +282,15 @@ print(f"{len(turns)} changes of label; in {both} of them the image with the high
 # %%
 rows, labels, at = [], list(along), steps.set_index("label")["steps"]
 for before, after in zip(labels, labels[1:], strict=False):
-    kept = history.kept(history.changes(every, before, after), SEED).set_index("filters")
+    changes = history.changes(every, before, after)
+    kept = history.kept(changes, SEED).set_index("filters")
     both = kept.loc["detectors before and after"]
     counts = int(both["of"]), int(both["kept"]), both["share"], kept.at["all", "share"]
     rows.append((f"{at[before]} to {at[after]}", *counts))
-columns = ["steps", "detectors at both", "keep their concept", "share", "share of all filters"]
-charts.table(pd.DataFrame(rows, columns=columns), "Filters that keep their concept", digits=2)
+columns = ["steps", "detectors at both", "keep their concept"]
+columns += ["share", "share of all filters"]
+title = "Filters that keep their concept"
+charts.table(pd.DataFrame(rows, columns=columns), title, digits=2)
 
 # %% [markdown]
 # ## What we see
@@ -264,19 +299,26 @@ charts.table(pd.DataFrame(rows, columns=columns), "Filters that keep their conce
 # range a sentence is neither confirmed nor refuted.
 
 # %%
-says = [("no dropout", "texture", 1), ("no dropout", "object", -1), ("batch norm", "unique", -1)]
+says = [("no dropout", "texture", 1), ("no dropout", "object", -1)]
+says += [("batch norm", "unique", -1), ("batch norm", "scene accuracy", 1)]
 kinds["scene accuracy"] = scores.get("scene accuracy", kinds["unique"] * float("nan"))
+known = kinds.dropna(axis=1) if is_repeat.any() else kinds.head(0)
 rows = []
-for label, what, sign in [*says, ("batch norm", "scene accuracy", 1)]:
-    if label not in kinds.index or what not in kinds or not is_repeat.any() or kinds[what].isna().any():
+
+# %%
+for label, what, sign in says:
+    if label not in known.index or what not in known:
         continue
-    value, lowest, highest = kinds.loc[label, what], kinds.loc[is_repeat, what].min(), kinds.loc[is_repeat, what].max()
+    value, of_repeats = kinds.loc[label, what], kinds.loc[is_repeat, what]
+    lowest, highest = of_repeats.min(), of_repeats.max()
     side = int(value > highest) - int(value < lowest)
-    answer = {sign: "as the paper says", -sign: "the other way", 0: "within the range"}[side]
+    answers = {sign: "as the paper says", -sign: "the other way", 0: "within the range"}
     paper = "higher" if sign > 0 else "lower"
-    rows.append((label, what, paper, f"{value:.3g}", f"{lowest:.3g} to {highest:.3g}", answer))
+    numbers = f"{value:.3g}", f"{lowest:.3g} to {highest:.3g}"
+    rows.append((label, what, paper, *numbers, answers[side]))
 columns = ["network", "quantity", "paper", "this run", "repeats", "answer"]
-charts.table(pd.DataFrame(rows, columns=columns), "Training conditions against the range of the repeats")
+title = "Training conditions against the range of the repeats"
+charts.table(pd.DataFrame(rows, columns=columns), title)
 
 # %% [markdown]
 # And the sentence that unique detectors and accuracy grow together: at how many snapshots is each higher than at the
@@ -284,13 +326,15 @@ charts.table(pd.DataFrame(rows, columns=columns), "Training conditions against t
 
 # %%
 grew = {"unique detectors": sums}
-grew |= {name: rows.set_index("steps")["value"].sort_index() for name, rows in learned.groupby("score")}
-rows = [
-    (name, f"{values.iloc[0]:.3g}", f"{values.iloc[-1]:.3g}", int((values.diff() > 0).sum()), len(values) - 1)
-    for name, values in grew.items()
-]
+for name, each in learned.groupby("score"):
+    grew[name] = each.set_index("steps")["value"].sort_index()
+rows = []
+for name, values in grew.items():
+    first_last = f"{values.iloc[0]:.3g}", f"{values.iloc[-1]:.3g}"
+    rows.append((name, *first_last, int((values.diff() > 0).sum()), len(values) - 1))
 columns = ["quantity", "first snapshot", "last snapshot", "rises", "of"]
-charts.table(pd.DataFrame(rows, columns=columns), f"From step {sums.index[0]} to step {sums.index[-1]}")
+title = f"From step {sums.index[0]} to step {sums.index[-1]}"
+charts.table(pd.DataFrame(rows, columns=columns), title)
 
 # %% [markdown]
 # ## Where we differ
@@ -314,7 +358,8 @@ charts.table(pd.DataFrame(rows, columns=columns), f"From step {sums.index[0]} to
 sets = [set(found[label]["name"]) for label in repeats.index]
 if sets:
     common, any_of = set.intersection(*sets), set.union(*sets)
-    print(f"All repeats detect {len(common)} of the {len(any_of)} concepts that at least one of them detects.")
+    print(f"All repeats detect {len(common)} of the {len(any_of)} concepts", end=" ")
+    print("that at least one of them detects.")
 
 # %% [markdown]
 # ## Take-away

@@ -25,16 +25,16 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-ALONG: list = "zoo/to-objects-along"  # a network before and during training on a second task
+ALONG: list = "zoo/to-objects-along"  # before and during training on a second task
 BACK: list = "zoo/to-scenes-along"  # the same in the other direction
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
@@ -61,12 +61,15 @@ import pandas as pd
 from n2vlib import charts, published
 from n2vlib.analysis import detectors, history
 
-claims = published.table("netdissect_quantitative_claims").set_index("claim_id")["value"]
-stated = {"ImageNet to Places": ("nd_c23", "nd_c24"), "Places to ImageNet": ("nd_c25", "nd_c26")}
-rows = [(way, claims[count], claims[percent]) for way, (count, percent) in stated.items()]
+claims = published.table("netdissect_quantitative_claims")
+claims = claims.set_index("claim_id")["value"]
+stated = {"ImageNet to Places": claims[["nd_c23", "nd_c24"]]}
+stated["Places to ImageNet"] = claims[["nd_c25", "nd_c26"]]
+rows = [(way, *numbers) for way, numbers in stated.items()]
 columns = ["direction", "filters that keep their concept", "%"]
 title = f"Published, of {claims['nd_c10']:.0f} filters of conv5"
-charts.table(pd.DataFrame(rows, columns=columns).astype({columns[1]: int}), title, digits=1)
+table = pd.DataFrame(rows, columns=columns).astype({columns[1]: int})
+charts.table(table, title, digits=1)
 
 # %% [markdown]
 # ## Both ways
@@ -87,7 +90,8 @@ networks, layers, steps, titles = {}, {}, {}, {}
 for way, rows in ways.items():
     networks[way], layers[way] = detectors.read(probe, rows, **options)
     steps[way] = history.steps(rows)
-    tasks = networks[way]["task"].where(networks[way]["task"] != "", networks[way]["label"])
+    table = networks[way]
+    tasks = table["task"].where(table["task"] != "", table["label"])
     titles[way] = f"{tasks.iloc[0]} to {tasks.iloc[-1]}"
 
 # %%
@@ -111,7 +115,8 @@ for way, rows in ways.items():
 # %%
 from n2vlib.methods import dissection
 
-ends = {way: [each[steps[way]["label"].iloc[at]] for at in (0, -1)] for way, each in layers.items()}
+ends = {way: steps[way]["label"].iloc[[0, -1]] for way in ways}
+ends = {way: [layers[way][label] for label in labels] for way, labels in ends.items()}
 before, after = (dissection.dissection_iou(layer, probe) for layer in ends["along"])
 same = (before.argmax(1) == after.argmax(1)) & (before.max(1) > 0) & (after.max(1) > 0)
 print(f"{titles['along']}: {same.sum()} of {len(same)} filters keep their best concept")
@@ -125,7 +130,9 @@ print(f"{titles['along']}: {same.sum()} of {len(same)} filters keep their best c
 
 # %%
 names = {way: history.names(each, probe, IOU_THRESHOLD) for way, each in layers.items()}
-changed = {way: history.changes(names[way], *steps[way]["label"].iloc[[0, -1]]) for way in ways}
+changed = {}
+for way, each in names.items():
+    changed[way] = history.changes(each, *steps[way]["label"].iloc[[0, -1]])
 assert changed["along"]["kept"].sum() == same.sum()
 keeping = {titles[way]: history.kept(each, SEED) for way, each in changed.items()}
 keeping = pd.concat(keeping, names=["direction"]).reset_index("direction")
@@ -140,11 +147,11 @@ charts.table(keeping, title, digits=2)
 # would.
 
 # %%
-by_chance = {}
+shares = {}
 for way, each in changed.items():
-    old, new = (each[f"concept_{when}"].value_counts(normalize=True) for when in ("before", "after"))
-    by_chance[way] = (old * new).sum()
-shares = {way: (100 * each["kept"].mean(), 100 * by_chance[way]) for way, each in changed.items()}
+    old = each["concept_before"].value_counts(normalize=True)
+    new = each["concept_after"].value_counts(normalize=True)
+    shares[way] = 100 * each["kept"].mean(), 100 * (old * new).sum()
 rows = [(titles[way], *both) for way, both in shares.items()]
 columns = ["direction", "kept, %", "expected by chance, %"]
 charts.table(pd.DataFrame(rows, columns=columns), "Of all filters", digits=0)
@@ -193,11 +200,16 @@ pairs, rows = {}, {}
 for way, each in changed.items():
     moved = each.query("not kept and detector_before and detector_after")
     pairs[way] = moved["concept_before"].to_numpy(), moved["concept_after"].to_numpy()
-    found = [concept_similarity.kind_of(near, *pair) for pair in zip(*pairs[way], strict=True)]
-    rows[titles[way]] = pd.Series(found, dtype=object).value_counts().reindex(kinds, fill_value=0)
+    found = zip(*pairs[way], strict=True)
+    found = [concept_similarity.kind_of(near, *pair) for pair in found]
+    found = pd.Series(found, dtype=object).value_counts()
+    rows[titles[way]] = found.reindex(kinds, fill_value=0)
+
+# %%
 theirs = {"shape": "nd_c28", "texture": "nd_c29", "color": "nd_c30"}
 theirs |= {"co-occurrence": "nd_c31", "none": "nd_c32"}
-rows["published, ImageNet to Places"] = pd.Series({kind: int(claims[claim]) for kind, claim in theirs.items()})
+theirs = pd.Series({kind: int(claims[claim]) for kind, claim in theirs.items()})
+rows["published, ImageNet to Places"] = theirs
 by_kind = pd.DataFrame(rows).reindex(kinds).astype(float).rename_axis("similar in")
 title = "Filters that changed, by the similarity of the two concepts"
 charts.table(by_kind.reset_index(), title, digits=0)
@@ -214,9 +226,11 @@ rows = []
 for way, pair in pairs.items():
     similar = concept_similarity.alike(near, *pair)
     share = similar.mean() if len(similar) else float("nan")
-    rows.append((titles[way], 100 * share, 100 * concept_similarity.dealt_anew(near, *pair, SEED)))
+    by_chance = concept_similarity.dealt_anew(near, *pair, SEED)
+    rows.append((titles[way], 100 * share, 100 * by_chance))
 columns = ["direction", "similar, %", "paired at random, %"]
-charts.table(pd.DataFrame(rows, columns=columns), "Changed filters with similar concepts", digits=0)
+title = "Changed filters with similar concepts"
+charts.table(pd.DataFrame(rows, columns=columns), title, digits=0)
 
 # %% [markdown]
 # ## Before and after
@@ -229,7 +243,8 @@ charts.table(pd.DataFrame(rows, columns=columns), "Changed filters with similar 
 # %%
 evolution = published.table("netdissect_unit_evolution")
 columns = ["direction", "unit", "from_concept", "to_concept"]
-charts.table(evolution.loc[evolution["figure"] != "Fig. 19", columns], "Published, Figures 21 and 23")
+evolution = evolution.loc[evolution["figure"] != "Fig. 19", columns]
+charts.table(evolution, "Published, Figures 21 and 23")
 
 # %% [markdown]
 # Then six of our own in each direction. We take detectors whose concept changed, those with the best dissection IoU
@@ -261,7 +276,8 @@ for way, each in changed.items():
     cells = [cell for at in best for cell in pictures(way, int(each.loc[at, "filter"]))]
     if cells:
         images, captions, masks = (list(part) for part in zip(*cells, strict=True))
-        strips.append(gallery.show(images, captions, predicted=masks, columns=6, heading=titles[way]))
+        shown = {"columns": 6, "heading": titles[way]}
+        strips.append(gallery.show(images, captions, predicted=masks, **shown))
 gallery.stack(*strips) if strips else "No detector changed its concept."
 
 # %% [markdown]
@@ -275,23 +291,30 @@ gallery.stack(*strips) if strips else "No detector changed its concept."
 # label at a step is the highest line there. Where two lines cross slowly, the label changed but the filter hardly
 # did; where one line falls to zero and another rises, the filter responds to something else.
 
+
 # %%
+def histories(way, k, concepts):
+    """The dissection IoU of filter k with these concepts, at each step."""
+    names_of, places = (
+        probe.concepts["name"],
+        probe.concepts.index.get_indexer(concepts),
+    )
+    rows = []
+    for label, step in steps[way].itertuples(index=False):
+        iou = dissection.dissection_iou(layers[way][label], probe)[k]
+        rows += [(int(step), names_of.iloc[c], iou[c]) for c in places]
+    return pd.DataFrame(rows, columns=["steps", "concept", "IoU"])
+
+
+# %%
+axes = "steps of the second training", "dissection IoU"
 for way, each in names.items():
-    most = history.restless(each)
-    if most.empty:
-        continue
-    k = most.index[0]
-    mine = each.query("filter == @k").merge(steps[way])
-    iou = {label: dissection.dissection_iou(layer, probe)[k] for label, layer in layers[way].items()}
-    places = probe.concepts.index.get_indexer(mine["concept"].unique())
-    rows = [
-        (int(step), probe.concepts["name"].iloc[c], iou[label][c])
-        for label, step in steps[way].itertuples(index=False) for c in places
-    ]  # fmt: skip
-    title = f"Filter {k}: {' then '.join(dict.fromkeys(mine.sort_values('steps')['name']))}"
-    axes = "steps of the second training", "dissection IoU"
-    table = pd.DataFrame(rows, columns=["steps", "concept", "IoU"])
-    charts.lines(table, "steps", "IoU", title, axes, series="concept").display()
+    for k in history.restless(each).index[:1]:
+        mine = each.query("filter == @k").merge(steps[way])
+        table = histories(way, k, mine["concept"].unique())
+        labels = dict.fromkeys(mine.sort_values("steps")["name"])
+        title = f"Filter {k}: {' then '.join(labels)}"
+        charts.lines(table, "steps", "IoU", title, axes, series="concept").display()
 
 # %% [markdown]
 # ## What we see
@@ -301,7 +324,8 @@ for way, each in names.items():
 
 # %%
 rows = [(titles[way], *unique[way], *both) for way, both in shares.items()]
-columns = ["direction", "unique detectors before", "after", "concept kept, %", "by chance, %"]
+columns = ["direction", "unique detectors before", "after"]
+columns += ["concept kept, %", "by chance, %"]
 charts.table(pd.DataFrame(rows, columns=columns), "Both directions", digits=0)
 
 # %% [markdown]
@@ -323,8 +347,13 @@ charts.table(pd.DataFrame(rows, columns=columns), "Both directions", digits=0)
 
 # %% tags=["solution", "hide-input"]
 for way, each in changed.items():
-    old, new = (set(each.loc[each[f"detector_{when}"], f"name_{when}"]) for when in ("before", "after"))
-    gained, lost = (", ".join(sorted(each)) or "none" for each in (new - old, old - new))
+    names_at = {}
+    for when in ("before", "after"):
+        names_at[when] = set(each.loc[each[f"detector_{when}"], f"name_{when}"])
+    old, new = names_at.values()
+    gained, lost = (
+        ", ".join(sorted(some)) or "none" for some in (new - old, old - new)
+    )
     print(f"{titles[way]}: new {gained}; lost {lost}")
 
 # %% [markdown]
@@ -338,8 +367,7 @@ for way, each in changed.items():
 # However it is trained, a layer has as many filters as it was built with. The [next chapter](width) builds it wider.
 
 # %%
-n2vlib.provenance(
-    probe=probe,
-    layers={f"{way}, {label}": layer for way, each in layers.items() for label, layer in each.items()},
-    seed=SEED,
-)
+every = {}
+for way, each in layers.items():
+    every |= {f"{way}, {label}": layer for label, layer in each.items()}
+n2vlib.provenance(probe=probe, layers=every, seed=SEED)

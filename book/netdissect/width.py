@@ -24,16 +24,16 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = "zoo/widths"  # of one architecture and training task, in different widths, a narrow one first; others of its width are repeats
+NETWORKS: list = "zoo/widths"  # by width, a narrow one first; others as wide: repeats
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
 # %%
@@ -62,9 +62,11 @@ import pandas as pd
 from n2vlib import charts, published
 from n2vlib.analysis import detectors, history
 
-claims = published.table("netdissect_quantitative_claims").set_index("claim_id")["value"]
-title = f"On new drawn images; the paper: {claims['nd_c33']:.0f} and {claims['nd_c34']:.0f} filters, "
-title += f"accuracies within about {claims['nd_c37']} percentage points"
+claims = published.table("netdissect_quantitative_claims")
+claims = claims.set_index("claim_id")["value"]
+title = f"On new drawn images; the paper: {claims['nd_c33']:.0f} and"
+title += f" {claims['nd_c34']:.0f} filters, accuracies within about"
+title += f" {claims['nd_c37']} percentage points"
 charts.table(history.scoreboard(NETWORKS).reset_index(), title, digits=3)
 
 # %% [markdown]
@@ -77,15 +79,19 @@ charts.table(history.scoreboard(NETWORKS).reset_index(), title, digits=3)
 
 # %%
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
-networks, ends = detectors.read(probe, NETWORKS, tau=TAU, seed=SEED, device=DEVICE, store=store)
+options = {"tau": TAU, "seed": SEED, "device": DEVICE, "store": store}
+networks, ends = detectors.read(probe, NETWORKS, **options)
 found = detectors.detectors(ends, probe, IOU_THRESHOLD)
 counted = detectors.unique(found, probe)
 shares = detectors.shares(found, ends, SEED)
 base, widest = shares.iloc[0], shares.loc[shares["filters"].idxmax()]
-narrow = shares[shares["filters"] == base["filters"]].set_index("label")["unique_detectors"]
+narrow = shares[shares["filters"] == base["filters"]]
+narrow = narrow.set_index("label")["unique_detectors"]
 times = widest["unique_detectors"] / narrow.clip(lower=1)
-gain = " to ".join(dict.fromkeys(f"{value:.2f}" for value in (times.min(), times.max())))
-title = f"{widest['filters'] / base['filters']:g} times the filters, {gain} times the unique detectors"
+gain = [f"{value:.2f}" for value in (times.min(), times.max())]
+gain = " to ".join(dict.fromkeys(gain))
+title = f"{widest['filters'] / base['filters']:g} times the filters,"
+title += f" {gain} times the unique detectors"
 charts.unique_by(counted, "label", title)
 
 # %% [markdown]
@@ -93,14 +99,18 @@ charts.unique_by(counted, "label", title)
 # part of the filters that are detectors at all.
 
 # %%
-charts.table(shares, "Share of detectors among all filters, with its 95% bootstrap interval over filters", digits=3)
+title = "Share of detectors among all filters,"
+title += " with its 95% bootstrap interval over filters"
+charts.table(shares, title, digits=3)
 
 # %% [markdown]
 # Is the first training of the narrow network a typical one? Its repeats show how much the comparison depends on it.
 
 # %%
-typical = pd.DataFrame({"unique detectors": narrow, f"times as many in {widest['label']}": times})
-charts.table(typical.reset_index(), f"Trainings of the network with {base['filters']} filters", digits=2)
+typical = pd.DataFrame({"unique detectors": narrow})
+typical[f"times as many in {widest['label']}"] = times
+title = f"Trainings of the network with {base['filters']} filters"
+charts.table(typical.reset_index(), title, digits=2)
 
 # %% [markdown]
 # By hand, for the first network: the largest number in each row of its dissection IoU (filter, concept), the IoU
@@ -111,7 +121,8 @@ from n2vlib.methods import dissection
 
 iou = dissection.dissection_iou(ends[base["label"]], probe)
 concepts = iou.argmax(1)[iou.max(1) > IOU_THRESHOLD]
-assert (len(concepts), len(set(concepts))) == (base["detectors"], base["unique_detectors"])
+assert len(concepts) == base["detectors"]
+assert len(set(concepts)) == base["unique_detectors"]
 print(f"{base['label']}: {len(concepts)} detectors of {len(set(concepts))} concepts")
 
 # %% [markdown]
@@ -126,23 +137,41 @@ import numpy as np
 
 rng, rows = np.random.default_rng(SEED), []
 sizes = sorted({*(2**n for n in range(3, 12)), *shares["filters"]})
-for label, each in found.items():
-    filters = ends[label].n_filters
-    concept_of = np.full(filters, -1)
-    concept_of[each["filter"]] = each["concept"]
-    for size in (size for size in sizes if size <= filters):
-        draws = [concept_of[rng.choice(filters, size, replace=False)] for _ in range(200 if size < filters else 1)]
-        counts = [len(set(drawn[drawn >= 0])) for drawn in draws]
-        rows.append((label, size, np.mean(counts), *np.quantile(counts, [0.025, 0.975])))
-grown = pd.DataFrame(rows, columns=["network", "filters", "unique detectors", "low", "high"])
+
+
+def unique_of(concept_of, size):
+    """Unique detectors among `size` filters, drawn two hundred times."""
+    n, counts = len(concept_of), []
+    for _ in range(200 if size < n else 1):
+        drawn = concept_of[rng.choice(n, size, replace=False)]
+        counts.append(len(set(drawn[drawn >= 0])))
+    return counts
+
 
 # %%
-at = grown[grown["filters"] == base["filters"]].set_index("network")["unique detectors"]
-own = " to ".join(dict.fromkeys(f"{value:.0f}" for value in (at[narrow.index].min(), at[narrow.index].max())))
-wider = "".join(f", {value:.0f} in {label}" for label, value in at.drop(narrow.index).items())
-title = f"With {base['filters']} filters each: {own} unique detectors in the narrow layer{wider}"
+for label, each in found.items():
+    concept_of = np.full(ends[label].n_filters, -1)
+    concept_of[each["filter"]] = each["concept"]
+    for size in (size for size in sizes if size <= len(concept_of)):
+        counts = unique_of(concept_of, size)
+        interval = np.quantile(counts, [0.025, 0.975])
+        rows.append((label, size, np.mean(counts), *interval))
+columns = ["network", "filters", "unique detectors", "low", "high"]
+grown = pd.DataFrame(rows, columns=columns)
+
+# %%
+at = grown[grown["filters"] == base["filters"]]
+at = at.set_index("network")["unique detectors"]
+own = [f"{value:.0f}" for value in at[narrow.index].agg(["min", "max"])]
+own = " to ".join(dict.fromkeys(own))
+wider = at.drop(narrow.index).items()
+wider = "".join(f", {value:.0f} in {label}" for label, value in wider)
+title = f"With {base['filters']} filters each: {own} unique detectors"
+title += f" in the narrow layer{wider}"
 axes = "filters drawn", "unique detectors"
-charts.lines(grown, "filters", "unique detectors", title, axes, series="network", log=True)
+charts.lines(
+    grown, "filters", "unique detectors", title, axes, series="network", log=True
+)
 
 # %% [markdown]
 # The bands hold the middle 95% of the draws. Where a line still rises at its end, the layer would detect more concepts
@@ -156,11 +185,14 @@ charts.lines(grown, "filters", "unique detectors", title, axes, series="network"
 # in each network and compare it with that in the first one. The repeats show what another training alone changes.
 
 # %%
-best = pd.DataFrame({label: dissection.dissection_iou(layer, probe).max(0) for label, layer in ends.items()})
+best = {label: dissection.dissection_iou(layer, probe) for label, layer in ends.items()}
+best = pd.DataFrame({label: iou.max(0) for label, iou in best.items()})
 best = best[(best > IOU_THRESHOLD).any(axis=1)]
 gains = best.drop(columns=base["label"]).sub(best[base["label"]], axis=0)
-gains = pd.DataFrame({"larger IoU, share of concepts": (gains > 0).mean(), "mean difference": gains.mean()})
-charts.table(gains.rename_axis("network").reset_index(), f"{len(best)} concepts, against {base['label']}", digits=3)
+shares_of = {"larger IoU, share of concepts": (gains > 0).mean()}
+gains = pd.DataFrame({**shares_of, "mean difference": gains.mean()})
+title = f"{len(best)} concepts, against {base['label']}"
+charts.table(gains.rename_axis("network").reset_index(), title, digits=3)
 
 # %% [markdown]
 # Compare the wide networks with the repeats, and not with a share of one half and a difference of zero.
@@ -183,9 +215,11 @@ charts.table(gains.rename_axis("network").reset_index(), f"{len(best)} concepts,
 
 # %% tags=["solution", "hide-input"]
 few, most = (set(found[row["label"]]["name"]) for row in (base, widest))
-name = {label: row["network"] for label, row in zip(networks["label"], NETWORKS, strict=True)}
-print(f"Detected by the layer of {widest['filters']} filters of {name[widest['label']]} and not by that of", end=" ")
-print(f"{base['filters']} of {name[base['label']]}: {', '.join(sorted(most - few)) or 'none'}.")
+name = zip(networks["label"], NETWORKS, strict=True)
+name = {label: row["network"] for label, row in name}
+print(f"Detected by the layer of {widest['filters']} filters", end=" ")
+print(f"of {name[widest['label']]} and not by that of {base['filters']}", end=" ")
+print(f"of {name[base['label']]}: {', '.join(sorted(most - few)) or 'none'}.")
 
 # %% [markdown]
 # ## Take-away

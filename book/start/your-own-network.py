@@ -24,10 +24,10 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
@@ -50,10 +50,12 @@ n2vlib.check_parameters(globals())
 # gives a high activation and the others a low one. A second layer of sixteen filters keeps its random initial weights.
 
 # %%
-color_weights = {  # weight of red, green and blue, and a bias; the image's values are 0..1
-    "red": (1.0, -0.5, -0.5, 0.0), "green": (-0.5, 1.0, -0.5, 0.0), "blue": (-0.5, -0.5, 1.0, 0.0),
-    "yellow": (0.5, 0.5, -1.0, 0.0), "purple": (0.5, -1.0, 0.5, 0.0),
-    "white": (1.0, 1.0, 1.0, -2.0), "black": (-1.0, -1.0, -1.0, 1.0),
+# Weights of red, green and blue, and a bias; the image's values are 0..1.
+color_weights = {
+    "red": (1.0, -0.5, -0.5, 0.0), "green": (-0.5, 1.0, -0.5, 0.0),
+    "blue": (-0.5, -0.5, 1.0, 0.0), "yellow": (0.5, 0.5, -1.0, 0.0),
+    "purple": (0.5, -1.0, 0.5, 0.0), "white": (1.0, 1.0, 1.0, -2.0),
+    "black": (-1.0, -1.0, -1.0, 1.0),
 }  # fmt: skip
 
 # %%
@@ -61,17 +63,25 @@ import torch
 from torch import nn
 
 
+def color_filters(color_weights: dict) -> nn.Conv2d:
+    """Filters that each detect one color of a 4 x 4 patch."""
+    patch = nn.Conv2d(3, len(color_weights), kernel_size=4, stride=4)
+    wanted = torch.tensor(list(color_weights.values()))
+    weight = (wanted[:, :3] / 16)[:, :, None, None].expand(-1, -1, 4, 4)
+    patch.weight.data, patch.bias.data = weight.clone(), wanted[:, 3].clone()
+    return patch
+
+
+# %%
 class ColorNet(nn.Module):
-    """Filters that each detect one color of a 4 x 4 patch, sixteen random filters on top of them, and four scores."""
+    """Filters made for colors, sixteen random filters on top, and four scores."""
 
     def __init__(self, color_weights: dict):
         super().__init__()
-        patch = nn.Conv2d(3, len(color_weights), kernel_size=4, stride=4)
-        wanted = torch.tensor(list(color_weights.values()))
-        patch.weight.data = (wanted[:, :3] / 16)[:, :, None, None].expand(-1, -1, 4, 4).clone()
-        patch.bias.data = wanted[:, 3].clone()
-        self.color = nn.Sequential(patch, nn.ReLU())
-        self.mixed = nn.Sequential(nn.Conv2d(len(color_weights), 16, kernel_size=3, padding=1), nn.ReLU())
+        n = len(color_weights)
+        self.color = nn.Sequential(color_filters(color_weights), nn.ReLU())
+        mixed = nn.Conv2d(n, 16, kernel_size=3, padding=1)
+        self.mixed = nn.Sequential(mixed, nn.ReLU())
         self.head = nn.Linear(16, 4)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -118,9 +128,9 @@ charts.table(network.layers()[["name", "module", "shape", "stride", "receptive_f
 everything, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(everything, "pixel maps", "training images", "validation images")
 probe = everything.subset(range(0, len(everything), -(-len(everything) // 800)))
-layers = n2vlib.read_layers(
-    network, ["color", "mixed"], probe, tau=TAU, tau_max=min(10 * TAU, 0.5), device=DEVICE, store=store
-)
+options = {"device": DEVICE, "store": store}
+options |= {"tau": TAU, "tau_max": min(10 * TAU, 0.5)}
+layers = n2vlib.read_layers(network, ["color", "mixed"], probe, **options)
 rarely = layers["color"]
 often = rarely.at(rarely.tau_max)
 
@@ -129,20 +139,22 @@ import pandas as pd
 
 from n2vlib.methods import dissection
 
-finds = {f"tau = {each.tau:g}": dissection.filters(each, probe) for each in (rarely, often)}
+finds = [(f"tau = {each.tau:g}", each) for each in (rarely, often)]
+finds = {tau: dissection.filters(each, probe) for tau, each in finds}
 table = pd.DataFrame({"made for": list(color_weights)})
 for tau, found in finds.items():
-    table[f"label, {tau}"], table[f"IoU, {tau}"] = found["name"], found["dissection_iou"]
-charts.table(table, f"Seven filters set by hand, on {len(probe)} images of {everything.name}")
+    table[f"label, {tau}"] = found["name"]
+    table[f"IoU, {tau}"] = found["dissection_iou"]
+title = f"Seven filters set by hand, on {len(probe)} images of {everything.name}"
+charts.table(table, title)
 
 # %%
 wanted = [f"{color}-c" for color in color_weights]
-hits = {tau: int((found["name"] == wanted).sum()) for tau, found in finds.items()}
-print(
-    "; ".join(
-        f"{count} of {len(color_weights)} filters have their color as label at {tau}" for tau, count in hits.items()
-    )
-)
+said = []
+for tau, found in finds.items():
+    right = f"{(found['name'] == wanted).sum()} of {len(color_weights)} filters"
+    said.append(f"{right} have their color as label at {tau}")
+print("; ".join(said))
 
 # %% [markdown]
 # The filters are the same in all columns; only $\tau$ differs. A filter that may fire at one place in two hundred marks
@@ -158,21 +170,24 @@ print(
 # training images, in the validation images with the highest IoU.
 
 # %%
+import numpy as np
+
 from n2vlib.display import gallery
 from n2vlib.masks.iou import single_filter_mask
 from n2vlib.methods import single_filter
 
 alone = single_filter.align(often, probe)
 best = alone.scores.query("split == 'train'").nlargest(1, "set_iou").iloc[0]
-images = alone.pairs.query("split == 'val' and concept == @best.concept").nlargest(4, "individual_iou")["image"]
-masks = [single_filter_mask(often.fired_in(i)[best["filter"]], probe.label_size, align_corners=True) for i in images]
+pairs = alone.pairs.query("split == 'val' and concept == @best.concept")
+images = pairs.nlargest(4, "individual_iou")["image"]
+fired = np.stack([often.fired_in(i)[best["filter"]] for i in images])
+masks = single_filter_mask(fired, probe.label_size, align_corners=True)
 
 # %%
-gallery.show(
-    [probe.image(i) for i in images],
-    [f"{best['name']}, filter made for {list(color_weights)[best['filter']]}"] * len(images),
-    annotated=[probe.annotated(best["concept"], i) for i in images], predicted=masks, columns=4,
-)  # fmt: skip
+made_for = list(color_weights)[best["filter"]]
+captions = [f"{best['name']}, filter made for {made_for}"] * len(images)
+truth = [probe.annotated(best["concept"], i) for i in images]
+gallery.show([probe.image(i) for i in images], captions, truth, masks, columns=4)
 
 # %% [markdown]
 # Solid: the annotated mask. Dashed: where the filter fires.
@@ -190,15 +205,19 @@ from n2vlib.display import style
 from n2vlib.methods import segmentation
 
 mixed = layers["mixed"]
-found = [single_filter.align(mixed, probe), segmentation.align(mixed, probe, epochs=EPOCHS, seed=SEED)]
-wide = tables.side_by_side(pd.concat([each.scores for each in found]), "mixed", "segmentation")
+found = [single_filter.align(mixed, probe)]
+found += [segmentation.align(mixed, probe, epochs=EPOCHS, seed=SEED)]
+scores = pd.concat([each.scores for each in found])
+wide = tables.side_by_side(scores, "mixed", "segmentation")
 at_least = (wide["combination"] >= wide["single filter"]).mean()
-charts.iou_scatter(wide, f"Random filters: the combination is at least as good for {at_least:.0%} of the concepts")
+title = "Random filters: the combination is at least as good"
+charts.iou_scatter(wide, f"{title} for {at_least:.0%} of the concepts")
 
 # %%
 rows = style.preferred(wide, "color").sort_values("combination", ascending=False)
 columns = ["name", "images", "single filter", "combination"]
-charts.table(rows[columns], "Random filters, set IoU on validation images", best=["single filter", "combination"])
+title = "Random filters, set IoU on validation images"
+charts.table(rows[columns], title, best=["single filter", "combination"])
 
 # %% [markdown]
 # The combination can also be worse: it is learned on some images and scored on others. The chapter on [filter
@@ -219,9 +238,10 @@ folder.mkdir()
 from torch import nn
 
 print("network.py is being run")
+preprocessing = {"size": 112, "mean": 0.5, "std": 0.25, "range": 1}
 
 def build():
-    return nn.Sequential(nn.Conv2d(3, 8, 5, stride=2), nn.ReLU()), {"size": 112, "mean": 0.5, "std": 0.25, "range": 1}
+    return nn.Sequential(nn.Conv2d(3, 8, 5, stride=2), nn.ReLU()), preprocessing
 """)
 n2vlib.load_network(f"{folder}/network.py:build", seed=SEED).layers()["name"].tolist()
 
@@ -263,7 +283,10 @@ n2vlib.load_network(f"{folder}/network.py:build", seed=SEED).layers()["name"].to
 # %%
 from n2vlib.probe.check import check
 
-(folder / "index.csv").write_text("image,split,ih,iw,sh,sw,color\nhouse.jpg,train,112,112,56,56,house_color.png\n")
+(folder / "index.csv").write_text(
+    "image,split,ih,iw,sh,sw,color\n"
+    "house.jpg,train,112,112,56,56,house_color.png\n"
+)  # fmt: skip
 for problem in check(folder):
     print(f"{problem.severity}: {problem}")
 
@@ -294,15 +317,18 @@ refused(lambda: n2vlib.load_network(color_net))
 
 # %%
 few = probe.subset(range(0, len(probe), 4))
+options = {"tau": often.tau, "device": DEVICE, "store": store}
 
 
 def answers(function, **changed) -> pd.Series:
-    """The label of each filter of the first layer on a few images; "dead" where a filter never fires."""
-    loaded = n2vlib.load_network(function, preprocessing=preprocessing | changed, seed=SEED)
-    layer = n2vlib.read_layers(loaded, ["color"], few, tau=often.tau, device=DEVICE, store=store)["color"]
+    """The label of each filter of the first layer; "dead" where it never fires."""
+    given = preprocessing | changed
+    loaded = n2vlib.load_network(function, preprocessing=given, seed=SEED)
+    layer = n2vlib.read_layers(loaded, ["color"], few, **options)["color"]
     return dissection.filters(layer, few)["name"].where(layer.realised > 0, "dead")
 
 
+# %%
 def blue_first() -> nn.Module:
     module = color_net()
     module.color[0].weight.data = module.color[0].weight.data.flip(1)
@@ -315,7 +341,8 @@ wrong = {
     "range 255": answers(color_net, range=255),
     "blue first": answers(blue_first),
 }
-charts.table(pd.DataFrame({"made for": list(color_weights), **wrong}), f"Labels of the filters, tau = {often.tau:g}")
+table = pd.DataFrame({"made for": list(color_weights), **wrong})
+charts.table(table, f"Labels of the filters, tau = {often.tau:g}")
 
 # %% [markdown]
 # No error was raised. A wrong range shows where biases matter: the filter for black gets a positive activation from its
@@ -330,19 +357,21 @@ charts.table(pd.DataFrame({"made for": list(color_weights), **wrong}), f"Labels 
 # positive. Its *mean activation* differs, and [classification](../net2vec/classification) uses mean activations.
 
 # %%
-before, after = n2vlib.read_layers(
-    network, ["color.0", "color.1"], few, tau=often.tau, device=DEVICE, store=store
-).values()
-print(f"same threshold: {(before.thresholds == after.thresholds).sum()} of {len(color_weights)} filters")
-print(f"mean activation: {before.pooled.mean():.2f} before the ReLU, {after.pooled.mean():.2f} after it")
+both = n2vlib.read_layers(network, ["color.0", "color.1"], few, **options)
+before, after = both.values()
+same = (before.thresholds == after.thresholds).sum()
+print(f"same threshold: {same} of {len(color_weights)} filters")
+means = [each.pooled.mean() for each in (before, after)]
+print(f"mean activation: {means[0]:.2f} before the ReLU, {means[1]:.2f} after it")
 
 # %% [markdown]
 # **A fully connected layer.** Its outputs are read as maps with a single place, so each mask is the whole image or
 # nothing. That works for classification. Segmentation is not possible with it.
 
 # %%
-often_enough = max(TAU, 2 / len(few))  # a place of its own for each image: two of them fire
-head = n2vlib.read_layers(network, ["head"], few, tau=often_enough, device=DEVICE, store=store)["head"]
+# A place of its own for each image: two of them fire.
+often_enough = {**options, "tau": max(TAU, 2 / len(few))}
+head = n2vlib.read_layers(network, ["head"], few, **often_enough)["head"]
 print(f"head: {head.n_filters} filters on a grid of {head.grid[0]} x {head.grid[1]}")
 
 # %% [markdown]
@@ -350,7 +379,8 @@ print(f"head: {head.n_filters} filters on a grid of {head.grid[0]} x {head.grid[
 # module of yours that removes the class token and folds the patches back to (image, filter, height, width).
 
 # %%
-tokens = n2vlib.load_network(nn.Sequential(nn.Conv2d(3, 8, 16, 16), nn.Flatten(2)), preprocessing=preprocessing)
+tokens = nn.Sequential(nn.Conv2d(3, 8, 16, 16), nn.Flatten(2))
+tokens = n2vlib.load_network(tokens, preprocessing=preprocessing)
 refused(lambda: n2vlib.read_layers(tokens, ["1"], few, tau=TAU, store=store))
 
 # %% [markdown]
@@ -379,12 +409,16 @@ except n2vlib.BadInput as error:
 #    layers would you read, and why not the convolutions themselves?
 
 # %% tags=["solution", "hide-input"]
-attempts = {"no blue": (1.0, 0.0, -1.0, 0.0), "some green": (1.0, 0.4, -1.4, 0.0), "dark too": (1.0, -0.2, -0.8, 0.0)}
-tried = n2vlib.load_network(lambda: ColorNet(attempts), preprocessing=preprocessing, seed=SEED)
-layer = n2vlib.read_layers(tried, ["color"], few, tau=often.tau, device=DEVICE, store=store)["color"]
-iou = pd.DataFrame(dissection.dissection_iou(layer, few), index=list(attempts), columns=few.concepts["name"])
+attempts = {"no blue": (1.0, 0.0, -1.0, 0.0), "some green": (1.0, 0.4, -1.4, 0.0)}
+attempts["dark too"] = (1.0, -0.2, -0.8, 0.0)
+made = {"preprocessing": preprocessing, "seed": SEED}
+tried = n2vlib.load_network(lambda: ColorNet(attempts), **made)
+layer = n2vlib.read_layers(tried, ["color"], few, **options)["color"]
+iou = pd.DataFrame(dissection.dissection_iou(layer, few), index=list(attempts))
+iou.columns = few.concepts["name"]
 shown = [name for name in ("orange-c", "red-c", "yellow-c", "brown-c") if name in iou]
-charts.table(iou[shown].rename_axis("attempt").reset_index(), f"Dissection IoU, tau = {often.tau:g}", best=shown)
+title = f"Dissection IoU, tau = {often.tau:g}"
+charts.table(iou[shown].rename_axis("attempt").reset_index(), title, best=shown)
 
 # %% [markdown]
 # ## Take-away

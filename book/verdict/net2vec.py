@@ -26,21 +26,21 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-SUBSETS_SEGMENTATION: list = [1, 2, 4, 8, 16, 32, 64]  # numbers of filters kept for segmentation
-SUBSETS_CLASSIFICATION: list = [1, 2, 3, 5, 10, 15, 20, 30, 50, 80, 100]  # numbers of filters kept for classification
-NETWORKS: list = "zoo/architectures"  # compared with NETWORK: network, layer, and optional keys
+SUBSETS_SEGMENTATION: list = [1, 2, 4, 8, 16, 32, 64]  # numbers of filters kept
+SUBSETS_CLASSIFICATION: list = [1, 2, 3, 5, 10, 15, 20, 30, 50, 80, 100]  # filters kept
+NETWORKS: list = "zoo/architectures"  # compared with NETWORK; keys: network, layer, ...
 MAPS: list = "zoo/maps"  # layers whose maps differ in size, likewise
 WORDNET: str = None  # folder of your copy of WordNet; null: our tree instead
-WORD2VEC: str = None  # your file of word vectors, text or binary; null: co-occurrence vectors instead
+WORD2VEC: str = None  # your word vectors, text or binary; null: co-occurrence vectors
 
 # %%
 import n2vlib
@@ -59,17 +59,23 @@ from n2vlib import charts, claims
 from n2vlib.claims import coverage
 
 covered = coverage.joined(coverage.read(), "net2vec")
-shown = covered.rename(columns={"what_it_computes": "what it computes", "published_headline_numbers": "published"})
+words = {"what_it_computes": "what it computes"}
+words["published_headline_numbers"] = "published"
+shown = covered.rename(columns=words)
+addresses = coverage.links(covered, "book/verdict/net2vec")
 shown["section"] = [
     link.rpartition("/")[2].replace(".html#", ": ").replace("-", " ")
-    for link in coverage.links(covered, "book/verdict/net2vec")
+    for link in addresses
 ]
-of_others = shown["params"].where(shown["params"] != "params/embedded.yml", "").fillna("")
-shown["status"] = shown["status"] + of_others.radd(", ").where(of_others != "", "")
-shown["status"] += shown["reason"].fillna("").radd(": ").where(shown["reason"].fillna("") != "", "")
+
+# %%
+other = shown["params"].where(shown["params"] != "params/embedded.yml", "").fillna("")
+shown["status"] = shown["status"] + other.radd(", ").where(other != "", "")
+reason = shown["reason"].fillna("")
+shown["status"] += reason.radd(": ").where(reason != "", "")
 columns = ["id", "section", "what it computes", "published", "status"]
-addresses = {"section": coverage.links(covered, "book/verdict/net2vec")}
-charts.table(shown[columns], f"{(covered['status'] == 'runs').sum()} of {len(covered)} run", links=addresses)
+title = f"{(covered['status'] == 'runs').sum()} of {len(covered)} run"
+charts.table(shown[columns], title, links={"section": addresses})
 
 # %% [markdown]
 # ## When a claim holds
@@ -98,9 +104,8 @@ charts.table(shown[columns], f"{(covered['status'] == 'runs').sum()} of {len(cov
 
 # %%
 listed = claims.table()
-charts.table(
-    claims.in_words(listed)[["id", "claim", "number", "holds if", "published", "section"]], "The claims", digits=2
-)
+columns = ["id", "claim", "number", "holds if", "published", "section"]
+charts.table(claims.in_words(listed)[columns], "The claims", digits=2)
 
 # %% [markdown]
 # ## Measured by the chapters' own calls
@@ -115,11 +120,17 @@ from n2vlib import spaces
 from n2vlib.analysis import comparison, saturation
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
-n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it")
+n2vlib.need(
+    probe, "pixel maps", "training images", "validation images", "images without it"
+)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=store)
-layer, wanted = layers[LAYERS[-1]], {"segmentation": SUBSETS_SEGMENTATION, "classification": SUBSETS_CLASSIFICATION}
-sizes = {task: saturation.cut_to_width(some, layer.n_filters) for task, some in wanted.items()}
+layer, wanted = layers[LAYERS[-1]], {"segmentation": SUBSETS_SEGMENTATION}
+wanted["classification"] = SUBSETS_CLASSIFICATION
+n = layer.n_filters
+sizes = {task: saturation.cut_to_width(some, n) for task, some in wanted.items()}
+
+# %%
 name = network.name.rpartition(":")[2]
 here = claims.measure(name, layers, probe, epochs=EPOCHS, seed=SEED, subsets=sizes)
 
@@ -138,16 +149,23 @@ here = claims.with_networks(here, others, maps, probe)
 
 # %%
 outside = spaces.others(probe, WORDNET, WORD2VEC)
-stands_for = {claims.HYPERNYMS: ("WordNet", spaces.TREE), claims.VECTORS: ("Word2Vec", spaces.TOGETHER)}
-named = {what: next((n for n in names if n in outside), None) for what, names in stands_for.items()}
-here = replace(here, words={what: outside[given] for what, given in named.items() if given})
-print("; ".join(f"{stands_for[what][0]} here: {given}" for what, given in named.items()))
+stands_for = {claims.HYPERNYMS: ("WordNet", spaces.TREE)}
+stands_for[claims.VECTORS] = ("Word2Vec", spaces.TOGETHER)
+named = {}
+for what, names in stands_for.items():
+    named[what] = next((space for space in names if space in outside), None)
+words = {what: outside[given] for what, given in named.items() if given}
+here = replace(here, words=words)
+said = [f"{stands_for[what][0]} here: {given}" for what, given in named.items()]
+print("; ".join(said))
 
 # %%
 found = claims.check(here)
 measured = found[found["holds"] != claims.NOT_MEASURED]
-counts = measured["holds"].value_counts().reindex([claims.YES, claims.UNDECIDED, claims.NO], fill_value=0)
-print(f"{len(measured)} of {len(found)} claims measured:", ", ".join(f"{n} {answer}" for answer, n in counts.items()))
+answers = [claims.YES, claims.UNDECIDED, claims.NO]
+counts = measured["holds"].value_counts().reindex(answers, fill_value=0)
+words = ", ".join(f"{n} {answer}" for answer, n in counts.items())
+print(f"{len(measured)} of {len(found)} claims measured:", words)
 
 # %% [markdown]
 # ## By hand, one claim
@@ -159,11 +177,13 @@ print(f"{len(measured)} of {len(found)} claims measured:", ", ".join(f"{n} {answ
 # %%
 import numpy as np
 
+from n2vlib import tables
 from n2vlib.analysis import uncertainty
 from n2vlib.methods import segmentation, single_filter
 
-pair = [single_filter.align(layer, probe), segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED)]
-one, many = (each.scores.query("split == 'val'").set_index("concept")["set_iou"].dropna() for each in pair)
+pair = [single_filter.align(layer, probe)]
+pair += [segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED)]
+one, many = (tables.by_concept(each.scores).dropna() for each in pair)
 both = one.index.intersection(many.index)
 effect = 100 * (many[both] >= one[both]).mean()
 row = found[found["id"] == f"table-1-segmentation-{min(len(LAYERS), 5)}"].iloc[0]
@@ -171,14 +191,17 @@ assert len(LAYERS) > 5 or np.isclose(effect, row["value"])
 
 # %%
 times = uncertainty.image_draws(probe, "val", 1, 0)[0]
-pixels = [each.pairs.assign(times=times[each.pairs["image"]]).query("times > 0") for each in pair]
-sums = [
-    p[["intersection", "predicted", "annotated"]].mul(p["times"], axis=0).groupby(p["concept"]).sum() for p in pixels
-]
-again = [s["intersection"] / (s["predicted"] + s["annotated"] - s["intersection"]) for s in sums]
-drawn = 100 * (again[1].reindex(both) >= again[0].reindex(both))[again[0].reindex(both).notna()].mean()
+again = []
+for each in pair:
+    drawn = each.pairs.assign(times=times[each.pairs["image"]]).query("times > 0")
+    sums = drawn[["intersection", "predicted", "annotated"]]
+    sums = sums.mul(drawn["times"], axis=0).groupby(drawn["concept"]).sum()
+    union = sums["predicted"] + sums["annotated"] - sums["intersection"]
+    again.append((sums["intersection"] / union).reindex(both))
+drawn = 100 * (again[1] >= again[0])[again[0].notna()].mean()
 print(f"{effect:.1f}% of {len(both)} concepts; in one draw of the images {drawn:.1f}%;")
-print(f"interval {row['low']:.1f} to {row['high']:.1f}, criterion {row['criterion']:.0f}: {row['holds']}")
+interval = f"interval {row['low']:.1f} to {row['high']:.1f}"
+print(f"{interval}, criterion {row['criterion']:.0f}: {row['holds']}")
 
 # %% [markdown]
 # ## Claims that are shares
@@ -223,10 +246,12 @@ forest_of("number", "probability, correlation, or difference of two")
 
 # %%
 columns = ["id", "holds", "claim", "this run", "holds if", "published"]
-charts.table(claims.in_words(found)[columns], "Every claim of the paper, with its 95% interval", digits=2)
+title = "Every claim of the paper, with its 95% interval"
+charts.table(claims.in_words(found)[columns], title, digits=2)
 
 # %%
-charts.table(found[["id", "section", "over", "note"]], "What was resampled for the interval, and what decided")
+title = "What was resampled for the interval, and what decided"
+charts.table(found[["id", "section", "over", "note"]], title)
 
 # %% [markdown]
 # Published and measured numbers can be on the same side of a criterion and still far apart: the images and the network
@@ -249,12 +274,17 @@ charts.table(reasons[columns], "Claims that do not hold or are undecided")
 # The comparison is fair on the images where both overlap:
 
 # %%
-merged = pair[0].pairs.merge(pair[1].pairs, on=["concept", "image", "split"], suffixes=("_one", "_many"))
-overlap = merged.query("split == 'val' and individual_iou_one > 0 and individual_iou_many > 0")
-change = (overlap["individual_iou_many"] - overlap["individual_iou_one"]).groupby(overlap["concept"]).mean()
+keys, iou = ["concept", "image", "split"], "individual_iou"
+merged = pair[0].pairs.merge(pair[1].pairs, on=keys, suffixes=("_one", "_many"))
+overlap = merged.query("split == 'val' and individual_iou_one > 0")
+overlap = overlap.query("individual_iou_many > 0")
+change = overlap[f"{iou}_many"] - overlap[f"{iou}_one"]
+change = change.groupby(overlap["concept"]).mean()
 own_images = found.set_index("id").loc["higher-rest", "value"]
-print(f"non-zero mean, combination minus best filter: {own_images:+.1f} points, each on its own images;")
-print(f"{100 * change.mean():+.1f} points on the images where both overlap, mean over {len(change)} concepts")
+print("non-zero mean, combination minus best filter:", end=" ")
+print(f"{own_images:+.1f} points, each on its own images;")
+print(f"{100 * change.mean():+.1f} points on the images where both overlap,", end=" ")
+print(f"mean over {len(change)} concepts")
 
 # %% [markdown]
 # **Is it the number of filters?** Whether a correlation is significant depends on its size and on the number of
@@ -264,15 +294,18 @@ print(f"{100 * change.mean():+.1f} points on the images where both overlap, mean
 # %%
 from n2vlib.analysis import correlation
 
-as_wide = {"conv1": 64, "conv2": 192, "conv3": 384, "conv4": 256, "conv5": 256}  # torchvision's AlexNet
-shares = here.correlations.dropna().groupby("layer")["p"].agg(lambda p: (p < 0.01).mean())
+# Of torchvision's AlexNet:
+as_wide = {"conv1": 64, "conv2": 192, "conv3": 384, "conv4": 256, "conv5": 256}
+shares = here.correlations.dropna().groupby("layer")["p"]
+shares = shares.agg(lambda p: (p < 0.01).mean())
 weakest = layers[shares.idxmin()]
 known = here.correlations.query("layer == @weakest.name").dropna()
 wide = as_wide.get(network.alias(weakest.name) or weakest.name, 256)
-significant = {n: (correlation.p_values(known["r"].to_numpy(), n) < 0.01).mean() for n in (weakest.n_filters, wide)}
-print(
-    f"{weakest.name}: " + ", ".join(f"over {n} filters {share:.0%} of the concepts" for n, share in significant.items())
-)
+words = []
+for n in dict.fromkeys((weakest.n_filters, wide)):
+    share = (correlation.p_values(known["r"].to_numpy(), n) < 0.01).mean()
+    words.append(f"over {n} filters {share:.0%} of the concepts")
+print(f"{weakest.name}: " + ", ".join(words))
 
 # %% [markdown]
 # **Is similarity in kind only co-occurrence?** The paper finds that neighbours in segmentation are alike in kind and
@@ -283,9 +316,13 @@ print(
 # %%
 from n2vlib.analysis import embeddings
 
-kinds, tree = embeddings.same(probe.concepts["category"]), here.words.get(claims.HYPERNYMS)
+kinds = embeddings.same(probe.concepts["category"])
+tree = here.words.get(claims.HYPERNYMS)
 by_labels = here.words.get(claims.VECTORS, here.spaces[name, "classification"])
-compared = {"co-occurrence": by_labels} | {task: here.spaces[name, task] for task in wanted}
+compared = {"co-occurrence": by_labels}
+compared |= {task: here.spaces[name, task] for task in wanted}
+
+# %%
 try:
     shared = embeddings.restricted(compared)
 except n2vlib.BadInput as error:  # two concepts have no neighbours to compare
@@ -293,7 +330,8 @@ except n2vlib.BadInput as error:  # two concepts have no neighbours to compare
     print(f"Not compared: {error}")
 for space_name, space in shared.items():
     near = embeddings.of_neighbours(embeddings.neighbours(space, 5), kinds)
-    print(f"{space_name}: {near.mean():.0%} of the five nearest are of the same category")
+    share = f"{near.mean():.0%} of the five nearest are of the same category"
+    print(f"{space_name}: {share}")
 
 # %% [markdown]
 # If the first line is near the last or above the second, co-occurrence already explains similarity in kind. Then a *no*
@@ -309,25 +347,33 @@ for space_name, space in shared.items():
 from n2vlib.networks.load import randomly_initialised
 
 untrained_network = randomly_initialised(network, SEED)
-untrained = n2vlib.read_layers(untrained_network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)
-blank = claims.measure(untrained_network.name, untrained, probe, epochs=EPOCHS, seed=SEED, subsets={})
+options = {"tau": TAU, "device": DEVICE, "store": store}
+untrained = n2vlib.read_layers(untrained_network, LAYERS[-1:], probe, **options)
+options = {"epochs": EPOCHS, "seed": SEED, "subsets": {}}
+blank = claims.measure(untrained_network.name, untrained, probe, **options)
 
 # %%
-# The only layer read here is the first of the table; it is compared with the deepest of the trained network.
-deepest = {f"table-1-{task}-1": f"table-1-{task}-{len(LAYERS)}" for task in wanted if len(LAYERS) <= 5}
+# The only layer read here is compared with the deepest one of the trained network.
+deepest = {}
+if len(LAYERS) <= 5:
+    deepest = {f"table-1-{task}-1": f"table-1-{task}-{len(LAYERS)}" for task in wanted}
 of_one_layer = claims.table().query("decided_by == 'layer'")["id"]
 blank = claims.check(replace(blank, words=here.words), [*deepest, *of_one_layer])
 blank = blank.assign(id=blank["id"].replace(deepest)).set_index("id")
-beside = measured[measured["id"].isin(blank.index)][["id", "value", "criterion", "holds"]]
+
+# %%
+beside = measured[measured["id"].isin(blank.index)]
+beside = beside[["id", "value", "criterion", "holds"]]
 random = blank[["value", "holds"]].set_axis(["random", "random holds"], axis=1)
 beside = beside.join(random, on="id")
-charts.table(beside, f"{layer.name}, trained and randomly initialised", digits=2, rows=20)
+title = f"{layer.name}, trained and randomly initialised"
+charts.table(beside, title, digits=2, rows=20)
 
 # %%
 also = beside[(beside["holds"] == claims.YES) & (beside["random holds"] == claims.YES)]
-print(
-    f"{len(also)} of the {(beside['holds'] == claims.YES).sum()} claims that hold in {layer.name} also hold with random weights:"
-)
+n_holding = (beside["holds"] == claims.YES).sum()
+print(f"{len(also)} of the {n_holding} claims that hold in {layer.name}", end=" ")
+print("also hold with random weights:")
 print(", ".join(also["id"]) or "none")
 
 # %% [markdown]
@@ -339,14 +385,17 @@ print(", ".join(also["id"]) or "none")
 # %%
 for section, rows in measured.groupby("section", sort=False):
     answers = rows.groupby("holds", sort=False)["id"].agg(list)
-    said = "; ".join(f"{answer}: {len(answers[answer])}" for answer in counts.index if answer in answers)
-    print(f"{section:<9} {said}" + (f" ({', '.join(answers['no'])})" if "no" in answers else ""))
+    given = [answer for answer in counts.index if answer in answers]
+    said = "; ".join(f"{answer}: {len(answers[answer])}" for answer in given)
+    failing = f" ({', '.join(answers['no'])})" if "no" in answers else ""
+    print(f"{section:<9} {said}{failing}")
 printed = measured.dropna(subset="published")
-same = ((printed["value"] > printed["criterion"]) == (printed["published"] > printed["criterion"])).sum()
+ours = printed["value"] > printed["criterion"]
+theirs = printed["published"] > printed["criterion"]
+same = (ours == theirs).sum()
 inside = printed["published"].between(printed["low"], printed["high"]).sum()
-print(
-    f"\n{len(printed)} claims have a published number: {same} lie on the same side of the criterion, {inside} in our interval"
-)
+print(f"\n{len(printed)} claims have a published number: {same} lie", end=" ")
+print(f"on the same side of the criterion, {inside} in our interval")
 
 # %% [markdown]
 # ## Where we differ
@@ -380,11 +429,11 @@ print(
 # %% tags=["solution", "hide-input"]
 bar = np.where(measured["criterion"] == 50, 200 / 3, measured["criterion"])
 moved = measured.assign(bar=bar).query("bar != criterion")
-now = np.where(
-    moved["low"] > moved["bar"], claims.YES, np.where(moved["high"] <= moved["bar"], claims.NO, claims.UNDECIDED)
-)
+now = np.where(moved["high"] <= moved["bar"], claims.NO, claims.UNDECIDED)
+now = np.where(moved["low"] > moved["bar"], claims.YES, now)
 print(f"1. {(now != moved['holds']).sum()} of {len(moved)} answers change")
-print(f"2. {0.05 * len(measured):.1f} of {len(measured)} on average: 2.5% on either side of each interval")
+print(f"2. {0.05 * len(measured):.1f} of {len(measured)} on average:", end=" ")
+print("2.5% on either side of each interval")
 
 # %% [markdown]
 # ## Take-away

@@ -25,16 +25,16 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-NETWORKS: list = "zoo/architectures"  # compared with NETWORK: network, layer, and optional keys
+NETWORKS: list = "zoo/architectures"  # compared with NETWORK; keys: network, layer, ...
 WORDNET: str = None  # folder of your copy of WordNet; null: left out
 WORD2VEC: str = None  # your file of word vectors, text or binary; null: left out
 
@@ -74,16 +74,21 @@ probe = n2vlib.load_probe(PROBE)
 n2vlib.need(probe, "pixel maps", "training images", "images without it", concepts=3)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 store = n2vlib.Store(STORE)
+METHODS = {"S": segmentation, "C": classification}
+
+# %%
 
 
 def spaces_of(network, name, label, seed=SEED):
-    """The segmentation and the classification space of one layer, called S and C as in the paper."""
-    layer = n2vlib.read_layers(network, [name], probe, tau=TAU, device=DEVICE, store=store)[name]
-    found = {
-        task: method.align(layer, probe, epochs=EPOCHS, seed=seed)
-        for task, method in (("S", segmentation), ("C", classification))
-    }
-    return {f"{label} {task}": embeddings.without_start(each) for task, each in found.items()}
+    """The segmentation (S) and the classification (C) space of one layer."""
+    layers = n2vlib.read_layers(
+        network, [name], probe, tau=TAU, device=DEVICE, store=store
+    )
+    spaces = {}
+    for task, method in METHODS.items():
+        found = method.align(layers[name], probe, epochs=EPOCHS, seed=seed)
+        spaces[f"{label} {task}"] = embeddings.without_start(found)
+    return spaces
 
 
 # %% [markdown]
@@ -98,11 +103,13 @@ import numpy as np
 first = spaces_of(network, LAYERS[-1], "own")
 s, c = first.values()
 both = [concept for concept in s.index if concept in c.index]
-d_s, d_c = (space.loc[both].to_numpy() @ space.loc[both].to_numpy().T for space in (s, c))
+vectors = [space.loc[both].to_numpy() for space in (s, c)]
+d_s, d_c = (each @ each.T for each in vectors)
 by_hand = ((d_s - d_c) ** 2).sum()
 assert np.isclose(by_hand, embeddings.distance(s, c))
 pair = np.sqrt(by_hand / (len(both) * (len(both) - 1)))
-print(f"D = {by_hand:.0f} over {len(both)} concepts: the cosine of a pair typically differs by {pair:.3f}")
+print(f"D = {by_hand:.0f} over {len(both)} concepts:", end=" ")
+print(f"the cosine of a pair typically differs by {pair:.3f}")
 
 # %% [markdown]
 # $D$ grows with the number of pairs. The root of its mean over pairs does not: it says by how much the cosine of two
@@ -123,16 +130,21 @@ import pandas as pd
 
 from n2vlib import charts, spaces
 
+# %%
 inside = dict(first)
 for row in NETWORKS:
-    other = n2vlib.load_network(row["network"], row.get("weights"), row.get("preprocessing"), SEED)
+    given = row["network"], row.get("weights"), row.get("preprocessing")
+    other = n2vlib.load_network(*given, SEED)
     label = row.get("label") or other.name.rpartition(":")[2].removeprefix("small-")
     inside |= spaces_of(other, row["layer"], label)
 outside = spaces.others(probe, WORDNET, WORD2VEC)
-everything = {name: inside[name] for name in sorted(inside, key=lambda name: name[-1] == "C")} | outside
+by_task = sorted(inside, key=lambda name: name[-1] == "C")
+everything = {name: inside[name] for name in by_task} | outside
 shared = embeddings.common(everything)
-sizes = pd.DataFrame({"space": list(everything), "concepts": [len(space) for space in everything.values()]})
-charts.table(sizes, f"Concepts with a vector; {len(shared)} are in every space. own: {network.name}, {LAYERS[-1]}")
+sizes = [(name, len(space)) for name, space in everything.items()]
+title = f"Concepts with a vector; {len(shared)} are in every space."
+title += f" own: {network.name}, {LAYERS[-1]}"
+charts.table(pd.DataFrame(sizes, columns=["space", "concepts"]), title)
 
 # %% [markdown]
 # The rule is the paper's: a concept is kept if *every* space has it. The paper kept 501 of 682, because both
@@ -141,8 +153,10 @@ charts.table(sizes, f"Concepts with a vector; {len(shared)} are in every space. 
 # %%
 names, categories = probe.concepts["name"].astype(str), probe.concepts["category"]
 dropped = s.index.difference(shared)
-print(f"{len(dropped)} of {len(s)} segmented concepts are dropped: {', '.join(names[dropped][:12]) or 'none'}")
-print("kept: " + ", ".join(f"{n} of category {category}" for category, n in categories[shared].value_counts().items()))
+listed = ", ".join(names[dropped][:12]) or "none"
+print(f"{len(dropped)} of {len(s)} segmented concepts are dropped: {listed}")
+of_kind = categories[shared].value_counts().items()
+print("kept: " + ", ".join(f"{n} of category {category}" for category, n in of_kind))
 
 # %% [markdown]
 # ## Every space against every other
@@ -155,17 +169,22 @@ from n2vlib.analysis import rsa
 distances = rsa.distances(everything)
 apart = distances.query("one != other").sort_values("typical")
 ends = [f"{row['one']} and {row['other']}" for _, row in apart.iloc[[0, -1]].iterrows()]
-note = f"Typical difference of the cosine of a pair, {len(shared)} concepts. S segmentation, C classification."
-charts.distance_map(distances, f"Nearest: {ends[0]}; farthest: {ends[1]}", words="difference", note=note)
+note = f"Typical difference of the cosine of a pair, {len(shared)} concepts."
+note += " S segmentation, C classification."
+title = f"Nearest: {ends[0]}; farthest: {ends[1]}"
+charts.distance_map(distances, title, words="difference", note=note)
 
 # %% [markdown]
 # Is one network far from all others? For each, the mean distance to the other networks, by task:
 
 # %%
-networks = distances[distances["one"].isin(inside) & distances["other"].isin(inside)].query("one != other")
-networks = networks[networks["one"].str[-1] == networks["other"].str[-1]].assign(task=networks["one"].str[-1])
-alone = networks.groupby(["task", "one"], as_index=False)[["typical", "correlation"]].mean()
-charts.table(alone.sort_values(["task", "typical"], ascending=[True, False]), "Mean over the other networks", rows=30)
+inner = distances["one"].isin(inside) & distances["other"].isin(inside)
+networks = distances[inner].query("one != other")
+networks = networks.assign(task=networks["one"].str[-1])
+networks = networks[networks["task"] == networks["other"].str[-1]]
+alone = networks.groupby(["task", "one"], as_index=False)[["typical", "correlation"]]
+alone = alone.mean().sort_values(["task", "typical"], ascending=[True, False])
+charts.table(alone, "Mean over the other networks", rows=30)
 
 # %% [markdown]
 # ## How much of the distance is noise?
@@ -180,13 +199,17 @@ charts.table(alone.sort_values(["task", "typical"], ascending=[True, False]), "M
 
 # %%
 again = spaces_of(network, LAYERS[-1], "own", seed=SEED + 1)
-layer = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)[LAYERS[-1]]
-raw = [segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED + i).unit_weights() for i in (0, 1)]
-rows = [{"space": name} | rsa.compare(space, again[name]) for name, space in first.items()]
-rows.append({"space": "own S, start not subtracted"} | rsa.compare(*raw))
-charts.table(
-    pd.DataFrame(rows), f"{network.name}, {LAYERS[-1]}: a space and the same space learned from other random weights"
+layers = n2vlib.read_layers(
+    network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store
 )
+layer, raw = layers[LAYERS[-1]], []
+for seed in (SEED, SEED + 1):
+    found = segmentation.align(layer, probe, epochs=EPOCHS, seed=seed)
+    raw.append(found.unit_weights())
+rows = [{"space": key} | rsa.compare(space, again[key]) for key, space in first.items()]
+rows.append({"space": "own S, start not subtracted"} | rsa.compare(*raw))
+same = "a space and the same space learned from other random weights"
+charts.table(pd.DataFrame(rows), f"{network.name}, {LAYERS[-1]}: {same}")
 
 # %% [markdown]
 # If the noise floor is close to the distances above, the map shows noise. The column *below* is the share by which the
@@ -200,11 +223,13 @@ charts.table(
 # pairs measures only the second.
 
 # %%
-size = {name: rsa.typical_cosine(space.loc[shared]) for name, space in everything.items()}
+size = {key: rsa.typical_cosine(space.loc[shared]) for key, space in everything.items()}
 compared = distances[distances["one"].isin(inside) & distances["other"].isin(outside)]
-compared = compared.assign(size=compared["one"].map(size)).rename(columns={"size": "typical cosine"})
-columns = ["one", "other", "typical cosine", "distance", "typical", "correlation", "below"]
-charts.table(compared[columns], "Networks against the spaces made without a network", rows=12)
+compared.insert(2, "typical cosine", compared["one"].map(size))
+columns = ["one", "other", "typical cosine"]
+columns += ["distance", "typical", "correlation", "below"]
+title = "Networks against the spaces made without a network"
+charts.table(compared[columns], title, rows=12)
 
 # %% [markdown]
 # ## Is classification nearer to a dictionary?
@@ -222,13 +247,15 @@ named = nearer.rename(
         "correlation, second": "correlation, C",
     }
 )
-charts.table(named, f"{network.name}, {LAYERS[-1]}: mean over concepts, 95% bootstrap interval over concepts")
+title = f"{network.name}, {LAYERS[-1]}: mean over concepts,"
+charts.table(named, f"{title} 95% bootstrap interval over concepts")
 
 # %%
 for to, gap, low, high, r_s, r_c in nearer.itertuples(index=False):
     sure = "" if low * high > 0 else " (the interval contains zero)"
     agrees = "agrees" if (r_c > r_s) == (gap > 0) else "disagrees"
-    print(f"{to}: {'classification' if gap > 0 else 'segmentation'} is nearer by D{sure}; the correlation {agrees}.")
+    task = "classification" if gap > 0 else "segmentation"
+    print(f"{to}: {task} is nearer by D{sure}; the correlation {agrees}.")
 
 # %% [markdown]
 # Where $D$ and the correlation disagree, the claim is about the size of cosines. Where they agree for co-occurrence and
@@ -243,13 +270,15 @@ for to, gap, low, high, r_s, r_c in nearer.itertuples(index=False):
 # against the spaces made without a network.
 
 # %%
-trained = alone[(alone["task"] == "C") & ~alone["one"].isin(list(first)) & ~alone["one"].str.contains("random")]
+trained = alone[(alone["task"] == "C") & ~alone["one"].isin(list(first))]
+trained = trained[~trained["one"].str.contains("random")]
 chosen = [*first, *trained.sort_values("typical")["one"].tail(1)]
 pairs = [(name, other) for other in outside for name in chosen] + [tuple(first)]
 by_category = rsa.distances_by_category(everything, pairs, categories)
 most = by_category.loc[by_category["typical"].idxmax()]
 title = f"Largest: {most['category']}, {most['one']} against {most['other']}"
-charts.distance_by_category(by_category, title, words="difference", note="Rows: pairs of spaces.")
+note = "Rows: pairs of spaces."
+charts.distance_by_category(by_category, title, words="difference", note=note)
 
 # %% [markdown]
 # The released notebook printed such means for its own networks. As typical differences of a cosine they can be compared
@@ -260,8 +289,10 @@ from n2vlib import published
 
 theirs = published.table("net2vec_notebook_distances")
 theirs = theirs.assign(typical=np.sqrt(theirs["mean"] / (theirs["concepts"] - 1)))
-wide = theirs.pivot_table(index=["one", "other", "concepts"], columns="category", values="typical", sort=False)
-charts.table(wide.reset_index(), "Published outputs: typical difference of a cosine, by category", rows=len(wide))
+keys = ["one", "other", "concepts"]
+wide = theirs.pivot_table("typical", keys, "category", sort=False).reset_index()
+title = "Published outputs: typical difference of a cosine, by category"
+charts.table(wide, title, rows=len(wide))
 
 # %% [markdown]
 # ## Where we differ

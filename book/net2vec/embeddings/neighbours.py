@@ -26,16 +26,16 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-EXPRESSIONS: list = []  # sums and differences of concepts, like "grass + blue-c - green-c"; none: the paper's, and composed ones
+EXPRESSIONS: list = []  # like "grass + blue-c - green-c"; none: the paper's and others
 
 # %%
 import n2vlib
@@ -61,19 +61,25 @@ n2vlib.check_parameters(globals())
 
 # %%
 probe = n2vlib.load_probe(PROBE)
-n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it", concepts=3)
+needed = "pixel maps", "training images", "validation images", "images without it"
+n2vlib.need(probe, *needed, concepts=3)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 store = n2vlib.Store(STORE)
-layer = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)[LAYERS[-1]]
+layers = n2vlib.read_layers(
+    network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store
+)
+layer = layers[LAYERS[-1]]
 
 # %%
 from n2vlib.analysis import embeddings
 from n2vlib.methods import classification, segmentation
 
 METHODS = {"segmentation": segmentation, "classification": classification}
-found = {task: method.align(layer, probe, epochs=EPOCHS, seed=SEED) for task, method in METHODS.items()}
+recipe = {"epochs": EPOCHS, "seed": SEED}
+found = {task: method.align(layer, probe, **recipe) for task, method in METHODS.items()}
 space = {task: each.unit_weights() for task, each in found.items()}
-print({task: f"{len(vectors)} concepts, {vectors.shape[1]} filters" for task, vectors in space.items()})
+sizes = {task: vectors.shape for task, vectors in space.items()}
+print({task: f"{n} concepts, {k} filters" for task, (n, k) in sizes.items()})
 
 # %% [markdown]
 # ## By hand, one concept
@@ -91,19 +97,27 @@ paper = published.table("net2vec_table2_nearest")
 names = probe.concepts["name"].astype(str).to_dict()
 about = probe.concepts.loc[space["segmentation"].index]
 about = about.assign(thing=about["category"].isin(["object", "part"]))
-frequent = about.sort_values(["thing", "frequency"], ascending=False, kind="stable").index
-asked = {name: c for name in paper["query_concept"].unique() for c in expressions.known([name], probe.concepts)}
-asked |= {names[c]: c for c in frequent.difference(asked.values(), sort=False)[: max(0, 5 - len(asked))]}
+order = about.sort_values(["thing", "frequency"], ascending=False, kind="stable")
+frequent = order.index
+
+# %%
+queries = paper["query_concept"].unique()
+asked = {name: c for name in queries for c in expressions.known([name], probe.concepts)}
+others = frequent.difference(asked.values(), sort=False)
+asked |= {names[c]: c for c in others[: max(0, 5 - len(asked))]}
 query = next(c for c in [*asked.values(), *frequent] if c in about.index)
 
 # %%
 w = found["segmentation"].weights
-cosines = {
-    c: (w.loc[query] * w.loc[c]).sum() / np.sqrt((w.loc[query] ** 2).sum() * (w.loc[c] ** 2).sum())
-    for c in w.index
-    if c != query
-}
-nearest = sorted((c for c in cosines if np.isfinite(cosines[c])), key=lambda c: -cosines[c])[:5]
+
+
+def cosine(one, other):
+    return (one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum())
+
+
+cosines = {c: cosine(w.loc[query], w.loc[c]) for c in w.index if c != query}
+defined = [c for c in cosines if np.isfinite(cosines[c])]
+nearest = sorted(defined, key=lambda c: -cosines[c])[:5]
 near = {task: embeddings.neighbours(vectors, n=5) for task, vectors in space.items()}
 assert near["segmentation"].query("concept == @query")["neighbour"].tolist() == nearest
 print(f"{names[query]}: " + ", ".join(f"{names[c]} {cosines[c]:.2f}" for c in nearest))
@@ -118,19 +132,20 @@ print(f"{names[query]}: " + ", ".join(f"{names[c]} {cosines[c]:.2f}" for c in ne
 from n2vlib import charts
 
 table = embeddings.beside_published(near, paper, asked, names)
-charts.table(table, f"Five nearest concepts and their cosines, {layer.name}; published: AlexNet conv5", rows=len(table))
+title = (
+    f"Five nearest concepts and their cosines, {layer.name}; published: AlexNet conv5"
+)
+charts.table(table, title, rows=len(table))
 
 # %% [markdown]
 # The table of every concept:
 
 # %%
-everyone = {names[c]: c for c in space["classification"].index.union(space["segmentation"].index)}
+concepts = space["classification"].index.union(space["segmentation"].index)
+everyone = {names[c]: c for c in concepts}
 full = embeddings.beside_published(near, paper.head(0), everyone, names)
-charts.table(
-    full[["concept", "rank", "segmentation, this run", "classification, this run"]],
-    "Five nearest concepts of every concept",
-    rows=5,
-)
+columns = ["concept", "rank", "segmentation, this run", "classification, this run"]
+charts.table(full[columns], "Five nearest concepts of every concept", rows=5)
 
 # %% [markdown]
 # ## Alike in kind, or seen together?
@@ -156,14 +171,20 @@ from n2vlib.spaces import drawn
 
 others = spaces.others(probe)
 shown = drawn.shown_with(presence(probe, "train"))
-relations = {"same category": embeddings.same(probe.concepts["category"]), "seen together": shown}
-relations |= {"same kind": embeddings.similarity(others[spaces.TREE])} if spaces.TREE in others else {}
+relations = {"same category": embeddings.same(probe.concepts["category"])}
+relations["seen together"] = shown
+if spaces.TREE in others:
+    relations["same kind"] = embeddings.similarity(others[spaces.TREE])
 segmentable = probe.concepts.loc[space["segmentation"].index]
 cover = expressions.cover(probe, segmentable.index, segmentable.index)
 relations["same pixels"] = cover
-fair = {task: embeddings.neighbours(vectors) for task, vectors in embeddings.restricted(space).items()}
+
+# %%
+fair = embeddings.restricted(space)
+fair = {task: embeddings.neighbours(vectors) for task, vectors in fair.items()}
 kinship = embeddings.kinship(fair, relations, SEED)
-caption = f"Mean over the five neighbours of each concept, {layer.name}; 95% interval of the difference over concepts"
+caption = f"Mean over the five neighbours of each concept, {layer.name};"
+caption += " 95% interval of the difference over concepts"
 charts.table(kinship, caption)
 
 # %%
@@ -188,13 +209,16 @@ for row in kinship.itertuples():
 import pandas as pd
 
 categories = probe.concepts["category"]
-theirs = (
-    published.table("net2vec_notebook_neighbours").query("network == 'AlexNet'").rename(columns={"share": "published"})
-)
-own = pd.concat(embeddings.own_category(rows, categories).assign(task=task) for task, rows in near.items())
+theirs = published.table("net2vec_notebook_neighbours").query("network == 'AlexNet'")
+theirs = theirs.rename(columns={"share": "published"})
+of_own = {
+    task: embeddings.own_category(rows, categories) for task, rows in near.items()
+}
+own = pd.concat(rows.assign(task=task) for task, rows in of_own.items())
 own = own.merge(theirs, on=["task", "category"], how="left")
 columns = ["task", "category", "concepts", "published", "this run", "any two"]
-charts.table(own[columns], "Share of the five nearest that are of the concept's own category", rows=len(own))
+title = "Share of the five nearest that are of the concept's own category"
+charts.table(own[columns], title, rows=len(own))
 
 # %% [markdown]
 # *Any two* is needed as a baseline: in a probe set where half of the concepts are objects, a random neighbour is an
@@ -205,10 +229,10 @@ charts.table(own[columns], "Share of the five nearest that are of the concept's 
 # %%
 of_objects = pd.concat(rows.assign(task=task) for task, rows in near.items())
 of_objects = of_objects[of_objects["concept"].map(categories) == "object"]
-kinds = pd.crosstab(of_objects["task"], of_objects["neighbour"].map(categories).rename("category"), normalize="index")
-charts.table(
-    kinds.reset_index().rename_axis(columns=None), "Categories of the five nearest concepts of objects, shares"
-)
+of_neighbour = of_objects["neighbour"].map(categories).rename("category")
+kinds = pd.crosstab(of_objects["task"], of_neighbour, normalize="index")
+title = "Categories of the five nearest concepts of objects, shares"
+charts.table(kinds.reset_index().rename_axis(columns=None), title)
 
 # %% [markdown]
 # ## How much of a vector is its random start?
@@ -221,17 +245,18 @@ charts.table(
 from n2vlib.analysis import rsa
 from n2vlib.methods.alignment import Alignment
 
-MADE = {"as learned": Alignment.unit_weights, "start subtracted": embeddings.without_start}
-again = {task: method.align(layer, probe, epochs=EPOCHS, seed=SEED + 1) for task, method in METHODS.items()}
+MADE = {"as learned": Alignment.unit_weights}
+MADE["start subtracted"] = embeddings.without_start
+recipe = {"epochs": EPOCHS, "seed": SEED + 1}
+again = {task: method.align(layer, probe, **recipe) for task, method in METHODS.items()}
 rows = [
-    {"task": task, "vectors": what} | rsa.repeated(vectors(found[task]), vectors(again[task]))
+    {"task": task, "vectors": what}
+    | rsa.repeated(vectors(found[task]), vectors(again[task]))
     for task in METHODS
     for what, vectors in MADE.items()
 ]
-charts.table(
-    pd.DataFrame(rows),
-    "Trained twice: median cosine of a concept's two vectors; share of its five neighbours that stay",
-)
+title = "Trained twice: median cosine of a concept's two vectors;"
+charts.table(pd.DataFrame(rows), f"{title} share of its five neighbours that stay")
 
 # %% [markdown]
 # *As learned*, a value near 1 means that the data determine the vector; near 0, that the random start does. Few images,
@@ -241,16 +266,20 @@ charts.table(
 # of the difference between two runs was the start, and do the relations of the neighbours change?
 
 # %%
-segmented, changes = space["segmentation"], embeddings.without_start(found["segmentation"])
-both = {"start subtracted": embeddings.neighbours(changes), "as learned": embeddings.neighbours(segmented)}
-charts.table(embeddings.kinship(both, relations, SEED), "Segmentation, mean over the five neighbours")
+segmented = space["segmentation"]
+changes = embeddings.without_start(found["segmentation"])
+both = {"start subtracted": changes, "as learned": segmented}
+both = {how: embeddings.neighbours(vectors) for how, vectors in both.items()}
+kinship = embeddings.kinship(both, relations, SEED)
+charts.table(kinship, "Segmentation, mean over the five neighbours")
 
 # %%
-w_fair = embeddings.restricted({task: embeddings.without_start(each) for task, each in found.items()})
-kinship = embeddings.kinship(
-    {task: embeddings.neighbours(vectors) for task, vectors in w_fair.items()}, relations, SEED
-)
-charts.table(kinship, f"Both tasks, start subtracted: mean over the five neighbours of each concept, {layer.name}")
+w_fair = {task: embeddings.without_start(each) for task, each in found.items()}
+w_fair = embeddings.restricted(w_fair)
+near_fair = {task: embeddings.neighbours(vectors) for task, vectors in w_fair.items()}
+kinship = embeddings.kinship(near_fair, relations, SEED)
+title = "Both tasks, start subtracted: mean over the five neighbours of each concept,"
+charts.table(kinship, f"{title} {layer.name}")
 
 # %% [markdown]
 # The paper keeps the start in, and so do our versions of its tables, above and in the next section. The maps and
@@ -274,11 +303,13 @@ surface = segmentable.index[segmentable["category"].isin(["color", "material", "
 on_objects = cover.loc[objects, surface]
 printed3 = published.table("net2vec_table3_arithmetic")
 composed = expressions.composed(on_objects, probe.concepts)
-wanted = EXPRESSIONS or [*expressions.usable(printed3["expression"].unique(), probe.concepts, segmented), *composed]
+known = expressions.usable(printed3["expression"].unique(), probe.concepts, segmented)
+wanted = EXPRESSIONS or [*known, *composed]
 
 # %%
 sums = expressions.beside_published(wanted, segmented, probe.concepts, printed3)
-title = f"Nearest to sums and differences of segmentation vectors, {layer.name}; score as released, cosine scaled back"
+title = f"Nearest to sums and differences of segmentation vectors, {layer.name};"
+title += " score as released, cosine scaled back"
 charts.table(sums, title, rows=len(sums))
 
 # %% [markdown]
@@ -291,15 +322,17 @@ from n2vlib import tables
 
 color_of = expressions.most_cover(on_objects, probe.concepts, "color")
 for what, vectors in {"as learned": segmented, "start subtracted": changes}.items():
-    moved = expressions.swaps(vectors, color_of).groupby("concept")[["before", "after"]].mean()
+    moved = expressions.swaps(vectors, color_of)
+    moved = moved.groupby("concept")[["before", "after"]].mean()
     if moved.empty:
         print(f"{what}: too few objects of different colors")
         continue
-    low, high = tables.bootstrap_mean((moved["after"] - moved["before"]).to_numpy(), SEED)
-    print(
-        f"{what}, {len(moved)} objects: an object of the added color is nearer in {moved['before'].mean():.2f} of the pairs before, {moved['after'].mean():.2f} after;"
-    )
-    print(f"  the difference is {low:.2f} to {high:.2f} (95% bootstrap interval over objects)")
+    low, high = tables.bootstrap_mean(moved["after"] - moved["before"], SEED)
+    was, now = moved.mean()
+    print(f"{what}, {len(moved)} objects: an object of the added color", end=" ")
+    print(f"is nearer in {was:.2f} of the pairs before, {now:.2f} after;")
+    interval = "(95% bootstrap interval over objects)"
+    print(f"  the difference is {low:.2f} to {high:.2f} {interval}")
 
 # %% [markdown]
 # ## A map of the concepts
@@ -311,21 +344,25 @@ for what, vectors in {"as learned": segmented, "start subtracted": changes}.item
 from n2vlib.analysis import grouping
 
 learned = {task: embeddings.without_start(each) for task, each in found.items()}
+same = relations["same category"]
 
 
+# %%
 def concept_map(task: str) -> charts.Chart:
-    """At most a hundred concepts on a plane; the title says how many have a neighbour of their category."""
-    vectors, same = learned[task], relations["same category"]
+    """At most a hundred concepts on a plane; how many are next to their category."""
+    vectors = learned[task]
     alike = embeddings.of_neighbours(embeddings.neighbours(vectors, n=1), same).mean()
     at_random = embeddings.of_any(same.loc[vectors.index, vectors.index]).mean()
     some = vectors.sample(min(100, len(vectors)), random_state=SEED).sort_index()
-    points = probe.concepts.loc[some.index, ["name", "category"]].join(grouping.plane(some, SEED))
-    title = (
-        f"{task.capitalize()}: the nearest concept is of the same category for {alike:.0%}, at random {at_random:.0%}"
-    )
-    return charts.concept_map(points, title, f"t-SNE of the vectors in {layer.name}.")
+    points = probe.concepts.loc[some.index, ["name", "category"]]
+    title = f"{task.capitalize()}: the nearest concept is of the same category for"
+    title += f" {alike:.0%}, at random {at_random:.0%}"
+    points = points.join(grouping.plane(some, SEED))
+    note = f"t-SNE of the vectors in {layer.name}."
+    return charts.concept_map(points, title, note)
 
 
+# %%
 concept_map("segmentation")
 
 # %%
@@ -340,14 +377,17 @@ concept_map("classification")
 # number nor the list).
 
 # %%
-clusters = {
-    task: grouping.clusters(vectors, max(2, round(len(vectors) / 6)), SEED) for task, vectors in learned.items()
-}
-listed = {task: grouping.purity(labels, categories, probe.concepts["name"]) for task, labels in clusters.items()}
-charts.table(listed["segmentation"], f"Clusters of segmentation vectors, {layer.name}", rows=8)
+clusters, listed = {}, {}
+for task, vectors in learned.items():
+    n = max(2, round(len(vectors) / 6))
+    clusters[task] = grouping.clusters(vectors, n, SEED)
+    listed[task] = grouping.purity(clusters[task], categories, probe.concepts["name"])
+title = f"Clusters of segmentation vectors, {layer.name}"
+charts.table(listed["segmentation"], title, rows=8)
 
 # %%
-charts.table(listed["classification"], f"Clusters of classification vectors, {layer.name}", rows=8)
+title = f"Clusters of classification vectors, {layer.name}"
+charts.table(listed["classification"], title, rows=8)
 
 # %% [markdown]
 # What do the clusters agree with? We compare them with three groupings made without the network: category, the parent
@@ -361,7 +401,10 @@ groupings = {
     "scene it is seen in": drawn.homes(probe),
 }
 agreement = grouping.agreement(clusters, groupings, SEED)
-charts.table(agreement, f"Agreement of the clusters in {layer.name} with groups made without the network")
+title = (
+    f"Agreement of the clusters in {layer.name} with groups made without the network"
+)
+charts.table(agreement, title)
 
 # %% [markdown]
 # ## Where we differ
@@ -383,9 +426,12 @@ charts.table(agreement, f"Agreement of the clusters in {layer.name} with groups 
 # %% tags=["solution", "hide-input"]
 from n2vlib.methods.alignment import unit
 
-mean = unit(segmented + again["segmentation"].unit_weights().reindex(segmented.index).fillna(0))
-both = {"two seeds": embeddings.neighbours(mean), "one seed": embeddings.neighbours(segmented)}
-charts.table(embeddings.kinship(both, relations, SEED), "Segmentation: neighbours of the mean of two seeds, and of one")
+again_segmented = again["segmentation"].unit_weights().reindex(segmented.index)
+mean = unit(segmented + again_segmented.fillna(0))
+both = {"two seeds": mean, "one seed": segmented}
+both = {how: embeddings.neighbours(vectors) for how, vectors in both.items()}
+kinship = embeddings.kinship(both, relations, SEED)
+charts.table(kinship, "Segmentation: neighbours of the mean of two seeds, and of one")
 
 # %% [markdown]
 # ## Take-away

@@ -26,10 +26,10 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
@@ -61,10 +61,14 @@ from n2vlib.analysis import failures
 from n2vlib.display import style
 from n2vlib.methods import classification, segmentation, single_filter
 
+# %%
 probe = n2vlib.load_probe(PROBE)
-n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it")
+n2vlib.need(
+    probe, "pixel maps", "training images", "validation images", "images without it"
+)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
+store = n2vlib.Store(STORE)
+layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=store)
 layer = layers[LAYERS[-1]]
 alone = single_filter.align(layer, probe)
 together = segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED)
@@ -73,8 +77,8 @@ together = segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED)
 cases = failures.table(alone, together, probe)
 losing = cases[cases["loses"]].sort_values("gain")
 shown = losing.drop(columns=["concept", "area", "loses", "times_in_training"])
-title = f"The {len(losing)} of {len(cases)} concepts that lose in {layer.name}, largest loss first"
-charts.table(shown, title)
+title = f"The {len(losing)} of {len(cases)} concepts that lose in {layer.name},"
+charts.table(shown, f"{title} largest loss first")
 
 # %% [markdown]
 # *training* and *images* count the training and validation images that contain the concept; *gain* is the difference
@@ -89,19 +93,21 @@ charts.table(shown, title)
 # %%
 cases["percent"] = 100 * cases["area"]
 few = losing["training"].between(10, 100).mean() if len(losing) else float("nan")
-charts.concepts_in_plane(
-    cases,
-    "training",
-    "percent",
-    f"{layer.name}: {style.said(few, '.0%')} of the concepts that lose have 10 to 100 training images",
-    ("training images with the concept", "mean area, % of the image"),
-    at={"x": [10, 100], "y": [1]},
-)
+title = f"{layer.name}: {style.said(few, '.0%')} of the concepts that lose"
+title += " have 10 to 100 training images"
+axes = ("training images with the concept", "mean area, % of the image")
+at = {"x": [10, 100], "y": [1]}
+charts.concepts_in_plane(cases, "training", "percent", title, axes, at=at)
 
 # %%
-bands = pd.cut(cases["training"], [0, 9, 100, float("inf")], labels=["under 10", "10 to 100", "more"])
-sizes = pd.cut(cases["percent"], [0, 1, 5, 101], labels=["under 1%", "1 to 5%", "more than 5%"])
-rate = cases.groupby([bands, sizes], observed=True)["loses"].agg(["sum", "size", "mean"]).reset_index()
+more = float("inf")
+bands = pd.cut(
+    cases["training"], [0, 9, 100, more], labels=["under 10", "10 to 100", "more"]
+)
+of_image = ["under 1%", "1 to 5%", "more than 5%"]
+sizes = pd.cut(cases["percent"], [0, 1, 5, 101], labels=of_image)
+rate = cases.groupby([bands, sizes], observed=True)["loses"]
+rate = rate.agg(["sum", "size", "mean"]).reset_index()
 rate.columns = ["training images", "mean area", "lose", "concepts", "share"]
 charts.table(rate, "Concepts that lose, of all concepts in the group")
 
@@ -112,11 +118,12 @@ subsets = {
     "all": few | ~few, "at most 100 training images": few, "more training images": ~few,
     "smaller than 1% of the image": small, "larger": ~small,
 }  # fmt: skip
-rows = [
-    [name, mine.sum(), cases.loc[mine, "loses"].sum(), 100 * cases.loc[mine, "loses"].mean()]
-    for name, mine in subsets.items()
-]
-charts.table(pd.DataFrame(rows, columns=["concepts", "number", "lose", "lose, %"]), layer.name, digits=0)
+rows = []
+for name, mine in subsets.items():
+    loses = cases.loc[mine, "loses"]
+    rows.append([name, mine.sum(), loses.sum(), 100 * loses.mean()])
+columns = ["concepts", "number", "lose", "lose, %"]
+charts.table(pd.DataFrame(rows, columns=columns), layer.name, digits=0)
 
 # %% [markdown]
 # ## Is it more than chance?
@@ -137,7 +144,8 @@ interval = uncertainty.interval(difference)
 cases["sure"] = interval["high"].to_numpy() < 0
 losing = cases[cases["loses"]].sort_values("gain")
 won = (interval["low"] > 0).sum()
-print(f"The 95% interval excludes zero for {losing['sure'].sum()} of the {len(losing)} losses")
+print(f"The 95% interval excludes zero for {losing['sure'].sum()}", end=" ")
+print(f"of the {len(losing)} losses")
 print(f"and {won} of the {len(cases) - len(losing)} gains.")
 
 # %% [markdown]
@@ -159,27 +167,36 @@ print(f"and {won} of the {len(cases) - len(losing)} gains.")
 # %%
 wide, narrow = failures.smallest_mask(layer, probe)
 groups = {"lose": cases["loses"], "do not": ~cases["loses"]}
+too_small = cases["area"] < wide
+twice = "predicted area at least twice the annotated"
 facts = {
     "lose on training images as well": cases["gain_in_training"] < 0,
-    "predicted area at least twice the annotated, training images": cases["times_in_training"] >= 2,
-    "predicted area at least twice the annotated, validation images": cases["times"] >= 2,
-    f"cover less than the smallest mask ({wide:.1%} of the image)": cases["area"] < wide,
+    f"{twice}, training images": cases["times_in_training"] >= 2,
+    f"{twice}, validation images": cases["times"] >= 2,
+    f"cover less than the smallest mask ({wide:.1%} of the image)": too_small,
 }
-shares = {group: {fact: 100 * holds[mine].mean() for fact, holds in facts.items()} for group, mine in groups.items()}
-table = pd.DataFrame(shares).rename_axis("percent of the concepts that").reset_index()
-charts.table(table, f"{layer.name}: {len(losing)} lose, {len(cases) - len(losing)} do not", digits=0)
+
 
 # %%
-times = [style.said(cases.loc[mine, "times_in_training"].median(), ".1f") for mine in groups.values()]
+shares = {
+    group: {fact: 100 * holds[mine].mean() for fact, holds in facts.items()}
+    for group, mine in groups.items()
+}
+table = pd.DataFrame(shares).rename_axis("percent of the concepts that").reset_index()
+title = f"{layer.name}: {len(losing)} lose, {len(cases) - len(losing)} do not"
+charts.table(table, title, digits=0)
+
+# %%
+larger = [cases.loc[mine, "times_in_training"].median() for mine in groups.values()]
+times = [style.said(each, ".1f") for each in larger]
+title = f"Median predicted area: {times[0]} times the annotated for concepts that lose,"
+title += f" {times[1]} for the others"
+areas, gain = "predicted / annotated area", "combination - single filter"
 charts.concepts_in_plane(
-    cases,
-    "times_in_training",
-    "gain",
-    f"Median predicted area: {times[0]} times the annotated for concepts that lose, {times[1]} for the others",
-    ("predicted / annotated area, training images", "combination - single filter, validation images"),
-    log=(True, False),
-    at={"x": [1], "y": [0]},
-)
+    cases, "times_in_training", "gain", title,
+    (f"{areas}, training images", f"{gain}, validation images"),
+    log=(True, False), at={"x": [1], "y": [0]},
+)  # fmt: skip
 
 # %% [markdown]
 # Left of the vertical line the masks are too small, right of it too large. If mask size were the only cause, the
@@ -190,9 +207,11 @@ charts.concepts_in_plane(
 # %%
 import numpy as np
 
-gains = cases.assign(lost=cases["gain_in_training"] - cases["gain"]).groupby(np.where(cases["loses"], "lose", "do not"))
-gains = gains[["gain_in_training", "gain", "lost"]].mean().rename_axis("concepts that")
-charts.table(gains.reset_index(), "Mean gain in set IoU on training and validation images, and the difference")
+gains = cases.assign(lost=cases["gain_in_training"] - cases["gain"])
+gains = gains.groupby(np.where(cases["loses"], "lose", "do not"))
+gains = gains[["gain_in_training", "gain", "lost"]].mean()
+title = "Mean gain in set IoU on training and validation images, and the difference"
+charts.table(gains.rename_axis("concepts that").reset_index(), title)
 
 # %% [markdown]
 # ## By hand: the threshold of the mask
@@ -207,28 +226,37 @@ from n2vlib.masks.iou import individual_iou, single_filter_mask, upsample
 
 def upsampled_sum(concept, i):
     """S(sum_k w_k 1[A_k > T_k]) on image i: float, of the labels' size."""
-    combined = np.tensordot(together.weights.loc[concept].to_numpy(float), layer.fired_in(i), axes=1)
+    weights = together.weights.loc[concept].to_numpy(float)
+    combined = np.tensordot(weights, layer.fired_in(i), axes=1)
     return upsample(combined, probe.label_size, align_corners=True)
 
 
+# %%
 worst = cases.sort_values("gain").iloc[0]
 concept, pairs = int(worst["concept"]), alone.pairs.query("split == 'val'")
-image = int(pairs.loc[pairs[pairs["concept"] == concept]["individual_iou"].idxmax(), "image"])
+its = pairs[pairs["concept"] == concept]
+image = int(its.loc[its["individual_iou"].idxmax(), "image"])
 z, truth = upsampled_sum(concept, image), probe.annotated(concept, image)
 counted = together.pairs.query("concept == @concept and image == @image").iloc[0]
 by_hand = np.array([(z > 0).sum(), (z > 0)[truth].sum()])
-assert np.abs(by_hand - counted[["predicted", "intersection"]].to_numpy(float)).max() <= 0.01 * z.size
-print(f"{worst['name']}: {by_hand[0]} pixels predicted, {truth.sum()} annotated; the library counts the same")
+in_library = counted[["predicted", "intersection"]].to_numpy(float)
+assert np.abs(by_hand - in_library).max() <= 0.01 * z.size
+print(
+    f"{worst['name']}: {by_hand[0]} pixels predicted, {truth.sum()} annotated;", end=" "
+)
+print("the library counts the same")
 
 # %%
 filters = alone.weights.idxmax(axis=1)
-single = single_filter_mask(layer.fired_in(image)[filters[concept]], probe.label_size, align_corners=True)
+fired, size = layer.fired_in(image)[filters[concept]], probe.label_size
+single = single_filter_mask(fired, size, align_corners=True)
 masks = [single, *(z > share * z.max() for share in (0, 0.25, 0.5, 0.75))]
-kinds = ["single filter", "S > 0", *(f"S > {share} of its peak" for share in ("1/4", "1/2", "3/4"))]
-captions = [
-    f"{kind}: IoU {individual_iou(mask[None], truth[None])[0]:.2f}" for kind, mask in zip(kinds, masks, strict=True)
-]
-gallery.show([probe.image(image)] * len(masks), captions, predicted=masks, annotated=[truth] * len(masks), columns=5)
+parts = [f"S > {share} of its peak" for share in ("1/4", "1/2", "3/4")]
+kinds = ["single filter", "S > 0", *parts]
+n = len(masks)
+ious = individual_iou(np.stack(masks), np.stack([truth] * n))
+captions = [f"{kind}: IoU {iou:.2f}" for kind, iou in zip(kinds, ious, strict=True)]
+gallery.show([probe.image(image)] * n, captions, [truth] * n, masks, columns=5)
 
 # %% [markdown]
 # ## Another threshold
@@ -241,12 +269,14 @@ gallery.show([probe.image(image)] * len(masks), captions, predicted=masks, annot
 # %%
 THRESHOLDS = [0.0, *np.geomspace(0.005, 3, 14).round(4).tolist()]
 counted = failures.at_thresholds(layer, probe, together.weights, THRESHOLDS)
-at_zero = counted.query("threshold == 0 and split == 'val'").set_index("concept")["set_iou"]
+at_zero = tables.by_concept(counted.query("threshold == 0"))
 assert np.allclose(at_zero[cases["concept"]], cases["combination"], atol=1e-3)
 own = failures.best_threshold(counted)
-raised, lose = (own.loc[cases["concept"], "threshold"] > 0).to_numpy(), cases["loses"].to_numpy()
+raised = (own.loc[cases["concept"], "threshold"] > 0).to_numpy()
+lose = cases["loses"].to_numpy()
 share = [style.said(pd.Series(raised)[mine].mean(), ".0%") for mine in (lose, ~lose)]
-print(f"A threshold above zero is best on training images for {share[0]} of those that lose, {share[1]} of the others.")
+print(f"A threshold above zero is best on training images for {share[0]}", end=" ")
+print(f"of those that lose, {share[1]} of the others.")
 
 # %% [markdown]
 # Other changes might help as well: only a few filters, against overfitting; and the logarithm in the loss, which the
@@ -260,9 +290,12 @@ tried = {
     "log-loss": segmentation.align(layer, probe, loss="log", **options),
     "another start": segmentation.align(layer, probe, epochs=EPOCHS, seed=SEED + 1),
 }
-ious = {name: found.scores.query("split == 'val'").set_index("concept")["set_iou"] for name, found in tried.items()}
+ious = {name: tables.by_concept(found.scores) for name, found in tried.items()}
 remedies = failures.remedies(cases, {"own threshold": own["val"]} | ious)
-charts.table(remedies, f"{layer.name}, set IoU on validation images; {len(losing)} lose without a change")
+title = (
+    f"{layer.name}, set IoU on validation images; {len(losing)} lose without a change"
+)
+charts.table(remedies, title)
 
 # %% [markdown]
 # Compare each row with the last. A change that helps no more concepts than another start has no effect beyond chance.
@@ -279,13 +312,18 @@ charts.table(remedies, f"{layer.name}, set IoU on validation images; {len(losing
 # %%
 shown, captions, masks, truths = [], [], [], []
 for concept in losing["concept"].head(3):
-    image = int(pairs.loc[pairs[pairs["concept"] == concept]["individual_iou"].idxmax(), "image"])
+    its = pairs[pairs["concept"] == concept]
+    image = int(its.loc[its["individual_iou"].idxmax(), "image"])
     fired, z = layer.fired_in(image)[filters[concept]], upsampled_sum(concept, image)
-    masks += [single_filter_mask(fired, probe.label_size, align_corners=True), z > 0, z > own.loc[concept, "threshold"]]
-    truths, shown = truths + [probe.annotated(concept, image)] * 3, shown + [probe.image(image)] * 3
+    single = single_filter_mask(fired, probe.label_size, align_corners=True)
+    masks += [single, z > 0, z > own.loc[concept, "threshold"]]
+    truths += [probe.annotated(concept, image)] * 3
+    shown += [probe.image(image)] * 3
     kinds = (f"filter {filters[concept]}", "combination", "own threshold")
     captions += [f"{probe.concepts.loc[concept, 'name']}, {kind}" for kind in kinds]
-gallery.show(shown, captions, predicted=masks, annotated=truths, columns=3) if shown else print("No concept loses.")
+if shown:
+    pictures = gallery.show(shown, captions, truths, masks, columns=3)
+pictures if shown else print("No concept loses.")
 
 # %% [markdown]
 # ## Losses in classification: how many positive images?
@@ -297,19 +335,24 @@ gallery.show(shown, captions, predicted=masks, annotated=truths, columns=3) if s
 # %%
 def classified(layer, **options):
     """`failures.table` of classification."""
-    one = classification.align(layer, probe, epochs=EPOCHS, seed=SEED, n_filters=1, **options)
-    return failures.table(one, classification.align(layer, probe, epochs=EPOCHS, seed=SEED, **options), probe)
+    recipe = {"epochs": EPOCHS, "seed": SEED, **options}
+    one = classification.align(layer, probe, n_filters=1, **recipe)
+    return failures.table(one, classification.align(layer, probe, **recipe), probe)
 
 
 by_layer = {name: classified(each) for name, each in layers.items()}
 
 # %%
-claims = published.table("net2vec_quantitative_claims").set_index("claim_id")["value"].astype(int)
+claims = published.table("net2vec_quantitative_claims").set_index("claim_id")
+claims = claims["value"].astype(int)
 all_failures, up_to_20, from_100 = claims["n2v_c6"], claims["n2v_c7"], claims["n2v_c8"]
-theirs = {"up to 20": up_to_20, "21 to 99": all_failures - up_to_20 - from_100, "100 or more": from_100}
+between = all_failures - up_to_20 - from_100
+theirs = {"up to 20": up_to_20, "21 to 99": between, "100 or more": from_100}
 last = by_layer[LAYERS[-1]]
 bands = pd.cut(last["training"], [0, 20, 99, float("inf")], labels=list(theirs))
 counts = last.groupby(bands, observed=False)["loses"].agg(["sum", "size", "mean"])
+
+# %%
 counts.insert(0, "published failures", pd.Series(theirs))
 counts.columns = ["published failures", "failures here", "concepts here", "share"]
 title = f"Classification, {layer.name}; the paper: {all_failures} failures"
@@ -326,29 +369,42 @@ charts.table(failures.by_layer(by_layer), "Classification, every layer", digits=
 # %%
 fair = classified(layer, features="standardised")
 fair_bands = pd.cut(fair["training"], [0, 20, 99, float("inf")], labels=list(theirs))
-error = np.sqrt(0.25 / (2 * fair["images"]) * 2)  # of a difference of two accuracies near one half, at most
+# Of a difference of two accuracies near one half, at most:
+error = np.sqrt(0.25 / (2 * fair["images"]) * 2)
 sure = fair["gain"] < -2 * error
+rare = fair["loses"] & (fair_bands == "up to 20")
 counts = {
     "concepts": len(fair),
     "lose": fair["loses"].sum(),
-    "lose, up to 20 training images": (fair["loses"] & (fair_bands == "up to 20")).sum(),
+    "lose, up to 20 training images": rare.sum(),
     "lose by more than two standard errors": sure.sum(),
 }
-charts.table(pd.DataFrame([counts]), f"Both methods on standardised averages, {layer.name}")
+title = f"Both methods on standardised averages, {layer.name}"
+charts.table(pd.DataFrame([counts]), title)
 
 # %% [markdown]
 # ## What we see
 
 # %%
 remedy, lost = remedies.set_index("change")["no longer lose"], last[last["loses"]]
-also = [100 * (part["gain_in_training"] < 0).mean() if len(part) else float("nan") for part in (losing, lost)]
-too_large = 100 * (losing["times_in_training"] >= 2).mean() if len(losing) else float("nan")
-summary = pd.DataFrame({"task": ["segmentation", "classification"], "concepts": [len(cases), len(last)]})
+
+
+def percent(facts):
+    return 100 * facts.mean() if len(facts) else float("nan")
+
+
+# %%
+of_both = {"task": ["segmentation", "classification"]}
+summary = pd.DataFrame(of_both | {"concepts": [len(cases), len(last)]})
 summary["lose"] = [len(losing), len(lost)]
+also = [percent(part["gain_in_training"] < 0) for part in (losing, lost)]
 summary["of these on training images too, %"] = also
+too_large = percent(losing["times_in_training"] >= 2)
 summary["of these with masks at least twice too large, %"] = [too_large, float("nan")]
-helped = ", ".join(f"{change} {remedy[change]}" for change in ("own threshold", f"{few} filters", "another start"))
-charts.table(summary, f"{layer.name}; segmentation losses that each change turns into wins: {helped}", digits=0)
+changes = ("own threshold", f"{few} filters", "another start")
+helped = ", ".join(f"{change} {remedy[change]}" for change in changes)
+title = f"{layer.name}; segmentation losses that each change turns into wins: {helped}"
+charts.table(summary, title, digits=0)
 
 # %% [markdown]
 # ## Where we differ
@@ -369,12 +425,13 @@ charts.table(summary, f"{layer.name}; segmentation losses that each change turns
 # 3. In which layers do the same concepts lose again? Is the smallest mask of the layer the reason?
 
 # %% tags=["solution", "hide-input"]
-size = counted.query("split == 'train'").assign(off=lambda t: (t["predicted"] / t["annotated"] - 1).abs())
+size = counted.query("split == 'train'")
+size = size.assign(off=(size["predicted"] / size["annotated"] - 1).abs())
 matched = size.loc[size.groupby("concept")["off"].idxmin(), ["concept", "threshold"]]
-value = (
-    counted.query("split == 'val'").merge(matched).set_index("concept")["set_iou"].reindex(cases["concept"]).to_numpy()
-)
-print(f"With masks of the annotated area {(value < cases['single filter']).sum()} of {len(cases)} concepts lose.")
+value = tables.by_concept(counted.query("split == 'val'").merge(matched))
+value = value.reindex(cases["concept"]).to_numpy()
+loses = (value < cases["single filter"]).sum()
+print(f"With masks of the annotated area {loses} of {len(cases)} concepts lose.")
 
 # %% [markdown]
 # ## Take-away

@@ -25,17 +25,17 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-SUBSETS_SEGMENTATION: list = [1, 2, 4, 8, 16, 32, 64]  # numbers of filters kept for segmentation
-SUBSETS_CLASSIFICATION: list = [1, 2, 3, 5, 10, 15, 20, 30, 50, 80, 100]  # numbers of filters kept for classification
+SUBSETS_SEGMENTATION: list = [1, 2, 4, 8, 16, 32, 64]  # numbers of filters kept
+SUBSETS_CLASSIFICATION: list = [1, 2, 3, 5, 10, 15, 20, 30, 50, 80, 100]  # filters kept
 
 # %%
 import n2vlib
@@ -68,9 +68,12 @@ from n2vlib import charts, published
 from n2vlib.analysis import saturation
 
 probe = n2vlib.load_probe(PROBE)
-n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it")
+n2vlib.need(
+    probe, "pixel maps", "training images", "validation images", "images without it"
+)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-layers = n2vlib.read_layers(network, LAYERS[-3:], probe, tau=TAU, device=DEVICE, store=n2vlib.Store(STORE))
+options = {"tau": TAU, "device": DEVICE, "store": n2vlib.Store(STORE)}
+layers = n2vlib.read_layers(network, LAYERS[-3:], probe, **options)
 layer = layers[LAYERS[-1]]
 print(", ".join(f"{asked}: {each.n_filters} filters" for asked, each in layers.items()))
 
@@ -88,7 +91,10 @@ from n2vlib.analysis import uncertainty
 from n2vlib.methods import classification, segmentation
 
 recipe = {"epochs": EPOCHS, "seed": SEED}
-seg_runs = list(saturation.runs(segmentation.align, layer, probe, SUBSETS_SEGMENTATION, **recipe).values())
+seg_runs = saturation.runs(
+    segmentation.align, layer, probe, SUBSETS_SEGMENTATION, **recipe
+)
+seg_runs = list(seg_runs.values())
 seg_scores = pd.concat([run.scores for run in seg_runs])
 seg_draws = uncertainty.resample(seg_runs, probe, seed=SEED)
 seg_means = saturation.means(seg_scores, seg_draws)
@@ -106,18 +112,26 @@ drawn = saturation.category_means(seg_draws, categories)
 enough = saturation.enough(seg_means, drawn)
 
 one = enough.iloc[0]
-curve = seg_means[seg_means["category"] == one["category"]].set_index("n_filters")["mean"].sort_index()
-peak = curve.idxmax()
-again = drawn[("segmentation", layer.name, one["category"])]
-low = {size: np.quantile((again[peak] - again[size]).dropna(), 0.025) for size in curve.index}
-by_hand = min(size for size in curve.index if low[size] <= 0)
-assert (peak, by_hand) == (one["peak"], one["no_loss"])
-table = pd.DataFrame({"mean": curve, "peak - mean, lower end": pd.Series(low)}).rename_axis("n_filters").reset_index()
-charts.table(table, f"{one['category']}: the peak is at {peak} filters, {by_hand} are enough", digits=4)
 
 # %%
-words = "; ".join(f"{row['category']} {row['no_loss']}" for row in enough.to_dict("records"))
-charts.by_size(seg_means, f"Enough filters of {layer.n_filters} in {layer.name}: {words}", enough)
+curve = seg_means[seg_means["category"] == one["category"]]
+curve = curve.set_index("n_filters")["mean"].sort_index()
+peak = curve.idxmax()
+again = drawn[("segmentation", layer.name, one["category"])]
+falls = {size: (again[peak] - again[size]).dropna() for size in curve.index}
+low = {size: np.quantile(fall, 0.025) for size, fall in falls.items()}
+by_hand = min(size for size in curve.index if low[size] <= 0)
+assert (peak, by_hand) == (one["peak"], one["no_loss"])
+table = pd.DataFrame({"mean": curve, "peak - mean, lower end": pd.Series(low)})
+table = table.rename_axis("n_filters").reset_index()
+title = f"{one['category']}: the peak is at {peak} filters, {by_hand} are enough"
+charts.table(table, title, digits=4)
+
+# %%
+words = enough[["category", "no_loss"]].itertuples(index=False)
+words = "; ".join(f"{category} {size}" for category, size in words)
+title = f"Enough filters of {layer.n_filters} in {layer.name}: {words}"
+charts.by_size(seg_means, title, enough)
 
 # %% [markdown]
 # The horizontal axis is logarithmic, so equal steps are doublings. A straight line means that each doubling of the
@@ -137,17 +151,21 @@ charts.by_size(seg_means, f"Enough filters of {layer.n_filters} in {layer.name}:
 PUBLISHED_WIDTH = 256  # filters in the last layer of the paper's network
 theirs = published.table("net2vec_saturation_F").rename(columns={"F": "published"})
 theirs = theirs[["task", "category", "published"]]
+COLUMNS = ["layer", "category", "published", "peak", "peak's interval"]
+COLUMNS += ["enough", "nearly", "published %", "peak %"]
 
 
 def beside(enough, width):
-    """Published F | our peak with its interval | enough | nearly, and both peaks as percent of the layer."""
+    """Published and our numbers of filters; both peaks as percent of their layers."""
     both = enough.merge(theirs, on=["task", "category"], how="left")
-    both["peak's interval"] = [f"{a} to {b}" for a, b in zip(both["peak_low"], both["peak_high"], strict=True)]
-    both["published %"], both["peak %"] = 100 * both["published"] / PUBLISHED_WIDTH, 100 * both["peak"] / width
-    shown = ["layer", "category", "published", "peak", "peak's interval", "enough", "nearly", "published %", "peak %"]
-    return both.rename(columns={"no_loss": "enough"})[shown]
+    ends = zip(both["peak_low"], both["peak_high"], strict=True)
+    both["peak's interval"] = [f"{a} to {b}" for a, b in ends]
+    both["published %"] = 100 * both["published"] / PUBLISHED_WIDTH
+    both["peak %"] = 100 * both["peak"] / width
+    return both.rename(columns={"no_loss": "enough"})[COLUMNS]
 
 
+# %%
 caption = f"Segmentation: filters of {layer.n_filters}; the paper: of {PUBLISHED_WIDTH}"
 charts.table(beside(enough, layer.n_filters), caption, digits=1)
 
@@ -166,12 +184,16 @@ charts.table(beside(enough, layer.n_filters), caption, digits=1)
 # %%
 on_training = uncertainty.resample(seg_runs, probe, split="train", seed=SEED)
 trained = saturation.means(seg_scores, split="train")
-trained_fall = saturation.enough(trained, saturation.category_means(on_training, categories)).set_index("category")
-columns = ["peak", "fall", "low", "high"]
-falls = enough.set_index("category")[columns].join(trained_fall[columns].add_suffix(" (training)"))
-by_training = np.where(falls["low (training)"] > 0, "falls, on training images too", "falls, not on training images")
+trained_fall = saturation.category_means(on_training, categories)
+trained_fall = saturation.enough(trained, trained_fall).set_index("category")
+kept = ["peak", "fall", "low", "high"]
+trained_fall = trained_fall[kept].add_suffix(" (training)")
+falls = enough.set_index("category")[kept].join(trained_fall)
+too = ["falls, on training images too", "falls, not on training images"]
+by_training = np.where(falls["low (training)"] > 0, *too)
 verdict = np.where(falls["low"] > 0, by_training, "no significant fall")
-caption = f"Mean set IoU at the peak minus with all {layer.n_filters} filters; 95% intervals"
+caption = f"Mean set IoU at the peak minus with all {layer.n_filters} filters;"
+caption += " 95% intervals"
 charts.table(falls.assign(verdict=verdict).reset_index(), caption, digits=4)
 
 # %% [markdown]
@@ -187,10 +209,11 @@ counted = ["intersection", "predicted", "annotated"]
 
 
 def half_means(part):
-    """Mean set IoU by category and number of filters, over every second validation image."""
+    """Mean set IoU by category and number of filters, over half of the images."""
     rows = {}
     for run in seg_runs:
-        mine = run.pairs[run.pairs["image"].isin(validation[part::2])].groupby("concept")[counted].sum()
+        mine = run.pairs[run.pairs["image"].isin(validation[part::2])]
+        mine = mine.groupby("concept")[counted].sum()
         iou = pd.Series(iou_of_counts(*mine.to_numpy().T), mine.index)
         rows[run.scores["n_filters"].iloc[0]] = iou.groupby(categories).mean()
     return pd.DataFrame(rows)
@@ -200,8 +223,10 @@ def half_means(part):
 selected, measured = half_means(0), half_means(1)
 selected = selected.loc[selected.index.intersection(measured.index)]
 best = selected.idxmax(axis=1)
-honest = pd.DataFrame({"peak on one half": best, "fall on that half": selected.max(axis=1) - selected[layer.n_filters]})
-honest["fall on the other"] = [measured.loc[c, size] - measured.loc[c, layer.n_filters] for c, size in best.items()]
+fall = selected.max(axis=1) - selected[layer.n_filters]
+honest = pd.DataFrame({"peak on one half": best, "fall on that half": fall})
+other = [measured.loc[c, n] - measured.loc[c, layer.n_filters] for c, n in best.items()]
+honest["fall on the other"] = other
 title = "Peak selected on every second validation image, fall measured on the rest"
 charts.table(honest.rename_axis("category").reset_index(), title, digits=4)
 
@@ -212,11 +237,12 @@ charts.table(honest.rename_axis("category").reset_index(), title, digits=4)
 # first point is the single filter of Table 1.
 
 # %%
-cls_runs = [
-    run
-    for each in layers.values()
-    for run in saturation.runs(classification.align, each, probe, SUBSETS_CLASSIFICATION, **recipe).values()
-]
+cls_runs = []
+for each in layers.values():
+    of_layer = saturation.runs(
+        classification.align, each, probe, SUBSETS_CLASSIFICATION, **recipe
+    )
+    cls_runs += of_layer.values()
 cls_scores = pd.concat([run.scores for run in cls_runs])
 cls_draws = uncertainty.resample(cls_runs, probe, seed=SEED)
 cls_means = saturation.means(cls_scores, cls_draws)
@@ -226,17 +252,15 @@ cls_enough = saturation.enough(cls_means, saturation.category_means(cls_draws, k
 # %%
 in_last = cls_enough[cls_enough["layer"] == layer.name]
 middle = int(in_last["nearly"].median())
-title = f"In {layer.name}, half of the categories are nearly as good with {middle} filters or fewer"
+title = f"In {layer.name}, half of the categories are nearly as good"
+title += f" with {middle} filters or fewer"
 charts.by_size(cls_means, title, cls_enough)
 
 # %%
-shown = beside(in_last, layer.n_filters)
 most = theirs.query("category == 'most categories'")["published"].item()
-charts.table(
-    shown,
-    f"Classification: filters of {layer.n_filters}; the paper: most categories by {most} of {PUBLISHED_WIDTH}",
-    digits=1,
-)
+title = f"Classification: filters of {layer.n_filters};"
+title += f" the paper: most categories by {most} of {PUBLISHED_WIDTH}"
+charts.table(beside(in_last, layer.n_filters), title, digits=1)
 
 # %% [markdown]
 # ## How much of it is the learning rate?
@@ -249,19 +273,34 @@ charts.table(
 # have one scale.)
 
 # %%
-fair = saturation.runs(classification.align, layer, probe, SUBSETS_CLASSIFICATION, features="standardised", **recipe)
+recipe["features"] = "standardised"
+fair = saturation.runs(
+    classification.align, layer, probe, SUBSETS_CLASSIFICATION, **recipe
+)
 fair_draws = uncertainty.resample(fair.values(), probe, seed=SEED)
-fair_means = saturation.means(pd.concat([run.scores for run in fair.values()]), fair_draws)
-fair_enough = saturation.enough(fair_means, saturation.category_means(fair_draws, kinds))
-columns = {"peak_mean": "best mean", "nearly": "nearly", "no_loss": "enough"}
-rules = [table.set_index("category")[list(columns)].rename(columns=columns) for table in (in_last, fair_enough)]
-how = rules[0].join(rules[1].add_suffix(", standardised"))
-charts.table(how.reset_index(), f"{layer.name}: filters that are enough, as released and on standardised averages")
+fair_means = pd.concat([run.scores for run in fair.values()])
+fair_means = saturation.means(fair_means, fair_draws)
+fair_enough = saturation.category_means(fair_draws, kinds)
+fair_enough = saturation.enough(fair_means, fair_enough)
+
+# %%
+rules = {"peak_mean": "best mean", "nearly": "nearly", "no_loss": "enough"}
+how, fair_how = (
+    table.set_index("category")[list(rules)].rename(columns=rules)
+    for table in (in_last, fair_enough)
+)
+how = how.join(fair_how.add_suffix(", standardised"))
+title = (
+    f"{layer.name}: filters that are enough, as released and on standardised averages"
+)
+charts.table(how.reset_index(), title)
 
 # %%
 released, scaled = how["nearly"], how["nearly, standardised"]
-print(f"Nearly as good as the best, median over {len(how)} categories: {released.median():.3g} filters as released,")
-print(f"{scaled.median():.3g} on standardised averages; fewer on these in {(scaled < released).sum()} categories.")
+print(f"Nearly as good as the best, median over {len(how)} categories:", end=" ")
+print(f"{released.median():.3g} filters as released,")
+print(f"{scaled.median():.3g} on standardised averages;", end=" ")
+print(f"fewer on these in {(scaled < released).sum()} categories.")
 
 # %% [markdown]
 # ## What a mean hides
@@ -269,15 +308,17 @@ print(f"{scaled.median():.3g} on standardised averages; fewer on these in {(scal
 # A category's mean is an average over concepts with different peaks. How many filters does each concept need?
 
 # %%
-values = seg_scores.query("split == 'val'").pivot(index="concept", columns="n_filters", values="set_iou").dropna()
+values = (
+    seg_scores.query("split == 'val'")
+    .pivot(index="concept", columns="n_filters", values="set_iou")
+    .dropna()
+)
 share = values.ge(0.95 * values.max(axis=1), axis=0)
 need = share.idxmax(axis=1)
 table = pd.crosstab(need.index.map(categories).to_numpy(), need.to_numpy())
 table.columns = [f"F = {size}" for size in table]
-charts.table(
-    table.rename_axis("category").reset_index(),
-    f"Concepts by the smallest F with 95% of their best set IoU, {layer.name}",
-)
+title = f"Concepts by the smallest F with 95% of their best set IoU, {layer.name}"
+charts.table(table.rename_axis("category").reset_index(), title)
 
 # %% [markdown]
 # Read these counts with care: a single concept has few validation images, and its peak is largely chance. But a wide
@@ -300,8 +341,9 @@ charts.table(
 
 # %% tags=["solution", "hide-input"]
 for share in (0.9, 0.95, 0.99):
-    other = saturation.enough(seg_means, drawn, share=share).set_index("category")["nearly"]
-    print(f"{share:.0%}: " + ", ".join(f"{category} {size}" for category, size in other.items()))
+    other = saturation.enough(seg_means, drawn, share=share)[["category", "nearly"]]
+    words = [f"{category} {size}" for category, size in other.itertuples(index=False)]
+    print(f"{share:.0%}: " + ", ".join(words))
 
 # %% [markdown]
 # ## Take-away

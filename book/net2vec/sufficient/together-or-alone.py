@@ -25,10 +25,10 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = None  # size, mean, std and range of the input; null where the network brings them
-LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
@@ -54,7 +54,9 @@ n2vlib.check_parameters(globals())
 
 # %%
 probe = n2vlib.load_probe(PROBE)
-n2vlib.need(probe, "pixel maps", "training images", "validation images", "images without it")
+n2vlib.need(
+    probe, "pixel maps", "training images", "validation images", "images without it"
+)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 store = n2vlib.Store(STORE)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=store)
@@ -80,7 +82,7 @@ def both_ways(layer, probe):
     yield classification.align(layer, probe, epochs=EPOCHS, seed=SEED)
 
 
-found = [alignment for layer in layers.values() for alignment in both_ways(layer, probe)]
+found = [each for layer in layers.values() for each in both_ways(layer, probe)]
 scores = pd.concat([alignment.scores for alignment in found], ignore_index=True)
 
 # %% [markdown]
@@ -89,10 +91,12 @@ scores = pd.concat([alignment.scores for alignment in found], ignore_index=True)
 # %%
 from n2vlib import charts
 
-columns = ["layer", "task", "method", "n_filters", "name", "category", "images", "set_iou", "accuracy"]
-concept = scores.query("task == 'segmentation' and split == 'val'").nlargest(1, "set_iou")["concept"].item()
+concept = scores.query("task == 'segmentation' and split == 'val'")
+concept = concept.nlargest(1, "set_iou")["concept"].item()
 last = list(layers.values())[-1]
-charts.table(scores.query("concept == @concept and layer == @last.name and split == 'val'")[columns])
+rows = scores.query("concept == @concept and layer == @last.name and split == 'val'")
+columns = ["layer", "task", "method", "n_filters", "name", "category"]
+charts.table(rows[[*columns, "images", "set_iou", "accuracy"]])
 
 # %% [markdown]
 # ## By hand: one point and its error
@@ -113,6 +117,7 @@ import numpy as np
 from n2vlib import tables
 from n2vlib.display import style
 
+# %%
 means = tables.by_category(scores)
 several = means.query("task == 'segmentation' and method == 'combination' and n > 1")
 keys = ["task", "layer", "method", "category"]
@@ -122,7 +127,8 @@ for _, one in several.tail(1).iterrows():
     mean = values.sum() / len(values)
     error = np.sqrt(((values - mean) ** 2).sum() / (len(values) - 1) / len(values))
     assert np.isclose(mean, one["mean"]) and np.isclose(error, one["standard_error"])
-    print(f"{one['category']} in {one['layer']}: {mean:.3f} +- {error:.3f} over {len(values)} concepts")
+    where = f"{one['category']} in {one['layer']}"
+    print(f"{where}: {mean:.3f} +- {error:.3f} over {len(values)} concepts")
 if several.empty:
     print("No category has two concepts with a score, so there is no standard error.")
 
@@ -134,18 +140,19 @@ if several.empty:
 
 # %%
 of_segmentation = means.query("task == 'segmentation'")
-wide = means.pivot_table(index=["task", "layer", "category"], columns="method", values="mean", sort=False)
-higher = (wide["combination"] > wide["single filter"]).groupby("task", sort=False).agg(["sum", "size"])
+keys = ["task", "layer", "category"]
+wide = means.pivot_table("mean", keys, "method", sort=False)
+higher = wide["combination"] > wide["single filter"]
+higher = higher.groupby("task", sort=False).agg(["sum", "size"])
 ahead_in = "The combination is ahead in {sum} of {size} means"
-charts.by_category(of_segmentation, ahead_in.format(**higher.loc["segmentation"]), error="standard_error")
+title = ahead_in.format(**higher.loc["segmentation"])
+charts.by_category(of_segmentation, title, error="standard_error")
 
 # %%
-ratio = (
-    (wide["combination"] / wide["single filter"])
-    .loc["segmentation"]
-    .unstack("layer")[list(dict.fromkeys(of_segmentation["layer"]))]
-)
-charts.table(ratio.reset_index(), "Mean set IoU of the combination, in multiples of the single filter's", digits=1)
+ratio = (wide["combination"] / wide["single filter"]).loc["segmentation"]
+ratio = ratio.unstack("layer")[list(dict.fromkeys(of_segmentation["layer"]))]
+title = "Mean set IoU of the combination, in multiples of the single filter's"
+charts.table(ratio.reset_index(), title, digits=1)
 
 # %% [markdown]
 # For single concepts the factor can be larger than for means. The paper reports gains of up to four times for some
@@ -154,19 +161,26 @@ charts.table(ratio.reset_index(), "Mean set IoU of the combination, in multiples
 # %%
 from n2vlib import published
 
-pairs = [tables.side_by_side(scores, layer.name, "segmentation").assign(layer=layer.name) for layer in layers.values()]
-segmented = pd.concat(pairs, ignore_index=True)
+
+def of_all_layers(task):
+    """Both methods in every layer: a row for each layer and concept."""
+    pairs = {name: tables.side_by_side(scores, name, task) for name in names}
+    pairs = [rows.assign(layer=name) for name, rows in pairs.items()]
+    return pd.concat(pairs, ignore_index=True)
+
+
+# %%
+names = [layer.name for layer in layers.values()]
+segmented = of_all_layers("segmentation")
 usable = segmented[segmented["single filter"] > 0.005]
 times = usable.assign(times=usable["combination"] / usable["single filter"])
-top = times.loc[
-    times.groupby("category", sort=False)["times"].idxmax(),
-    ["category", "name", "layer", "single filter", "combination", "times"],
-]
+best = times.groupby("category", sort=False)["times"].idxmax()
+columns = ["category", "name", "layer", "single filter", "combination", "times"]
+top = times.loc[best, columns].sort_values("times", ascending=False)
 claims = published.table("net2vec_quantitative_claims").set_index("claim_id")["value"]
-charts.table(
-    top.sort_values("times", ascending=False),
-    f"Largest gain of a concept in each category (the paper: colors, up to {claims['n2v_c1']:.0f} times)",
-)
+title = "Largest gain of a concept in each category"
+title += f" (the paper: colors, up to {claims['n2v_c1']:.0f} times)"
+charts.table(top, title)
 
 # %% [markdown]
 # ## Classification: mean accuracy by category and layer
@@ -175,9 +189,9 @@ charts.table(
 # appear only here.
 
 # %%
-charts.by_category(
-    means.query("task == 'classification'"), ahead_in.format(**higher.loc["classification"]), error="standard_error"
-)
+of_classification = means.query("task == 'classification'")
+title = ahead_in.format(**higher.loc["classification"])
+charts.by_category(of_classification, title, error="standard_error")
 
 # %% [markdown]
 # ## How sure is a mean?
@@ -193,11 +207,12 @@ from n2vlib.analysis import uncertainty
 resampled = uncertainty.resample(found, probe, seed=SEED)
 over_images = tables.by_category(scores, resampled=resampled)
 here = over_images.query("layer == @last.name and method == 'combination'")
-shown = here.assign(over_concepts=1.96 * here["standard_error"], over_images=(here["high"] - here["low"]) / 2)
-charts.table(
-    shown.rename(columns={"n": "concepts"})[["task", "category", "concepts", "mean", "over_concepts", "over_images"]],
-    f"Combination in {last.name}: half widths of two 95% intervals",
-)
+shown = here.rename(columns={"n": "concepts"})
+shown["over_concepts"] = 1.96 * here["standard_error"]
+shown["over_images"] = (here["high"] - here["low"]) / 2
+columns = ["task", "category", "concepts", "mean", "over_concepts", "over_images"]
+title = f"Combination in {last.name}: half widths of two 95% intervals"
+charts.table(shown[columns], title)
 
 # %% [markdown]
 # Where a category has many images the second uncertainty is much the smaller one: a bar in Figure 2 then shows how
@@ -210,19 +225,21 @@ categories = dict(zip(scores["concept"], scores["category"], strict=True))
 
 
 def resampled_means(layer, task, method):
-    """Mean score of each category in each resample of the images: (resample, category)."""
+    """Mean score of each category in each resample of images: (resample, category)."""
     draws = tables.draws_of(resampled, layer, task, method)
     return draws.T.groupby(categories).mean().T
 
 
-ahead = [
-    (task, layer, share)
-    for task, layer in means[["task", "layer"]].drop_duplicates().itertuples(index=False)
-    for share in (resampled_means(layer, task, "combination") > resampled_means(layer, task, "single filter")).mean()
-]
-sure = pd.DataFrame(ahead, columns=["task", "layer", "share"]).assign(sure=lambda t: t["share"] >= 0.95)
-certain = sure.groupby("task", sort=False)["sure"].agg(["sum", "size"]).set_axis(["ahead", "means"], axis=1)
-charts.table(certain.reset_index(), "Means in which the combination is ahead in at least 95 of 100 resamples")
+# %%
+ahead = []
+for task, layer in means[["task", "layer"]].drop_duplicates().itertuples(index=False):
+    many = resampled_means(layer, task, "combination")
+    one = resampled_means(layer, task, "single filter")
+    ahead += [(task, share >= 0.95) for share in (many > one).mean()]
+sure = pd.DataFrame(ahead, columns=["task", "sure"]).groupby("task", sort=False)["sure"]
+certain = sure.agg(["sum", "size"]).set_axis(["ahead", "means"], axis=1)
+title = "Means in which the combination is ahead in at least 95 of 100 resamples"
+charts.table(certain.reset_index(), title)
 
 # %% [markdown]
 # ## Does it rise with depth?
@@ -233,28 +250,33 @@ charts.table(certain.reset_index(), "Means in which the combination is ahead in 
 # Last layer minus first, for the combination, with the interval over images; and the layer where each category peaks.
 
 # %%
-names = [layer.name for layer in layers.values()]
 curves = wide["combination"].unstack("layer")[names]
-rises = {
-    task: resampled_means(names[-1], task, "combination") - resampled_means(names[0], task, "combination")
-    for task in dict.fromkeys(means["task"])
-}
+rises = {}
+for task in dict.fromkeys(means["task"]):
+    ends = [resampled_means(names[at], task, "combination") for at in (0, -1)]
+    rises[task] = ends[1] - ends[0]
 bounds = pd.concat(rises, axis=1, names=["task", "category"]).quantile([0.025, 0.975]).T
-depth = pd.DataFrame({"peak": curves.idxmax(axis=1), "first": curves[names[0]], "last": curves[names[-1]]})
-depth = depth.assign(difference=depth["last"] - depth["first"]).join(bounds.set_axis(["low", "high"], axis=1))
+bounds = bounds.set_axis(["low", "high"], axis=1)
+
+# %%
+depth = pd.DataFrame({"peak": curves.idxmax(axis=1), "first": curves[names[0]]})
+depth = depth.assign(last=curves[names[-1]])
+depth = depth.assign(difference=depth["last"] - depth["first"]).join(bounds)
 sign = [depth["low"] > 0, depth["high"] < 0]
-depth = depth.assign(**{"first to last": np.select(sign, ["rises", "falls"], "undecided")}).reset_index()
+depth["first to last"] = np.select(sign, ["rises", "falls"], "undecided")
+depth = depth.reset_index()
 charts.table(depth, f"Combination, {names[0]} to {names[-1]}")
 
 # %%
-both = sorted(set(curves.loc["segmentation"].index) & set(curves.loc["classification"].index))
-agree = {
-    c: tables.rank_correlation(*(curves.loc[(task, c)] for task in ("segmentation", "classification"))) for c in both
-}
-rising = depth[depth["category"] != "color"]
-colors = ", ".join(depth[depth["category"] == "color"]["first to last"]) or "no such category"
-caption = f"Besides color, {(rising['first to last'] == 'rises').sum()} of {len(rising)} curves rise; color: {colors}"
-table = pd.Series(agree, name="rank correlation of the two tasks over the layers", dtype=float)
+both = [curves.loc[task] for task in ("segmentation", "classification")]
+shared = sorted(set(both[0].index) & set(both[1].index))
+agree = {c: tables.rank_correlation(*(each.loc[c] for each in both)) for c in shared}
+is_color = depth["category"] == "color"
+rising = depth.loc[~is_color, "first to last"] == "rises"
+colors = ", ".join(depth.loc[is_color, "first to last"]) or "no such category"
+caption = f"Besides color, {rising.sum()} of {len(rising)} curves rise; color: {colors}"
+words = "rank correlation of the two tasks over the layers"
+table = pd.Series(agree, name=words, dtype=float)
 charts.table(table.rename_axis("category").reset_index(), caption, digits=2)
 
 # %% [markdown]
@@ -267,13 +289,22 @@ charts.table(table.rename_axis("category").reset_index(), caption, digits=2)
 
 # %%
 ours = tables.at_least_as_good(scores)
-beside = tables.beside_published(ours, published.table("net2vec_table1_percent_better"), aliases=network.aliases)
+theirs = published.table("net2vec_table1_percent_better")
+beside = tables.beside_published(ours, theirs, aliases=network.aliases)
 inside = ours.groupby("task", sort=False)["percent"].agg(["min", "max"])
-title = "; ".join(f"{task}: {row['min']:.0f} to {row['max']:.0f}% of the concepts" for task, row in inside.iterrows())
-charts.published_beside_ours(beside, f"At least as good, {title}", "percent of concepts")
+ranges = [
+    f"{row.Index}: {row.min:.0f} to {row.max:.0f}%" for row in inside.itertuples()
+]
+title = "; ".join(f"{words} of the concepts" for words in ranges)
+charts.published_beside_ours(
+    beside, f"At least as good, {title}", "percent of concepts"
+)
 
 # %%
-charts.table(beside, "Percent of concepts where the combination is at least as good, validation images", digits=1)
+title = (
+    "Percent of concepts where the combination is at least as good, validation images"
+)
+charts.table(beside, title, digits=1)
 
 # %% [markdown]
 # A tiny gain counts as much as a large one. How many of the comparisons would other images reverse? For each concept,
@@ -282,18 +313,19 @@ charts.table(beside, "Percent of concepts where the combination is at least as g
 
 # %%
 def decided(layer, task):
-    """Percent of the concepts whose interval of the gain is above zero, is below zero, or contains it."""
-    many, one = (tables.draws_of(resampled, layer, task, method) for method in ("combination", "single filter"))
+    """Percent of concepts whose interval of the gain is above, below or around zero."""
+    many = tables.draws_of(resampled, layer, task, "combination")
+    one = tables.draws_of(resampled, layer, task, "single filter")
     gain = uncertainty.interval((many - one).dropna(axis=1, how="all"))
     sure = [(gain["low"] > 0).mean(), (gain["high"] < 0).mean()]
     return [100 * share for share in (*sure, 1 - sum(sure))]
 
 
-every = [(task, layer, *decided(layer, task)) for task, layer in ours[["task", "layer"]].itertuples(index=False)]
+of_layers = ours[["task", "layer"]].itertuples(index=False)
+every = [(task, layer, *decided(layer, task)) for task, layer in of_layers]
 columns = ["task", "layer", "combination ahead", "single filter ahead", "undecided"]
-charts.table(
-    pd.DataFrame(every, columns=columns), "Percent of the concepts, by the interval of their gain over images", digits=1
-)
+title = "Percent of the concepts, by the interval of their gain over images"
+charts.table(pd.DataFrame(every, columns=columns), title, digits=1)
 
 # %% [markdown]
 # ## Every concept, in every layer
@@ -303,19 +335,14 @@ charts.table(
 
 # %%
 at_least = (segmented["combination"] >= segmented["single filter"]).mean()
-charts.every_layer(
-    segmented, f"Segmentation: {at_least:.0%} of all points lie on or above the diagonal", "segmentation"
-)
+title = f"Segmentation: {at_least:.0%} of all points lie on or above the diagonal"
+charts.every_layer(segmented, title, "segmentation")
 
 # %%
-pairs = [
-    tables.side_by_side(scores, layer.name, "classification").assign(layer=layer.name) for layer in layers.values()
-]
-classified = pd.concat(pairs, ignore_index=True)
+classified = of_all_layers("classification")
 at_least = (classified["combination"] >= classified["single filter"]).mean()
-charts.every_layer(
-    classified, f"Classification: {at_least:.0%} of all points lie on or above the diagonal", "classification"
-)
+title = f"Classification: {at_least:.0%} of all points lie on or above the diagonal"
+charts.every_layer(classified, title, "classification")
 
 # %% [markdown]
 # Do the same concepts gain in every layer? A concept that lies under the diagonal by chance in one layer should be
@@ -326,10 +353,13 @@ rows = []
 for task, every in (("segmentation", segmented), ("classification", classified)):
     below = (every["combination"] < every["single filter"]).groupby(every["name"]).sum()
     often = below[below > 1].sort_values(ascending=False, kind="stable").head(6)
-    words = ", ".join(f"{name} ({n})" for name, n in often.items()) or "none more than once"
+    words = [f"{name} ({n})" for name, n in often.items()]
+    words = ", ".join(words) or "none more than once"
     rows.append([task, (below == 0).sum(), (below == len(names)).sum(), words])
-columns = ["task", "lose in no layer", f"lose in all {len(names)}", "lose most often (layers)"]
-charts.table(pd.DataFrame(rows, columns=columns), "Concepts for which the combination loses")
+columns = ["task", "lose in no layer", f"lose in all {len(names)}"]
+columns += ["lose most often (layers)"]
+title = "Concepts for which the combination loses"
+charts.table(pd.DataFrame(rows, columns=columns), title)
 
 # %% [markdown]
 # The concepts that lose again and again have their [own chapter](failure-cases).
@@ -344,15 +374,21 @@ charts.table(pd.DataFrame(rows, columns=columns), "Concepts for which the combin
 from n2vlib.networks.load import randomly_initialised
 
 untrained = randomly_initialised(network, SEED)
-deepest = n2vlib.read_layers(untrained, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)
-of_untrained = pd.concat([alignment.scores for layer in deepest.values() for alignment in both_ways(layer, probe)])
+options = {"tau": TAU, "device": DEVICE, "store": store}
+deepest = n2vlib.read_layers(untrained, LAYERS[-1:], probe, **options)[LAYERS[-1]]
+of_untrained = pd.concat([each.scores for each in both_ways(deepest, probe)])
 trained = means.query("layer == @last.name").assign(weights="trained")
-control = pd.concat([trained, tables.by_category(of_untrained).assign(weights="random")])
-table = control.pivot_table(index=["task", "category"], columns=["weights", "method"], values="mean", sort=False)
+untrained = tables.by_category(of_untrained).assign(weights="random")
+
+# %%
+control, keys = pd.concat([trained, untrained]), ["task", "category"]
+table = control.pivot_table("mean", keys, ["weights", "method"], sort=False)
 table.columns = [f"{weights}, {method}" for weights, method in table.columns]
-above = (table["random, combination"] > table["trained, single filter"]).groupby("task", sort=False)
+above = table["random, combination"] > table["trained, single filter"]
+above = above.groupby("task", sort=False)
 wins = "; ".join(f"{task} {part.sum()} of {len(part)}" for task, part in above)
-caption = f"Means in {last.name}. Categories where the random combination is ahead of the trained single filter: {wins}"
+caption = f"Means in {last.name}. Categories where the random combination is ahead"
+caption += f" of the trained single filter: {wins}"
 charts.table(table.reset_index(), caption, best=list(table))
 
 # %% [markdown]
@@ -362,15 +398,16 @@ charts.table(table.reset_index(), caption, best=list(table))
 # ## What we see
 
 # %%
-summary = pd.DataFrame(
-    {
-        "combination ahead": [f"{row['sum']} of {row['size']} means" for _, row in higher.iterrows()],
-        "in 95 of 100 resamples": certain.loc[higher.index, "ahead"],
-        "at least as good, weakest layer, % of the concepts": inside.loc[higher.index, "min"],
-    }
-)
-loses, theirs = (100 - beside.query("task == 'segmentation'")[column].mean() for column in ("this run", "published"))
-caption = f"For segmentation it loses for {loses:.0f}% of the concepts, mean of the layers (the paper's Table 1: {theirs:.0f}%)"
+summary = pd.DataFrame(index=higher.index)
+ahead = [f"{n} of {of} means" for n, of in higher.itertuples(index=False)]
+summary["combination ahead"] = ahead
+summary["in 95 of 100 resamples"] = certain["ahead"]
+words = "at least as good, weakest layer, % of the concepts"
+summary[words] = inside["min"]
+mean = beside.query("task == 'segmentation'")[["this run", "published"]].mean()
+loses, theirs = 100 - mean
+caption = f"For segmentation it loses for {loses:.0f}% of the concepts,"
+caption += f" mean of the layers (the paper's Table 1: {theirs:.0f}%)"
 charts.table(summary.reset_index(), caption, digits=0)
 
 # %% [markdown]
@@ -394,10 +431,12 @@ charts.table(summary.reset_index(), caption, digits=0)
 
 # %% tags=["solution", "hide-input"]
 side = tables.side_by_side(scores, last.name, "segmentation")
-wins = (side["combination"] >= side["single filter"]).groupby(side["images"] > side["images"].median()).mean()
+as_good = side["combination"] >= side["single filter"]
+wins = as_good.groupby(side["images"] > side["images"].median()).mean()
+few, many = (style.said(wins.get(size, np.nan), ".0%") for size in (False, True))
 ties = (side["combination"] == side["single filter"]).sum()
 print(
-    f"few images {style.said(wins.get(False, np.nan), '.0%')}, many images {style.said(wins.get(True, np.nan), '.0%')}; exact ties: {ties} of {len(side)} concepts"
+    f"few images {few}, many images {many}; exact ties: {ties} of {len(side)} concepts"
 )
 
 # %% [markdown]
