@@ -14,6 +14,7 @@
 #     name: python3
 # ---
 
+# %% [markdown]
 # # How sure is a name?
 #
 # *In neither paper.* Network Dissection names a filter after the concept with the largest IoU and calls it a detector
