@@ -14,7 +14,8 @@ from bs4 import BeautifulSoup
 from n2vlib.paths import ROOT
 
 TARGET = Path(__file__).with_name("PHOTOGRAPHS.md")
-DISSECTION = "# Network Dissection\n"  # the file's second part, from this line on, is detectors.py's
+# The line with which each part begins, and the script that writes it: photographs.py, detectors.py, sure.py.
+PARTS = {"first": "# Photographs\n", "second": "# Network Dissection\n", "third": "# How sure the names are\n"}
 
 
 def short(setting: str) -> str:
@@ -65,9 +66,11 @@ def markdown(frame: pd.DataFrame, digits: int = 3) -> str:
 
 
 def write(part: str, text: str) -> None:
-    """Write one part of PHOTOGRAPHS.md, "first" or "second", and keep the other."""
+    """Write one part of PHOTOGRAPHS.md, below its first line, and keep the others."""
     old = TARGET.read_text(encoding="utf-8") if TARGET.exists() else ""
-    first, _, second = old.partition(DISSECTION)
-    parts = (text, second) if part == "first" else (first, text)
-    TARGET.write_text(f"{parts[0].rstrip()}\n\n{DISSECTION}\n{parts[1].strip()}\n", encoding="utf-8")
+    lines = "|".join(map(re.escape, PARTS.values()))
+    pieces = dict(re.findall(rf"^({lines})(.*?)(?=^(?:{lines})|\Z)", old, re.MULTILINE | re.DOTALL))
+    pieces[PARTS[part]] = text
+    kept = [f"{line}\n{pieces[line].strip()}\n" for line in PARTS.values() if line in pieces]
+    TARGET.write_text("\n".join(kept), encoding="utf-8")
     print(text)

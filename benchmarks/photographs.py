@@ -173,8 +173,7 @@ def main() -> None:
     scores, rows = (pd.concat(parts, ignore_index=True) for parts in zip(*measured, strict=True))
     answers, counts = _holding(found)
     images = f"{len(probe.images):,} photographs ({(probe.split == 'train').sum():,} for training)"
-    text = f"""# Photographs
-
+    text = f"""
 {images}, {len(probe.concepts)} concepts; three networks
 trained on ImageNet and one (DeepLab, on every fourth photograph) on Cityscapes, five layers each. Made by
 `python benchmarks/photographs.py`. Validation images only; set IoU for segmentation, balanced accuracy for

@@ -23,6 +23,7 @@ from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.report import contents, examples, page, pictures
 from n2vlib.report.measured import measure
+from n2vlib.significance import names
 from n2vlib.store import Store
 
 HOSTILE = "</script><img src=x onerror=alert(1)><!--"
@@ -310,3 +311,11 @@ def test_what_fails_half_way_leaves_no_file(made, tmp_path, monkeypatch):
 
 def _rows(weights) -> tuple[list[int], np.ndarray]:
     return [int(number) for number in weights.index], weights.to_numpy(float)
+
+
+def test_every_name_says_how_sure_it_is(made):
+    found, values, _ = made
+    rows = names.how_sure(found.layer, found.probe)
+    for column in ("margin", "again", "chance", "q"):
+        np.testing.assert_allclose(values["filters"][column], rows[column], rtol=5e-3)
+    assert values["filters"]["sure"] == rows["sure"].tolist()

@@ -30,6 +30,7 @@ function filterPage(k) {
     steps,
     title,
     el("p", {}, `${kind} ${where}`),
+    el("p", {}, c === null ? null : [mark(k), " ", doubts(k)]),
     el("h3", {}, "Images that activate it most"),
     pictures,
     el(
@@ -39,6 +40,18 @@ function filterPage(k) {
       Object.keys(DATA.users).map((task) => usersList(k, task)),
     ),
   ];
+}
+
+/** Whether a name came again on other images and is above chance, in a sign. */
+function mark(k) {
+  const sure = FILTERS.sure[k];
+  return el("span", { class: sure ? "mark" : "mark muted", title: doubts(k) }, sure ? "✓ sure" : "? not sure");
+}
+
+function doubts(k) {
+  const again = `Both halves of the images choose this name in ${decimal(100 * FILTERS.again[k], 0)} % of 20 divisions`;
+  const chance = `chance reaches an IoU of ${decimal(FILTERS.chance[k])} on average (adjusted p ${sized(FILTERS.q[k])})`;
+  return `${again}; ${chance}; it is ${decimal(FILTERS.margin[k])} ahead of the second concept.`;
 }
 
 /** The concepts a filter serves, by its own IoU. */

@@ -130,7 +130,8 @@ function card({ at: k, iou, category }) {
     strip.style.aspectRatio = `${4 * width} / ${Math.ceil(has / 4) * height}`; // before the pictures are there
     const body = has ? strip : el("p", { class: "muted" }, "fires nowhere");
     const score = el("span", { class: iou > DATA.iou_threshold ? "iou" : "iou muted", title: "dissection IoU" }, decimal(iou));
-    cards.set(k, el("article", { class: "card", id: `card-${k}` }, heading, score, body));
+    const sign = FILTERS.concept[k] === null ? null : mark(k);
+    cards.set(k, el("article", { class: "card", id: `card-${k}` }, heading, score, sign, body));
   }
   return cards.get(k);
 }
@@ -161,6 +162,10 @@ function drawFilters(items, asTable) {
     ["filter", ""],
     ["category", "more"],
     ["dissection IoU", "n"],
+    ["margin", "n more"],
+    ["came again, %", "n more"],
+    ["by chance", "n more"],
+    ["sure", ""],
     ["T_k", "n more"],
     ["fires in images", "n"],
   ];
@@ -171,6 +176,10 @@ function drawFilters(items, asTable) {
         filterLink(at),
         category ?? "–",
         decimal(iou),
+        decimal(FILTERS.margin[at]),
+        decimal(100 * FILTERS.again[at], 0),
+        decimal(FILTERS.chance[at]),
+        FILTERS.concept[at] === null ? "–" : mark(at),
         sized(FILTERS.threshold[at]),
         count(FILTERS.images[at], "").trim(),
       ]),

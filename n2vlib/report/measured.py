@@ -12,6 +12,7 @@ from n2vlib.methods import classification, dissection, segmentation, single_filt
 from n2vlib.methods.alignment import Alignment
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import presence
+from n2vlib.significance import names
 
 CONVENTION = "netdissect"
 DIGITS = 3  # of every number on the page
@@ -22,7 +23,7 @@ IOU_THRESHOLD = 0.04  # of detectors: dissection IoU above it (Network Dissectio
 class Measured:
     """A layer and its scores on the concepts of a probe set; concepts are given by their position in probe.concepts.
 
-    named        `dissection.filters`: the best concept of every filter
+    named        `significance.names.how_sure`: the best concept of every filter, and how sure it is
     iou          dissection IoU, (filter, concept)
     set_iou      {"train", "val": (filter, concept)}; NaN where the split has no image of a segmentable concept
     holds        bool, (image, concept)
@@ -59,7 +60,7 @@ def measure(layer: Layer, probe: ProbeSet, *, epochs: int, seed: int) -> Measure
     """All results that the page shows; `epochs` and `seed` are those of the learned weights."""
     return Measured(
         layer, probe,
-        dissection.filters(layer, probe, convention=CONVENTION),
+        names.how_sure(layer, probe, convention=CONVENTION, seed=seed),
         dissection.dissection_iou(layer, probe, convention=CONVENTION),
         {split: _set_iou(layer, probe, split) for split in ("train", "val")},
         presence(probe).to_numpy(),
