@@ -3,8 +3,8 @@
     N2V_PHOTOGRAPHS=path/to/photographs python benchmarks/sure.py
 
 The last layer of each of the four networks: its names on held-out photographs, and against chance, with annotations
-dealt in three ways. Also what a deal costs beside a count. N2V_STORE is that of photographs.py. Ten minutes on two cores
-where the layers have to be read.
+dealt in three ways. Also what a deal costs beside a count. N2V_STORE is that of photographs.py. Ten minutes on two
+cores where the layers have to be read.
 """
 
 import os

@@ -199,6 +199,16 @@ def test_planted_names_are_convicted_and_filters_without_one_are_cleared(blocks)
     assert len(idle) == plan.idle and not idle["sure"].any() and (idle["p"] == 1).all() and (idle["name"] == "").all()
 
 
+def test_layers_come_again_as_their_detectors_do(world):
+    probe, layers = world
+    found = names.come_again(layers, probe, 0.1).set_index("label")
+    for label, layer in layers.items():
+        rows = names.how_sure(layer, probe, deals=1)
+        detectors = rows.loc[rows["dissection_iou"] > 0.1]
+        assert found.loc[label, "detectors"] == len(detectors) > 0
+        assert found.loc[label, "again"] == pytest.approx(detectors["again"].mean())
+
+
 def test_survivors_count_each_test_and_both():
     rows = [("object", 3, 1.0, 0.01), ("object", 3, 0.2, 0.01), ("object", 4, 0.9, 0.3), ("part", 5, 1.0, 0.01)]
     named = pd.DataFrame(rows, columns=["category", "concept", "again", "q"])

@@ -271,16 +271,23 @@ charts.table(table, title)
 #
 # The same for all filters of all layers. The first table lists every filter with its best concept; the second counts
 # for each layer how many filters are detectors, and how many different concepts they detect.
+#
+# How far can a label be trusted? For the deepest layer three columns say so: *margin* is the lead over the second-best
+# concept, *again* the share of random divisions of the images in which both halves choose the same label, and *q* the
+# adjusted share of random assignments of the annotations that give an IoU as large. The chapter on
+# [how sure a name is](how-sure) explains them.
 
 # %%
-from n2vlib import tables
+from n2vlib import significance, tables
 
 recipe = {"convention": CONVENTION}
 named = [dissection.filters(each, probe, **recipe) for each in layers.values()]
 named = pd.concat(named)
+sure = significance.names.how_sure(layer, probe, **recipe, seed=SEED)
+marks = sure[["layer", "filter", "margin", "again", "q"]]
 ranked = named.sort_values("dissection_iou", ascending=False)
-ranked = ranked.rename(columns={"name": "label"})
-columns = ["layer", "filter", "label", "category", "dissection_iou"]
+ranked = ranked.rename(columns={"name": "label"}).merge(marks, how="left")
+columns = ["layer", "filter", "label", "category", "dissection_iou", *marks.columns[2:]]
 charts.table(ranked[columns], "Filters and their labels, best first")
 
 

@@ -319,6 +319,25 @@ title = "What was drawn again for the interval, and what decided"
 charts.table(found[["id", "section", "over", "note"]], title)
 
 # %% [markdown]
+# ## Do the names behind the claims come again?
+#
+# Every claim counts names, and a name can be an accident of the images, as the chapter on
+# [how sure a name is](../netdissect/how-sure) shows. The table takes the last layer of each group of layers and asks
+# how often both halves of the images choose the name of a detector. Where that is seldom, a claim that rests on the
+# group rests on names that other images would not give; the title says so.
+
+# %%
+from n2vlib.significance import names
+
+last = {group: list(some.values())[-1] for group, some in layers.items() if some}
+again = names.come_again(last, probe, IOU_THRESHOLD, seed=SEED)
+again = again.assign(again=100 * again["again"]).rename(columns={"label": "group"})
+weak = ", ".join(again.loc[again["again"] < 50, "group"]) or "no group"
+title = f"Names that mostly do not come again: {weak}"
+again = again.rename(columns={"again": "names that come again, %"})
+charts.table(again, title, digits=0)
+
+# %% [markdown]
 # ## What does not hold, and why
 #
 # The claims that are refuted or undecided here. *Doubt* is the explanation that we would examine first; none of these

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from pandas.core.groupby import DataFrameGroupBy
 
 from n2vlib.activations.layer import Layer
 from n2vlib.masks.conventions import Convention
 from n2vlib.methods import dissection
 from n2vlib.probe import ProbeSet
 from n2vlib.significance import chance, held_out
-from n2vlib.significance.family import family
+from n2vlib.significance.family import Family, family
 
 MOST = 0.5  # a name came again if more than this share of the divisions choose it in both halves
 
@@ -40,8 +42,7 @@ def how_sure(
     rows = dissection.filters(layer, probe, convention=convention)
     name, iou = np.asarray(rows["concept"]), np.asarray(rows["dissection_iou"])
     whole = held_out.pooled_iou(held_out.group_counts(everything), np.arange(held_out.GROUPS))
-    both = held_out.halves(everything, seed=seed)
-    both = both.assign(again=both["again"] & (both["concept"] == name[both["filter"]])).groupby("filter")
+    both = _both_halves(everything, name, seed)
     # A filter that overlaps with no concept has none: any candidate gives it an IoU of 0.
     chosen = np.where(name > 0, np.searchsorted(everything.candidates.index, name), 0)
     low, high = held_out.intervals(everything, chosen, seed=seed)
@@ -53,6 +54,26 @@ def how_sure(
         q=chance.adjusted(p),
     )  # fmt: skip
     return found.assign(sure=(found["again"] > MOST) & (found["q"] <= chance.RATE))
+
+
+def _both_halves(everything: Family, name: NDArray[np.int64], seed: int) -> DataFrameGroupBy:
+    """`held_out.halves` by filter, where `again` asks that both halves choose the filter's `name`."""
+    both = held_out.halves(everything, seed=seed)
+    return both.assign(again=both["again"] & (both["concept"] == name[both["filter"]])).groupby("filter")
+
+
+def come_again(layers: Mapping[str, Layer], probe: ProbeSet, iou_threshold: float, *, seed: int = 0) -> pd.DataFrame:
+    """How far the detectors of several layers come again on other images; a few seconds for each layer.
+
+    Returns   label, detectors, again (mean over these of the share of divisions in which both halves choose the name)
+    """
+    rows = []
+    for label, layer in layers.items():
+        found = dissection.filters(layer, probe)
+        both = _both_halves(family(layer, probe), found["concept"].to_numpy(), seed)
+        detector = found["dissection_iou"].to_numpy() > iou_threshold
+        rows.append((label, int(detector.sum()), both["again"].mean()[detector].mean()))
+    return pd.DataFrame(rows, columns=["label", "detectors", "again"])
 
 
 def survivors(named: pd.DataFrame, iou_threshold: float) -> pd.DataFrame:
