@@ -150,8 +150,8 @@ def layers(
     print(loaded.layers().to_string(index=False))
     if loaded.unfinished:
         print(f"layers after these are not listed: {loaded.unfinished}")
-    if loaded.turned:
-        print(f"permuted to (filters, h, w), since their output has another order: {', '.join(loaded.turned)}")
+    if loaded.permuted:
+        print(f"permuted to (filters, h, w), since their output has another order: {', '.join(loaded.permuted)}")
 
 
 @app.command()

@@ -47,7 +47,7 @@ def blocks(tmp_path_factory):
     patch.setenv("N2V_DATA", str(folder / "data"))
     write(folder / "probe", scenes(), {n: f"concept {n}" for n in range(1, 19)})
     source = load_probe(str(folder / "probe"))
-    plan = planted.deal(planted.eligible(source, 0.02), spread=[1, 2, 4], shared=[3], idle=8)
+    plan = planted.assign(planted.eligible(source, 0.02), spread=[1, 2, 4], shared=[3], idle=8)
     spelled = planted.spell(source, plan)
     module = planted.network(plan, NOISE)
     network = load_network(module, None, planted.PREPROCESSING)
@@ -83,9 +83,9 @@ def test_every_round_plants_every_kind_and_views_are_parted(blocks):
 def test_too_few_concepts_for_a_round_are_refused(blocks):
     concepts = planted.eligible(blocks[0], 0.02)
     with pytest.raises(BadInput, match="too few"):
-        planted.deal(concepts.head(3))
+        planted.assign(concepts.head(3))
     with pytest.raises(BadInput, match="divide"):
-        planted.deal(concepts, spread=[3])
+        planted.assign(concepts, spread=[3])
 
 
 def test_the_spelled_out_set_is_broden_with_the_same_labels_and_splits(blocks):

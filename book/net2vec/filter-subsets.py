@@ -75,7 +75,7 @@ layers = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, device=DEVICE,
 layer = layers[LAYERS[-1]]
 tried = published.table("net2vec_filter_subsets").groupby("task", sort=False)["F"]
 given = {"classification": SUBSETS_CLASSIFICATION, "segmentation": SUBSETS_SEGMENTATION}
-sizes = {task: saturation.cut_to_width(given[task], layer.n_filters) for task in given}
+sizes = {task: saturation.subset_sizes(given[task], layer.n_filters) for task in given}
 rows = [
     {"task": task, "published": ", ".join(map(str, theirs)), "this run": ", ".join(map(str, sizes[task])) + " (all)"}
     for task, theirs in tried

@@ -74,7 +74,7 @@ from n2vlib import charts, planted
 
 probe = n2vlib.load_probe(PROBE)
 source = planted.every_nth(probe, IMAGES)
-plan = planted.deal(planted.eligible(source, TAU), spread=sorted({1, *PLANTED_FILTERS}), shared=SHARED_BY, turn=SEED)
+plan = planted.assign(planted.eligible(source, TAU), spread=sorted({1, *PLANTED_FILTERS}), shared=SHARED_BY, turn=SEED)
 spelled = planted.spell(source, plan, SEED)
 charts.table(
     plan.summary(), f"{len(plan.concepts)} concepts in {plan.n_filters} filters, {plan.idle} of them idle", rows=20
@@ -240,7 +240,7 @@ charts.table(times.rename("predicted / annotated area").rename_axis("method").re
 # %%
 from n2vlib.analysis import saturation
 
-sizes = saturation.cut_to_width([1, 2, 4, 8, 16, 32], plan.n_filters)
+sizes = saturation.subset_sizes([1, 2, 4, 8, 16, 32], plan.n_filters)
 subsets = [
     segmentation.align(layer, spelled, epochs=EPOCHS, seed=SEED, n_filters=F) for layer in levels for F in sizes[:-1]
 ]

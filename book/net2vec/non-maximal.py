@@ -162,7 +162,7 @@ stacked = pd.concat(
 )
 
 # %%
-title = f"In {layer.name}, {style.said(because['single filter'], '.0%')} of the best filters' zeros are images in which nothing fires"
+title = f"In {layer.name}, {style.formatted(because['single filter'], '.0%')} of the best filters' zeros are images in which nothing fires"
 note = "Of all pairs of a concept and an image that contains it; 95% over resampled images."
 charts.by_layer(stacked, "share", title, "share of validation images", "series", fmt=".0%", note=note)
 

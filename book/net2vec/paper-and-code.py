@@ -293,7 +293,7 @@ optimism, few = single["train"] - single["val"], training <= training.median()
 print(
     f"Training minus validation: {optimism[few].mean():+.4f} for concepts with up to {training.median():.0f} training images,"
 )
-print(f"{style.said(optimism[~few].mean(), '+.4f')} for those with more.")
+print(f"{style.formatted(optimism[~few].mean(), '+.4f')} for those with more.")
 
 # %% [markdown]
 # ## An accuracy, averaged

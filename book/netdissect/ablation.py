@@ -212,7 +212,7 @@ charts.table(counts, "All classes; the last two columns are shares", digits=2)
 # class we do this for many $n$, for the other only for those of the table below.
 
 # %%
-kind = next(iter(asked.rivals), asked.classes["kind"][0])
+kind = next(iter(asked.exclusive), asked.classes["kind"][0])
 its = [c for c in frequent if asked.classes["kind"][c] == kind]
 n_many, every = ablation.many(layer.n_filters), ablation.sizes(layer.n_filters)
 few = sorted({4, n_many, layer.n_filters - n_many})
@@ -311,7 +311,9 @@ by_bin = (
 by_bin.columns = ["among the 4 most damaging of so many classes", "filters", "mean IoU", "share that are detectors"]
 rank, with_detector = (tables.rank_correlation(times, each) for each in (iou, (iou > IOU_THRESHOLD).astype(float)))
 title = f"{layer.n_filters} filters, {len(asked.classes)} classes; rank correlation of the number of classes "
-charts.table(by_bin, title + f"with the IoU {style.said(rank)}, with being a detector {style.said(with_detector)}")
+charts.table(
+    by_bin, title + f"with the IoU {style.formatted(rank)}, with being a detector {style.formatted(with_detector)}"
+)
 
 # %% [markdown]
 # The two last columns can differ: the mean IoU can rise although the share of detectors does not.
@@ -360,8 +362,8 @@ print("objects, with their number of detectors:", ", ".join(words) or "none; no 
 
 # %%
 mean = lost.groupby("way", sort=False).agg(
-    directions=("directions", "mean"), share=("removed", "mean"), probe=("reading", "mean"),
-    loses=("reading_lost", "mean"), most=("reading_lost", "max"),
+    directions=("directions", "mean"), share=("removed", "mean"), probe=("probe_accuracy", "mean"),
+    loses=("probe_accuracy_lost", "mean"), most=("probe_accuracy_lost", "max"),
 )  # fmt: skip
 mean.columns = ["directions", "share of squares", "linear probe", "it loses", "at most"]
 mean["directions"] = [f"{n:.3g}" for n in mean["directions"]]

@@ -351,7 +351,7 @@ sums = both.groupby(["network", "layer"], sort=False)["unique_detectors"].sum().
 after_rotation = sums.drop(columns="as trained")
 trained = sums["as trained"].where(sums["as trained"] > 0)
 low, high = (1 - after_rotation.div(trained, axis=0)).stack().agg(["min", "max"])
-least, most = (style.said(share, ".0%") for share in (low, high))
+least, most = (style.formatted(share, ".0%") for share in (low, high))
 title = f"Every rotation costs {least} to {most} of the unique detectors"
 charts.unique_by_turn(both, "layer", title, "full rotation", by="network")
 
@@ -418,7 +418,7 @@ rows.append(("detected concepts for which the filter is better, %", np.nan, bett
 for each in accuracies.itertuples():
     rows.append((f"accuracy of the head, {each.head}, {each.space}, %", each.published, each.accuracy))
 ranks = totals.reset_index()[["alpha", "unique_detectors"]].corr(method="spearman").iloc[0, 1]
-title = f"Rank correlation of alpha and unique detectors, over all rotations: {style.said(ranks)}"
+title = f"Rank correlation of alpha and unique detectors, over all rotations: {style.formatted(ranks)}"
 charts.table(pd.DataFrame(rows, columns=["quantity", "published", "this run"]), title, digits=1)
 
 # %% [markdown]

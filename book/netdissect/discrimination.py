@@ -87,11 +87,11 @@ import numpy as np
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layer = n2vlib.read_layers(network, LAYERS[-1:], probe, tau=TAU, device=DEVICE, store=store)[LAYERS[-1]]
 task = next(iter(tasks))
-predicted = discrimination.tell(layer, probe, tasks[task], C)
-right = [(predicted.said[predicted.truth == c] == c).mean() for c in predicted.classes]
-assert np.isclose(np.mean(right), predicted.accuracy)
-low, high = predicted.interval(SEED)
-numbers = predicted.accuracy, low, high, 1 / len(predicted.classes), max(right), min(right)
+classifier = discrimination.linear_classifier(layer, probe, tasks[task], C)
+right = [(classifier.predicted[classifier.truth == c] == c).mean() for c in classifier.classes]
+assert np.isclose(np.mean(right), classifier.accuracy)
+low, high = classifier.interval(SEED)
+numbers = classifier.accuracy, low, high, 1 / len(classifier.classes), max(right), min(right)
 columns = ["accuracy", "low", "high", "chance", "easiest class", "hardest class"]
 charts.table(pd.DataFrame([numbers], columns=columns), f"{layer.name}, {task}: mean accuracy over classes")
 
@@ -116,7 +116,7 @@ objects = counted.query("category == 'object'").set_index("label")["unique_detec
 rows = []
 for label, end in ends.items():
     for name, answers in tasks.items():
-        classifier = discrimination.tell(end, probe, answers, C)
+        classifier = discrimination.linear_classifier(end, probe, answers, C)
         rows.append((label, name, objects.get(label, 0), classifier.accuracy, *classifier.interval(SEED)))
 columns = ["label", "task", "unique object detectors", "accuracy", "low", "high"]
 measured = pd.DataFrame(rows, columns=columns)
@@ -139,7 +139,7 @@ charts.table(shown, "Mean accuracy over classes, validation images", rows=20)
 from n2vlib.display import style
 
 ranks = {
-    name: style.said(tables.rank_correlation(each["unique object detectors"], each["accuracy"]))
+    name: style.formatted(tables.rank_correlation(each["unique object detectors"], each["accuracy"]))
     for name, each in measured.groupby("task", sort=False)
 }
 title = "Rank correlation of accuracy with object detectors: " + ", ".join(f"{k} {r}" for k, r in ranks.items())
@@ -179,7 +179,7 @@ random_quarters = [rng.choice(layer.n_filters, quarter, replace=False) for _ in 
 
 def without(filters, answers):
     """Accuracy of a classifier that is trained without these filters."""
-    return discrimination.tell(layer, probe, answers, C, np.setdiff1d(every, filters)).accuracy
+    return discrimination.linear_classifier(layer, probe, answers, C, np.setdiff1d(every, filters)).accuracy
 
 
 # %%
@@ -213,13 +213,13 @@ charts.table(removed, title)
 
 # %%
 label_of, concept_names = labels["name"], probe.concepts["name"]
-top_three = pd.Series([predicted.contributions(at).head(3).sum() for at in range(len(predicted.images))])
-is_right = predicted.said == predicted.truth
+top_three = pd.Series([classifier.contributions(at).head(3).sum() for at in range(len(classifier.images))])
+is_right = classifier.predicted == classifier.truth
 picked = [*top_three[is_right].nlargest(2).index, *top_three[~is_right].nlargest(2).index]
 rows = [
-    (str(predicted.images[at]), concept_names[predicted.truth[at]], concept_names[predicted.said[at]],
+    (str(classifier.images[at]), concept_names[classifier.truth[at]], concept_names[classifier.predicted[at]],
      f"{k}: {label_of[k]}", value)
-    for at in picked for k, value in predicted.contributions(at).head(3).items()
+    for at in picked for k, value in classifier.contributions(at).head(3).items()
 ]  # fmt: skip
 columns = ["image", "shows", "predicted", "filter and its label", "w x"]
 charts.table(pd.DataFrame(rows, columns=columns), "The three largest contributions to each decision")
@@ -234,13 +234,13 @@ from n2vlib.masks.iou import upsample
 
 pictures = []
 for at in picked:
-    image = int(predicted.images[at])
-    first = list(predicted.contributions(at).head(3).index)
+    image = int(classifier.images[at])
+    first = list(classifier.contributions(at).head(3).index)
     enlarged = upsample(layer.maps([image], first)[0], probe.label_size, align_corners=False)
     masks = [one > np.quantile(one, 0.8) for one in enlarged]
     captions = [gallery.caption(f"{k}: {label_of[k]}", None, image) for k in first]
-    verdict = "right" if is_right[at] else f"wrong, it is {concept_names[predicted.truth[at]]}"
-    heading = f"predicted {concept_names[predicted.said[at]]}: {verdict}"
+    verdict = "right" if is_right[at] else f"wrong, it is {concept_names[classifier.truth[at]]}"
+    heading = f"predicted {concept_names[classifier.predicted[at]]}: {verdict}"
     pictures.append(gallery.show([probe.image(image)] * 3, captions, predicted=masks, columns=3, heading=heading))
 gallery.stack(*pictures)
 
@@ -256,9 +256,9 @@ gallery.stack(*pictures)
 from n2vlib.probe.occurrences import presence
 
 shows = presence(probe)
-first = pd.DataFrame([predicted.contributions(at).index[:1].tolist() for at in range(len(predicted.images))])[0]
+first = pd.DataFrame([classifier.contributions(at).index[:1].tolist() for at in range(len(classifier.images))])[0]
 concept = labels["concept"].to_numpy()[first]
-there = np.array([shows.at[image, c] for image, c in zip(predicted.images, concept, strict=True)], float)
+there = np.array([shows.at[image, c] for image, c in zip(classifier.images, concept, strict=True)], float)
 decisions = {"right": is_right, "wrong": ~is_right}
 rows = [(name, mine.sum(), 1 - pd.Series(there[mine]).mean()) for name, mine in decisions.items()]
 columns = ["decision", "images", "concept of the first filter not shown"]
@@ -280,8 +280,8 @@ charts.table(pd.DataFrame(rows, columns=columns), f"{layer.name}, {task}: share 
 # 3. Remove only the detectors of one class's objects. Which classes lose?
 
 # %% tags=["solution", "hide-input"]
-strong = discrimination.tell(layer, probe, tasks[task], 1.0)
-print(f"With C = 1: {strong.accuracy:.3f} instead of {predicted.accuracy:.3f} ({task}).")
+strong = discrimination.linear_classifier(layer, probe, tasks[task], 1.0)
+print(f"With C = 1: {strong.accuracy:.3f} instead of {classifier.accuracy:.3f} ({task}).")
 
 # %% [markdown]
 # ## Take-away

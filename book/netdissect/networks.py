@@ -323,7 +323,7 @@ from n2vlib.display import style
 
 objects = {name: detectors.by_concept(each, "object") for name, each in found.items()}
 richest = max(objects, key=lambda name: objects[name]["detectors"].sum())
-r, low, high = (style.said(number) for number in detectors.correlation(objects[richest], SEED))
+r, low, high = (style.formatted(number) for number in detectors.correlation(objects[richest], SEED))
 title = f"{richest}: r = {r} ({low} to {high}) over {len(objects[richest])} objects; the paper has {claims['nd_c11']}"
 charts.iou_by_detectors(objects[richest], title, "In brackets: 95% bootstrap interval over objects.")
 

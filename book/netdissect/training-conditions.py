@@ -167,7 +167,7 @@ charts.table(pair.reset_index(), "Published, unique detectors")
 passed, along = detectors.read(probe, ALONG, **options)
 steps = passed.merge(history.steps(ALONG), on="label")
 growing = detectors.unique(detectors.detectors(along, probe, IOU_THRESHOLD), probe).merge(steps[["label", "steps"]])
-learned = history.told(ALONG)
+learned = history.scores(ALONG)
 learned = learned[~learned["score"].isin(["object share", "commonest scene", "objects measured"])]
 sums = growing.groupby("steps")["unique_detectors"].sum()
 title = f"From {sums.iloc[0]} unique detectors after {sums.index[0]} steps to {sums.iloc[-1]} after {sums.index[-1]}"
@@ -207,7 +207,7 @@ charts.table(evolution[evolution["figure"] == "Fig. 19"].drop(columns="figure"),
 every = history.names(along, probe, IOU_THRESHOLD)
 last = list(along)[-1]
 at_last = set(every.query("label == @last and detector")["filter"])
-chosen = [k for k in history.restless(every).index if k in at_last][:6]
+chosen = [k for k in history.concepts_detected(every).index if k in at_last][:6]
 labels_of = every[every["filter"].isin(chosen)].merge(steps[["label", "steps"]])
 labels_of["name"] = labels_of["name"].where(labels_of["detector"], "(" + labels_of["name"] + ")")
 timeline = labels_of.pivot(index="filter", columns="steps", values="name").reindex(chosen)

@@ -98,7 +98,7 @@ for way, rows in ways.items():
     counted = detectors.unique(found, probe).merge(steps[way])
     sums = counted.groupby("steps")["unique_detectors"].sum()
     unique[way] = sums.iloc[0], sums.iloc[-1]
-    scores = history.told(rows).query("score in @shown")
+    scores = history.scores(rows).query("score in @shown")
     title = f"{titles[way]}: {sums.iloc[0]} unique detectors, then {sums.iloc[-1]}"
     charts.along_training(counted, scores, title, note).display()
 
@@ -212,9 +212,9 @@ charts.table(by_kind.reset_index(), title, digits=0)
 # %%
 rows = []
 for way, pair in pairs.items():
-    similar = concept_similarity.alike(near, *pair)
+    similar = concept_similarity.similar(near, *pair)
     share = similar.mean() if len(similar) else float("nan")
-    rows.append((titles[way], 100 * share, 100 * concept_similarity.dealt_anew(near, *pair, SEED)))
+    rows.append((titles[way], 100 * share, 100 * concept_similarity.if_permuted(near, *pair, SEED)))
 columns = ["direction", "similar, %", "paired at random, %"]
 charts.table(pd.DataFrame(rows, columns=columns), "Changed filters with similar concepts", digits=0)
 
@@ -271,13 +271,13 @@ gallery.stack(*strips) if strips else "No detector changed its concept."
 # > {cite}`zhou2019interpreting`.
 #
 # For each direction we take the filter that detects the most different concepts during the second training
-# (`history.restless`). The chart shows its dissection IoU with every concept that is its best one at some step. Its
+# (`history.concepts_detected`). The chart shows its IoU with every concept that is its best one at some step. Its
 # label at a step is the highest line there. Where two lines cross slowly, the label changed but the filter hardly
 # did; where one line falls to zero and another rises, the filter responds to something else.
 
 # %%
 for way, each in names.items():
-    most = history.restless(each)
+    most = history.concepts_detected(each)
     if most.empty:
         continue
     k = most.index[0]

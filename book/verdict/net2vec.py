@@ -119,7 +119,7 @@ n2vlib.need(probe, "pixel maps", "training images", "validation images", "images
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, store=store)
 layer, wanted = layers[LAYERS[-1]], {"segmentation": SUBSETS_SEGMENTATION, "classification": SUBSETS_CLASSIFICATION}
-sizes = {task: saturation.cut_to_width(some, layer.n_filters) for task, some in wanted.items()}
+sizes = {task: saturation.subset_sizes(some, layer.n_filters) for task, some in wanted.items()}
 name = network.name.rpartition(":")[2]
 here = claims.measure(name, layers, probe, epochs=EPOCHS, seed=SEED, subsets=sizes)
 

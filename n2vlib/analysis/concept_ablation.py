@@ -91,8 +91,8 @@ def lost(
     Returns  concept, name, way
              directions     number of directions removed
              removed        share of the squared activations removed
-             reading        balanced accuracy of a linear probe of the concept, trained anew on what is left;
-                            reading_lost: its loss against the probe with nothing removed
+             probe_accuracy balanced accuracy of a linear probe of the concept, trained anew on what is left;
+                            probe_accuracy_lost: its loss against the probe with nothing removed
              own            balanced accuracy lost by the network's own class of that concept
              others         mean loss of the other classes of its kind; of all classes where there is no such class
              shown, absent  lost share of right predictions, on images with and without the concept, if the network
@@ -100,7 +100,7 @@ def lost(
     """
     part, means, held = evaluation.parts["val"], _means(evaluation), presence(probe)
     margins = without_directions(evaluation, "val", list(ways.values()))
-    accuracy, right, products = balanced(margins, part), _right(evaluation, margins), squares(part)
+    accuracy, right, products = balanced(margins, part), _right(evaluation, margins), gram_matrix(part)
     rows, before, first = [], 0, 0.0
     for i, ((concept, way), basis) in enumerate(ways.items()):
         before = i if way == "nothing" else before
@@ -109,11 +109,12 @@ def lost(
         left = {split: each - each @ basis.T @ basis for split, each in means.items()}
         gone = [pd.Series((right[before] - right[i])[truth["val"] == side]).mean() for side in (True, False)]
         removed = np.trace(basis @ products @ basis.T) / np.trace(products)
-        read = reading(left, truth)
-        first = read if way == "nothing" else first
-        rows.append((concept, way, len(basis), removed, read, first - read, own, others, *gone))
-    columns = ["concept", "way", "directions", "removed", "reading", "reading_lost", "own", "others", "shown", "absent"]
-    table = pd.DataFrame(rows, columns=columns).astype({"concept": int} | dict.fromkeys(columns[2:], float))
+        probed = linear_probe_accuracy(left, truth)
+        first = probed if way == "nothing" else first
+        rows.append((concept, way, len(basis), removed, probed, first - probed, own, others, *gone))
+    numbers = ["directions", "removed", "probe_accuracy", "probe_accuracy_lost", "own", "others", "shown", "absent"]
+    table = pd.DataFrame(rows, columns=["concept", "way", *numbers])
+    table = table.astype({"concept": int} | dict.fromkeys(numbers, float))
     return chosen.loc[:, ["concept", "name"]].merge(table, on="concept")
 
 
@@ -122,7 +123,7 @@ def _means(evaluation: Evaluation) -> dict[str, NDArray[np.float64]]:
     return {split: part.activations.mean((2, 3)).double().numpy() for split, part in evaluation.parts.items()}
 
 
-def squares(part: Part) -> NDArray[np.float64]:
+def gram_matrix(part: Part) -> NDArray[np.float64]:
     """Sum of A A' over all places, (filter, filter): B's share of the squared activations is tr(B S B') / tr(S)."""
     total = np.zeros((part.activations.shape[1],) * 2)
     for batch in part.activations.split(64):
@@ -131,7 +132,7 @@ def squares(part: Part) -> NDArray[np.float64]:
     return total
 
 
-def reading(features: Mapping[str, NDArray], truth: Mapping[str, NDArray[np.bool_]]) -> float:
+def linear_probe_accuracy(features: Mapping[str, NDArray], truth: Mapping[str, NDArray[np.bool_]]) -> float:
     """Balanced accuracy of a linear probe, a logistic regression on training images, on validation images.
 
     features   float, (image, filter), by split      truth   bool, (image,): which show the concept
@@ -143,7 +144,7 @@ def reading(features: Mapping[str, NDArray], truth: Mapping[str, NDArray[np.bool
 
 def _right(evaluation: Evaluation, margins: NDArray[np.float32]) -> NDArray[np.float64]:
     """1 where an image's class is predicted, among exclusive classes; NaN where it has none: (change, image)."""
-    mine = evaluation.classes["kind"].isin(list(evaluation.rivals)).to_numpy()
+    mine = evaluation.classes["kind"].isin(list(evaluation.exclusive)).to_numpy()
     own = evaluation.parts["val"].own[:, mine]
     right = ((margins[:, :, mine] > 0) & own).any(2).astype(float)
     right[:, ~own.any(1)] = np.nan

@@ -94,7 +94,7 @@ def own_category(found: pd.DataFrame, categories: pd.Series) -> pd.DataFrame:
     )
 
 
-def kinship(found: Mapping[str, pd.DataFrame], relations: Spaces, seed: int = 0) -> pd.DataFrame:
+def relatedness(found: Mapping[str, pd.DataFrame], relations: Spaces, seed: int = 0) -> pd.DataFrame:
     """How the neighbours in each of two spaces relate to their concept, and any two concepts to each other.
 
     found       {name: `neighbours`}, two of them over the same concepts

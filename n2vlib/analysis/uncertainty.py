@@ -81,7 +81,7 @@ def interval(draws: pd.DataFrame | pd.Series, confidence: float = 0.95) -> pd.Da
     return bounds.set_axis(["low", "high"], axis=1)
 
 
-def around(value: float, draws: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
+def recentred_interval(value: float, draws: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
     """An interval for a count or an extreme, whose draws are biased: low and high.
 
     A draw of images is noisier than the images themselves. The spread of the draws about their own median is moved to

@@ -120,7 +120,7 @@ def _kept_key(executed: Path) -> Key | None:
         return None
 
 
-def retell(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> bool:
+def update_text(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> bool:
     """Update the text of an executed copy where nothing else has changed; False where something has."""
     from papermill.iorw import load_notebook_node
 
@@ -237,7 +237,7 @@ def _run(chapter: str, setting: Setting) -> str:
     start = time.perf_counter()
     try:
         parameters = parameters_of(chapter, setting.given(chapter), setting.root)
-        if not retell(chapter, parameters, setting):
+        if not update_text(chapter, parameters, setting):
             execute(chapter, parameters, setting)
     except (ChapterFailed, BadInput, SyntaxError) as error:
         said = f"{chapter}: {error}" if isinstance(error, SyntaxError) else str(error)

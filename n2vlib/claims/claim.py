@@ -175,7 +175,7 @@ def _around(value: float, draws: NDArray[np.float64], over: str, note: str, agai
     known = draws[np.isfinite(draws)]
     if not len(known):
         return Effect(float(value), np.nan, np.nan, over, note, against)
-    return Effect(float(value), *uncertainty.around(value, known), over, note, against)
+    return Effect(float(value), *uncertainty.recentred_interval(value, known), over, note, against)
 
 
 def in_words(found: pd.DataFrame) -> pd.DataFrame:

@@ -71,7 +71,7 @@ def by_depth(d: Dissected, categories: tuple[str, ...], rising: bool) -> Effect 
     if len(layers) < 2:
         return None
     (first, low), (last, high) = layers[0], layers[-1]
-    before, after = (style.said(share(layer, *categories) / 100, ".0%") for layer in (low, high))
+    before, after = (style.formatted(share(layer, *categories) / 100, ".0%") for layer in (low, high))
     note = f"{before} in {first}, {after} in {last}"
     sign = 1 if rising else -1
     return of_filters(
@@ -94,7 +94,7 @@ def how_many_how_good(d: Dissected) -> Effect | None:
     richest = max(objects, key=lambda label: objects[label]["detectors"].sum())
     r, low, high = detectors.correlation(objects[richest])
     nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
-    note = f"r = {style.said(r)} over {len(objects[richest])} objects of {richest}"
+    note = f"r = {style.formatted(r)} over {len(objects[richest])} objects of {richest}"
     return Effect(abs(r), nearest, max(abs(low), abs(high)), "concepts", note)
 
 

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from n2vlib.errors import BadInput, near, said
+from n2vlib.errors import BadInput, near, one_line
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.networks.weights import fill, fitting, read_weights
 from n2vlib.paths import resolve
@@ -84,7 +84,7 @@ def from_function(network: str | nn.Module | Callable, weights: str | None, seed
             try:
                 made = function()
             except Exception as failure:  # it is the user's code
-                raise BadInput(f"NETWORK {name}: called without arguments, it fails ({said(failure)})") from failure
+                raise BadInput(f"NETWORK {name}: called without arguments, it fails ({one_line(failure)})") from failure
     module, preprocessing = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(module, nn.Module):
         what = type(made).__name__
@@ -256,7 +256,7 @@ def _import(where: str, network: str) -> ModuleType:
     except ModuleNotFoundError as failure:
         raise BadInput(f"NETWORK {network}: {failure}; install it, or write path/file.py:function") from failure
     except Exception as failure:  # it is the user's code
-        raise BadInput(f"NETWORK {network}: {where} cannot be imported ({said(failure)})") from failure
+        raise BadInput(f"NETWORK {network}: {where} cannot be imported ({one_line(failure)})") from failure
 
 
 class _Uncompiled(SourceFileLoader):
@@ -283,7 +283,7 @@ def _run_file(path: Path, network: str) -> ModuleType:
         if not isinstance(failure, Exception):
             raise
         raise BadInput(
-            f"NETWORK {network}: {path.name} cannot be run ({said(failure)})"
+            f"NETWORK {network}: {path.name} cannot be run ({one_line(failure)})"
         ) from failure  # the user's code
     finally:
         sys.path.remove(str(path.parent))

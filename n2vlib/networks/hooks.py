@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from n2vlib.errors import BadInput, near, said
+from n2vlib.errors import BadInput, near, one_line
 from n2vlib.networks.axes import STANDS, Axes, axes_of, following
 from n2vlib.workers.heap import keep_freed_memory
 
@@ -89,7 +89,7 @@ def passing(images: Tensor) -> Iterator[None]:
     except Exception as failure:  # it is the user's code
         shape = "x".join(map(str, images.shape[1:]))
         hint = next((hint for sign, hint in _HINTS.items() if re.search(sign, str(failure))), _HINT)
-        raise BadInput(f"network: its pass over an input of {shape} fails ({said(failure)}); {hint}") from failure
+        raise BadInput(f"network: its pass over an input of {shape} fails ({one_line(failure)}); {hint}") from failure
 
 
 @contextmanager

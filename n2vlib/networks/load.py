@@ -126,9 +126,9 @@ class Network:
         return self._grids[self.layer(name)].windows if self.layer(name) in self._grids else None
 
     @property
-    def turned(self) -> list[str]:
+    def permuted(self) -> list[str]:
         """The layers whose output, (image, h, w, filter) or similar, is permuted to (image, filter, h, w)."""
-        return [name for name, grid in self._grids.items() if grid.turned]
+        return [name for name, grid in self._grids.items() if grid.permuted]
 
     def layers(self) -> pd.DataFrame:
         """One row per module with an output (image, filter, h, w), permuted if needed, in order of the forward pass.
@@ -174,7 +174,7 @@ class _Grid(NamedTuple):
 
     shape: tuple[int, int, int]  # (filter, h, w)
     windows: Windows | None
-    turned: bool
+    permuted: bool
 
 
 def load_network(

@@ -162,7 +162,7 @@ segmentable = probe.concepts.loc[space["segmentation"].index]
 cover = expressions.cover(probe, segmentable.index, segmentable.index)
 relations["same pixels"] = cover
 fair = {task: embeddings.neighbours(vectors) for task, vectors in embeddings.restricted(space).items()}
-kinship = embeddings.kinship(fair, relations, SEED)
+kinship = embeddings.relatedness(fair, relations, SEED)
 caption = f"Mean over the five neighbours of each concept, {layer.name}; 95% interval of the difference over concepts"
 charts.table(kinship, caption)
 
@@ -243,11 +243,11 @@ charts.table(
 # %%
 segmented, changes = space["segmentation"], embeddings.without_start(found["segmentation"])
 both = {"start subtracted": embeddings.neighbours(changes), "as learned": embeddings.neighbours(segmented)}
-charts.table(embeddings.kinship(both, relations, SEED), "Segmentation, mean over the five neighbours")
+charts.table(embeddings.relatedness(both, relations, SEED), "Segmentation, mean over the five neighbours")
 
 # %%
 w_fair = embeddings.restricted({task: embeddings.without_start(each) for task, each in found.items()})
-kinship = embeddings.kinship(
+kinship = embeddings.relatedness(
     {task: embeddings.neighbours(vectors) for task, vectors in w_fair.items()}, relations, SEED
 )
 charts.table(kinship, f"Both tasks, start subtracted: mean over the five neighbours of each concept, {layer.name}")
@@ -358,7 +358,7 @@ charts.table(listed["classification"], f"Clusters of classification vectors, {la
 groupings = {
     "category": categories,
     "parent in the tree": drawn.groups(probe.concepts),
-    "scene it is seen in": drawn.homes(probe),
+    "scene it is seen in": drawn.typical_scenes(probe),
 }
 agreement = grouping.agreement(clusters, groupings, SEED)
 charts.table(agreement, f"Agreement of the clusters in {layer.name} with groups made without the network")
@@ -385,7 +385,9 @@ from n2vlib.methods.alignment import unit
 
 mean = unit(segmented + again["segmentation"].unit_weights().reindex(segmented.index).fillna(0))
 both = {"two seeds": embeddings.neighbours(mean), "one seed": embeddings.neighbours(segmented)}
-charts.table(embeddings.kinship(both, relations, SEED), "Segmentation: neighbours of the mean of two seeds, and of one")
+charts.table(
+    embeddings.relatedness(both, relations, SEED), "Segmentation: neighbours of the mean of two seeds, and of one"
+)
 
 # %% [markdown]
 # ## Take-away

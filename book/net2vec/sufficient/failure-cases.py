@@ -93,7 +93,7 @@ charts.concepts_in_plane(
     cases,
     "training",
     "percent",
-    f"{layer.name}: {style.said(few, '.0%')} of the concepts that lose have 10 to 100 training images",
+    f"{layer.name}: {style.formatted(few, '.0%')} of the concepts that lose have 10 to 100 training images",
     ("training images with the concept", "mean area, % of the image"),
     at={"x": [10, 100], "y": [1]},
 )
@@ -170,7 +170,7 @@ table = pd.DataFrame(shares).rename_axis("percent of the concepts that").reset_i
 charts.table(table, f"{layer.name}: {len(losing)} lose, {len(cases) - len(losing)} do not", digits=0)
 
 # %%
-times = [style.said(cases.loc[mine, "times_in_training"].median(), ".1f") for mine in groups.values()]
+times = [style.formatted(cases.loc[mine, "times_in_training"].median(), ".1f") for mine in groups.values()]
 charts.concepts_in_plane(
     cases,
     "times_in_training",
@@ -245,7 +245,7 @@ at_zero = counted.query("threshold == 0 and split == 'val'").set_index("concept"
 assert np.allclose(at_zero[cases["concept"]], cases["combination"], atol=1e-3)
 own = failures.best_threshold(counted)
 raised, lose = (own.loc[cases["concept"], "threshold"] > 0).to_numpy(), cases["loses"].to_numpy()
-share = [style.said(pd.Series(raised)[mine].mean(), ".0%") for mine in (lose, ~lose)]
+share = [style.formatted(pd.Series(raised)[mine].mean(), ".0%") for mine in (lose, ~lose)]
 print(f"A threshold above zero is best on training images for {share[0]} of those that lose, {share[1]} of the others.")
 
 # %% [markdown]

@@ -397,7 +397,7 @@ side = tables.side_by_side(scores, last.name, "segmentation")
 wins = (side["combination"] >= side["single filter"]).groupby(side["images"] > side["images"].median()).mean()
 ties = (side["combination"] == side["single filter"]).sum()
 print(
-    f"few images {style.said(wins.get(False, np.nan), '.0%')}, many images {style.said(wins.get(True, np.nan), '.0%')}; exact ties: {ties} of {len(side)} concepts"
+    f"few images {style.formatted(wins.get(False, np.nan), '.0%')}, many images {style.formatted(wins.get(True, np.nan), '.0%')}; exact ties: {ties} of {len(side)} concepts"
 )
 
 # %% [markdown]
