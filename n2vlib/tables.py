@@ -16,7 +16,7 @@ _KEYS = ["layer", "task", "method", "n_filters", "concept", "name", "category", 
 CONCEPT = ["concept", "name", "category"]
 
 
-def one_value(scores: pd.DataFrame, split: str, measure: str | None = None) -> pd.DataFrame:
+def one_value(scores: pd.DataFrame, split: str) -> pd.DataFrame:
     """The scores of one split, with the measure of each task in one column, `value`.
 
     Of every method the run with the most filters is kept; several seeds are averaged.
@@ -31,21 +31,19 @@ def one_value(scores: pd.DataFrame, split: str, measure: str | None = None) -> p
         raise BadInput(f"scores: no row with split {split!r}; {near(split, list(map(str, set(scores['split']))))}")
     most = rows.groupby(["layer", "task", "method"], sort=False)["n_filters"].transform("max")
     rows = rows.loc[rows["n_filters"] == most]
-    rows = rows.assign(value=_value(rows, measure))
+    rows = rows.assign(value=_value(rows))
     by = ["layer", "task", "method", *CONCEPT]
     keep = {"value": ("value", "mean")} | ({"images": ("images", "max")} if "images" in rows else {})
     return rows.groupby(by, sort=False, as_index=False, dropna=False).agg(**keep)
 
 
-def side_by_side(
-    scores: pd.DataFrame, layer: str, task: str, split: str = "val", measure: str | None = None
-) -> pd.DataFrame:
+def side_by_side(scores: pd.DataFrame, layer: str, task: str, split: str = "val") -> pd.DataFrame:
     """One row per concept, one column per method, where every method has a number.
 
     Returns   concept, name, category, images (where given), then the methods; `.attrs["dropped"]` counts the
               concepts without a number, which are left out
     """
-    rows = one_value(scores, split, measure)
+    rows = one_value(scores, split)
     _known(rows, "layer", layer)
     _known(rows, "task", task)
     rows = rows.loc[(rows["layer"] == layer) & (rows["task"] == task)]
@@ -61,11 +59,7 @@ def side_by_side(
 
 
 def by_category(
-    scores: pd.DataFrame,
-    split: str = "val",
-    seed: int = 0,
-    measure: str | None = None,
-    resampled: pd.DataFrame | None = None,
+    scores: pd.DataFrame, split: str = "val", seed: int = 0, resampled: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Mean score by task, layer, category and method (Net2Vec, Figure 2).
 
@@ -74,7 +68,7 @@ def by_category(
                 (concepts without a number), low and high (95% bootstrap interval of the mean: over images where
                 `resampled` is given, else over concepts)
     """
-    rows = one_value(scores, split, measure)
+    rows = one_value(scores, split)
     keys = ["task", "layer", "category", "method"]
     out: list[dict[str, object]] = []
     for values, group in rows.groupby(keys, sort=False):
@@ -96,13 +90,7 @@ def draws_of(resampled: pd.DataFrame, layer: str, task: str, method: str) -> pd.
     return resampled.loc[:, same & most].droplevel(["layer", "task", "method", "n_filters"], axis=1)
 
 
-def at_least_as_good(
-    scores: pd.DataFrame,
-    split: str = "val",
-    seed: int = 0,
-    worse: str = "single filter",
-    better: str = "combination",
-) -> pd.DataFrame:
+def at_least_as_good(scores: pd.DataFrame, split: str = "val", seed: int = 0) -> pd.DataFrame:
     """Percent of concepts for which the combination scores at least as well as the single filter (Net2Vec, Table 1).
 
     Returns   task, layer, percent, low and high (95% bootstrap interval over concepts; resampling images would break
@@ -112,8 +100,8 @@ def at_least_as_good(
     measured = one_value(scores, split).loc[:, ["task", "layer"]].drop_duplicates()
     for task, layer in measured.sort_values("task", ascending=False, kind="stable").itertuples(index=False):
         wide = side_by_side(scores, layer, task, split)
-        need(wide, [worse, better])
-        as_good = (wide[better] >= wide[worse]).to_numpy(float)
+        need(wide, ["single filter", "combination"])
+        as_good = (wide["combination"] >= wide["single filter"]).to_numpy(float)
         low, high = bootstrap_mean(as_good, seed)
         percent = {"percent": 100 * _mean_or_nan(as_good), "low": 100 * low, "high": 100 * high}
         counts = {"concepts": len(wide), "dropped": wide.attrs["dropped"]}
@@ -126,22 +114,20 @@ def beside_published(
     published: pd.DataFrame,
     ours_column: str = "percent",
     published_column: str = "percent_concepts_equal_or_better",
-    on: tuple[str, ...] = ("task", "layer"),
     aliases: dict[str, str] | None = None,
 ) -> pd.DataFrame:
     """published | this run | difference: the rows of ours, then those that only the paper has.
 
     aliases   {paper's layer name: our module name}; a layer the paper does not have keeps its own name
-    Returns   the columns `on`, published, this run, difference, and low and high where ours has them
+    Returns   task, layer, published, this run, difference, and low and high where ours has them
     """
-    keys = list(on)
+    keys = ["task", "layer"]
     need(ours, [*keys, ours_column])
     need(published, [*keys, published_column])
     paper_name = {module: name for name, module in (aliases or {}).items()}
     interval = [column for column in ("low", "high") if column in ours]
     mine = ours.loc[:, [*keys, ours_column, *interval]].rename(columns={ours_column: "this run"})
-    if "layer" in keys:
-        mine = mine.assign(layer=mine["layer"].map(lambda name: paper_name.get(name, name)))
+    mine = mine.assign(layer=mine["layer"].map(lambda name: paper_name.get(name, name)))
     theirs = published.loc[:, [*keys, published_column]].rename(columns={published_column: "published"})
     both = mine.merge(theirs, on=keys, how="outer", sort=False, validate="one_to_one")
     order = pd.concat([mine[keys], theirs[keys]]).drop_duplicates()
@@ -191,10 +177,8 @@ def unique_detectors(found: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def bootstrap_mean(
-    values: np.ndarray, seed: int = 0, confidence: float = 0.95, draws: int = 2000
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of `values`, drawn with replacement `draws` times.
+def bootstrap_mean(values: np.ndarray, seed: int = 0, draws: int = 2000) -> tuple[float, float]:
+    """95% percentile bootstrap interval of the mean of `values`, drawn with replacement `draws` times.
 
     The same seed draws the same rows, so two methods measured on the same concepts are resampled together.
     """
@@ -202,12 +186,11 @@ def bootstrap_mean(
     if not len(values):
         return np.nan, np.nan
     drawn = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
-    means = values[drawn].mean(axis=1)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
     return float(low), float(high)
 
 
-def rank_correlation(x: pd.Series, y: pd.Series) -> float:
+def rank_correlation(x: pd.Series | np.ndarray, y: pd.Series | np.ndarray) -> float:
     """Spearman's rank correlation over the rows that both have; NaN if either is constant there."""
     return float(pd.DataFrame({"x": x, "y": y}).corr("spearman").loc["x", "y"])
 
@@ -244,11 +227,11 @@ def _mean_or_nan(known: np.ndarray) -> float:
     return float(known.mean()) if len(known) else np.nan
 
 
-def _value(rows: pd.DataFrame, measure: str | None = None) -> pd.Series:
+def _value(rows: pd.DataFrame) -> pd.Series:
     """The measure of each row's task."""
     value = pd.Series(np.nan, index=rows.index)
     for task in rows["task"].unique():
-        column = measure or (OF_TASK[task].column if task in OF_TASK else str(task))
+        column = OF_TASK[task].column if task in OF_TASK else str(task)
         need(rows, [column])
         value = value.mask(rows["task"] == task, rows[column].astype(float))
     return value

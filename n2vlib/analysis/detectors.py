@@ -52,7 +52,10 @@ def read(
             if label in layers:
                 raise BadInput(f"networks: the label {label!r} is given twice; give each entry its own `label`")
             layers[label] = read[row["layer"]]
-            table.append((label, *_of_the_zoo(row, network), row["layer"], layers[label].n_filters))
+            known = shipped.recipe(network.name) if network.name in shipped.names() else None
+            training = row.get("training") or (known.training if known else "supervised")
+            task = (known.task or "nothing") if known else ""
+            table.append((label, training, task, family(network), row["layer"], layers[label].n_filters))
     columns = ["label", "training", "task", "architecture", "layer", "filters"]
     return pd.DataFrame(table, columns=columns), layers
 
@@ -63,14 +66,6 @@ def _by_network(rows: Sequence[Mapping[str, Any]], seed: int) -> Iterator[tuple[
         rows, key=lambda row: (row["network"], row.get("weights"), row.get("preprocessing"))
     ):
         yield load_network(name, weights, preprocessing, seed), list(mine)
-
-
-def _of_the_zoo(row: Mapping[str, Any], network: Network) -> tuple[str, str, str]:
-    """Training, task and architecture of a network."""
-    if row["network"] not in shipped.names():
-        return row.get("training") or "supervised", "", family(network)
-    recipe = shipped.recipe(row["network"])
-    return row.get("training") or recipe.training, recipe.task or "nothing", recipe.family
 
 
 def detectors(layers: Mapping[str, Layer], probe: ProbeSet, iou_threshold: float) -> dict[str, pd.DataFrame]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from n2vlib import tables
 from n2vlib.activations.layer import Layer
+from n2vlib.analysis.top_images import stored_maps, top_images
 from n2vlib.display.style import categories
 from n2vlib.errors import BadInput
 from n2vlib.files.cells import original
@@ -88,17 +89,8 @@ def patches(layer: Layer, probe: ProbeSet, filter_k: int) -> tuple[NDArray[np.in
 
     Returns   images int64, (image,); masks bool, (image, *label size)
     """
-    images = np.argsort(-np.asarray(layer.highest[:, filter_k]), kind="stable")[:PATCHES]
-    pointers, code, value = layer.entries
-    cells, threshold = int(np.prod(layer.grid)), float(layer.thresholds[filter_k])
-    # Values that were not kept are below the threshold, as are their neighbours: any lower number gives the same mask.
-    maps = np.full((len(images), cells), threshold - abs(threshold) - 1)
-    for one, image in zip(maps, images, strict=True):
-        start = pointers[image]
-        mine = code[start : pointers[image + 1]]
-        first, last = np.searchsorted(mine, [filter_k * cells, (filter_k + 1) * cells])
-        one[mine[first:last] - filter_k * cells] = value[start + first : start + last]
-    return images, dissection.mask(layer, probe, maps.reshape(-1, *layer.grid), filter_k)
+    images = top_images(layer, [filter_k], PATCHES)["image"].to_numpy()
+    return images, dissection.mask(layer, probe, stored_maps(layer, filter_k, images), filter_k)
 
 
 def automatic(

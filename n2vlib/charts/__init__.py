@@ -36,23 +36,16 @@ from n2vlib.charts.parts import Chart
 from n2vlib.charts.planted import small_lines, tau_bound
 from n2vlib.charts.rating import votes
 from n2vlib.charts.rotation import unique_by_turn
-from n2vlib.charts.scores import (
-    accuracy_scatter,
-    by_category,
-    concepts_bar,
-    iou_scatter,
-    published_beside_ours,
-    sorted_iou,
-)
+from n2vlib.charts.scores import accuracy_scatter, by_category, iou_scatter, published_beside_ours
 from n2vlib.charts.spaces import concept_map, distance_by_category, distance_map
 from n2vlib.charts.subsets import by_rule, by_size, concepts_in_plane, every_layer
 from n2vlib.display.html_table import table
 
 __all__ = [
     "Chart", "accuracy_by_removed", "accuracy_scatter", "along_training", "by_category", "by_layer", "by_network",
-    "by_rule", "by_size", "concept_counts", "concept_map", "concepts_bar", "concepts_in_plane", "concepts_per_filter",
+    "by_rule", "by_size", "concept_counts", "concept_map", "concepts_in_plane", "concepts_per_filter",
     "differences", "distance_by_category", "distance_map", "every_layer", "forest", "gains_by_network", "histogram",
     "in_rows", "individual_iou", "iou_by_detectors", "iou_scatter", "lines", "networks_in_order",
-    "published_beside_ours", "small_lines", "sorted_iou", "table", "tau_bound", "unique_by", "unique_by_turn",
+    "published_beside_ours", "small_lines", "table", "tau_bound", "unique_by", "unique_by_turn",
     "votes", "weights_scatter",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from n2vlib.activations.layer import Layer
-from n2vlib.analysis import comparison, correlation, embeddings, per_image, sharing, uncertainty
+from n2vlib.analysis import comparison, correlation, embeddings, per_image, saturation, sharing, uncertainty
 from n2vlib.claims.images import coherence, of_images
 from n2vlib.methods import classification, segmentation, single_filter
 from n2vlib.methods.alignment import Alignment
@@ -99,16 +99,15 @@ def measure(
 ) -> Measured:
     """The tables of one network's layers on one probe set.
 
-    subsets   {task: numbers of filters} of the runs in the deepest layer
+    subsets   {task: numbers of filters} of the runs in the deepest layer; all of its filters are added
     """
     found = {name: aligned(layer, probe, epochs, seed) for name, layer in layers.items()}
     name, deepest = list(layers.items())[-1]
     one, many = found[name][TASKS[0], ONE], found[name][TASKS[0], MANY]
-    fewer = {
-        task: [align_fewer(deepest, probe, task, size, epochs, seed) for size in sizes]
-        for task, sizes in subsets.items()
-    }
-    runs = {task: samples(some, probe).droplevel(["layer", "task", "method"], axis=1) for task, some in fewer.items()}
+    align, fewer = {TASKS[0]: segmentation.align, TASKS[1]: classification.align}, {}
+    for task, sizes in subsets.items():
+        runs = saturation.runs(align[task], deepest, probe, sizes, epochs=epochs, seed=seed).values()
+        fewer[task] = samples(runs, probe).droplevel(["layer", "task", "method"], axis=1)
     everything = [each for four in found.values() for each in four.values()]
     return Measured(
         network=network,
@@ -116,7 +115,7 @@ def measure(
         filters=deepest.n_filters,
         concepts=concepts_of(probe),
         scores=samples(everything, probe).droplevel("n_filters", axis=1),
-        fewer=runs,
+        fewer=fewer,
         chosen=pd.concat([sharing.strongest_filters(four[key]) for four in found.values() for key in _CHOOSING]),
         correlations=pd.concat([correlations(layers[n], probe, four[TASKS[0], MANY]) for n, four in found.items()]),
         images={m: of_images(per_image.with_silence(each, deepest), probe) for m, each in ((ONE, one), (MANY, many))},
@@ -141,12 +140,6 @@ def aligned(layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> dict[tuple
 
 
 _CHOOSING = ((TASKS[0], ONE), (TASKS[1], MANY))  # whose largest weight is the best filter
-
-
-def align_fewer(layer: Layer, probe: ProbeSet, task: str, size: int, epochs: int, seed: int) -> Alignment:
-    """The combination of the `size` filters of largest weight; all of them where the layer has no more."""
-    method = {"segmentation": segmentation, "classification": classification}[task]
-    return method.align(layer, probe, epochs=epochs, seed=seed, n_filters=size if size < layer.n_filters else None)
 
 
 def samples(alignments: Iterable[Alignment], probe: ProbeSet, draws: int = 200, seed: int = 0) -> pd.DataFrame:

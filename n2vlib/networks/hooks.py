@@ -12,7 +12,8 @@ and the pass stops only after the last call of every requested module.
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from functools import partial
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -104,23 +105,16 @@ def capture(
     seen: dict[str, object] = {}
     waiting = dict(calls) if calls is not None else None
 
-    def hook_for(name: str):
-        def hook(_module: nn.Module, _args: object, output: object) -> None:
-            last = waiting is not None and _count_down(waiting, name)
-            seen[name] = output if last else _copy(output)
-            if last:
-                raise _Stop
+    def hook(name: str, _module: nn.Module, _args: object, output: object) -> None:
+        last = waiting is not None and _count_down(waiting, name)
+        seen[name] = output.clone() if isinstance(output, Tensor) and not last else output
+        if last:
+            raise _Stop
 
-        return hook
-
-    handles = [_submodule(module, name).register_forward_hook(hook_for(name)) for name in names]
-    try:
+    with ExitStack() as hooks, suppress(_Stop):
+        for name in names:
+            hooks.enter_context(_submodule(module, name).register_forward_hook(partial(hook, name)))
         yield seen
-    except _Stop:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def learn(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, Seen]:
@@ -131,24 +125,20 @@ def learn(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, 
     """
     found = dict.fromkeys(names, Seen())
 
-    def hook_for(name: str):
-        def hook(_module: nn.Module, _args: object, output: object) -> None:
-            shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else None
-            axes = axes_of(output) if isinstance(output, Tensor) and output.ndim == 4 else None
-            found[name] = Seen(found[name].calls + 1, shape, axes)
+    def hook(name: str, _module: nn.Module, _args: object, output: object) -> None:
+        shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else None
+        axes = axes_of(output) if isinstance(output, Tensor) and output.ndim == 4 else None
+        found[name] = Seen(found[name].calls + 1, shape, axes)
 
-        return hook
-
-    handles = [_submodule(module, name).register_forward_hook(hook_for(name)) for name in names]
-    try:
-        with passing(images), following(images):
-            module(images)
-    except BadInput:
-        if not all(seen.calls for seen in found.values()):
-            raise
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks:
+        for name in names:
+            hooks.enter_context(_submodule(module, name).register_forward_hook(partial(hook, name)))
+        try:
+            with passing(images), following(images):
+                module(images)
+        except BadInput:
+            if not all(seen.calls for seen in found.values()):
+                raise
     for name, seen in found.items():
         if not seen.calls:
             raise BadInput(f"layer {name}: a pass through the network does not call it; choose another module")
@@ -168,10 +158,6 @@ def _count_down(waiting: dict[str, int], name: str) -> bool:
     """Count one call of `name`; True after the last call of every module."""
     waiting[name] -= 1
     return not any(left > 0 for left in waiting.values())
-
-
-def _copy(output: object) -> object:
-    return output.clone() if isinstance(output, Tensor) else output
 
 
 def _as_grid(output: object, name: str, n_images: int, seen: Seen) -> Tensor:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 _MARK = "_n2v_windows"
 
@@ -70,10 +71,10 @@ class walk(TorchFunctionMode):
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
         # Shapes and windows are read before the call: functions that work in place overwrite both.
-        before = [(tuple(t.shape), getattr(t, _MARK)) for t in _tensors((args, kwargs)) if hasattr(t, _MARK)]
+        before = [(tuple(t.shape), getattr(t, _MARK)) for t in tree_leaves((args, kwargs)) if hasattr(t, _MARK)]
         result = func(*args, **kwargs)
-        for output in _tensors(result):
-            if before and output.is_floating_point():
+        for output in tree_leaves(result) if before else ():
+            if isinstance(output, Tensor) and output.is_floating_point():
                 setattr(output, _MARK, _after(_name(func), args, kwargs, before, tuple(output.shape)))
         return result
 
@@ -219,12 +220,3 @@ def _argument(args: tuple, kwargs: dict, at: int, name: str, default: Any = None
 def _pair(value: Any) -> tuple[int, int]:
     values = tuple(value) if isinstance(value, list | tuple | torch.Size) else (value,)
     return (values[0], values[-1])
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    """The tensors in nested tuples, lists and dicts."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [t for part in value for t in _tensors(part)] if isinstance(value, list | tuple) else []

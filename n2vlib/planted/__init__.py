@@ -25,11 +25,10 @@ from n2vlib.planted.recovered import (
     noise_of,
     number_of_filters,
     sharing,
-    weight_on_planted,
 )
 
 __all__ = [
     "CURVE", "GRID", "PLANTS", "PREPROCESSING", "SIDE", "VIEWS", "WEIGHTS", "Plan", "Planted", "by_kind", "ceiling",
     "assign", "control", "effective_filters", "eligible", "every_nth", "means", "network", "noise_of",
-    "number_of_filters", "sharing", "shuffled", "spell", "views", "weight_on_planted",
+    "number_of_filters", "sharing", "shuffled", "spell", "views",
 ]  # fmt: skip
