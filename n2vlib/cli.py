@@ -69,7 +69,7 @@ def _preview(wanted: list[str], setting: Any) -> None:
         _stop_on([str(error)])
 
 
-def _build_site(setting: Any, unchanged: Collection[str] = ()) -> None:
+def _build_site(setting: Any, unchanged: Collection[str]) -> None:
     """unchanged   chapters that are known to be up to date"""
     from n2vlib.builder import book as runner
     from n2vlib.builder import site as builder

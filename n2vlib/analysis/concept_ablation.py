@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -98,7 +99,8 @@ def lost(
              shown, absent  lost share of right predictions, on images with and without the concept, if the network
                             predicts one class per image
     """
-    part, means, held = evaluation.parts["val"], _means(evaluation), presence(probe)
+    part, held = evaluation.parts["val"], presence(probe)
+    means = {split: each.activations.mean((2, 3)).double().numpy() for split, each in evaluation.parts.items()}
     margins = without_directions(evaluation, "val", list(ways.values()))
     accuracy, right, products = balanced(margins, part), _right(evaluation, margins), gram_matrix(part)
     rows, before, first = [], 0, 0.0
@@ -118,11 +120,6 @@ def lost(
     return chosen.loc[:, ["concept", "name"]].merge(table, on="concept")
 
 
-def _means(evaluation: Evaluation) -> dict[str, NDArray[np.float64]]:
-    """Spatial means by split, (image, filter)."""
-    return {split: part.activations.mean((2, 3)).double().numpy() for split, part in evaluation.parts.items()}
-
-
 def gram_matrix(part: Part) -> NDArray[np.float64]:
     """Sum of A A' over all places, (filter, filter): B's share of the squared activations is tr(B S B') / tr(S)."""
     total = np.zeros((part.activations.shape[1],) * 2)
@@ -139,7 +136,7 @@ def linear_probe_accuracy(features: Mapping[str, NDArray], truth: Mapping[str, N
     """
     machine = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=500))
     found = machine.fit(features["train"], truth["train"]).predict(features["val"])
-    return float(np.mean([(found == truth["val"])[truth["val"] == side].mean() for side in (False, True)]))
+    return float(balanced_accuracy_score(truth["val"], found))
 
 
 def _right(evaluation: Evaluation, margins: NDArray[np.float32]) -> NDArray[np.float64]:

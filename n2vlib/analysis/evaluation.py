@@ -174,12 +174,11 @@ def without_directions(evaluation: Evaluation, split: str, bases: Sequence[NDArr
 
     bases   float, (direction, filter), rows orthonormal: A - B'B A at every place
     """
-    return _answers(
-        evaluation,
-        split,
-        len(bases),
-        lambda activations: (evaluation.downstream(project_out(activations, b)) for b in bases),
-    )
+
+    def under(activations: Tensor) -> Iterator[Tensor]:
+        return (evaluation.downstream(project_out(activations, basis)) for basis in bases)
+
+    return _answers(evaluation, split, len(bases), under)
 
 
 def project_out(activations: Tensor, basis: NDArray[np.float64]) -> Tensor:

@@ -35,13 +35,9 @@ def known(names: Iterable[str], concepts: pd.DataFrame) -> list[int]:
 
 def usable(expressions: Iterable[str], concepts: pd.DataFrame, space: pd.DataFrame) -> list[str]:
     """The expressions whose names are all concepts with a vector in the space."""
-    out = []
-    for expression in expressions:
-        names = re.split(r"\s+[+-]\s+", expression.strip())
-        numbers = known(names, concepts)
-        if len(numbers) == len(names) and set(numbers) <= set(space.index):
-            out.append(expression)
-    return out
+    names = {expression: re.split(r"\s+[+-]\s+", expression.strip()) for expression in expressions}
+    numbers = {expression: known(some, concepts) for expression, some in names.items()}
+    return [e for e in names if len(numbers[e]) == len(names[e]) and set(numbers[e]) <= set(space.index)]
 
 
 def arithmetic(space: pd.DataFrame, added: Terms, n: int = 5, measure: str = "released") -> pd.DataFrame:

@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -199,10 +200,11 @@ def changed(names: Iterable[str], setting: Setting) -> list[str]:
     """The named chapters whose executed copy is stale; prints the others."""
     found = []
     for chapter in names:
-        if _says_current(chapter, setting):
-            print(f"{chapter:<45} unchanged", flush=True)
-        else:
-            found.append(chapter)
+        with suppress(BadInput, SyntaxError):  # such a chapter is reported when it is run
+            if is_current(chapter, setting):
+                print(f"{chapter:<45} unchanged", flush=True)
+                continue
+        found.append(chapter)
     return found
 
 
@@ -222,14 +224,6 @@ def execute_all(names: Sequence[str], setting: Setting, jobs: int = 1) -> list[s
     # Processes, since nbclient leaves the event loops of threads open.
     with in_processes(partial(_run, setting=setting), names, jobs) as results:
         return [said for said in results if said]
-
-
-def _says_current(chapter: str, setting: Setting) -> bool:
-    """`is_current`; False for a chapter with an error, which is reported when it is run."""
-    try:
-        return is_current(chapter, setting)
-    except (BadInput, SyntaxError):
-        return False
 
 
 def _run(chapter: str, setting: Setting) -> str:

@@ -176,9 +176,7 @@ def _curve(m: Measured, task: str, category: str) -> pd.DataFrame | None:
     runs = m.fewer[task]
     concepts = runs.columns.unique("concept")
     concepts = list(concepts[(m.category(concepts) == category).to_numpy()])
-    if not concepts:
-        return None
-    return _means(runs, concepts).dropna(how="all")
+    return _means(runs, concepts).dropna(how="all") if concepts else None
 
 
 def _means(runs: pd.DataFrame, concepts: Sequence[int]) -> pd.DataFrame:

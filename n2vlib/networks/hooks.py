@@ -9,6 +9,7 @@ later in-place ReLU cannot change them. A module that is called several times in
 and the pass stops only after the last call of every requested module.
 """
 
+import math
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -103,10 +104,11 @@ def capture(
             and leaves the block at once; without it the pass runs to its end
     """
     seen: dict[str, object] = {}
-    waiting = dict(calls) if calls is not None else None
+    waiting: dict[str, float] = {**calls} if calls else dict.fromkeys(names, math.inf)
 
     def hook(name: str, _module: nn.Module, _args: object, output: object) -> None:
-        last = waiting is not None and _count_down(waiting, name)
+        waiting[name] -= 1
+        last = not any(left > 0 for left in waiting.values())
         seen[name] = output.clone() if isinstance(output, Tensor) and not last else output
         if last:
             raise _Stop
@@ -152,12 +154,6 @@ def _submodule(module: nn.Module, name: str) -> nn.Module:
     if isinstance(modules[name], torch.jit.ScriptModule):
         raise BadInput(f"layer {name}: scripted or traced modules cannot be read; use the module it was made of")
     return modules[name]
-
-
-def _count_down(waiting: dict[str, int], name: str) -> bool:
-    """Count one call of `name`; True after the last call of every module."""
-    waiting[name] -= 1
-    return not any(left > 0 for left in waiting.values())
 
 
 def _as_grid(output: object, name: str, n_images: int, seen: Seen) -> Tensor:

@@ -68,14 +68,7 @@ _SHORT: dict[str, Any] = {"images": 6_000, "epochs": 8, "small_epochs": 6, "smal
 _SHORTER = {**_SHORT, "epochs": 6, "small_epochs": 5}
 # As the AlexNet of Network Dissection's section 3.6 was trained: with dropout, without batch norm.
 _PLAIN = {**_SHORTER, "batch_norm": False, "dropout": 0.3, "rate": 2e-3}
-_TUNED: dict[str, Any] = {
-    **_SHORT,
-    "epochs": 4,
-    "small_epochs": 3,
-    "batch_norm": False,
-    "rate": 1e-3,
-    "snapshots": (20, 93),
-}
+_TUNED = {**_SHORT, "epochs": 4, "small_epochs": 3, "batch_norm": False, "rate": 1e-3, "snapshots": (20, 93)}
 
 _BOTH = "scenes and objects"
 
