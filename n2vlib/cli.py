@@ -115,9 +115,7 @@ def run(
 
 
 @app.command()
-def test(
-    only: Annotated[list[str] | None, typer.Option(help="Run this step only (repeatable)")] = None,
-) -> None:
+def test(only: Annotated[list[str] | None, typer.Option(help="Run this step only (repeatable)")] = None) -> None:
     """Everything CI checks, with a table of the steps at the end."""
     from n2vlib.builder import checks
 
@@ -125,9 +123,7 @@ def test(
 
 
 @app.command()
-def pairs(
-    write: Annotated[bool, typer.Option("--write", help="Rebuild the notebooks from the texts")] = False,
-) -> None:
+def pairs(write: Annotated[bool, typer.Option("--write", help="Rebuild the notebooks from the texts")] = False) -> None:
     """Check that each chapter's notebook agrees with its percent text."""
     from n2vlib.builder import pairs as chapter_pairs
 

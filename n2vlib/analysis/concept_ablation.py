@@ -54,25 +54,20 @@ def concepts(
 
 
 def bases(
-    chosen: pd.DataFrame,
-    single: pd.Series,
-    segmentation: pd.DataFrame,
-    answer: pd.DataFrame,
-    *,
-    seed: int,
+    chosen: pd.DataFrame, single: pd.Series, segmentation: pd.DataFrame, classification: pd.DataFrame, *, seed: int
 ) -> dict[tuple[int, str], NDArray[np.float64]]:
     """{(concept, way): orthonormal rows, (direction, filter)} for every way in WAYS.
 
-    chosen            `concepts`
-    single            the best filter of each concept, index concept; on training images, like the weights
-    segmentation, answer   segmentation and classification weights, (concept, filter)
+    chosen   `concepts`
+    single   the best filter of each concept, index concept; on training images, like the weights
+    segmentation, classification   weights, (concept, filter)
     """
     n = segmentation.shape[1]
     rng, axes, found = np.random.default_rng(seed), np.eye(n), {}
     for concept, detectors in zip(chosen["concept"], chosen["detectors"], strict=True):
         rows = [
-            axes[:0], axes[[int(single.loc[concept])]], _unit(segmentation.loc[concept]), _unit(answer.loc[concept]),
-            _unit(rng.standard_normal(n)), axes[detectors],
+            axes[:0], axes[[int(single.loc[concept])]], _unit(segmentation.loc[concept]),
+            _unit(classification.loc[concept]), _unit(rng.standard_normal(n)), axes[detectors],
             axes[rng.choice(n, len(detectors), replace=False)],
         ]  # fmt: skip
         found |= {(concept, way): basis for way, basis in zip(WAYS, rows, strict=True)}

@@ -67,21 +67,20 @@ def _one_task(data: pd.DataFrame, task: str, shown: list[str], split: str) -> al
 
 
 @part.drawn
-def iou_scatter(wide: pd.DataFrame, title: str, x: str = "single filter", y: str = "combination") -> part.Chart:
-    """One point per concept: a single filter across, the combination up; above the diagonal the combination wins.
-
-    wide   `tables.side_by_side` of a segmentation
-    """
-    return _scatter(wide, title, x, y, lowest=0.0)
+def accuracy_scatter(wide: pd.DataFrame, title: str, x: str = "single filter", y: str = "combination") -> part.Chart:
+    """`iou_scatter` for classification: balanced accuracy, from one half (chance)."""
+    return iou_scatter(wide, title, x, y, lowest=0.5)
 
 
 @part.drawn
-def accuracy_scatter(wide: pd.DataFrame, title: str, x: str = "single filter", y: str = "combination") -> part.Chart:
-    """`iou_scatter` for classification: balanced accuracy, from one half (chance)."""
-    return _scatter(wide, title, x, y, lowest=0.5)
+def iou_scatter(
+    wide: pd.DataFrame, title: str, x: str = "single filter", y: str = "combination", lowest: float = 0.0
+) -> part.Chart:
+    """One point per concept: a single filter across, the combination up; above the diagonal the combination wins.
 
-
-def _scatter(wide: pd.DataFrame, title: str, x: str, y: str, lowest: float) -> part.Chart:
+    wide     `tables.side_by_side` of a segmentation
+    lowest   where the axes begin, unless a value lies below
+    """
     need(wide, ["name", "category", x, y])
     data = part.rows(wide.assign(gain=wide[y] - wide[x]))
     low = min(lowest, float(data[[x, y]].min().min())) if len(data) else lowest

@@ -8,6 +8,7 @@ import pandas as pd
 
 from n2vlib.activations.layer import Layer
 from n2vlib.analysis import comparison, correlation, embeddings, per_image, saturation, sharing, uncertainty
+from n2vlib.analysis.comparison import aligned
 from n2vlib.claims.images import coherence, of_images
 from n2vlib.methods import classification, segmentation, single_filter
 from n2vlib.methods.alignment import Alignment
@@ -129,16 +130,6 @@ def measure(
     )
 
 
-def aligned(layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> dict[tuple[str, str], Alignment]:
-    """Both tasks, both methods, with the options of the chapters."""
-    return {
-        (TASKS[0], ONE): single_filter.align(layer, probe),
-        (TASKS[0], MANY): segmentation.align(layer, probe, epochs=epochs, seed=seed),
-        (TASKS[1], ONE): classification.align(layer, probe, n_filters=1, epochs=epochs, seed=seed),
-        (TASKS[1], MANY): classification.align(layer, probe, epochs=epochs, seed=seed),
-    }
-
-
 _CHOOSING = ((TASKS[0], ONE), (TASKS[1], MANY))  # whose largest weight is the best filter
 
 
@@ -146,7 +137,8 @@ def samples(alignments: Iterable[Alignment], probe: ProbeSet, draws: int = 200, 
     """Validation scores as measured (row 0) and in each draw of the images, columns as `uncertainty.resample`."""
     found = list(alignments)
     drawn_again = uncertainty.resample(found, probe, "val", draws, seed)
-    rows = pd.concat([_validation(each) for each in found])
+    rows = pd.concat([each.scores.loc[each.scores["split"] == "val"] for each in found])
+    rows = rows.assign(value=[row[OF_TASK[row["task"]].column] for row in rows.to_dict("records")])
     measured = pd.Series(rows["value"].to_numpy(), pd.MultiIndex.from_frame(rows.loc[:, uncertainty.KEYS]))
     return pd.concat([measured.reindex(drawn_again.columns).to_frame().T, drawn_again], ignore_index=True)
 
@@ -202,8 +194,3 @@ def correlations(layer: Layer, probe: ProbeSet, together: Alignment) -> pd.DataF
     iou = pd.DataFrame(single_filter.set_iou(layer, probe, "val").T, index=probe.concepts.index)
     found = correlation.of_weights(together.weights.loc[rows["concept"]], iou.loc[rows["concept"]])
     return found.rename_axis("concept").reset_index().assign(layer=layer.name)
-
-
-def _validation(found: Alignment) -> pd.DataFrame:
-    rows = found.scores.loc[found.scores["split"] == "val"]
-    return rows.assign(value=rows[OF_TASK[str(rows["task"].iloc[0])].column])

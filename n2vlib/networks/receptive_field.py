@@ -92,7 +92,7 @@ def _after(name: str, args: tuple, kwargs: dict, before: list, shape: tuple[int,
     came, marks = before[0]
     if name in _SLIDING or name in _ADAPTIVE or name == "pad":
         slid = _slid(name, args, kwargs, came, shape)
-        windows = None if marks is None or slid is None else _slide(marks, *slid)
+        windows = None if marks is None or slid is None else (_slide(marks[0], 0, *slid), _slide(marks[1], 1, *slid))
         further = len(before) > 1  # the kernel too is computed from the image
     else:
         here = [marks for shape_before, marks in before if shape_before[-2:] == shape[-2:] and marks is not None]
@@ -159,11 +159,8 @@ def _along_the_grid(name: str, args: tuple, kwargs: dict, n_axes: int) -> bool:
     )
 
 
-def _slide(marks: Windows, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> Windows:
-    height, width = (
-        marks[axis].then(-padding[axis], (kernel[axis] - 1) * dilation[axis] + 1, stride[axis]) for axis in (0, 1)
-    )
-    return height, width
+def _slide(mark: Window, axis: int, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> Window:
+    return mark.then(-padding[axis], (kernel[axis] - 1) * dilation[axis] + 1, stride[axis])
 
 
 def _convolution(args: tuple, kwargs: dict) -> tuple:

@@ -25,7 +25,7 @@ from n2vlib.planted.recovered import (
     noise_of,
     number_of_filters,
     sharing,
-)
+)  # fmt: skip
 
 __all__ = [
     "CURVE", "GRID", "PLANTS", "PREPROCESSING", "SIDE", "VIEWS", "WEIGHTS", "Plan", "Planted", "by_kind", "ceiling",

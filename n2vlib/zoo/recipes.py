@@ -73,10 +73,6 @@ _TUNED = {**_SHORT, "epochs": 4, "small_epochs": 3, "batch_norm": False, "rate":
 _BOTH = "scenes and objects"
 
 
-def _widths(*filters: int) -> dict[str, Any]:
-    return {"widths": filters}
-
-
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -97,8 +93,8 @@ RECIPES = {
         Recipe("small-alexnet-repeat-3", _BOTH, "small-alexnet", seed=3, **_PLAIN),
         Recipe("small-alexnet-no-dropout", _BOTH, "small-alexnet", seed=1, **{**_PLAIN, "dropout": 0.0}),
         Recipe("small-alexnet-batch-norm", _BOTH, "small-alexnet", seed=1, **{**_PLAIN, "batch_norm": True}),
-        Recipe("small-alexnet-wide", _BOTH, "small-alexnet", _widths(24, 64, 128, 128, 384), seed=1, **_PLAIN),
-        Recipe("small-alexnet-wide-all", _BOTH, "small-alexnet", _widths(36, 96, 192, 192, 384), seed=1, **_PLAIN),
+        Recipe("small-alexnet-wide", _BOTH, "small-alexnet", {"widths": (24, 64, 128, 128, 384)}, seed=1, **_PLAIN),
+        Recipe("small-alexnet-wide-all", _BOTH, "small-alexnet", {"widths": (36, 96, 192, 192, 384)}, seed=1, **_PLAIN),
         Recipe("small-alexnet-scenes-to-objects", "objects", "small-alexnet", start="small-alexnet-scenes", **_TUNED),
         Recipe("small-alexnet-objects-to-scenes", "scenes", "small-alexnet", start="small-alexnet-objects", **_TUNED),
     )
