@@ -116,8 +116,8 @@ objects = counted.query("category == 'object'").set_index("label")["unique_detec
 rows = []
 for label, end in ends.items():
     for name, answers in tasks.items():
-        classifier = discrimination.linear_classifier(end, probe, answers, C)
-        rows.append((label, name, objects.get(label, 0), classifier.accuracy, *classifier.interval(SEED)))
+        another = discrimination.linear_classifier(end, probe, answers, C)
+        rows.append((label, name, objects.get(label, 0), another.accuracy, *another.interval(SEED)))
 columns = ["label", "task", "unique object detectors", "accuracy", "low", "high"]
 measured = pd.DataFrame(rows, columns=columns)
 
