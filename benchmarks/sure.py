@@ -50,11 +50,11 @@ def measured(setting: str, store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
         table = names.survivors(found, IOU_THRESHOLD).set_index("category")
         wanted = ["above_chance", "sure"] if standing else ["detectors", "again", "above_chance", "sure"]
         words = {name: f"{name.replace('_', ' ')}, {among}" for name in ("above_chance", "sure")}
-        standing.append(table[wanted].rename(columns=words))
+        standing.append(table.reindex(columns=wanted).rename(columns=words))
         by_chance = chance.highest(everything, among=among, deals=DEALS)
         rate = chance.false_rates(by_chance, everything.categories, IOU_THRESHOLD).set_index("category")
-        rates.append((100 * rate["false_rate"]).rename(f"passed by chance, %, {among}"))
-        rates.append(rate["threshold"].rename(f"5% threshold, {among}"))
+        rates.append(pd.DataFrame({f"passed by chance, %, {among}": 100 * rate["false_rate"]}))
+        rates.append(pd.DataFrame({f"5% threshold, {among}": rate["threshold"]}))
     print(f"{setting}: measured", flush=True)
     both = [pd.concat(tables, axis=1).reset_index() for tables in (standing, rates)]
     for table in both:

@@ -69,7 +69,7 @@ def _preview(wanted: list[str], setting: Any) -> None:
         _stop_on([str(error)])
 
 
-def _build_site(setting: Any, unchanged: Collection[str] = ()) -> None:
+def _build_site(setting: Any, unchanged: Collection[str]) -> None:
     """unchanged   chapters that are known to be up to date"""
     from n2vlib.builder import book as runner
     from n2vlib.builder import site as builder
@@ -115,9 +115,7 @@ def run(
 
 
 @app.command()
-def test(
-    only: Annotated[list[str] | None, typer.Option(help="Run this step only (repeatable)")] = None,
-) -> None:
+def test(only: Annotated[list[str] | None, typer.Option(help="Run this step only (repeatable)")] = None) -> None:
     """Everything CI checks, with a table of the steps at the end."""
     from n2vlib.builder import checks
 
@@ -125,9 +123,7 @@ def test(
 
 
 @app.command()
-def pairs(
-    write: Annotated[bool, typer.Option("--write", help="Rebuild the notebooks from the texts")] = False,
-) -> None:
+def pairs(write: Annotated[bool, typer.Option("--write", help="Rebuild the notebooks from the texts")] = False) -> None:
     """Check that each chapter's notebook agrees with its percent text."""
     from n2vlib.builder import pairs as chapter_pairs
 
@@ -150,8 +146,8 @@ def layers(
     print(loaded.layers().to_string(index=False))
     if loaded.unfinished:
         print(f"layers after these are not listed: {loaded.unfinished}")
-    if loaded.turned:
-        print(f"permuted to (filters, h, w), since their output has another order: {', '.join(loaded.turned)}")
+    if loaded.permuted:
+        print(f"permuted to (filters, h, w), since their output has another order: {', '.join(loaded.permuted)}")
 
 
 @app.command()

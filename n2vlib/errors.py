@@ -20,7 +20,7 @@ def near(wanted: str, known: list[str]) -> str:
     return f"near matches: {', '.join(close)}" if close else "there are no names to choose from"
 
 
-def said(failure: Exception) -> str:
+def one_line(failure: Exception) -> str:
     """An error of the user's code in one line: kind, message, and its place in a file that is not torch's or ours."""
     lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
     what = f"{type(failure).__name__}: {lines[0][:200]}" if lines else type(failure).__name__

@@ -104,13 +104,7 @@ def draws_of(resampled: pd.DataFrame, layer: str, task: str, method: str) -> pd.
     return resampled.loc[:, same & most].droplevel(["layer", "task", "method", "n_filters"], axis=1)
 
 
-def at_least_as_good(
-    scores: pd.DataFrame,
-    split: str = "val",
-    seed: int = 0,
-    worse: str = "single filter",
-    better: str = "combination",
-) -> pd.DataFrame:
+def at_least_as_good(scores: pd.DataFrame, split: str = "val", seed: int = 0) -> pd.DataFrame:
     """Percent of concepts for which the combination scores at least as well as the single filter (Net2Vec, Table 1).
 
     Returns   task, layer, percent, low and high (95% bootstrap interval over concepts; resampling images would break
@@ -120,8 +114,8 @@ def at_least_as_good(
     measured = one_value(scores, split).loc[:, ["task", "layer"]].drop_duplicates()
     for task, layer in measured.sort_values("task", ascending=False, kind="stable").itertuples(index=False):
         wide = side_by_side(scores, layer, task, split)
-        need(wide, [worse, better])
-        as_good = (wide[better] >= wide[worse]).to_numpy(float)
+        need(wide, ["single filter", "combination"])
+        as_good = (wide["combination"] >= wide["single filter"]).to_numpy(float)
         low, high = bootstrap_mean(as_good, seed)
         percent = {"percent": 100 * _mean_or_nan(as_good), "low": 100 * low, "high": 100 * high}
         counts = {"concepts": len(wide), "dropped": wide.attrs["dropped"]}
@@ -134,22 +128,20 @@ def beside_published(
     published: pd.DataFrame,
     ours_column: str = "percent",
     published_column: str = "percent_concepts_equal_or_better",
-    on: tuple[str, ...] = ("task", "layer"),
     aliases: dict[str, str] | None = None,
 ) -> pd.DataFrame:
     """published | this run | difference: the rows of ours, then those that only the paper has.
 
     aliases   {paper's layer name: our module name}; a layer the paper does not have keeps its own name
-    Returns   the columns `on`, published, this run, difference, and low and high where ours has them
+    Returns   task, layer, published, this run, difference, and low and high where ours has them
     """
-    keys = list(on)
+    keys = ["task", "layer"]
     need(ours, [*keys, ours_column])
     need(published, [*keys, published_column])
     paper_name = {module: name for name, module in (aliases or {}).items()}
     interval = [column for column in ("low", "high") if column in ours]
     mine = ours.loc[:, [*keys, ours_column, *interval]].rename(columns={ours_column: "this run"})
-    if "layer" in keys:
-        mine = mine.assign(layer=mine["layer"].map(lambda name: paper_name.get(name, name)))
+    mine = mine.assign(layer=mine["layer"].map(lambda name: paper_name.get(name, name)))
     theirs = published.loc[:, [*keys, published_column]].rename(columns={published_column: "published"})
     both = mine.merge(theirs, on=keys, how="outer", sort=False, validate="one_to_one")
     order = pd.concat([mine[keys], theirs[keys]]).drop_duplicates()
@@ -199,10 +191,8 @@ def unique_detectors(found: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def bootstrap_mean(
-    values: np.ndarray, seed: int = 0, confidence: float = 0.95, draws: int = 2000
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of `values`, drawn with replacement `draws` times.
+def bootstrap_mean(values: np.ndarray, seed: int = 0, draws: int = 2000) -> tuple[float, float]:
+    """95% percentile bootstrap interval of the mean of `values`, drawn with replacement `draws` times.
 
     The same seed draws the same rows, so two methods measured on the same concepts are resampled together.
     """
@@ -210,12 +200,11 @@ def bootstrap_mean(
     if not len(values):
         return np.nan, np.nan
     drawn = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
-    means = values[drawn].mean(axis=1)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
     return float(low), float(high)
 
 
-def rank_correlation(x: pd.Series, y: pd.Series) -> float:
+def rank_correlation(x: pd.Series | np.ndarray, y: pd.Series | np.ndarray) -> float:
     """Spearman's rank correlation over the rows that both have; NaN if either is constant there."""
     return float(pd.DataFrame({"x": x, "y": y}).corr("spearman").loc["x", "y"])
 

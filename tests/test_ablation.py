@@ -248,7 +248,7 @@ def test_a_kind_of_which_no_class_is_left_has_no_rivals(probe, monkeypatch):
     )
     net = Network("seeing", Seeing(), Preprocessing((16, 16), (0, 0, 0), (1, 1, 1), 1), "planted")
     left = evaluation.read(net, "relu", probe, images=60, device="cpu")
-    assert left.classes["kind"].tolist() == ["object"] and left.rivals == {}
+    assert left.classes["kind"].tolist() == ["object"] and left.exclusive == {}
 
 
 def test_images_are_spread_over_a_split_and_too_few_are_refused(probe, tmp_path):
@@ -271,7 +271,7 @@ def test_numbers_of_filters_hold_the_papers_and_all_but_it():
 def test_a_direction_is_taken_out_at_every_place():
     rng = np.random.default_rng(0)
     activations, w = torch.from_numpy(rng.standard_normal((2, 5, 3, 4))), rng.standard_normal(5)
-    left = evaluation.taken_out(activations, w[None] / np.linalg.norm(w)).numpy()
+    left = evaluation.project_out(activations, w[None] / np.linalg.norm(w)).numpy()
     for i, y, x in np.ndindex(2, 3, 4):
         a = activations[i, :, y, x].numpy()
         np.testing.assert_allclose(left[i, :, y, x], a - (a @ w) * w / (w @ w))
@@ -286,7 +286,7 @@ def test_axes_taken_out_are_filters_at_zero(asked):
 
 def test_the_share_of_squares_is_that_of_a_slow_sum(asked):
     part, w = asked.parts["val"], np.full((1, 6), 6**-0.5)
-    products = concept_ablation.squares(part)
+    products = concept_ablation.gram_matrix(part)
     slow = sum(float((w[0] @ a) ** 2) for a in part.activations.double().permute(0, 2, 3, 1).reshape(-1, 6).numpy())
     assert np.trace(w @ products @ w.T) == pytest.approx(slow, rel=1e-5)
     assert np.trace(products) == pytest.approx(float(part.activations.double().square().sum()), rel=1e-5)
@@ -333,9 +333,10 @@ def test_the_direction_that_holds_a_concept_takes_it_along_unless_others_hold_it
     probe = SimpleNamespace(concepts=pd.DataFrame(index=[7]))
     ways = concept_ablation.bases(chosen, pd.Series({7: 0}), weights, weights, seed=0)
     rows = concept_ablation.lost(planted, chosen, ways, probe).set_index("way")  # type: ignore[arg-type]
-    assert rows.loc["nothing", "reading"] > 0.99 and rows.loc["nothing", ["removed", "own", "others"]].eq(0).all()
+    assert rows.loc["nothing", "probe_accuracy"] > 0.99
+    assert rows.loc["nothing", ["removed", "own", "others"]].eq(0).all()
     assert rows.loc["direction, segmentation", "own"] == 0.5
-    assert (rows.loc["direction, segmentation", "reading"] > 0.9) == still_read
+    assert (rows.loc["direction, segmentation", "probe_accuracy"] > 0.9) == still_read
     assert rows.loc["direction, segmentation", "removed"] < 0.05 < 0.2 < rows.loc["best filter", "removed"]
     assert rows.loc["detectors", "own"] == rows.loc["best filter", "own"] > 0.3
     assert rows["shown"].isna().all()  # no classes that exclude each other

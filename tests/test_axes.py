@@ -182,8 +182,8 @@ def test_transformers_layers_are_turned_and_their_convolutions_are_not(make, las
     assert all(torch.equal(seen[name], y) for name, y in expected.items())
     table = network.layers().set_index("name")["shape"]
     assert table.to_dict() == {name: tuple(y.shape[1:]) for name, y in expected.items()}
-    assert network.turned == [name for name in expected if last(name)]
-    assert network.windows(network.turned[0]) is None
+    assert network.permuted == [name for name in expected if last(name)]
+    assert network.windows(network.permuted[0]) is None
 
 
 def test_maxvits_layers_inside_its_windows_are_refused_and_all_others_stand():
@@ -192,7 +192,7 @@ def test_maxvits_layers_inside_its_windows_are_refused_and_all_others_stand():
     inside = ("attn_layer", "mlp_layer", "partition", "stochastic_dropout")
     stand = [n for n in names if "attention." not in n or not any(word in n for word in inside)]
     stand += [n for n in names if n.endswith("departition_op")]
-    assert set(network.layers()["name"]) == set(stand) and not network.turned and len(stand) < len(names)
+    assert set(network.layers()["name"]) == set(stand) and not network.permuted and len(stand) < len(names)
 
 
 @pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "mobilenet_v3_small", "squeezenet1_1"])
@@ -201,7 +201,7 @@ def test_every_layer_of_a_convolutional_network_stands(name: str):
         module = get_model(name, weights=None).eval()
         names = list(raw(module, torch.zeros(1, 3, 64, 64)))
     network = Network(name, module, shown(64), "none", fingerprint="none")
-    assert list(network.layers()["name"]) == names and not network.turned
+    assert list(network.layers()["name"]) == names and not network.permuted
 
 
 @pytest.mark.parametrize("keepdim", [False, True])

@@ -235,19 +235,19 @@ def test_changed_detectors_are_alike_where_their_concepts_are_near_in_a_kind():
     near.loc[1, 2] = near.loc[2, 1] = 0.95
     near = near.mask(np.eye(4, dtype=bool), 1.0)  # a concept is nearest to itself
     d = Dissected({"to scenes": group(before="1233a6", after="2141b5")}, near={"color": near, "shape": 0 * near})
-    effect = training.alike(d, group="to scenes")  # 1 to 2 and 2 to 1 are; 3 to 4 and 3 to 1 are not; 6 is not known
+    effect = training.similar(d, group="to scenes")  # 1 to 2 and 2 to 1 are; 3 to 4 and 3 to 1 are not; 6 is not known
     assert effect is not None and effect.value == pytest.approx(50) and effect.note.startswith("4 filters")
 
 
 def test_by_chance_concepts_are_permuted_and_never_keep_their_place():
     before, after = np.array([1, 2, 3]), np.array([2, 3, 1])
     alone = pd.DataFrame(np.eye(3), index=[1, 2, 3], columns=[1, 2, 3])
-    assert concept_similarity.dealt_anew({"color": alone}, before, after) == 0
+    assert concept_similarity.if_permuted({"color": alone}, before, after) == 0
     one = alone.copy()
     one.loc[1, 2] = 1.0
     # of the six pairs of different concepts one is alike
-    assert concept_similarity.dealt_anew({"color": one}, before, after, draws=2000) == pytest.approx(1 / 6, abs=0.02)
-    assert np.isnan(concept_similarity.dealt_anew({"color": alone}, before[:1], before[:1]))
+    assert concept_similarity.if_permuted({"color": one}, before, after, draws=2000) == pytest.approx(1 / 6, abs=0.02)
+    assert np.isnan(concept_similarity.if_permuted({"color": alone}, before[:1], before[:1]))
 
 
 def test_the_narrow_layer_is_compared_with_the_least_of_the_wider():
@@ -283,5 +283,5 @@ def test_layers_of_a_small_run_give_their_tables(tmp_path):
     assert len(d.layers("own layers")["3"]) == layers["3"].n_filters and d.layers("widths") == {}
     right = dissected.heads(layers["3"], {"turned": layers["3"], "again": layers["3"]}, probe, epochs=2, seed=0)
     assert right is not None and (right[:, 0] == right[:, 1]).all() and set(np.unique(right)) <= {0, 0.5, 1}
-    told_right = dissected.scenes_told({"mine": layers["3"]}, probe, 0.001)
+    told_right = dissected.scene_accuracy({"mine": layers["3"]}, probe, 0.001)
     assert list(told_right.index) == ["mine"] and 0 <= told_right["mine"] <= 1

@@ -187,7 +187,7 @@ def test_kinship_is_the_mean_relation_of_neighbours_and_its_interval_is_over_con
     one, other = (pd.DataFrame(space(seed, 8, 4).to_numpy(), index=range(8)) for seed in (1, 2))
     found = {"one": embeddings.neighbours(one, 2), "other": embeddings.neighbours(other, 2)}
     groups = pd.Series(list("aabbccdd"))
-    row = embeddings.kinship(found, {"same": embeddings.same(groups)}).iloc[0]
+    row = embeddings.relatedness(found, {"same": embeddings.same(groups)}).iloc[0]
     for name, rows in found.items():
         slow = np.mean([groups[a] == groups[b] for a, b in zip(rows["concept"], rows["neighbour"], strict=True)])
         assert row[name] == pytest.approx(slow)

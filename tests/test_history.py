@@ -30,7 +30,7 @@ def test_a_filter_keeps_its_concept_where_the_best_one_is_the_same_detector_or_n
 
 
 def test_an_unstable_filter_is_one_with_many_names_while_it_detects():
-    assert history.restless(NAMES).to_dict() == {1: 3, 2: 2, 0: 1}
+    assert history.concepts_detected(NAMES).to_dict() == {1: 3, 2: 2, 0: 1}
 
 
 def test_the_scoreboard_has_the_zoos_cards_and_nothing_of_other_networks():
@@ -59,7 +59,7 @@ def test_steps_are_those_of_the_zoo_or_those_given():
     table = history.steps(rows)
     assert table["label"].tolist() == ["early", "small-alexnet-repeat-1", "start"]
     assert table["steps"].iloc[0] == 10 and table["steps"].iloc[1] > 10 and table["steps"].iloc[2] == 7
-    told = history.told(rows)
+    told = history.scores(rows)
     assert set(told["label"]) == {"early", "small-alexnet-repeat-1"} and told["value"].between(0, 100).all()
     with pytest.raises(BadInput, match="number of training steps is not known; give the entry `steps`"):
         history.steps([{"network": "small-alexnet-random", "layer": "conv5"}])

@@ -20,6 +20,11 @@ OLD = {
     "individual": "per_image", "making": "builder", "floor": "tau_max",
     "twin": "randomly initialised", "twins": "random_init", "random_twin": "randomly_initialised",
     "teacher": "training task", "body": "architecture", "riddle": "pretext task", "at_levels": "at_thresholds",
+    "Told": "LinearClassifier", "tell": "linear_classifier", "told": "scores", "said": "predicted, formatted, one_line",
+    "scenes_told": "scene_accuracy", "restless": "concepts_detected", "deal": "draw_questions, assign",
+    "dealt_anew": "if_permuted", "turned": "permuted, rotated", "cut_to_width": "subset_sizes",
+    "reading": "probe_accuracy", "reading_lost": "probe_accuracy_lost", "kinship": "relatedness", "rivals": "exclusive",
+    "taken_out": "project_out", "homes": "typical_scenes", "spoken": "predicted_words", "retell": "update_text",
 }  # fmt: skip
 # The drawn world's things have bodies and tails, and its rooms have floors; noise has levels.
 _DRAWN = ("world", "planted")

@@ -47,7 +47,7 @@ def blocks(tmp_path_factory):
     patch.setenv("N2V_DATA", str(folder / "data"))
     write(folder / "probe", scenes(), {n: f"concept {n}" for n in range(1, 19)})
     source = load_probe(str(folder / "probe"))
-    plan = planted.deal(planted.eligible(source, 0.02), spread=[1, 2, 4], shared=[3], idle=8)
+    plan = planted.assign(planted.eligible(source, 0.02), spread=[1, 2, 4], shared=[3], idle=8)
     spelled = planted.spell(source, plan)
     module = planted.network(plan, NOISE)
     network = load_network(module, None, planted.PREPROCESSING)
@@ -83,9 +83,9 @@ def test_every_round_plants_every_kind_and_views_are_parted(blocks):
 def test_too_few_concepts_for_a_round_are_refused(blocks):
     concepts = planted.eligible(blocks[0], 0.02)
     with pytest.raises(BadInput, match="too few"):
-        planted.deal(concepts.head(3))
+        planted.assign(concepts.head(3))
     with pytest.raises(BadInput, match="divide"):
-        planted.deal(concepts, spread=[3])
+        planted.assign(concepts, spread=[3])
 
 
 def test_the_spelled_out_set_is_broden_with_the_same_labels_and_splits(blocks):
@@ -162,7 +162,9 @@ def test_weights_gather_on_the_planted_filters_and_a_bias_recovers_what_is_sprea
     _, plan, spelled, _, (quiet, _) = blocks
     learned = segmentation.align(quiet, spelled, epochs=30)
     kinds = plan.concepts["plant"]
-    share = planted.weight_on_planted(learned.weights, plan)
+    squares = learned.weights.to_numpy(float) ** 2
+    planned = plan.answers[plan.concepts.index.get_indexer(learned.weights.index)]
+    share = pd.Series((squares * planned).sum(1) / squares.sum(1), learned.weights.index)
     assert (share[kinds == "absent"] == 0).all()
     assert (share[kinds.isin(["one filter", "copied", "spread"])] > 0.7).all()
     held = planted.effective_filters(learned.weights)

@@ -183,7 +183,7 @@ def test_rank_correlation_is_scipys_and_undefined_without_two_values():
     assert np.isclose(tables.rank_correlation(x, y), expected)
     for constant in (pd.Series(1.0, x.index), pd.Series(dtype=float)):
         assert np.isnan(tables.rank_correlation(x, constant))
-    assert style.said(np.nan) == "not defined" and style.said(0.256) == "0.26"
+    assert style.formatted(np.nan) == "not defined" and style.formatted(0.256) == "0.26"
 
 
 def test_groups_are_equal_or_one():
@@ -209,10 +209,10 @@ def test_a_claim_that_a_set_is_too_poor_for_is_not_measured_and_says_why():
 
 def test_questions_for_people_need_a_filter_that_fires():
     with pytest.raises(BadInput, match="no filter fires in 15 images; take more images or a larger tau"):
-        rating.deal(pd.DataFrame({"layer": [], "label": []}), 4, seed=0)
+        rating.draw_questions(pd.DataFrame({"layer": [], "label": []}), 4, seed=0)
 
 
 def test_no_permuted_pair_is_no_share():
     none = np.zeros(0, np.int64)
     none.flags.writeable = False
-    assert np.isnan(concept_similarity.dealt_anew({}, none, none))
+    assert np.isnan(concept_similarity.if_permuted({}, none, none))

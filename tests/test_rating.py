@@ -59,7 +59,7 @@ def test_patches_are_where_the_filter_is_highest_and_their_masks_those_of_the_wh
 def test_the_automatic_rater_says_what_a_slow_loop_says(measured, overlap):
     probe, layers = measured
     named = rating.named(layers, probe)
-    questions = pd.concat([named, rating.planted(named, 0)], ignore_index=True)
+    questions = pd.concat([named, rating.random_labels(named, 0)], ignore_index=True)
     found = rating.automatic(questions, layers, probe, overlap)
     for row in found.to_dict("records"):
         images, masks = rating.patches(layers[row["layer"]], probe, row["filter"])
@@ -106,7 +106,7 @@ def test_a_patch_shows_a_concept_that_covers_half_of_it_or_half_of_which_it_cove
 def test_a_planted_label_is_another_filters_of_the_same_layer_and_never_the_own():
     named = filters({"conv1": "aabbcc", "conv2": "xyzxyz"})
     for seed in range(20):
-        planted = rating.planted(named, seed)
+        planted = rating.random_labels(named, seed)
         assert (planted["label"] != named["label"]).all() and (planted["asked"] == rating.PLANTED).all()
         assert set(planted["label"][:6]) <= set("abc") and set(planted["label"][6:]) <= set("xyz")
         assert (planted["concept"] == planted["label"].map(ord)).all()
@@ -115,24 +115,24 @@ def test_a_planted_label_is_another_filters_of_the_same_layer_and_never_the_own(
 
 
 def test_a_layer_with_one_label_borrows_and_a_network_with_one_label_is_refused():
-    assert set(rating.planted(filters({"conv1": "aaa", "conv2": "xy"}), 0)["label"][:3]) <= set("xy")
+    assert set(rating.random_labels(filters({"conv1": "aaa", "conv2": "xy"}), 0)["label"][:3]) <= set("xy")
     with pytest.raises(BadInput, match="all filters are labelled 'a'"):
-        rating.planted(filters({"conv1": "aaa"}), 0)
+        rating.random_labels(filters({"conv1": "aaa"}), 0)
 
 
 def test_a_deal_asks_about_a_filter_once_and_a_quarter_of_each_layer_is_planted():
     named = filters({"conv1": "abcdefgh" * 3, "conv2": "opq"})
-    dealt = rating.deal(named, 12, 0)
+    dealt = rating.draw_questions(named, 12, 0)
     assert len(dealt) == 15 and not dealt.duplicated(["layer", "filter"]).any()
     own = dealt.merge(named, on=["layer", "filter"])
     assert ((own["label_x"] == own["label_y"]) == (own["asked_x"] == rating.OWN)).all()
     assert (dealt["asked"] == rating.PLANTED).groupby(dealt["layer"]).sum().to_dict() == {"conv1": 3, "conv2": 1}
-    pd.testing.assert_frame_equal(dealt, rating.deal(named, 12, 0))
-    assert dealt["filter"].tolist() != rating.deal(named, 12, 1)["filter"].tolist()
+    pd.testing.assert_frame_equal(dealt, rating.draw_questions(named, 12, 0))
+    assert dealt["filter"].tolist() != rating.draw_questions(named, 12, 1)["filter"].tolist()
 
 
 def test_the_planted_questions_are_not_at_one_end_of_a_deal():
-    at = np.flatnonzero(rating.deal(filters({"conv1": "abcd" * 20}), 80, 0)["asked"] == rating.PLANTED)
+    at = np.flatnonzero(rating.draw_questions(filters({"conv1": "abcd" * 20}), 80, 0)["asked"] == rating.PLANTED)
     assert at.min() < 20 and at.max() > 60
 
 
@@ -141,7 +141,7 @@ def test_the_planted_questions_are_not_at_one_end_of_a_deal():
 
 def test_the_table_of_two_raters_is_that_of_a_slow_loop():
     rng = np.random.default_rng(3)
-    questions = rating.deal(filters({"conv1": "abcdefghxyz", "conv2": "klmnopqrs"}), 9, 0)
+    questions = rating.draw_questions(filters({"conv1": "abcdefghxyz", "conv2": "klmnopqrs"}), 9, 0)
     said = {name: "".join(rng.choice(list("yyns"), len(questions))) for name in ("ann", "ben", "cai")}
     table = rating.shares(answered(questions, **said)).set_index(["layer", "asked", "category"])
     for (layer, asked, category), found in table.iterrows():  # type: ignore[misc]
@@ -159,7 +159,7 @@ def test_the_table_of_two_raters_is_that_of_a_slow_loop():
 
 
 def test_one_who_says_yes_to_everything_is_found_out_by_the_planted_labels():
-    questions = rating.deal(filters({"conv1": "abcdefgh"}), 8, 0)
+    questions = rating.draw_questions(filters({"conv1": "abcdefgh"}), 8, 0)
     honest = "".join("y" if asked == rating.OWN else "n" for asked in questions["asked"])
     shares = {
         rater: rating.shares(answered(questions, **{rater: said}))
@@ -184,7 +184,7 @@ HEADER = ",".join(rating.COLUMNS)
 
 
 def test_what_was_answered_is_read_back_with_what_was_asked(tmp_path):
-    questions = rating.deal(filters({"conv1": 'ab"', "conv2": ",\nx"}), 8, 0)
+    questions = rating.draw_questions(filters({"conv1": 'ab"', "conv2": ",\nx"}), 8, 0)
     given = answered(questions, ann="ynsyns"[: len(questions)], ben="nnyyss"[: len(questions)])
     given[rating.COLUMNS].to_csv(tmp_path / "r.csv", index=False)
     pd.testing.assert_frame_equal(rating.read(tmp_path / "r.csv", questions), given)
@@ -238,7 +238,7 @@ def data_of(html: str) -> dict:
 
 
 def test_the_page_does_not_distinguish_a_planted_label_from_an_own_one(tmp_path):
-    questions = rating.deal(filters({"conv1": "abcdefgh"}), 8, 0)
+    questions = rating.draw_questions(filters({"conv1": "abcdefgh"}), 8, 0)
     html = page(tmp_path, questions)
     shown = data_of(html)["questions"]
     assert all(set(each) == {"network", "layer", "filter", "label", "category", "word", "pictures"} for each in shown)

@@ -41,8 +41,8 @@ def enough(scores: pd.DataFrame, noise: float, **options) -> pd.DataFrame:
 
 
 def test_the_sizes_end_with_the_width_of_the_layer():
-    assert saturation.cut_to_width([8, 2, 128, 2, 256], 128) == [2, 8, 128]
-    assert saturation.cut_to_width([64], 16) == [16]
+    assert saturation.subset_sizes([8, 2, 128, 2, 256], 128) == [2, 8, 128]
+    assert saturation.subset_sizes([64], 16) == [16]
 
 
 def test_means_and_standard_errors_are_those_of_the_concepts_with_a_number():

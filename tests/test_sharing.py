@@ -95,11 +95,11 @@ def test_alike_counts_pairs_of_concepts_one_by_one():
     table = chosen(RNG.integers(0, 5, 25).tolist(), 5)
     pairs = list(combinations(table.itertuples(), 2))
     sharing_pairs = [(a, b) for a, b in pairs if a.filter == b.filter]
-    found = sharing.alike(table).iloc[0]
+    found = sharing.same_category(table).iloc[0]
     assert found["pairs"] == len(sharing_pairs)
     assert found["same"] == pytest.approx(np.mean([a.category == b.category for a, b in sharing_pairs]))
     assert found["any_two"] == pytest.approx(np.mean([a.category == b.category for a, b in pairs]))
-    assert np.isnan(sharing.alike(chosen([0, 1, 2]))["same"].item())
+    assert np.isnan(sharing.same_category(chosen([0, 1, 2]))["same"].item())
 
 
 def test_the_group_shown_is_as_large_as_can_be_and_its_worst_member_the_best():

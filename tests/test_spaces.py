@@ -90,7 +90,7 @@ def test_shown_with_is_the_share_of_images_that_hold_the_other_less_its_share_of
 
 def test_the_home_of_a_concept_is_the_scene_it_is_shown_with_most(probe):
     held = presence(probe, "train")
-    homes = drawn.homes(probe)
+    homes = drawn.typical_scenes(probe)
     assert set(homes.index) == set(held.columns) - {8, 9} and set(homes) <= {"field-s", "town-s"}
     for number, home in homes.items():
         images = held[held[number]]

@@ -101,4 +101,4 @@ def test_a_filter_that_is_best_in_every_group_of_images_is_best_in_every_draw(wo
 
 
 def test_an_interval_around_keeps_the_spread_of_the_draws_and_leaves_their_bias():
-    assert uncertainty.around(10.0, np.arange(101.0), confidence=0.8) == pytest.approx((10 - 40, 10 + 40))
+    assert uncertainty.recentred_interval(10.0, np.arange(101.0), confidence=0.8) == pytest.approx((10 - 40, 10 + 40))

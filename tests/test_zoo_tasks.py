@@ -180,7 +180,7 @@ def test_captions_are_scored_by_place_and_as_sets_of_words():
     truth = captions.captions(labels)
     wrong_order = torch.tensor([[6, 4, 2, 0, 3, 3, 3, 3, 3, 3]])  # after the end nothing counts
     output = torch.nn.functional.one_hot(wrong_order, 7).float()
-    assert captions.spoken(output).tolist() == [[6, 4, 2, 0, -1, -1, -1, -1, -1, -1]]
+    assert captions.predicted_words(output).tolist() == [[6, 4, 2, 0, -1, -1, -1, -1, -1, -1]]
     scores = captions.score([(output, truth)])
     assert (scores["word_accuracy"], scores["word_precision"], scores["word_recall"]) == (0.5, 1.0, 1.0)
     perfect = torch.nn.functional.one_hot(truth.clamp(min=0), 7).float() * 100

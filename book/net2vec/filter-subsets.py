@@ -81,7 +81,7 @@ layer = layers[LAYERS[-1]]
 # %%
 tried = published.table("net2vec_filter_subsets").groupby("task", sort=False)["F"]
 given = {"classification": SUBSETS_CLASSIFICATION, "segmentation": SUBSETS_SEGMENTATION}
-sizes = {task: saturation.cut_to_width(given[task], layer.n_filters) for task in given}
+sizes = {task: saturation.subset_sizes(given[task], layer.n_filters) for task in given}
 rows = [
     (task, ", ".join(map(str, theirs)), ", ".join(map(str, sizes[task])) + " (all)")
     for task, theirs in tried

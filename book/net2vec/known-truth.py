@@ -75,7 +75,7 @@ from n2vlib import charts, planted, tables
 probe = n2vlib.load_probe(PROBE)
 source = planted.every_nth(probe, IMAGES)
 fit, spread = planted.eligible(source, TAU), sorted({1, *PLANTED_FILTERS})
-plan = planted.deal(fit, spread=spread, shared=SHARED_BY, turn=SEED)
+plan = planted.assign(fit, spread=spread, shared=SHARED_BY, turn=SEED)
 spelled = planted.spell(source, plan, SEED)
 title = f"{len(plan.concepts)} concepts in {plan.n_filters} filters,"
 title += f" {plan.idle} of them idle"
@@ -275,7 +275,7 @@ charts.table(times.reset_index(), caption, digits=1)
 # %%
 from n2vlib.analysis import saturation
 
-sizes = saturation.cut_to_width([1, 2, 4, 8, 16, 32], plan.n_filters)
+sizes = saturation.subset_sizes([1, 2, 4, 8, 16, 32], plan.n_filters)
 subsets = [
     segmentation.align(layer, spelled, **recipe, n_filters=F)
     for layer in levels

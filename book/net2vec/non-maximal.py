@@ -179,7 +179,7 @@ for event, words in {"zero": "zero", "silent": "nothing fires"}.items():
 stacked = pd.concat(stacked)
 
 # %%
-because = style.said(because["single filter"], ".0%")
+because = style.formatted(because["single filter"], ".0%")
 title = f"In {layer.name}, {because} of the best filters' zeros"
 title += " are images in which nothing fires"
 note = "Of all pairs of a concept and an image that contains it;"

@@ -313,7 +313,7 @@ training = tables.by_concept(alone.scores, "images", "train").reindex(single.ind
 optimism, few = single["train"] - single["val"], training <= training.median()
 print(f"Training minus validation: {optimism[few].mean():+.4f} for concepts", end=" ")
 print(f"with up to {training.median():.0f} training images,")
-print(f"{style.said(optimism[~few].mean(), '+.4f')} for those with more.")
+print(f"{style.formatted(optimism[~few].mean(), '+.4f')} for those with more.")
 
 # %% [markdown]
 # ## An accuracy, averaged

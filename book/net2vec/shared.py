@@ -315,7 +315,7 @@ charts.table(busy, f"{LAYERS[0]}: share of filters that serve at least so many")
 # many are of one category, and how many would be if sharing were unrelated to category?
 
 # %%
-alike = sharing.alike(chosen)
+alike = sharing.same_category(chosen)
 title = "Pairs of concepts with one best filter: share within a category;"
 charts.table(alike, f"{title} any_two: of all pairs", rows=20)
 
@@ -357,7 +357,7 @@ never, rows = summary.query("task == 'segmentation'").set_index("layer")["never"
 for name, each in layers.items():
     best_ones = uncertainty.best_filter_draws(each, probe, seed=SEED)[counted[name]]
     left_out = 1 - best_ones.where(best_ones >= 0).nunique(axis=1) / each.n_filters
-    low, high = uncertainty.around(never[name], left_out.to_numpy())
+    low, high = uncertainty.recentred_interval(never[name], left_out.to_numpy())
     rows.append({"layer": name, "never": never[name], "low": low, "high": high})
 title = "Segmentation: share of filters never chosen,"
 charts.table(pd.DataFrame(rows), f"{title} with 95% over resampled training images")

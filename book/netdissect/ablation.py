@@ -227,7 +227,7 @@ charts.table(counts, "All classes; the last two columns are shares", digits=2)
 # class we do this for many $n$, for the other only for those of the table below.
 
 # %%
-kind = next(iter(asked.rivals), asked.classes["kind"][0])
+kind = next(iter(asked.exclusive), asked.classes["kind"][0])
 its = [c for c in frequent if asked.classes["kind"][c] == kind]
 n_many, every = ablation.many(layer.n_filters), ablation.sizes(layer.n_filters)
 few = sorted({4, n_many, layer.n_filters - n_many})
@@ -350,7 +350,7 @@ by_bin.columns = [*columns, "share that are detectors"]
 
 # %%
 ranks = (tables.rank_correlation(times, each) for each in (iou, detects.astype(float)))
-with_iou, with_detector = (style.said(each) for each in ranks)
+with_iou, with_detector = (style.formatted(each) for each in ranks)
 title = f"{layer.n_filters} filters, {len(asked.classes)} classes;"
 title += " rank correlation of the number of classes"
 title += f" with the IoU {with_iou}, with being a detector {with_detector}"
@@ -412,8 +412,8 @@ print("objects, with their number of detectors:", words or none)
 # %%
 mean = lost.groupby("way", sort=False).agg(
     directions=("directions", "mean"), share=("removed", "mean"),
-    probe=("reading", "mean"), loses=("reading_lost", "mean"),
-    most=("reading_lost", "max"),
+    probe=("probe_accuracy", "mean"), loses=("probe_accuracy_lost", "mean"),
+    most=("probe_accuracy_lost", "max"),
 )  # fmt: skip
 mean.columns = ["directions", "share of squares", "linear probe", "it loses", "at most"]
 mean["directions"] = [f"{n:.3g}" for n in mean["directions"]]

@@ -378,7 +378,7 @@ sums = sums.sum().unstack()
 after_rotation = sums.drop(columns="as trained")
 trained = sums["as trained"].where(sums["as trained"] > 0)
 low, high = (1 - after_rotation.div(trained, axis=0)).stack().agg(["min", "max"])
-least, most = (style.said(share, ".0%") for share in (low, high))
+least, most = (style.formatted(share, ".0%") for share in (low, high))
 title = f"Every rotation costs {least} to {most} of the unique detectors"
 charts.unique_by_turn(both, "layer", title, "full rotation", by="network")
 
@@ -455,7 +455,7 @@ ranks = ranks.corr(method="spearman").iloc[0, 1]
 title = "Rank correlation of alpha and unique detectors, over all rotations:"
 columns = ["quantity", "published", "this run"]
 table = pd.DataFrame(rows, columns=columns)
-charts.table(table, f"{title} {style.said(ranks)}", digits=1)
+charts.table(table, f"{title} {style.formatted(ranks)}", digits=1)
 
 # %% [markdown]
 # Fewer labels at equal accuracy is the paper's argument: labels depend on the axes, and the training task does not need

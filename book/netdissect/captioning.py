@@ -76,7 +76,9 @@ words = shipped.card(NETWORKS[0]["network"])["outputs"]["words"]
 def described(images):
     """The predicted captions of images, as lists of words."""
     with torch.inference_mode():
-        predicted = captions.spoken(captioner.module(captioner.preprocessing(images)))
+        predicted = captions.predicted_words(
+            captioner.module(captioner.preprocessing(images))
+        )
     return [[words[i] for i in row if i > 0] for row in predicted.tolist()]
 
 
@@ -94,7 +96,7 @@ gallery.show(images, [" ".join(caption) for caption in described(images)], colum
 # accuracy of predicting the same caption, made of the most frequent words, for every image.
 
 # %%
-scores = history.told(NETWORKS[:1])
+scores = history.scores(NETWORKS[:1])
 title = "On drawn images that it was not trained on"
 charts.table(scores[["score", "value"]], title, digits=3)
 

@@ -90,12 +90,15 @@ network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 options = {"tau": TAU, "device": DEVICE, "store": store}
 layer = n2vlib.read_layers(network, LAYERS[-1:], probe, **options)[LAYERS[-1]]
 task = next(iter(tasks))
-predicted = discrimination.tell(layer, probe, tasks[task], C)
-right = [(predicted.said[predicted.truth == c] == c).mean() for c in predicted.classes]
-assert np.isclose(np.mean(right), predicted.accuracy)
-low, high = predicted.interval(SEED)
-chance = 1 / len(predicted.classes)
-numbers = predicted.accuracy, low, high, chance, max(right), min(right)
+classifier = discrimination.linear_classifier(layer, probe, tasks[task], C)
+right = [
+    (classifier.predicted[classifier.truth == c] == c).mean()
+    for c in classifier.classes
+]
+assert np.isclose(np.mean(right), classifier.accuracy)
+low, high = classifier.interval(SEED)
+chance = 1 / len(classifier.classes)
+numbers = classifier.accuracy, low, high, chance, max(right), min(right)
 columns = ["accuracy", "low", "high", "chance", "easiest class", "hardest class"]
 title = f"{layer.name}, {task}: mean accuracy over classes"
 charts.table(pd.DataFrame([numbers], columns=columns), title)
@@ -122,8 +125,8 @@ objects = counted.query("category == 'object'").set_index("label")["unique_detec
 rows = []
 for label, end in ends.items():
     for name, answers in tasks.items():
-        classifier = discrimination.tell(end, probe, answers, C)
-        accuracy = classifier.accuracy, *classifier.interval(SEED)
+        another = discrimination.linear_classifier(end, probe, answers, C)
+        accuracy = another.accuracy, *another.interval(SEED)
         rows.append((label, name, objects.get(label, 0), *accuracy))
 columns = ["label", "task", "unique object detectors", "accuracy", "low", "high"]
 measured = pd.DataFrame(rows, columns=columns)
@@ -149,7 +152,7 @@ from n2vlib.display import style
 ranks = []
 for name, each in measured.groupby("task", sort=False):
     r = tables.rank_correlation(each["unique object detectors"], each["accuracy"])
-    ranks.append(f"{name} {style.said(r)}")
+    ranks.append(f"{name} {style.formatted(r)}")
 title = "Rank correlation of accuracy with object detectors: " + ", ".join(ranks)
 axis, by = "mean accuracy over classes", "unique object detectors"
 charts.networks_in_order(measured, by, "accuracy", title, axis, panel="task")
@@ -191,7 +194,7 @@ random_quarters = [rng.choice(n, quarter, replace=False) for _ in range(20)]
 def without(filters, answers):
     """Accuracy of a classifier that is trained without these filters."""
     others = np.setdiff1d(np.arange(n), filters)
-    return discrimination.tell(layer, probe, answers, C, others).accuracy
+    return discrimination.linear_classifier(layer, probe, answers, C, others).accuracy
 
 
 # %%
@@ -231,17 +234,17 @@ charts.table(removed, title)
 
 # %%
 label_of, concept_names = labels["name"], probe.concepts["name"]
-contributions = [predicted.contributions(at) for at in range(len(predicted.images))]
+contributions = [classifier.contributions(at) for at in range(len(classifier.images))]
 top_three = pd.Series([each.head(3).sum() for each in contributions])
-is_right = predicted.said == predicted.truth
+is_right = classifier.predicted == classifier.truth
 picked = [top_three[mine].nlargest(2).index for mine in (is_right, ~is_right)]
 picked = [at for two in picked for at in two]
 rows = []
 
 # %%
 for at in picked:
-    shows, says = predicted.truth[at], predicted.said[at]
-    words = str(predicted.images[at]), concept_names[shows], concept_names[says]
+    shows, says = classifier.truth[at], classifier.predicted[at]
+    words = str(classifier.images[at]), concept_names[shows], concept_names[says]
     for k, value in contributions[at].head(3).items():
         rows.append((*words, f"{k}: {label_of[k]}", value))
 columns = ["image", "shows", "predicted", "filter and its label", "w x"]
@@ -259,11 +262,14 @@ from n2vlib.masks.iou import upsample
 
 def shown_with(at, captions, masks):
     """The image with the three masks, under the prediction and whether it is right."""
-    truth, said = concept_names[predicted.truth[at]], concept_names[predicted.said[at]]
+    truth, said = (
+        concept_names[classifier.truth[at]],
+        concept_names[classifier.predicted[at]],
+    )
     verdict = "right" if is_right[at] else f"wrong, it is {truth}"
     heading, image = (
         f"predicted {said}: {verdict}",
-        probe.image(int(predicted.images[at])),
+        probe.image(int(classifier.images[at])),
     )
     return gallery.show(
         [image] * 3, captions, predicted=masks, columns=3, heading=heading
@@ -273,7 +279,7 @@ def shown_with(at, captions, masks):
 # %%
 pictures = []
 for at in picked:
-    image = int(predicted.images[at])
+    image = int(classifier.images[at])
     first = list(contributions[at].head(3).index)
     maps = layer.maps([image], first)[0]
     enlarged = upsample(maps, probe.label_size, align_corners=False)
@@ -296,7 +302,7 @@ from n2vlib.probe.occurrences import presence
 shows = presence(probe)
 first = [each.index[0] for each in contributions]
 concept = labels["concept"].to_numpy()[first]
-pairs = zip(predicted.images, concept, strict=True)
+pairs = zip(classifier.images, concept, strict=True)
 there = np.array([shows.at[image, c] for image, c in pairs], float)
 rows = []
 for decision, mine in {"right": is_right, "wrong": ~is_right}.items():
@@ -321,8 +327,8 @@ charts.table(pd.DataFrame(rows, columns=columns), title, digits=2)
 # 3. Remove only the detectors of one class's objects. Which classes lose?
 
 # %% tags=["solution", "hide-input"]
-strong = discrimination.tell(layer, probe, tasks[task], 1.0)
-accuracies = f"{strong.accuracy:.3f} instead of {predicted.accuracy:.3f}"
+strong = discrimination.linear_classifier(layer, probe, tasks[task], 1.0)
+accuracies = f"{strong.accuracy:.3f} instead of {classifier.accuracy:.3f}"
 print(f"With C = 1: {accuracies} ({task}).")
 
 # %% [markdown]

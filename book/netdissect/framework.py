@@ -343,7 +343,7 @@ iou_thresholds = [0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15]
 by_threshold = pd.DataFrame({each: count_unique(each) for each in iou_thresholds})
 by_threshold = by_threshold.rename_axis("layer").rename_axis(columns="IoU threshold")
 correlations = by_threshold.apply(tables.rank_correlation, y=by_threshold[0.04])
-lowest = style.said(correlations.min())
+lowest = style.formatted(correlations.min())
 title = f"Rank correlation with the order at an IoU threshold of 0.04: {lowest} or more"
 lines = by_threshold.stack().rename("unique detectors").reset_index()
 axes = "threshold of the dissection IoU", "unique detectors"

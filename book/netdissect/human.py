@@ -164,7 +164,7 @@ charts.table(pd.DataFrame({"claim": claims, "holds": answers}))
 # Now our own filters. Every filter that fires in at least fifteen images gets the label of its best concept, whether
 # it is a detector or not, as in the paper's vote. As a control, every filter also gets a wrong label: that of another
 # filter of its layer, drawn at random. A rater who accepts the wrong labels too would accept anything. `rating.named`
-# returns the filters with their own labels, `rating.planted` the same filters with the wrong ones. A name that ends
+# returns the filters with their own labels, `rating.random_labels` the same with wrong ones. A name that ends
 # in *-s* is a scene, one in *-c* a color.
 
 # %%
@@ -176,22 +176,22 @@ n2vlib.need(probe, concepts=2)  # the control needs a second label
 options = {"tau": TAU, "device": DEVICE, "store": n2vlib.Store(STORE)}
 layers = n2vlib.read_layers(network, LAYERS, probe, **options)
 named = rating.named(layers, probe)
-control = rating.planted(named, SEED)
+control = rating.random_labels(named, SEED)
 n_filters = sum(layer.n_filters for layer in layers.values())
 print(f"{len(named)} of {n_filters} filters have {rating.PATCHES} patches to show")
 
 # %% [markdown]
 # ## The rating page
 #
-# The page has the form of the paper's Figure 4: fifteen images, one word, yes or no. `rating.deal` draws `RATED`
-# filters from every layer, gives a quarter of them their label from the control, and shuffles the questions. Which
-# labels are wrong is not written in the page, so you rate blind. The same `SEED` draws the same questions again when
+# The page has the form of the paper's Figure 4: fifteen images, one word, yes or no. `rating.draw_questions`
+# draws `RATED` filters from every layer, gives a quarter of them their label from the control, and shuffles the
+# questions. Which labels are wrong is not written in the page, so you rate blind. The same `SEED` draws the same questions again when
 # the answers are read. `rating_page.write` puts all questions with their images and masks into one HTML file.
 
 # %%
 from n2vlib import rating_page
 
-questions = rating.deal(named, RATED, SEED)
+questions = rating.draw_questions(named, RATED, SEED)
 
 
 def shown(question):

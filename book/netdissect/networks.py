@@ -351,7 +351,7 @@ objects = {name: detectors.by_concept(each, "object") for name, each in found.it
 richest = max(objects, key=lambda name: objects[name]["detectors"].sum())
 of_richest = objects[richest]
 correlation = detectors.correlation(of_richest, SEED)
-r, low, high = (style.said(number) for number in correlation)
+r, low, high = (style.formatted(number) for number in correlation)
 title = f"{richest}: r = {r} ({low} to {high}) over {len(of_richest)} objects;"
 title += f" the paper has {claims['nd_c11']}"
 note = "In brackets: 95% bootstrap interval over objects."

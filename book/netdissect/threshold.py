@@ -211,7 +211,7 @@ without[np.arange(len(without)), columns] = -1
 second = without.max(axis=1)
 instead = probe.concepts["name"].to_numpy()[without.argmax(axis=1)]
 listed = reference.assign(instead=instead, IoU=second).nlargest(8, "dissection_iou")
-share = style.said(pd.Series(second > IOU_THRESHOLD).mean(), ".0%")
+share = style.formatted(pd.Series(second > IOU_THRESHOLD).mean(), ".0%")
 title = f"Without their concept, {share} of {len(reference)} detectors"
 title += " detect another concept"
 charts.table(listed[["filter", "name", "dissection_iou", "instead", "IoU"]], title)
@@ -284,11 +284,11 @@ from n2vlib import tables
 pixelwise = probe.concepts["segmentable"]
 covered = probe.concepts.loc[pixelwise, "coverage"] / len(probe)
 reached = pd.Series(iou.max(axis=0), probe.concepts.index)[pixelwise]
-rank = style.said(tables.rank_correlation(covered, reached))
+rank = style.formatted(tables.rank_correlation(covered, reached))
 third = tables.in_groups(covered, ["smallest third", "middle third", "largest third"])
 sizes = reached.groupby(third, observed=True).agg(["mean", "max", "size"])
 sizes.columns = ["mean of the best IoU", "largest", "concepts"]
-less = style.said((covered < TAU).mean(), ".0%")
+less = style.formatted((covered < TAU).mean(), ".0%")
 title = f"Rank correlation {rank}; {less} of the concepts cover less"
 title += f" than {TAU:g} of all pixels"
 charts.table(sizes.rename_axis("share of all pixels").reset_index(), title)

@@ -181,7 +181,7 @@ passed, along = detectors.read(probe, ALONG, **options)
 steps = passed.merge(history.steps(ALONG), on="label")
 growing = detectors.unique(detectors.detectors(along, probe, IOU_THRESHOLD), probe)
 growing = growing.merge(steps[["label", "steps"]])
-learned = history.told(ALONG)
+learned = history.scores(ALONG)
 other = ["object share", "commonest scene", "objects measured"]
 learned = learned[~learned["score"].isin(other)]
 sums = growing.groupby("steps")["unique_detectors"].sum()
@@ -227,7 +227,7 @@ charts.table(evolution.drop(columns="figure"), "Published", digits=0)
 every = history.names(along, probe, IOU_THRESHOLD)
 last = list(along)[-1]
 at_last = set(every.query("label == @last and detector")["filter"])
-chosen = [k for k in history.restless(every).index if k in at_last][:6]
+chosen = [k for k in history.concepts_detected(every).index if k in at_last][:6]
 labels_of = every[every["filter"].isin(chosen)].merge(steps[["label", "steps"]])
 bracketed = "(" + labels_of["name"] + ")"
 labels_of["name"] = labels_of["name"].where(labels_of["detector"], bracketed)

@@ -102,7 +102,7 @@ for way, rows in ways.items():
     counted = detectors.unique(found, probe).merge(steps[way])
     sums = counted.groupby("steps")["unique_detectors"].sum()
     unique[way] = sums.iloc[0], sums.iloc[-1]
-    scores = history.told(rows).query("score in @shown")
+    scores = history.scores(rows).query("score in @shown")
     title = f"{titles[way]}: {sums.iloc[0]} unique detectors, then {sums.iloc[-1]}"
     charts.along_training(counted, scores, title, note).display()
 
@@ -224,9 +224,9 @@ charts.table(by_kind.reset_index(), title, digits=0)
 # %%
 rows = []
 for way, pair in pairs.items():
-    similar = concept_similarity.alike(near, *pair)
+    similar = concept_similarity.similar(near, *pair)
     share = similar.mean() if len(similar) else float("nan")
-    by_chance = concept_similarity.dealt_anew(near, *pair, SEED)
+    by_chance = concept_similarity.if_permuted(near, *pair, SEED)
     rows.append((titles[way], 100 * share, 100 * by_chance))
 columns = ["direction", "similar, %", "paired at random, %"]
 title = "Changed filters with similar concepts"
@@ -287,7 +287,7 @@ gallery.stack(*strips) if strips else "No detector changed its concept."
 # > {cite}`zhou2019interpreting`.
 #
 # For each direction we take the filter that detects the most different concepts during the second training
-# (`history.restless`). The chart shows its dissection IoU with every concept that is its best one at some step. Its
+# (`history.concepts_detected`). The chart shows its dissection IoU with every concept that is its best one at some step. Its
 # label at a step is the highest line there. Where two lines cross slowly, the label changed but the filter hardly
 # did; where one line falls to zero and another rises, the filter responds to something else.
 
@@ -309,7 +309,7 @@ def histories(way, k, concepts):
 # %%
 axes = "steps of the second training", "dissection IoU"
 for way, each in names.items():
-    for k in history.restless(each).index[:1]:
+    for k in history.concepts_detected(each).index[:1]:
         mine = each.query("filter == @k").merge(steps[way])
         table = histories(way, k, mine["concept"].unique())
         labels = dict.fromkeys(mine.sort_values("steps")["name"])

@@ -128,7 +128,7 @@ layers = n2vlib.read_layers(network, LAYERS, probe, tau=TAU, device=DEVICE, stor
 layer, wanted = layers[LAYERS[-1]], {"segmentation": SUBSETS_SEGMENTATION}
 wanted["classification"] = SUBSETS_CLASSIFICATION
 n = layer.n_filters
-sizes = {task: saturation.cut_to_width(some, n) for task, some in wanted.items()}
+sizes = {task: saturation.subset_sizes(some, n) for task, some in wanted.items()}
 
 # %%
 name = network.name.rpartition(":")[2]

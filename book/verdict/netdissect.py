@@ -194,7 +194,7 @@ here = replace(
     here,
     near=concept_similarity.nearness(concept_similarity.described(probe, seed=SEED)),
     right=dissected.heads(plain, full, probe, epochs=EPOCHS, seed=SEED),
-    accuracy=dissected.scenes_told(layers[dissected.ENDS], probe, C),
+    accuracy=dissected.scene_accuracy(layers[dissected.ENDS], probe, C),
 )
 
 # %% [markdown]

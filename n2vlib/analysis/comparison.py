@@ -99,15 +99,21 @@ def measure(
     """
     network = load_network(row["network"], row.get("weights"), row.get("preprocessing"), seed)
     layer = read_layers(network, [row["layer"]], probe, tau=tau, device=device, store=store)[row["layer"]]
-    found = [
+    found = list(aligned(layer, probe, epochs, seed).values())
+    training, task = _of_the_zoo(row["network"])
+    label = row.get("label") or network.name.rpartition(":")[2]
+    return Measured(label, row.get("training") or training, task, network, layer, found)
+
+
+def aligned(layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> dict[tuple[str, str], Alignment]:
+    """Both tasks, both methods: {(task, method): Alignment}."""
+    found = (
         single_filter.align(layer, probe),
         segmentation.align(layer, probe, epochs=epochs, seed=seed),
         classification.align(layer, probe, epochs=epochs, seed=seed, n_filters=1),
         classification.align(layer, probe, epochs=epochs, seed=seed),
-    ]
-    training, task = _of_the_zoo(row["network"])
-    label = row.get("label") or network.name.rpartition(":")[2]
-    return Measured(label, row.get("training") or training, task, network, layer, found)
+    )
+    return dict(zip(product(TASKS, METHODS), found, strict=True))
 
 
 def _of_the_zoo(name: str) -> tuple[str, str]:

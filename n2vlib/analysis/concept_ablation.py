@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -53,25 +54,20 @@ def concepts(
 
 
 def bases(
-    chosen: pd.DataFrame,
-    single: pd.Series,
-    segmentation: pd.DataFrame,
-    answer: pd.DataFrame,
-    *,
-    seed: int,
+    chosen: pd.DataFrame, single: pd.Series, segmentation: pd.DataFrame, classification: pd.DataFrame, *, seed: int
 ) -> dict[tuple[int, str], NDArray[np.float64]]:
     """{(concept, way): orthonormal rows, (direction, filter)} for every way in WAYS.
 
-    chosen            `concepts`
-    single            the best filter of each concept, index concept; on training images, like the weights
-    segmentation, answer   segmentation and classification weights, (concept, filter)
+    chosen   `concepts`
+    single   the best filter of each concept, index concept; on training images, like the weights
+    segmentation, classification   weights, (concept, filter)
     """
     n = segmentation.shape[1]
     rng, axes, found = np.random.default_rng(seed), np.eye(n), {}
     for concept, detectors in zip(chosen["concept"], chosen["detectors"], strict=True):
         rows = [
-            axes[:0], axes[[int(single.loc[concept])]], _unit(segmentation.loc[concept]), _unit(answer.loc[concept]),
-            _unit(rng.standard_normal(n)), axes[detectors],
+            axes[:0], axes[[int(single.loc[concept])]], _unit(segmentation.loc[concept]),
+            _unit(classification.loc[concept]), _unit(rng.standard_normal(n)), axes[detectors],
             axes[rng.choice(n, len(detectors), replace=False)],
         ]  # fmt: skip
         found |= {(concept, way): basis for way, basis in zip(WAYS, rows, strict=True)}
@@ -91,16 +87,17 @@ def lost(
     Returns  concept, name, way
              directions     number of directions removed
              removed        share of the squared activations removed
-             reading        balanced accuracy of a linear probe of the concept, trained anew on what is left;
-                            reading_lost: its loss against the probe with nothing removed
+             probe_accuracy balanced accuracy of a linear probe of the concept, trained anew on what is left;
+                            probe_accuracy_lost: its loss against the probe with nothing removed
              own            balanced accuracy lost by the network's own class of that concept
              others         mean loss of the other classes of its kind; of all classes where there is no such class
              shown, absent  lost share of right predictions, on images with and without the concept, if the network
                             predicts one class per image
     """
-    part, means, held = evaluation.parts["val"], _means(evaluation), presence(probe)
+    part, held = evaluation.parts["val"], presence(probe)
+    means = {split: each.activations.mean((2, 3)).double().numpy() for split, each in evaluation.parts.items()}
     margins = without_directions(evaluation, "val", list(ways.values()))
-    accuracy, right, products = balanced(margins, part), _right(evaluation, margins), squares(part)
+    accuracy, right, products = balanced(margins, part), _right(evaluation, margins), gram_matrix(part)
     rows, before, first = [], 0, 0.0
     for i, ((concept, way), basis) in enumerate(ways.items()):
         before = i if way == "nothing" else before
@@ -109,20 +106,16 @@ def lost(
         left = {split: each - each @ basis.T @ basis for split, each in means.items()}
         gone = [pd.Series((right[before] - right[i])[truth["val"] == side]).mean() for side in (True, False)]
         removed = np.trace(basis @ products @ basis.T) / np.trace(products)
-        read = reading(left, truth)
-        first = read if way == "nothing" else first
-        rows.append((concept, way, len(basis), removed, read, first - read, own, others, *gone))
-    columns = ["concept", "way", "directions", "removed", "reading", "reading_lost", "own", "others", "shown", "absent"]
-    table = pd.DataFrame(rows, columns=columns).astype({"concept": int} | dict.fromkeys(columns[2:], float))
+        probed = linear_probe_accuracy(left, truth)
+        first = probed if way == "nothing" else first
+        rows.append((concept, way, len(basis), removed, probed, first - probed, own, others, *gone))
+    numbers = ["directions", "removed", "probe_accuracy", "probe_accuracy_lost", "own", "others", "shown", "absent"]
+    table = pd.DataFrame(rows, columns=["concept", "way", *numbers])
+    table = table.astype({"concept": int} | dict.fromkeys(numbers, float))
     return chosen.loc[:, ["concept", "name"]].merge(table, on="concept")
 
 
-def _means(evaluation: Evaluation) -> dict[str, NDArray[np.float64]]:
-    """Spatial means by split, (image, filter)."""
-    return {split: part.activations.mean((2, 3)).double().numpy() for split, part in evaluation.parts.items()}
-
-
-def squares(part: Part) -> NDArray[np.float64]:
+def gram_matrix(part: Part) -> NDArray[np.float64]:
     """Sum of A A' over all places, (filter, filter): B's share of the squared activations is tr(B S B') / tr(S)."""
     total = np.zeros((part.activations.shape[1],) * 2)
     for batch in part.activations.split(64):
@@ -131,19 +124,19 @@ def squares(part: Part) -> NDArray[np.float64]:
     return total
 
 
-def reading(features: Mapping[str, NDArray], truth: Mapping[str, NDArray[np.bool_]]) -> float:
+def linear_probe_accuracy(features: Mapping[str, NDArray], truth: Mapping[str, NDArray[np.bool_]]) -> float:
     """Balanced accuracy of a linear probe, a logistic regression on training images, on validation images.
 
     features   float, (image, filter), by split      truth   bool, (image,): which show the concept
     """
     machine = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=500))
     found = machine.fit(features["train"], truth["train"]).predict(features["val"])
-    return float(np.mean([(found == truth["val"])[truth["val"] == side].mean() for side in (False, True)]))
+    return float(balanced_accuracy_score(truth["val"], found))
 
 
 def _right(evaluation: Evaluation, margins: NDArray[np.float32]) -> NDArray[np.float64]:
     """1 where an image's class is predicted, among exclusive classes; NaN where it has none: (change, image)."""
-    mine = evaluation.classes["kind"].isin(list(evaluation.rivals)).to_numpy()
+    mine = evaluation.classes["kind"].isin(list(evaluation.exclusive)).to_numpy()
     own = evaluation.parts["val"].own[:, mine]
     right = ((margins[:, :, mine] > 0) & own).any(2).astype(float)
     right[:, ~own.any(1)] = np.nan

@@ -76,16 +76,16 @@ def kind_of(near: dict[str, pd.DataFrame], before: int, after: int, least: float
     return best if shares[best] >= least else "none"
 
 
-def alike(near: dict[str, pd.DataFrame], before: NDArray[np.int64], after: NDArray[np.int64]) -> NDArray[np.bool_]:
+def similar(near: dict[str, pd.DataFrame], before: NDArray[np.int64], after: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether the two concepts of each pair are similar in some kind; pairs with a concept not known are left out."""
     kinds = [kind_of(near, int(one), int(other)) for one, other in zip(before, after, strict=True)]
     return np.array([kind != "none" for kind in kinds if kind != "not known"], bool)
 
 
-def dealt_anew(
+def if_permuted(
     near: dict[str, pd.DataFrame], before: NDArray[np.int64], after: NDArray[np.int64], seed: int = 0, draws: int = 200
 ) -> float:
-    """Share of `alike` pairs when the concepts after are permuted: chance.
+    """Share of `similar` pairs when the concepts after are permuted: chance.
 
     Pairs of a concept with itself are left out, since a changed filter has none. NaN where no pair is left.
     """
@@ -94,7 +94,7 @@ def dealt_anew(
     rng, found = np.random.default_rng(seed), []
     for _ in range(draws):
         permuted = rng.permutation(after)
-        found.append(alike(near, before[before != permuted], permuted[before != permuted]))
+        found.append(similar(near, before[before != permuted], permuted[before != permuted]))
     every = np.concatenate(found)
     return float(every.mean()) if len(every) else np.nan
 

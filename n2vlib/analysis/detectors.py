@@ -7,7 +7,7 @@
 Layers are named by labels, and every table keeps their order.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -21,7 +21,7 @@ from n2vlib.analysis.correlation import pearson
 from n2vlib.display.style import categories
 from n2vlib.errors import BadInput
 from n2vlib.methods import dissection
-from n2vlib.networks.load import Network, load_network
+from n2vlib.networks.load import load_network
 from n2vlib.probe import ProbeSet
 from n2vlib.store import Store
 from n2vlib.zoo import shipped
@@ -44,7 +44,9 @@ def read(
     Returns      label, training, task, architecture, layer, filters; and {label: layer}
     """
     table, layers = [], {}
-    for network, mine in _by_network(rows, seed):
+    by_network = groupby(rows, key=lambda row: (row["network"], row.get("weights"), row.get("preprocessing")))
+    for (name, weights, preprocessing), some in by_network:  # one pass reads all layers of neighbouring rows
+        network, mine = load_network(name, weights, preprocessing, seed), list(some)
         read = read_layers(network, [row["layer"] for row in mine], probe, tau=tau, device=device, store=store)
         for row in mine:
             label = row.get("label") or network.name.rpartition(":")[2]
@@ -52,25 +54,12 @@ def read(
             if label in layers:
                 raise BadInput(f"networks: the label {label!r} is given twice; give each entry its own `label`")
             layers[label] = read[row["layer"]]
-            table.append((label, *_of_the_zoo(row, network), row["layer"], layers[label].n_filters))
+            known = shipped.recipe(network.name) if network.name in shipped.names() else None
+            training = row.get("training") or (known.training if known else "supervised")
+            task = (known.task or "nothing") if known else ""
+            table.append((label, training, task, family(network), row["layer"], layers[label].n_filters))
     columns = ["label", "training", "task", "architecture", "layer", "filters"]
     return pd.DataFrame(table, columns=columns), layers
-
-
-def _by_network(rows: Sequence[Mapping[str, Any]], seed: int) -> Iterator[tuple[Network, list[Mapping[str, Any]]]]:
-    """Networks with their rows; neighbouring rows of one network together, so that one pass reads all their layers."""
-    for (name, weights, preprocessing), mine in groupby(
-        rows, key=lambda row: (row["network"], row.get("weights"), row.get("preprocessing"))
-    ):
-        yield load_network(name, weights, preprocessing, seed), list(mine)
-
-
-def _of_the_zoo(row: Mapping[str, Any], network: Network) -> tuple[str, str, str]:
-    """Training, task and architecture of a network."""
-    if row["network"] not in shipped.names():
-        return row.get("training") or "supervised", "", family(network)
-    recipe = shipped.recipe(row["network"])
-    return row.get("training") or recipe.training, recipe.task or "nothing", recipe.family
 
 
 def detectors(layers: Mapping[str, Layer], probe: ProbeSet, iou_threshold: float) -> dict[str, pd.DataFrame]:

@@ -19,17 +19,17 @@ LEAST = 5  # images of a class in each split
 
 
 @dataclass(frozen=True)
-class Told:
+class LinearClassifier:
     """A linear classifier on one layer's standardised spatial means, and its predictions for the validation images.
 
-    images, truth, said   int64, (image,): positions; the class and the predicted class, as concept numbers
-    classes, weights      int64, (class,); float, (class, filter)
-    features              float, (image, filter), standardised, of these images
+    images, truth, predicted   int64, (image,): positions; the class and the predicted class, as concept numbers
+    classes, weights           int64, (class,); float, (class, filter)
+    features                   float, (image, filter), standardised, of these images
     """
 
     images: NDArray[np.int64]
     truth: NDArray[np.int64]
-    said: NDArray[np.int64]
+    predicted: NDArray[np.int64]
     classes: NDArray[np.int64]
     weights: NDArray[np.float64]
     features: NDArray[np.float64]
@@ -37,11 +37,11 @@ class Told:
     @property
     def accuracy(self) -> float:
         """Mean over the classes of the share of their images that are predicted right."""
-        return float(np.mean([(self.said[self.truth == c] == c).mean() for c in np.unique(self.truth)]))
+        return float(np.mean([(self.predicted[self.truth == c] == c).mean() for c in np.unique(self.truth)]))
 
     def interval(self, seed: int = 0, draws: int = 500, confidence: float = 0.95) -> tuple[float, float]:
         """Bootstrap interval of `accuracy` over validation images."""
-        rng, right = np.random.default_rng(seed), self.said == self.truth
+        rng, right = np.random.default_rng(seed), self.predicted == self.truth
         row, n = np.searchsorted(self.classes, self.truth), len(self.classes)
         times = rng.multinomial(len(right), np.full(len(right), 1 / len(right)), draws)
         of_class = np.eye(n)[row]
@@ -52,7 +52,7 @@ class Told:
 
     def contributions(self, at: int) -> pd.Series:
         """w_n x_n of every filter n for the class predicted for validation image `at`, largest first, by filter."""
-        weights = self.weights[np.searchsorted(self.classes, self.said[at])]
+        weights = self.weights[np.searchsorted(self.classes, self.predicted[at])]
         return pd.Series(weights * self.features[at]).sort_values(ascending=False, kind="stable")
 
 
@@ -99,9 +99,9 @@ def _of_category(probe: ProbeSet, category: str) -> NDArray[np.int64]:
     return np.flatnonzero((probe.concepts["category"] == category).to_numpy()[concept_positions(probe)])
 
 
-def tell(
+def linear_classifier(
     layer: Layer, probe: ProbeSet, answers: pd.Series, C: float = 0.001, filters: NDArray[np.int64] | None = None
-) -> Told:
+) -> LinearClassifier:
     """A linear support vector machine on the spatial means, one class against the rest, trained on training images.
 
     answers   one of `tasks`      C   as in the paper. Its meaning depends on the scale of the features: ours have
@@ -118,7 +118,8 @@ def tell(
     machine: Any = LinearSVC(C=C, dual=dual, random_state=0)
     machine.fit(x[train], truth[train])
     weights = machine.coef_ if len(machine.classes_) > 2 else np.vstack([-machine.coef_, machine.coef_])
-    return Told(images[~train], truth[~train], machine.predict(x[~train]), machine.classes_, weights, x[~train])
+    predicted = machine.predict(x[~train])
+    return LinearClassifier(images[~train], truth[~train], predicted, machine.classes_, weights, x[~train])
 
 
 def _frequent(answers: pd.Series, probe: ProbeSet) -> pd.Series:

@@ -9,6 +9,7 @@ their concepts.
 """
 
 from collections.abc import Mapping
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -86,15 +87,11 @@ def own_category(found: pd.DataFrame, categories: pd.Series) -> pd.DataFrame:
     known = np.unique(found["concept"].to_numpy())
     relation = same(categories.loc[known])
     shares = pd.DataFrame({"this run": of_neighbours(found, relation), "any two": of_any(relation)})
-    by_category = shares.assign(concepts=1).groupby(categories.loc[known])
-    return (
-        by_category.agg({"this run": "mean", "any two": "mean", "concepts": "sum"})
-        .rename_axis("category")
-        .reset_index()
-    )
+    groups = shares.assign(concepts=1).groupby(categories.loc[known].rename("category"))
+    return groups.agg({"this run": "mean", "any two": "mean", "concepts": "sum"}).reset_index()
 
 
-def kinship(found: Mapping[str, pd.DataFrame], relations: Spaces, seed: int = 0) -> pd.DataFrame:
+def relatedness(found: Mapping[str, pd.DataFrame], relations: Spaces, seed: int = 0) -> pd.DataFrame:
     """How the neighbours in each of two spaces relate to their concept, and any two concepts to each other.
 
     found       {name: `neighbours`}, two of them over the same concepts
@@ -145,10 +142,8 @@ def beside_published(
 
 def common(spaces: Spaces) -> pd.Index:
     """The concepts that every space has, ascending (Net2Vec's rule for Figure 10). BadInput if fewer than three."""
-    index = None
-    for space in spaces.values():
-        index = space.index if index is None else index.intersection(space.index)
-    if index is None or len(index) < 3:
+    index = reduce(pd.Index.intersection, [space.index for space in spaces.values()])
+    if len(index) < 3:
         sizes = ", ".join(f"{name}: {len(space)}" for name, space in spaces.items())
         raise BadInput(f"spaces: fewer than three concepts are in all of them ({sizes})")
     return index.sort_values()

@@ -64,12 +64,12 @@ class Evaluation:
     """A network's classes, with activations, scores and truth by split.
 
     classes   one row per class: name, kind (scene, object, own answer), concept (number, -1 for own answers), output
-    rivals    {kind: outputs}: the highest of these is predicted; classes of other kinds are predicted where score > 0
+    exclusive {kind: outputs}: the highest of these is predicted; classes of other kinds are predicted where score > 0
     parts     {train, val: Part}
     """
 
     classes: pd.DataFrame
-    rivals: dict[str, slice]
+    exclusive: dict[str, slice]
     parts: dict[str, Part]
     downstream: Downstream
     device: str
@@ -77,10 +77,10 @@ class Evaluation:
     def margins(self, scores: Tensor) -> Tensor:
         """The margin of each class: scores (..., output) to (..., class). A class is predicted where it is positive.
 
-        Among rivals, the score minus the highest other one; else the score itself.
+        Among exclusive classes, the score minus the highest other one; else the score itself.
         """
         ahead = scores[..., self.classes["output"].tolist()]
-        for kind, outputs in self.rivals.items():
+        for kind, outputs in self.exclusive.items():
             mine = np.flatnonzero(self.classes["kind"] == kind).tolist()
             first, second = scores[..., outputs].topk(2, dim=-1).values.split(1, dim=-1)
             own = ahead[..., mine]
@@ -103,8 +103,8 @@ def read(network: Network, layer: str, probe: ProbeSet, *, images: int, device: 
     downstream = Downstream(network.module, name, few)
     none = np.zeros((0, 0), np.bool_)
     parts = {s: Part(i, *_run(network, name, probe, i, device), none, none) for s, i in chosen.items()}
-    table, rivals = _classes(network, probe, parts)
-    return _answered(Evaluation(table, rivals, parts, downstream, device), probe)
+    table, exclusive = _classes(network, probe, parts)
+    return _answered(Evaluation(table, exclusive, parts, downstream, device), probe)
 
 
 def _spread(images: NDArray[np.int64], most: int) -> NDArray[np.int64]:
@@ -126,22 +126,22 @@ def _run(network: Network, name: str, probe: ProbeSet, images: NDArray[np.int64]
 
 
 def _classes(network: Network, probe: ProbeSet, parts: dict[str, Part]) -> tuple[pd.DataFrame, dict[str, slice]]:
-    """All classes of the network that can be evaluated, and the rivals."""
+    """All classes of the network that can be evaluated, and which outputs are exclusive."""
     known = shipped.card(network.name).get("outputs", {}) if network.name in shipped.names() else {}
-    rows, rivals, at = [], {}, 0
+    rows, exclusive, at = [], {}, 0
     number = {name: concept for concept, name in probe.concepts["name"].items()}
     for kind, names in known.items():
         if kind in _KIND_OF:
             rows += [(n, _KIND_OF[kind], number[n], at + i) for i, n in enumerate(names) if n in number]
         if kind == "scenes":
-            rivals["scene"] = slice(at, at + len(names))
+            exclusive["scene"] = slice(at, at + len(names))
         at += len(names)
     if min(part.scores.shape[1] for part in parts.values()) < 2:
         raise BadInput(f"{network.name}: it puts out one score; two or more are needed")
     if not rows:
         outputs = np.unique(np.concatenate([part.scores.argmax(1).numpy() for part in parts.values()]))
-        rows, rivals = [(f"output {o}", "own answer", -1, int(o)) for o in outputs], {"own answer": slice(0, None)}
-    return pd.DataFrame(rows, columns=["name", "kind", "concept", "output"]), rivals
+        rows, exclusive = [(f"output {o}", "own answer", -1, int(o)) for o in outputs], {"own answer": slice(0, None)}
+    return pd.DataFrame(rows, columns=["name", "kind", "concept", "output"]), exclusive
 
 
 def _answered(evaluation: Evaluation, probe: ProbeSet) -> Evaluation:
@@ -160,8 +160,8 @@ def _answered(evaluation: Evaluation, probe: ProbeSet) -> Evaluation:
         raise BadInput(f"{probe.name}: no class of the network has {LEAST} images in both splits; take more images")
     kept = {s: replace(p, truth=p.truth[:, enough], counted=p.counted[:, enough]) for s, p in parts.items()}
     classes = evaluation.classes[enough].reset_index(drop=True)
-    rivals = {kind: outputs for kind, outputs in evaluation.rivals.items() if kind in set(classes["kind"])}
-    return replace(evaluation, classes=classes, rivals=rivals, parts=kept)
+    exclusive = {kind: outputs for kind, outputs in evaluation.exclusive.items() if kind in set(classes["kind"])}
+    return replace(evaluation, classes=classes, exclusive=exclusive, parts=kept)
 
 
 def without(evaluation: Evaluation, split: str, sets: Sequence[Sequence[int]]) -> NDArray[np.float32]:
@@ -174,15 +174,14 @@ def without_directions(evaluation: Evaluation, split: str, bases: Sequence[NDArr
 
     bases   float, (direction, filter), rows orthonormal: A - B'B A at every place
     """
-    return _answers(
-        evaluation,
-        split,
-        len(bases),
-        lambda activations: (evaluation.downstream(taken_out(activations, b)) for b in bases),
-    )
+
+    def under(activations: Tensor) -> Iterator[Tensor]:
+        return (evaluation.downstream(project_out(activations, basis)) for basis in bases)
+
+    return _answers(evaluation, split, len(bases), under)
 
 
-def taken_out(activations: Tensor, basis: NDArray[np.float64]) -> Tensor:
+def project_out(activations: Tensor, basis: NDArray[np.float64]) -> Tensor:
     """A - B'B A at every place, (image, filter, h, w).
 
     basis   float, (direction, filter), rows orthonormal

@@ -35,13 +35,9 @@ def known(names: Iterable[str], concepts: pd.DataFrame) -> list[int]:
 
 def usable(expressions: Iterable[str], concepts: pd.DataFrame, space: pd.DataFrame) -> list[str]:
     """The expressions whose names are all concepts with a vector in the space."""
-    out = []
-    for expression in expressions:
-        names = re.split(r"\s+[+-]\s+", expression.strip())
-        numbers = known(names, concepts)
-        if len(numbers) == len(names) and set(numbers) <= set(space.index):
-            out.append(expression)
-    return out
+    names = {expression: re.split(r"\s+[+-]\s+", expression.strip()) for expression in expressions}
+    numbers = {expression: known(some, concepts) for expression, some in names.items()}
+    return [e for e in names if len(numbers[e]) == len(names[e]) and set(numbers[e]) <= set(space.index)]
 
 
 def arithmetic(space: pd.DataFrame, added: Terms, n: int = 5, measure: str = "released") -> pd.DataFrame:
@@ -157,14 +153,16 @@ def swaps(space: pd.DataFrame, color_of: pd.Series) -> pd.DataFrame:
             if added == own or not (targets & rest).any() or not (~targets & rest).any():
                 continue
             moved = alone + vectors @ (space.loc[added] - space.loc[own]).to_numpy(float)
-            before, after = (_ahead(s[targets & rest], s[~targets & rest]) for s in (alone, moved))
+            before, after = (probability_above(s[targets & rest], s[~targets & rest]) for s in (alone, moved))
             rows.append({"concept": concept, "added": added, "before": before, "after": after})
     return pd.DataFrame(rows, columns=["concept", "added", "before", "after"])
 
 
-def _ahead(targets: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """Share of (target, other) pairs in which the target scores higher; ties count one half."""
-    difference = targets[:, None] - others[None]
+def probability_above(some: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """P(a > b) + P(a = b) / 2 for a of `some` and b of `others`; NaN where one of them is empty."""
+    if not len(some) or not len(others):
+        return np.nan
+    difference = some[:, None] - others[None]
     return float((difference > 0).mean() + (difference == 0).mean() / 2)
 
 

@@ -120,10 +120,10 @@ def remedies(cases: pd.DataFrame, tried: dict[str, pd.Series]) -> pd.DataFrame:
     rows, loses = [], cases["loses"].to_numpy()
     for name, score in tried.items():
         value = _of(score, cases["concept"].to_numpy())
-        ahead, change = value >= cases["single filter"].to_numpy(), value - cases["combination"].to_numpy()
+        ahead, change = value >= cases["single filter"].to_numpy(), pd.Series(value - cases["combination"].to_numpy())
         sides = {"no longer lose": ahead & loses, "still lose": ~ahead & loses, "newly lose": ~ahead & ~loses}
         counts = {side: int(concepts.sum()) for side, concepts in sides.items()}
-        moved = {"change, losers": _mean(change[loses]), "change, others": _mean(change[~loses])}
+        moved = {"change, losers": change[loses].mean(), "change, others": change[~loses].mean()}
         rows.append({"change": name} | counts | moved)
     return pd.DataFrame(rows)
 
@@ -142,8 +142,3 @@ def smallest_mask(layer: Layer, probe: ProbeSet) -> tuple[float, float]:
 def _of(values: pd.Series, concepts: NDArray) -> NDArray[np.float64]:
     """The values of these concepts, NaN where there is none."""
     return values.reindex(concepts).to_numpy(float)
-
-
-def _mean(values: NDArray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")

@@ -5,6 +5,9 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
+from sklearn.cluster import KMeans
+from sklearn.manifold import TSNE
+from sklearn.metrics import adjusted_rand_score
 
 from n2vlib.analysis.embeddings import similarity
 
@@ -16,8 +19,6 @@ def clusters(space: pd.DataFrame, k: int, seed: int, starts: int = 10) -> pd.Ser
 
     Between unit vectors |a - b|^2 = 2 - 2 cos(a, b), so near means a large cosine.
     """
-    from sklearn.cluster import KMeans
-
     model = KMeans(min(k, len(space)), random_state=seed)
     found = model.set_params(n_init=starts).fit_predict(space.to_numpy(float))
     order = pd.Series(found).value_counts(sort=False)
@@ -31,8 +32,6 @@ def plane(space: pd.DataFrame, seed: int, perplexity: float = 15.0) -> pd.DataFr
 
     perplexity   about how many neighbours count; lowered for few concepts
     """
-    from sklearn.manifold import TSNE
-
     if len(space) < 4:
         flat = {"x": np.arange(len(space), dtype=float), "y": 0.0}
         return pd.DataFrame(flat, index=space.index)
@@ -48,8 +47,6 @@ def plane(space: pd.DataFrame, seed: int, perplexity: float = 15.0) -> pd.DataFr
 
 def rand_index(found: pd.Series, groups: pd.Series) -> float:
     """Adjusted Rand index of clusters and given groups over the concepts that have both: 0 by chance, 1 if equal."""
-    from sklearn.metrics import adjusted_rand_score
-
     both = found.index.intersection(groups.dropna().index)
     return float(adjusted_rand_score(groups.loc[both], found.loc[both]))
 
@@ -58,8 +55,6 @@ def rand_index_if_shuffled(
     found: pd.Series, groups: pd.Series, seed: int, draws: int = 200, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Range that contains a share `confidence` of the adjusted Rand indices when the groups are permuted."""
-    from sklearn.metrics import adjusted_rand_score
-
     both = found.index.intersection(groups.dropna().index)
     rng, ours, given = np.random.default_rng(seed), found.loc[both], groups.loc[both].to_numpy()
     values = [adjusted_rand_score(rng.permutation(given), ours) for _ in range(draws)]

@@ -38,7 +38,7 @@ def steps(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["label", "steps"])
 
 
-def told(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def scores(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Scores of the networks of the zoo on unseen images: label, steps, score (in words), value.
 
     Other networks have no card and are left out.
@@ -52,10 +52,10 @@ def told(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def scoreboard(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """`told` as one row per network, index label: each score before its chance level, the number of objects last."""
-    scores = told(rows)
-    wide = scores.pivot(index="label", columns="score", values="value").rename_axis(columns=None)
-    wide = wide.loc[scores["label"].unique(), [column for column in _BOARD if column in wide]]
+    """`scores` as one row per network, index label: each score before its chance level, the number of objects last."""
+    found = scores(rows)
+    wide = found.pivot(index="label", columns="score", values="value").rename_axis(columns=None)
+    wide = wide.loc[found["label"].unique(), [column for column in _BOARD if column in wide]]
     return wide.astype({"objects measured": "Int64"} if "objects measured" in wide else {})
 
 
@@ -110,7 +110,7 @@ def kept(changed: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["filters", "kept", "of", "share", "low", "high"])
 
 
-def restless(names: pd.DataFrame) -> pd.Series:
+def concepts_detected(names: pd.DataFrame) -> pd.Series:
     """How many different concepts each filter detects along the way, most first: index filter."""
     counts: Any = names[names["detector"]].groupby("filter")["concept"].nunique()
     return counts.sort_values(ascending=False, kind="stable")

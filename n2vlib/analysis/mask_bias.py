@@ -1,7 +1,5 @@
 """Masks of learned weights with a bias; equation 2 has none, so there the mask is wherever the sum is positive."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -36,9 +34,8 @@ def at_best_bias(found: Alignment, layer: Layer, probe: ProbeSet) -> Alignment:
     sums = _sums(found, layer, place, images, pairs)
     training = probe.split[images[pairs]] == "train"
     thresholds = _candidates(sums, place[pairs], training, len(numbers))
-    intersection, predicted = _counts(
-        sums, thresholds, place, images, pairs, layer, probe, bool(found.settings["align_corners"])
-    )
+    corners = bool(found.settings["align_corners"])
+    intersection, predicted = _counts(sums, thresholds, place, images, pairs, layer, probe, corners)
     best = _best(intersection, predicted, probe.labels.pair_area[pairs], place[pairs], training, len(numbers))
     both = np.zeros((2, len(rows)), np.int64)
     both[:, pairs] = [counts[np.arange(len(pairs)), best[place[pairs]]] for counts in (intersection, predicted)]
@@ -56,8 +53,10 @@ def _sums(found: Alignment, layer: Layer, place: NDArray, images: NDArray, pairs
     """sum_k w_k 1[A_k > T_k] on the layer's grid, (pair, h, w), of the pairs given, which are sorted by image."""
     weights = found.weights.to_numpy(np.float32)
     sums = np.empty((len(pairs), *layer.grid), np.float32)
-    for image, at in _by_image(images, pairs):
-        fired = layer.fired_in(image).reshape(layer.n_filters, -1).astype(np.float32)
+    of_pair = images[pairs]
+    for image in np.unique(of_pair):
+        at = slice(*np.searchsorted(of_pair, [image, image + 1]))
+        fired = layer.fired_in(int(image)).reshape(layer.n_filters, -1).astype(np.float32)
         sums[at] = (weights[place[pairs[at]]] @ fired).reshape(-1, *layer.grid)
     return sums
 
@@ -94,16 +93,7 @@ def _best(
 ) -> NDArray[np.int64]:
     """The threshold with the largest set IoU on each concept's training images, as a position, (concept,)."""
     totals = np.zeros((3, n_concepts, intersection.shape[1]), np.int64)
-    for total, counts in zip(
-        totals, (intersection, predicted, np.broadcast_to(area[:, None], predicted.shape)), strict=True
-    ):
+    annotated = np.broadcast_to(area[:, None], predicted.shape)
+    for total, counts in zip(totals, (intersection, predicted, annotated), strict=True):
         np.add.at(total, place[training], counts[training])
     return iou_of_counts(*totals).argmax(1)
-
-
-def _by_image(images: NDArray, pairs: NDArray) -> Iterator[tuple[int, slice]]:
-    """Each image with pairs and where in `pairs` they are."""
-    of_pair = images[pairs]
-    starts = np.flatnonzero(np.append(True, of_pair[1:] != of_pair[:-1])) if len(pairs) else np.empty(0, int)
-    for start, stop in zip(starts, [*starts[1:], len(pairs)], strict=True):
-        yield int(of_pair[start]), slice(int(start), int(stop))

@@ -1,7 +1,7 @@
 """Does a filter's label describe its top patches? Questions for raters, their answers, and the table (TPAMI 3.1).
 
     named = rating.named(layers, probe)
-    questions = rating.deal(named, each=12, seed=0)          # for people; rating_page makes a page of them
+    questions = rating.draw_questions(named, each=12, seed=0)       # for people; rating_page makes a page of them
     answers = rating.read("ratings-ann.csv", questions)      # the file that the page saved
     rating.shares(answers)
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from n2vlib import tables
 from n2vlib.activations.layer import Layer
+from n2vlib.analysis.top_images import stored_maps, top_images
 from n2vlib.display.style import categories
 from n2vlib.errors import BadInput
 from n2vlib.files.cells import original
@@ -49,7 +50,7 @@ def named(layers: Mapping[str, Layer], probe: ProbeSet) -> pd.DataFrame:
     return pd.concat(tables_of, ignore_index=True).assign(asked=OWN)
 
 
-def planted(named: pd.DataFrame, seed: int) -> pd.DataFrame:
+def random_labels(named: pd.DataFrame, seed: int) -> pd.DataFrame:
     """The same filters, each with the label of another one, drawn from the filters of its layer with another label.
 
     If a layer has a single label, the label comes from another layer. By chance such a label may be right.
@@ -67,14 +68,14 @@ def planted(named: pd.DataFrame, seed: int) -> pd.DataFrame:
     return named.assign(**{column: wrong[column] for column in _LABEL}, asked=PLANTED)
 
 
-def deal(named: pd.DataFrame, each: int, seed: int) -> pd.DataFrame:
+def draw_questions(named: pd.DataFrame, each: int, seed: int) -> pd.DataFrame:
     """Questions for people: `each` filters of every layer, a quarter of them with another one's label; shuffled.
 
     Each filter has one question, so that two labels for the same patches do not reveal the control.
     """
     if named.empty:
         raise BadInput(f"ratings: no filter fires in {PATCHES} images; take more images or a larger tau")
-    rng, wrong, parts = np.random.default_rng(seed), planted(named, seed), []
+    rng, wrong, parts = np.random.default_rng(seed), random_labels(named, seed), []
     for _, group in named.groupby("layer", sort=False):
         drawn = rng.permutation(group.index)[:each]
         quarter = round(len(drawn) / 4)
@@ -88,17 +89,8 @@ def patches(layer: Layer, probe: ProbeSet, filter_k: int) -> tuple[NDArray[np.in
 
     Returns   images int64, (image,); masks bool, (image, *label size)
     """
-    images = np.argsort(-np.asarray(layer.highest[:, filter_k]), kind="stable")[:PATCHES]
-    pointers, code, value = layer.entries
-    cells, threshold = int(np.prod(layer.grid)), float(layer.thresholds[filter_k])
-    # Values that were not kept are below the threshold, as are their neighbours: any lower number gives the same mask.
-    maps = np.full((len(images), cells), threshold - abs(threshold) - 1)
-    for one, image in zip(maps, images, strict=True):
-        start = pointers[image]
-        mine = code[start : pointers[image + 1]]
-        first, last = np.searchsorted(mine, [filter_k * cells, (filter_k + 1) * cells])
-        one[mine[first:last] - filter_k * cells] = value[start + first : start + last]
-    return images, dissection.mask(layer, probe, maps.reshape(-1, *layer.grid), filter_k)
+    images = top_images(layer, [filter_k], PATCHES)["image"].to_numpy()
+    return images, dissection.mask(layer, probe, stored_maps(layer, filter_k, images), filter_k)
 
 
 def automatic(

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.analysis.uncertainty import resample
+from n2vlib.methods import segmentation
 from n2vlib.methods.alignment import Alignment
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
@@ -63,15 +64,11 @@ def areas(probe: ProbeSet) -> pd.DataFrame:
 
 
 def alphas(probe: ProbeSet, pixels: NDArray[np.int64]) -> pd.Series:
-    """alpha_c = 1 - mean share of c's pixels over its training images (Net2Vec 3.1.2): (concept,); NaN without any.
+    """`segmentation.alphas` (Net2Vec 3.1.2) by concept.
 
     pixels   of every row of `areas`: united is our rule, summed the program's
     """
-    training = probe.split[image_of_pair(probe)] == "train"
-    rows, n = concept_positions(probe)[training], len(probe.concepts)
-    total = np.bincount(rows, pixels[training] / np.prod(probe.label_size), minlength=n)
-    images = np.bincount(rows, minlength=n)
-    return pd.Series(1 - np.divide(total, images, out=np.full(n, np.nan), where=images > 0), probe.concepts.index)
+    return pd.Series(segmentation.alphas(probe, pixels), probe.concepts.index)
 
 
 def difference(one: Alignment, other: Alignment, probe: ProbeSet, draws: int = 200, seed: int = 0) -> dict[str, float]:

@@ -20,7 +20,7 @@ from n2vlib.vocabulary import OF_TASK
 _BY = ["task", "layer", "category", "n_filters"]
 
 
-def cut_to_width(sizes: Iterable[int], width: int) -> list[int]:
+def subset_sizes(sizes: Iterable[int], width: int) -> list[int]:
     """The numbers of filters below the width of a layer, ascending, and then the width itself."""
     return [*sorted({int(size) for size in sizes if size < width}), width]
 
@@ -32,7 +32,7 @@ def runs(
 
     align   of a method that takes n_filters; the full solution has n_filters=None
     """
-    known = cut_to_width(sizes, layer.n_filters)
+    known = subset_sizes(sizes, layer.n_filters)
     return {size: align(layer, probe, n_filters=size if size < layer.n_filters else None, **options) for size in known}
 
 

@@ -97,7 +97,7 @@ def busy(served: pd.DataFrame, least: dict[str, float]) -> pd.DataFrame:
     return rows.groupby(["task", "layer", "at_least"], sort=False).agg(share=("share", "mean")).reset_index()
 
 
-def alike(chosen: pd.DataFrame) -> pd.DataFrame:
+def same_category(chosen: pd.DataFrame) -> pd.DataFrame:
     """How often concepts that share their best filter are of one category, compared with any two concepts.
 
     Returns   task, layer, pairs (of concepts with the same best filter), same (share of them within a category),

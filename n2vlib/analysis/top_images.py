@@ -34,6 +34,22 @@ def top_images(layer: Layer, filters: Iterable[int], count: int) -> pd.DataFrame
     return tables.stacked(parts, ["filter", "rank", "image", "activation"])
 
 
+def stored_maps(layer: Layer, filter_k: int, images: NDArray[np.int64]) -> NDArray[np.float64]:
+    """A_k of these images, (image, h, w), from the layer's stored entries; others get some value below T_k.
+
+    Upsampled and thresholded at T_k, the masks are those of the full maps, since every corner of a cell that can exceed
+    T_k is stored.
+    """
+    pointers, code, value = layer.entries
+    cells, threshold = layer.grid[0] * layer.grid[1], float(layer.thresholds[filter_k])
+    maps = np.full((len(images), cells), threshold - abs(threshold) - 1)
+    for row, image in enumerate(images):
+        start, stop = pointers[image : image + 2]
+        low, high = start + np.searchsorted(code[start:stop], [filter_k * cells, (filter_k + 1) * cells])
+        maps[row, code[low:high] - np.uint32(filter_k * cells)] = value[low:high]
+    return maps.reshape(-1, *layer.grid)
+
+
 def masks(layer: Layer, probe: ProbeSet, filter_k: int, images: Sequence[int]) -> list[NDArray[np.bool_]]:
     """One filter's mask on some images, as in the dissection IoU: upsampled, then above T_k."""
     return list(dissection.mask(layer, probe, layer.maps(images, filter_k).astype(np.float64), filter_k))

@@ -81,7 +81,7 @@ def interval(draws: pd.DataFrame | pd.Series, confidence: float = 0.95) -> pd.Da
     return bounds.set_axis(["low", "high"], axis=1)
 
 
-def around(value: float, draws: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
+def recentred_interval(value: float, draws: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
     """An interval for a count or an extreme, whose draws are biased: low and high.
 
     A draw of images is noisier than the images themselves. The spread of the draws about their own median is moved to
@@ -102,7 +102,8 @@ def best_filter_stability(layer: Layer, probe: ProbeSet, *, seed: int = 0, draws
     low, high = np.nanquantile(values, [0.025, 0.975], axis=0)
     table = probe.concepts.loc[best.index, ["name", "category"]].rename_axis("concept").reset_index()
     share = (won == best).sum() / (won >= 0).sum()
-    runners = [_runner_up(won[concept].to_numpy(), filter) for concept, filter in best.items()]
+    others = (won[concept][(won[concept] != filter) & (won[concept] >= 0)] for concept, filter in best.items())
+    runners = [int(np.bincount(each).argmax()) if len(each) else -1 for each in others]
     return table.assign(filter=best.to_numpy(), share=share.to_numpy(), runner_up=runners, low=low, high=high)
 
 
@@ -128,11 +129,6 @@ def _races(layer: Layer, probe: ProbeSet, seed: int, draws: int) -> tuple[pd.Ser
         winners[held, at], values[held, at] = iou.argmax(1)[held], iou[held, best[at]]
     concepts = probe.concepts.index[chosen]
     return pd.Series(best, concepts), pd.DataFrame(winners, columns=concepts), values
-
-
-def _runner_up(winners: NDArray[np.int64], best: int) -> int:
-    others = winners[(winners != best) & (winners >= 0)]
-    return int(np.bincount(others).argmax()) if len(others) else -1
 
 
 def _grouped_counts(layer: Layer, probe: ProbeSet) -> list[NDArray[np.int64]]:

@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -120,7 +121,7 @@ def _kept_key(executed: Path) -> Key | None:
         return None
 
 
-def retell(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> bool:
+def update_text(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> bool:
     """Update the text of an executed copy where nothing else has changed; False where something has."""
     from papermill.iorw import load_notebook_node
 
@@ -199,10 +200,11 @@ def changed(names: Iterable[str], setting: Setting) -> list[str]:
     """The named chapters whose executed copy is stale; prints the others."""
     found = []
     for chapter in names:
-        if _says_current(chapter, setting):
-            print(f"{chapter:<45} unchanged", flush=True)
-        else:
-            found.append(chapter)
+        with suppress(BadInput, SyntaxError):  # such a chapter is reported when it is run
+            if is_current(chapter, setting):
+                print(f"{chapter:<45} unchanged", flush=True)
+                continue
+        found.append(chapter)
     return found
 
 
@@ -224,20 +226,12 @@ def execute_all(names: Sequence[str], setting: Setting, jobs: int = 1) -> list[s
         return [said for said in results if said]
 
 
-def _says_current(chapter: str, setting: Setting) -> bool:
-    """`is_current`; False for a chapter with an error, which is reported when it is run."""
-    try:
-        return is_current(chapter, setting)
-    except (BadInput, SyntaxError):
-        return False
-
-
 def _run(chapter: str, setting: Setting) -> str:
     """Execute a chapter and print that; returns what failed, "" for nothing."""
     start = time.perf_counter()
     try:
         parameters = parameters_of(chapter, setting.given(chapter), setting.root)
-        if not retell(chapter, parameters, setting):
+        if not update_text(chapter, parameters, setting):
             execute(chapter, parameters, setting)
     except (ChapterFailed, BadInput, SyntaxError) as error:
         said = f"{chapter}: {error}" if isinstance(error, SyntaxError) else str(error)

@@ -62,17 +62,9 @@ def _python(*arguments: str, **environment: str) -> bool:
     return subprocess.run(tied(command), cwd=ROOT, env=environment, stdin=subprocess.DEVNULL).returncode == 0
 
 
-def _pairs() -> str:
-    return PASSED if _python("n2vlib", "pairs") else FAILED
-
-
 def _ruff() -> str:
     done = [_python("ruff", "format", "--check", "."), _python("ruff", "check", ".")]
     return PASSED if all(done) else FAILED
-
-
-def _pyright() -> str:
-    return PASSED if _python("pyright", "--pythonpath", sys.executable) else FAILED
 
 
 def _pytest() -> str:
@@ -117,9 +109,9 @@ def _browser() -> str:
 
 
 STEPS: dict[str, Callable[[], str]] = {
-    "pairs": _pairs,
+    "pairs": lambda: PASSED if _python("n2vlib", "pairs") else FAILED,
     "ruff": _ruff,
-    "pyright": _pyright,
+    "pyright": lambda: PASSED if _python("pyright", "--pythonpath", sys.executable) else FAILED,
     "pytest": _pytest,
     "book": _book,
     "browser": _browser,

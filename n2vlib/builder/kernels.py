@@ -62,7 +62,8 @@ class WarmProvisioner(TiedProvisioner):
     """Starts kernels as forks of a process that is created with the first kernel of an environment."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        if not _is_ours(cmd):
+        ours = sys.platform == "linux" and cmd[0] == sys.executable and "ipykernel_launcher" in cmd
+        if not ours:
             return await super().launch_kernel(cmd, **kwargs)
         environment = {**os.environ, **(kwargs.get("env") or {})}
         self.cwd = Path(kwargs.get("cwd") or Path.cwd()).resolve()
@@ -70,10 +71,6 @@ class WarmProvisioner(TiedProvisioner):
         self.process = _source(environment).fork(arguments, environment, self.cwd)
         self.pid = self.pgid = self.process.pid
         return self.connection_info
-
-
-def _is_ours(cmd: list[str]) -> bool:
-    return sys.platform == "linux" and cmd[0] == sys.executable and "ipykernel_launcher" in cmd
 
 
 class _Kernel:

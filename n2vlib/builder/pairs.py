@@ -36,9 +36,9 @@ def disagreements(root: Path = ROOT, only: Collection[str] | None = None) -> lis
             found.append(f"{name}: has no kernelspec; begin it with the comment that other chapters begin with")
         where = _first_difference(source, notebook)
         found += [f"{name}: the notebook differs at {where}; {WRITE}"] if where else []
-        found += [
-            f"{paired.relative_to(root).as_posix()}: cell {i} holds outputs; {WRITE}" for i in _with_outputs(notebook)
-        ]
+        for i, cell in enumerate(notebook.cells):
+            if cell.get("outputs") or cell.get("execution_count"):
+                found.append(f"{paired.relative_to(root).as_posix()}: cell {i} holds outputs; {WRITE}")
     for paired in sorted((root / "book").rglob("*.ipynb")):
         if not _inside_hidden(paired, root) and not paired.with_suffix(".py").exists():
             found.append(
@@ -82,7 +82,3 @@ def _first_difference(text: NotebookNode, paired: NotebookNode) -> str:
 def _content(cell: NotebookNode) -> tuple:
     kept = {key: cell.metadata[key] for key in ("tags", "mystnb") if key in cell.metadata}
     return cell.cell_type, cell.source, kept
-
-
-def _with_outputs(notebook: NotebookNode) -> list[int]:
-    return [i for i, cell in enumerate(notebook.cells) if cell.get("outputs") or cell.get("execution_count")]

@@ -18,15 +18,12 @@ def unique_by(
     value: str = "unique_detectors",
     axis: str = "unique detectors",
     by: str | None = None,
-    fmt: str = "d",
-    note: str = "",
 ) -> part.Chart:
     """One bar for each value of the column `x`, in the table's order, stacked by category, with its sum beside it.
 
     table   x, category and `value`, one row per bar and category; rows of category "total" are left out
     axis    title of the axis of `value`
     by      one small chart for each value of this column, below each other, each with its own axis
-    fmt     format of the numbers: "d" counts, ".0%" shares
     """
     need(table, [x, "category", value, *([by] if by else [])])
     rows = table.loc[table["category"] != "total", [*([by] if by else []), x, "category", value]]
@@ -36,32 +33,27 @@ def unique_by(
     groups = list(data[by].unique()) if by else [None]
     wide = max(map(len, data[x].astype(str)), default=0)
     charts: list[Any] = [
-        _bars(data if group is None else data.loc[data[by] == group], x, value, axis, shown, fmt, wide)
-        for group in groups
+        _bars(data if group is None else data.loc[data[by] == group], x, value, axis, shown, wide) for group in groups
     ]
     charts[0] = charts[0].add_params(part.pick())  # once: the charts share the legend
     if by is None:
-        return part.titled(charts[0], title, note)
+        return part.titled(charts[0], title)
     named = [
         chart.properties(title=alt.TitleParams(str(name), fontSize=12))
         for chart, name in zip(charts, groups, strict=True)
     ]
-    return part.titled(alt.vconcat(*named), title, note)
+    return part.titled(alt.vconcat(*named), title)
 
 
-def _bars(data: pd.DataFrame, x: str, value: str, axis: str, shown: list[str], fmt: str, wide: int) -> Any:
+def _bars(data: pd.DataFrame, x: str, value: str, axis: str, shown: list[str], wide: int) -> Any:
     order = list(data[x].unique())
     base = alt.Chart(data).encode(
         y=alt.Y(part.field(x) + ":N", sort=order, title=None, axis=alt.Axis(labelLimit=260, grid=False)),
     )
     name = part.field(value)
-    ticks = alt.Axis(format=fmt, tickCount=6, grid=True)
-    across = {
-        "title": axis,
-        "axis": alt.Axis(format="d", tickCount=6, grid=True, tickMinStep=1) if fmt == "d" else ticks,
-    }
+    across = {"title": axis, "axis": alt.Axis(format="d", tickCount=6, grid=True, tickMinStep=1)}
     tip = [
-        alt.Tooltip(f"{part.field(x)}:N"), alt.Tooltip("category:N"), alt.Tooltip(f"{name}:Q", title=axis, format=fmt),
+        alt.Tooltip(f"{part.field(x)}:N"), alt.Tooltip("category:N"), alt.Tooltip(f"{name}:Q", title=axis, format="d"),
     ]  # fmt: skip
     bars = base.mark_bar(stroke="white", strokeWidth=0.6).encode(
         x=alt.X(f"{name}:Q", stack="zero", **across),
@@ -71,7 +63,7 @@ def _bars(data: pd.DataFrame, x: str, value: str, axis: str, shown: list[str], f
         tooltip=tip,
     )
     sums = base.mark_text(align="left", dx=5).encode(
-        x=alt.X(f"sum({name}):Q", **across), text=alt.Text(f"sum({name}):Q", format=fmt)
+        x=alt.X(f"sum({name}):Q", **across), text=alt.Text(f"sum({name}):Q", format="d")
     )
     width = CHART_WIDTH - min(260, 7 * wide)
     return alt.layer(bars, sums).properties(width=width, height=alt.Step(22))

@@ -25,13 +25,10 @@ def by_network(means: pd.DataFrame, title: str) -> part.Chart:
     data = part.rows(means)
     charts: list[Any] = [_of_task(data, str(task)) for task in data["task"].unique()]
     drawn = charts[0] if len(charts) == 1 else alt.vconcat(*charts)
-    note = f"Mean over concepts, {SPLITS['val']}; {_counted(data)}. Bars: 95% bootstrap interval over images."
-    return part.titled(drawn, title, note)
-
-
-def _counted(data: pd.DataFrame) -> str:
     counts = data.drop_duplicates("task")
-    return ", ".join(f"{n} for {task}" for n, task in zip(counts["concepts"], counts["task"], strict=True))
+    counted = ", ".join(f"{n} for {task}" for n, task in zip(counts["concepts"], counts["task"], strict=True))
+    note = f"Mean over concepts, {SPLITS['val']}; {counted}. Bars: 95% bootstrap interval over images."
+    return part.titled(drawn, title, note)
 
 
 def _of_task(data: pd.DataFrame, task: str) -> Any:

@@ -11,7 +11,6 @@ import pandas as pd
 from n2vlib.charts.theme import themed
 from n2vlib.display.html_table import Shown
 from n2vlib.display.style import FULL, INK, LIGHT, OTHER, categories, colors, methods, rounded
-from n2vlib.tables import CONCEPT
 from n2vlib.vocabulary import SPLITS, measure_of
 
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart | alt.HConcatChart
@@ -192,13 +191,6 @@ def decades(data: pd.DataFrame, column: str) -> alt.Axis:
 def field(name: str) -> str:
     """A column name escaped for Vega-Lite: dots, brackets and colons are part of the name, not syntax."""
     return "".join(f"\\{letter}" if letter in ".[]:" else letter for letter in name)
-
-
-def long(wide: pd.DataFrame) -> pd.DataFrame:
-    """One row per concept and method, from a table with one column per method."""
-    kept = [c for c in ("rank", "name", "category", "images") if c in wide]
-    shown = methods(wide.columns.difference([*CONCEPT, *kept]))
-    return rounded(wide.melt(id_vars=kept, value_vars=shown, var_name="method"))
 
 
 def interval(data: pd.DataFrame) -> list[str]:

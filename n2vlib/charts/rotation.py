@@ -54,11 +54,7 @@ def _bars(
     spread = alt.Chart(sums.loc[sums["size"] > 1]).mark_rule(color=INK, strokeWidth=2.5)
     tip = [f"{part.field(x)}:O", part.number(sums, "mean", ".1f"), "min:Q", "max:Q"]
     spread = spread.encode(x=across, y=alt.Y("min:Q", title=words, scale=scale), y2="max:Q", tooltip=tip)
-    sum_of = (
-        alt.Chart(sums)
-        .mark_text(dy=-7)
-        .encode(x=across, y=alt.Y("max:Q", title=words, scale=scale), text=alt.Text("mean:Q", format=".3~g"))
-    )
-    return alt.layer(bars, spread, sum_of).properties(
-        width=(CHART_WIDTH - 40) // beside - 50 * (beside > 1), height=260
-    )
+    up, text = alt.Y("max:Q", title=words, scale=scale), alt.Text("mean:Q", format=".3~g")
+    sum_of = alt.Chart(sums).mark_text(dy=-7).encode(x=across, y=up, text=text)
+    width = (CHART_WIDTH - 40) // beside - 50 * (beside > 1)
+    return alt.layer(bars, spread, sum_of).properties(width=width, height=260)

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from n2vlib.charts import parts as part
-from n2vlib.display.style import CHART_WIDTH, INK, OTHER, categories, methods
+from n2vlib.display.style import INK, OTHER, categories
 from n2vlib.tables import need
 from n2vlib.vocabulary import SPLITS, Measure, measure_of
 
@@ -69,21 +69,20 @@ def _one_task(data: pd.DataFrame, measure: Measure, shown: list[str], split: str
 
 
 @part.drawn
-def iou_scatter(wide: pd.DataFrame, title: str, x: str = "single filter", y: str = "combination") -> part.Chart:
-    """One point per concept: a single filter across, the combination up; above the diagonal the combination wins.
-
-    wide   `tables.side_by_side` of a segmentation
-    """
-    return _scatter(wide, title, x, y, lowest=0.0)
+def accuracy_scatter(wide: pd.DataFrame, title: str, x: str = "single filter", y: str = "combination") -> part.Chart:
+    """`iou_scatter` for classification: balanced accuracy, from one half (chance)."""
+    return iou_scatter(wide, title, x, y, lowest=0.5)
 
 
 @part.drawn
-def accuracy_scatter(wide: pd.DataFrame, title: str, x: str = "single filter", y: str = "combination") -> part.Chart:
-    """`iou_scatter` for classification: balanced accuracy, from one half (chance)."""
-    return _scatter(wide, title, x, y, lowest=0.5)
+def iou_scatter(
+    wide: pd.DataFrame, title: str, x: str = "single filter", y: str = "combination", lowest: float = 0.0
+) -> part.Chart:
+    """One point per concept: a single filter across, the combination up; above the diagonal the combination wins.
 
-
-def _scatter(wide: pd.DataFrame, title: str, x: str, y: str, lowest: float) -> part.Chart:
+    wide     `tables.side_by_side` of a segmentation
+    lowest   where the axes begin, unless a value lies below
+    """
     need(wide, ["name", "category", x, y])
     data = part.rows(wide.assign(gain=wide[y] - wide[x]))
     low = min(lowest, float(data[[x, y]].min().min())) if len(data) else lowest
@@ -103,47 +102,6 @@ def _scatter(wide: pd.DataFrame, title: str, x: str, y: str, lowest: float) -> p
     diagonal = alt.Chart(ends).mark_line(color=OTHER, strokeDash=[4, 4], strokeWidth=1.5).encode(x=across, y=up)
     chart = alt.layer(diagonal, points, part.names_of_found(points)).properties(width=400, height=400)
     return part.titled(chart, title, f"One point per concept ({len(data)}). {part.LOOK_CLOSER}", fit="square")
-
-
-@part.drawn
-def concepts_bar(wide: pd.DataFrame, title: str, top: int = 15, by: str = "combination") -> part.Chart:
-    """The `top` concepts by the column `by`, one bar per method. wide: `tables.side_by_side`."""
-    need(wide, ["name", "category", by])
-    best = wide.nlargest(top, by)
-    long = part.long(best)
-    order = list(best["name"].unique())
-    shown = methods(long["method"])
-    chart = alt.Chart(long).mark_bar(cornerRadiusEnd=2)
-    chart = chart.encode(
-        y=alt.Y("name:N", sort=order, title=None),
-        yOffset=alt.YOffset("method:N", sort=shown[::-1]),
-        x=alt.X("value:Q", title=part.measured(wide), axis=alt.Axis(grid=True, domain=False, tickCount=6)),
-        color=part.category(categories(long["category"])),
-        opacity=part.method(long),
-        tooltip=part.about(long, ["method", "value"]),
-    ).properties(width=CHART_WIDTH, height=alt.Step(11 if len(shown) > 1 else 20))
-    return part.titled(chart, title, f"The {len(best)} best of {len(wide)} concepts.")
-
-
-@part.drawn
-def sorted_iou(wide: pd.DataFrame, title: str, by: str = "combination") -> part.Chart:
-    """All concepts in the order of `by`, best first, one point per method. wide: `tables.side_by_side`."""
-    need(wide, ["name", "category", by])
-    ranked = wide.sort_values(by, ascending=False, kind="stable").assign(rank=range(1, len(wide) + 1))
-    long = part.long(ranked)
-    across = alt.Scale(domain=[0, len(wide) + 1], nice=False)
-    points = alt.Chart(long).mark_circle(size=42)
-    points = points.encode(
-        x=alt.X("rank:Q", title=f"concepts, best {by} first", scale=across),
-        y=alt.Y("value:Q", title=part.measured(wide)),
-        color=part.category(categories(long["category"])),
-        opacity=alt.when(part.chosen()).then(part.method(long)).otherwise(alt.value(0.06)),
-        tooltip=part.about(long, ["method", "value", "rank"]),
-    ).add_params(part.pick(), part.find())
-    stems = alt.Chart(long).mark_rule(color=OTHER, opacity=0.3)
-    stems = stems.encode(x="rank:Q", y=alt.Y("min(value):Q", title=part.measured(wide)), y2="max(value):Q")
-    chart = alt.layer(stems, points).properties(width=CHART_WIDTH, height=280)
-    return part.titled(chart, title, f"Every concept once. {part.LOOK_CLOSER}")
 
 
 @part.drawn

@@ -57,73 +57,51 @@ def _free(points: pd.DataFrame) -> list[bool]:
 
 
 @part.drawn
-def distance_map(
-    table: pd.DataFrame, title: str, value: str = "typical", words: str = "", note: str = ""
-) -> part.Chart:
+def distance_map(table: pd.DataFrame, title: str, words: str = "difference", note: str = "") -> part.Chart:
     """Every space against every other; fuller cells are farther apart (Net2Vec, Figure 10).
 
-    table   `embeddings.distances`: one, other and the column `value`, called `words` in the legend
+    table   `embeddings.distances`: one, other and typical, called `words` in the legend
     """
-    need(table, ["one", "other", value])
+    need(table, ["one", "other", "typical"])
     shown = list(dict.fromkeys(table["one"]))
     data = table.loc[table["one"] != table["other"]]
-    return _cells(data, ("other", shown), ("one", shown), value, title, words, note)
+    return _cells(data, ("other", shown), ("one", shown), title, words, note)
 
 
 @part.drawn
-def distance_by_category(
-    table: pd.DataFrame, title: str, value: str = "typical", words: str = "", note: str = ""
-) -> part.Chart:
+def distance_by_category(table: pd.DataFrame, title: str, words: str = "difference", note: str = "") -> part.Chart:
     """Chosen pairs of spaces against the categories (Net2Vec, Figure 10 right).
 
     table   `embeddings.distances_by_category`
     """
-    need(table, ["one", "other", "category", value])
+    need(table, ["one", "other", "category", "typical"])
     data = table.assign(pair=table["one"] + " / " + table["other"])
     pairs = list(dict.fromkeys(data["pair"]))
-    return _cells(data, ("category", categories(data["category"])), ("pair", pairs), value, title, words, note)
-
-
-def _slanted(names: list[str]) -> alt.Axis:
-    return alt.Axis(labelAngle=-35 if len(names) <= _MOST_NUMBERS else -90, labelLimit=150, labelOverlap="greedy")
+    return _cells(data, ("category", categories(data["category"])), ("pair", pairs), title, words, note)
 
 
 def _cells(
-    data: pd.DataFrame,
-    across: tuple[str, list[str]],
-    down: tuple[str, list[str]],
-    value: str,
-    title: str,
-    words: str,
-    note: str,
+    data: pd.DataFrame, across: tuple[str, list[str]], down: tuple[str, list[str]], title: str, words: str, note: str
 ) -> part.Chart:
     data = part.rows(data, 3)
-    named = words or value
+    angle = -35 if len(across[1]) <= _MOST_NUMBERS else -90
+    slanted = alt.Axis(labelAngle=angle, labelLimit=150, labelOverlap="greedy")
     base = alt.Chart(data).encode(
-        x=alt.X(f"{across[0]}:N", sort=across[1], title=None, axis=_slanted(across[1])),
+        x=alt.X(f"{across[0]}:N", sort=across[1], title=None, axis=slanted),
         y=alt.Y(f"{down[0]}:N", sort=down[1], title=None, axis=alt.Axis(labelLimit=220)),
     )
     # One color of varying opacity is legible on a white and on a dark page.
-    low, high = data[value].to_numpy(float).min(), data[value].to_numpy(float).max()
+    low, high = float(min(data["typical"])), float(max(data["typical"]))
     fade = alt.Scale(domain=[low, high if high > low else low + 1], range=[0.08, 0.9])
     tip = [alt.Tooltip(f"{c}:N") for c in (down[0], across[0])]
     tip += [part.number(data, c, ".3~g") for c in data if c not in ("pair", "one", "other", "category")]
-    cells = base.mark_rect(color=INK).encode(
-        opacity=alt.Opacity(
-            part.field(value) + ":Q",
-            scale=fade,
-            legend=alt.Legend(title=named, symbolFillColor=INK, symbolStrokeWidth=0),
-        ),
-        tooltip=tip,
-    )
+    key = alt.Legend(title=words, symbolFillColor=INK, symbolStrokeWidth=0)
+    cells = base.mark_rect(color=INK).encode(opacity=alt.Opacity("typical:Q", scale=fade, legend=key), tooltip=tip)
     layers: list[alt.Chart] = [cells]
     if len(across[1]) <= _MOST_NUMBERS:
-        dark = alt.when(alt.datum[value] > (low + high) / 2).then(alt.value("#FFFFFF")).otherwise(alt.value(INK))
-        layers.append(
-            base.mark_text(fontSize=10).encode(
-                text=alt.Text(part.field(value) + ":Q", format=".2f"), color=dark, tooltip=tip
-            )
-        )
+        dark = alt.when(alt.datum["typical"] > (low + high) / 2).then(alt.value("#FFFFFF")).otherwise(alt.value(INK))
+        number = base.mark_text(fontSize=10)
+        layers.append(number.encode(text=alt.Text("typical:Q", format=".2f"), color=dark, tooltip=tip))
     step = 34 if len(down[1]) <= _MOST_NUMBERS else 20
     chart = alt.layer(*layers).properties(width=CHART_WIDTH, height=step * len(down[1]))
     return part.titled(chart, title, note)

@@ -24,10 +24,11 @@ from collections.abc import Collection
 
 import pandas as pd
 
+from n2vlib.analysis.comparison import aligned
 from n2vlib.claims import claim, detectors, filters, networks, spaces, sufficient, training
 from n2vlib.claims.claim import NO, NOT_MEASURED, UNDECIDED, YES, in_words, table
 from n2vlib.claims.dissected import Dissected
-from n2vlib.claims.measured import HYPERNYMS, VECTORS, Measured, aligned, measure, with_networks
+from n2vlib.claims.measured import HYPERNYMS, VECTORS, Measured, measure, with_networks
 
 MEASURES: claim.Measures = {**sufficient.MEASURES, **filters.MEASURES, **networks.MEASURES, **spaces.MEASURES}
 OF_DISSECTION: claim.Measures = {**detectors.MEASURES, **training.MEASURES}

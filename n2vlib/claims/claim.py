@@ -79,7 +79,10 @@ def check(
     rows, listed = [], table(paper)
     asked = listed if only is None else listed.loc[listed["id"].isin(list(only))]
     for claim in asked.to_dict("records"):
-        effect, why = _effect(measures[claim["id"]], measured)
+        try:
+            effect, why = measures[claim["id"]](measured), ""
+        except BadInput as error:  # the run has too little for it
+            effect, why = None, str(error)
         value, low, high, over, note, against = effect or Effect(np.nan, np.nan, np.nan, "", why)
         criterion = against if np.isfinite(against) else claim["criterion"]
         if claim["unit"] in _LIMITS:
@@ -91,14 +94,6 @@ def check(
     return pd.DataFrame(rows, columns=[*listed, "value", "low", "high", "over", "holds", "note"])
 
 
-def _effect(measure: Callable[[Any], Effect | None], measured: Any) -> tuple[Effect | None, str]:
-    """The effect of a claim; None where the run has too little for it, with the reason if there is a message."""
-    try:
-        return measure(measured), ""
-    except BadInput as error:
-        return None, str(error)
-
-
 def holds(effect: Effect | None, side: str, criterion: float) -> str:
     """yes, no, undecided (the interval straddles the criterion) or not measured."""
     if effect is None or not np.isfinite([effect.value, effect.low, effect.high]).all():
@@ -108,15 +103,13 @@ def holds(effect: Effect | None, side: str, criterion: float) -> str:
     return YES if low > bar else NO if high <= bar else UNDECIDED
 
 
-def of_draws(values: Any, note: str = "", against: float = np.nan) -> Effect:
+def of_draws(values: Any, note: str = "") -> Effect:
     """The effect of a number computed on every row of `Measured.scores`: the first row as measured, then the draws.
 
-    A draw of images is noisier than the images themselves, so the draws of a count or an extreme are biased. The
-    interval is their spread about their own median, moved to the measured number.
-    values   float, (row,)
+    values   float, (row,); the interval is `uncertainty.recentred_interval`
     """
     numbers = np.asarray(values, float)
-    return _around(numbers[0], numbers[1:], IMAGES, note, against)
+    return _recentred(numbers[0], numbers[1:], IMAGES, note)
 
 
 def of_concepts(
@@ -129,7 +122,7 @@ def of_concepts(
     table, rng = np.asarray(values, float), np.random.default_rng(seed)
     drawn = [number(table[rng.integers(0, len(table), len(table))]) for _ in range(1000 if len(table) else 0)]
     value = number(table) if len(table) else np.nan
-    return _around(value, np.array(drawn, float), over, note or f"{len(table)} {over}")
+    return _recentred(value, np.array(drawn, float), over, note or f"{len(table)} {over}")
 
 
 def left_out(
@@ -160,22 +153,18 @@ def _left_out(
     n = min(len(table) for table in tables)
     left = max(1, n // 5)
     for _ in range(200 if n > 1 else 0):
-        drawn.append(number(*(table[np.sort(rng.permutation(len(table))[_left(table) :])] for table in tables)))
+        kept = (rng.permutation(len(table))[max(1, len(table) // 5) :] for table in tables)
+        drawn.append(number(*(table[np.sort(rows)] for table, rows in zip(tables, kept, strict=True))))
     known = np.array(drawn, float)[np.isfinite(drawn)]
     error = np.sqrt((n - left) / left) * known.std() if len(known) else np.nan
     value = float(number(*tables))
     return Effect(value, value - 1.96 * error, value + 1.96 * error, over, note, against)
 
 
-def _left(table: NDArray) -> int:
-    return max(1, len(table) // 5)
-
-
-def _around(value: float, draws: NDArray[np.float64], over: str, note: str, against: float = np.nan) -> Effect:
+def _recentred(value: float, draws: NDArray[np.float64], over: str, note: str) -> Effect:
     known = draws[np.isfinite(draws)]
-    if not len(known):
-        return Effect(float(value), np.nan, np.nan, over, note, against)
-    return Effect(float(value), *uncertainty.around(value, known), over, note, against)
+    low, high = uncertainty.recentred_interval(value, known) if len(known) else (np.nan, np.nan)
+    return Effect(float(value), low, high, over, note)
 
 
 def in_words(found: pd.DataFrame) -> pd.DataFrame:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from n2vlib.analysis import detectors, history
 from n2vlib.claims.claim import IMAGES, NETWORKS, Effect, Measures, of_concepts, of_filters
 from n2vlib.claims.dissected import ENDS, OWN, ROTATIONS, TAUS, Dissected
 from n2vlib.display import style
+from n2vlib.tables import rank_correlation
 
 LOW, HIGH = ("color", "texture"), ("part", "object", "scene")
 FEWEST = 3  # networks that a correlation needs
@@ -71,7 +71,7 @@ def by_depth(d: Dissected, categories: tuple[str, ...], rising: bool) -> Effect 
     if len(layers) < 2:
         return None
     (first, low), (last, high) = layers[0], layers[-1]
-    before, after = (style.said(share(layer, *categories) / 100, ".0%") for layer in (low, high))
+    before, after = (style.formatted(share(layer, *categories) / 100, ".0%") for layer in (low, high))
     note = f"{before} in {first}, {after} in {last}"
     sign = 1 if rising else -1
     return of_filters(
@@ -94,7 +94,7 @@ def how_many_how_good(d: Dissected) -> Effect | None:
     richest = max(objects, key=lambda label: objects[label]["detectors"].sum())
     r, low, high = detectors.correlation(objects[richest])
     nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
-    note = f"r = {style.said(r)} over {len(objects[richest])} objects of {richest}"
+    note = f"r = {style.formatted(r)} over {len(objects[richest])} objects of {richest}"
     return Effect(abs(r), nearest, max(abs(low), abs(high)), "concepts", note)
 
 
@@ -179,7 +179,7 @@ def accurate(d: Dissected) -> Effect | None:
     if len(d.accuracy) < FEWEST:
         return None
     pairs = [(unique(layers[str(label)], "object"), value) for label, value in d.accuracy.items()]
-    return of_concepts(_spearman, pairs, over=NETWORKS)
+    return of_concepts(lambda rows: rank_correlation(rows[:, 0], rows[:, 1]), pairs, over=NETWORKS)
 
 
 def renamed(d: Dissected) -> Effect | None:
@@ -217,24 +217,15 @@ def _of_architecture(d: Dissected, architecture: str) -> str | None:
 
 def _same_architecture(d: Dissected) -> pd.DataFrame:
     """The networks of the own network's architecture."""
-    return (
-        d.networks.loc[d.networks["architecture"] == d.networks["architecture"].iloc[0]]
-        if len(d.networks)
-        else d.networks
-    )
+    if d.networks.empty:
+        return d.networks
+    return d.networks.loc[d.networks["architecture"] == d.networks["architecture"].iloc[0]]
 
 
 def _with_training(d: Dissected, training: str) -> list[str]:
     """The networks of the own network's architecture with this kind of training."""
     mine = _same_architecture(d)
     return [] if mine.empty else list(mine.loc[mine["training"] == training, "label"])
-
-
-def _spearman(rows: NDArray[np.float64]) -> float:
-    ranks = pd.DataFrame(rows).rank().to_numpy()
-    spread = ranks - ranks.mean(axis=0)
-    length = np.sqrt((spread**2).sum(axis=0).prod())
-    return float(spread.prod(axis=1).sum() / length) if length > 0 else np.nan
 
 
 MEASURES: Measures = {

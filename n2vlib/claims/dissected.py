@@ -59,16 +59,17 @@ def of_layers(
     )
 
 
-def scenes_told(ends: Mapping[str, Layer], probe: ProbeSet, C: float) -> pd.Series:
+def scene_accuracy(ends: Mapping[str, Layer], probe: ProbeSet, C: float) -> pd.Series:
     """Mean accuracy over classes of a linear classifier of scenes, by label; empty with fewer than two scenes."""
     answers = discrimination.whole_image(probe, "scene")
     if answers.nunique() < 2:
         return pd.Series(dtype=float)
-    return pd.Series({label: discrimination.tell(layer, probe, answers, C).accuracy for label, layer in ends.items()})
+    found = {label: discrimination.linear_classifier(layer, probe, answers, C) for label, layer in ends.items()}
+    return pd.Series({label: classifier.accuracy for label, classifier in found.items()})
 
 
 def heads(
-    plain: Layer, turned: Mapping[str, Layer], probe: ProbeSet, *, epochs: int, seed: int
+    plain: Layer, rotated: Mapping[str, Layer], probe: ProbeSet, *, epochs: int, seed: int
 ) -> NDArray[np.float64] | None:
     """`Dissected.right`: a head of two layers for each rotation, and one on the unrotated layer from the same start."""
     answers = discrimination.whole_image(probe, "scene")
@@ -77,7 +78,7 @@ def heads(
     images, classes = answers.index.to_numpy(), answers.to_numpy()
     train = probe.split[images] == "train"
     means = []
-    for spaces in ([plain] * len(turned), list(turned.values())):
+    for spaces in ([plain] * len(rotated), list(rotated.values())):
         right = [
             rotation.deep_head(layer.pooled[images], classes, train, epochs=epochs, seed=seed + i)
             for i, layer in enumerate(spaces)

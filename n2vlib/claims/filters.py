@@ -85,9 +85,7 @@ def silent(m: Measured) -> Effect | None:
 
 def fewer_zeros(m: Measured) -> Effect | None:
     """Percent of images with IoU 0, best filter minus combination, mean over concepts."""
-    if not m.images:
-        return None
-    return of_draws(100 * (m.images[ONE]["zero"] - m.images[MANY]["zero"]).mean(axis=1))
+    return of_draws(100 * (m.images[ONE]["zero"] - m.images[MANY]["zero"]).mean(axis=1)) if m.images else None
 
 
 def higher_rest(m: Measured) -> Effect | None:

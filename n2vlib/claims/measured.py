@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from n2vlib.activations.layer import Layer
-from n2vlib.analysis import comparison, correlation, embeddings, per_image, sharing, uncertainty
+from n2vlib.analysis import comparison, correlation, embeddings, per_image, saturation, sharing, uncertainty
+from n2vlib.analysis.comparison import aligned
 from n2vlib.claims.images import coherence, of_images
 from n2vlib.methods import classification, segmentation, single_filter
 from n2vlib.methods.alignment import Alignment
@@ -99,16 +100,15 @@ def measure(
 ) -> Measured:
     """The tables of one network's layers on one probe set.
 
-    subsets   {task: numbers of filters} of the runs in the deepest layer
+    subsets   {task: numbers of filters} of the runs in the deepest layer; all of its filters are added
     """
     found = {name: aligned(layer, probe, epochs, seed) for name, layer in layers.items()}
     name, deepest = list(layers.items())[-1]
     one, many = found[name][TASKS[0], ONE], found[name][TASKS[0], MANY]
-    fewer = {
-        task: [align_fewer(deepest, probe, task, size, epochs, seed) for size in sizes]
-        for task, sizes in subsets.items()
-    }
-    runs = {task: samples(some, probe).droplevel(["layer", "task", "method"], axis=1) for task, some in fewer.items()}
+    align, fewer = {TASKS[0]: segmentation.align, TASKS[1]: classification.align}, {}
+    for task, sizes in subsets.items():
+        runs = saturation.runs(align[task], deepest, probe, sizes, epochs=epochs, seed=seed).values()
+        fewer[task] = samples(runs, probe).droplevel(["layer", "task", "method"], axis=1)
     everything = [each for four in found.values() for each in four.values()]
     return Measured(
         network=network,
@@ -116,7 +116,7 @@ def measure(
         filters=deepest.n_filters,
         concepts=concepts_of(probe),
         scores=samples(everything, probe).droplevel("n_filters", axis=1),
-        fewer=runs,
+        fewer=fewer,
         chosen=pd.concat([sharing.strongest_filters(four[key]) for four in found.values() for key in _CHOOSING]),
         correlations=pd.concat([correlations(layers[n], probe, four[TASKS[0], MANY]) for n, four in found.items()]),
         images={m: of_images(per_image.with_silence(each, deepest), probe) for m, each in ((ONE, one), (MANY, many))},
@@ -130,30 +130,15 @@ def measure(
     )
 
 
-def aligned(layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> dict[tuple[str, str], Alignment]:
-    """Both tasks, both methods, with the options of the chapters."""
-    return {
-        (TASKS[0], ONE): single_filter.align(layer, probe),
-        (TASKS[0], MANY): segmentation.align(layer, probe, epochs=epochs, seed=seed),
-        (TASKS[1], ONE): classification.align(layer, probe, n_filters=1, epochs=epochs, seed=seed),
-        (TASKS[1], MANY): classification.align(layer, probe, epochs=epochs, seed=seed),
-    }
-
-
 _CHOOSING = ((TASKS[0], ONE), (TASKS[1], MANY))  # whose largest weight is the best filter
-
-
-def align_fewer(layer: Layer, probe: ProbeSet, task: str, size: int, epochs: int, seed: int) -> Alignment:
-    """The combination of the `size` filters of largest weight; all of them where the layer has no more."""
-    method = {"segmentation": segmentation, "classification": classification}[task]
-    return method.align(layer, probe, epochs=epochs, seed=seed, n_filters=size if size < layer.n_filters else None)
 
 
 def samples(alignments: Iterable[Alignment], probe: ProbeSet, draws: int = 200, seed: int = 0) -> pd.DataFrame:
     """Validation scores as measured (row 0) and in each draw of the images, columns as `uncertainty.resample`."""
     found = list(alignments)
     drawn_again = uncertainty.resample(found, probe, "val", draws, seed)
-    rows = pd.concat([_validation(each) for each in found])
+    rows = pd.concat([each.scores.loc[each.scores["split"] == "val"] for each in found])
+    rows = rows.assign(value=[row[OF_TASK[row["task"]].column] for row in rows.to_dict("records")])
     measured = pd.Series(rows["value"].to_numpy(), pd.MultiIndex.from_frame(rows.loc[:, uncertainty.KEYS]))
     return pd.concat([measured.reindex(drawn_again.columns).to_frame().T, drawn_again], ignore_index=True)
 
@@ -209,8 +194,3 @@ def correlations(layer: Layer, probe: ProbeSet, together: Alignment) -> pd.DataF
     iou = pd.DataFrame(single_filter.set_iou(layer, probe, "val").T, index=probe.concepts.index)
     found = correlation.of_weights(together.weights.loc[rows["concept"]], iou.loc[rows["concept"]])
     return found.rename_axis("concept").reset_index().assign(layer=layer.name)
-
-
-def _validation(found: Alignment) -> pd.DataFrame:
-    rows = found.scores.loc[found.scores["split"] == "val"]
-    return rows.assign(value=rows[OF_TASK[str(rows["task"].iloc[0])].column])

@@ -16,7 +16,8 @@ def ahead_in_all(m: Measured, task: str) -> Effect | None:
     trained = [name for name, kind in m.training.items() if kind in (SUPERVISED, SELF_SUPERVISED)]
     if len(trained) < 2:
         return None
-    gains = 100 * pd.DataFrame({name: _gain(m, name, task) for name in trained})
+    pairs = {name: paired(m.networks[name], task) for name in trained}
+    gains = 100 * pd.DataFrame({name: (many - one).mean(axis=1) for name, (one, many) in pairs.items()})
     ahead = (gains.iloc[0] > 0).sum()
     return of_draws(
         gains.min(axis=1), f"ahead in {ahead} of {len(trained)} networks; least in {gains.iloc[0].idxmin()}"
@@ -59,11 +60,6 @@ def finer_than_vgg(m: Measured) -> Effect | None:
 def below_vgg(m: Measured) -> Effect | None:
     """The VGG-like network's last layer minus the coarser one of `map_size`."""
     return difference(m, m.maps[2], m.maps[1]) if len(m.maps) > 2 else None
-
-
-def _gain(m: Measured, name: str, task: str) -> pd.Series:
-    one, many = paired(m.networks[name], task)
-    return (many - one).mean(axis=1)
 
 
 def _ratios(m: Measured, kind: str) -> pd.DataFrame:

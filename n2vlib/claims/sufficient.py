@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from n2vlib.analysis.expressions import probability_above
 from n2vlib.claims.claim import Effect, Measures, of_draws
 from n2vlib.claims.measured import Measured
 from n2vlib.vocabulary import OF_TASK, TASKS
@@ -156,7 +157,7 @@ def failures(m: Measured, task: str, what: str) -> Effect | None:
     one, many = m.both(m.layers[-1], task)
     amount = m.concepts.loc[one.columns, what].to_numpy(float)
     lost, known = (many < one).to_numpy(), (many.notna() & one.notna() & np.isfinite(amount)).to_numpy()
-    found = [_less(amount[row & ok], amount[~row & ok]) for row, ok in zip(lost, known, strict=True)]
+    found = [probability_above(amount[~row & ok], amount[row & ok]) for row, ok in zip(lost, known, strict=True)]
     count = (lost[0] & known[0]).sum()
     effect = of_draws(found, f"{count} of {known[0].sum()} concepts lose")
     return effect if count >= FEWEST else effect._replace(low=0.0, high=1.0, note=f"{effect.note}: too few to decide")
@@ -175,9 +176,7 @@ def _curve(m: Measured, task: str, category: str) -> pd.DataFrame | None:
     runs = m.fewer[task]
     concepts = runs.columns.unique("concept")
     concepts = list(concepts[(m.category(concepts) == category).to_numpy()])
-    if not concepts:
-        return None
-    return _means(runs, concepts).dropna(how="all")
+    return _means(runs, concepts).dropna(how="all") if concepts else None
 
 
 def _means(runs: pd.DataFrame, concepts: Sequence[int]) -> pd.DataFrame:
@@ -191,14 +190,6 @@ def _at_peak_of(one: pd.DataFrame, other: pd.DataFrame) -> pd.Series:
     """Row by row the value of `other` at the column where `one` is largest."""
     at = other.columns.get_indexer(one.fillna(-1).idxmax(axis=1))
     return pd.Series(other.to_numpy()[np.arange(len(other)), at])
-
-
-def _less(some: np.ndarray, others: np.ndarray) -> float:
-    """P(a < b) + P(a = b) / 2 for a of `some` and b of `others`."""
-    if not len(some) or not len(others):
-        return float("nan")
-    apart = some[:, None] - others[None]
-    return float((apart < 0).mean() + (apart == 0).mean() / 2)
 
 
 MEASURES: Measures = {

@@ -78,17 +78,17 @@ def kept(d: Dissected, group: str) -> Effect | None:
     return of_filters(lambda rows: 100 * rows["kept"].mean(), [changed.loc[:, ["kept"]]], note)
 
 
-def alike(d: Dissected, group: str) -> Effect | None:
+def similar(d: Dissected, group: str) -> Effect | None:
     """Percent of the changed detectors whose old and new concept are similar in some respect."""
     changed = _changed(d, group)
     if changed is None or not d.near:
         return None
     moved = changed.loc[~changed["kept"] & changed["detector_before"] & changed["detector_after"]]
     old, new = moved["concept_before"].to_numpy(), moved["concept_after"].to_numpy()
-    found = concept_similarity.alike(dict(d.near), old, new)
+    found = concept_similarity.similar(dict(d.near), old, new)
     if not len(found):
         return None
-    chance = concept_similarity.dealt_anew(dict(d.near), old, new)
+    chance = concept_similarity.if_permuted(dict(d.near), old, new)
     note = f"{len(found)} filters; {100 * chance:.0f}% if their new concepts are permuted"
     return of_filters(lambda rows: 100 * rows["alike"].mean(), [pd.DataFrame({"alike": found})], note)
 
@@ -142,6 +142,6 @@ MEASURES: Measures = {
     "keep-to-objects": partial(kept, group=TO_OBJECTS),
     "to-scenes": partial(gained, group=TO_SCENES),
     "to-objects": partial(gained, group=TO_OBJECTS, lost=True),
-    "alike": partial(alike, group=TO_SCENES),
+    "alike": partial(similar, group=TO_SCENES),
     "wider": wider,
 }

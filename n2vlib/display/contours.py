@@ -37,8 +37,8 @@ def _loops(mask: np.ndarray) -> list[np.ndarray]:
         start = next(iter(steps))
         here, direction, loop = start, steps[start][0], [start]
         while True:
-            leaving = steps[here]
-            direction = _right_most(leaving, direction)
+            leaving, right = steps[here], (-direction[1], direction[0])
+            direction = right if right in leaving else leaving[0]  # else straight on or left; y points down
             leaving.remove(direction)
             if not leaving:
                 del steps[here]
@@ -65,12 +65,6 @@ def _steps(mask: np.ndarray) -> dict[tuple[int, int], list[tuple[int, int]]]:
         for y, x in np.argwhere(mask & ~neighbour).tolist():
             steps.setdefault((x + right, y + down), []).append(direction)
     return dict(sorted(steps.items()))
-
-
-def _right_most(leaving: list[tuple[int, int]], coming: tuple[int, int]) -> tuple[int, int]:
-    """The direction that turns right (y points down) if there is one, else straight on or left."""
-    right = (-coming[1], coming[0])
-    return right if right in leaving else leaving[0]
 
 
 def _cut_corners(loop: np.ndarray, rounds: int) -> np.ndarray:

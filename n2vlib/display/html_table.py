@@ -90,13 +90,8 @@ def _linked(text: str, address: str) -> str:
 
 
 def _style(right: bool, bold: bool = False, wraps: int = 0) -> str:
-    more = (
-        ";font-weight:bold"
-        if bold
-        else f";white-space:normal;overflow-wrap:anywhere;min-width:{wraps}em"
-        if wraps
-        else ""
-    )
+    more = f";white-space:normal;overflow-wrap:anywhere;min-width:{wraps}em" if wraps else ""
+    more = ";font-weight:bold" if bold else more
     return f' style="text-align:{"right" if right else "left"}{more}"'
 
 

@@ -33,7 +33,7 @@ def preferred(rows: pd.DataFrame, *wanted: str) -> pd.DataFrame:
     return rows if mine.empty else mine
 
 
-def said(value: float, fmt: str = ".2f") -> str:
+def formatted(value: float, fmt: str = ".2f") -> str:
     """A number for a sentence; "not defined" where it is not finite (too few concepts, all equal)."""
     return format(value, fmt) if np.isfinite(value) else "not defined"
 

@@ -62,11 +62,8 @@ def writing_into(folder: Path, variable: str) -> Iterator[None]:
         made = True
         yield
     except OSError as error:
-        if made and error.errno not in _FULL and not (error.errno in _REFUSED and _lies_in(folder, error.filename)):
+        inside = isinstance(error.filename, str | Path) and Path(error.filename).absolute().is_relative_to(folder)
+        if made and error.errno not in _FULL and not (error.errno in _REFUSED and inside):
             raise
         hint = f"make room there, or let {variable} name another folder"
         raise BadInput(f"{folder}: nothing can be written there ({error.strerror or error}); {hint}") from error
-
-
-def _lies_in(folder: Path, name: object) -> bool:
-    return isinstance(name, str | Path) and Path(name).absolute().is_relative_to(folder)

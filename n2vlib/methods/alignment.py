@@ -83,10 +83,7 @@ def score_table(
     values     {split: {column: (concept,)}}      images   {split: (concept,)}
     """
     base = pd.DataFrame({"concept": concepts.index, "name": concepts["name"], "category": concepts["category"]})
-    parts = []
-    for split, columns in values.items():
-        part = base.assign(split=split, images=images[split], **columns)
-        parts.append(part)
+    parts = [base.assign(split=split, images=images[split], **columns) for split, columns in values.items()]
     table = pd.concat(parts, ignore_index=True)
     for position, (column, value) in enumerate(labels.items()):
         table.insert(position, column, value)

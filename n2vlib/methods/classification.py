@@ -96,13 +96,12 @@ class _Trainer:
         """Weights and bias of the at-th concept, and which predictions on both balanced sets are right."""
         concept, options = self.concepts[at], self.options
         number, truth = int(self.probe.concepts.index[concept]), self.present[:, concept]
-        n_filters, chosen = self.layer.n_filters, self._filters(at)
+        n_filters, chosen = self.layer.n_filters, np.arange(self.layer.n_filters)
+        chosen = chosen if self.chosen is None else np.flatnonzero(self.chosen[at])
         first, bias, samples, epoch_ptr = start(self.layer, truth, self.in_training, number, options)
         everything = len(chosen) == n_filters
-        weights, features = (
-            first[chosen],
-            self.features if everything else np.ascontiguousarray(self.features[:, chosen]),
-        )
+        features = self.features if everything else np.ascontiguousarray(self.features[:, chosen])
+        weights = first[chosen]
         rates = np.where(np.arange(options.epochs) < -(-options.epochs // 2), options.rate, options.rate / 10)
         bias = training.train_classification(
             features, weights, bias, samples, truth[samples].astype(np.float32), epoch_ptr, options.batch,
@@ -117,9 +116,6 @@ class _Trainer:
             "weights": everywhere, "bias": np.array([bias]), "image": image.astype(np.int32), "right": right[image],
             "concept": np.full(len(image), number, np.int32),
         }  # fmt: skip
-
-    def _filters(self, at: int) -> NDArray[np.int64]:
-        return np.arange(self.layer.n_filters) if self.chosen is None else np.flatnonzero(self.chosen[at])
 
 
 def start(

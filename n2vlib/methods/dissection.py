@@ -96,12 +96,7 @@ def count(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netd
 
 
 def mask(
-    layer: Layer,
-    probe: ProbeSet,
-    activations: NDArray,
-    filter_k: int,
-    *,
-    convention: str | Convention = "netdissect",
+    layer: Layer, probe: ProbeSet, activations: NDArray, filter_k: int, *, convention: str | Convention = "netdissect"
 ) -> NDArray[np.bool_]:
     """M_k(x) = S(A_k(x)) > T_k of one filter, the mask that is counted (TPAMI 2.2).
 

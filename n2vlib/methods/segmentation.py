@@ -90,10 +90,13 @@ def align(
     return _read(folder, layer, probe, options, trainer)
 
 
-def alphas(probe: ProbeSet) -> NDArray[np.float64]:
-    """alpha_c = 1 - mean share of c's pixels over its training images, (concept,); NaN where it has none."""
+def alphas(probe: ProbeSet, pixels: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    """alpha_c = 1 - mean share of c's pixels over its training images, (concept,); NaN where it has none.
+
+    pixels   of each (image, concept) pair, where another rule counts them
+    """
     pairs, in_training = concept_positions(probe), probe.split[image_of_pair(probe)] == "train"
-    share = probe.labels.pair_area / np.prod(probe.label_size)
+    share = (probe.labels.pair_area if pixels is None else pixels) / np.prod(probe.label_size)
     images = np.bincount(pairs[in_training], minlength=len(probe.concepts))
     total = np.bincount(pairs[in_training], share[in_training], minlength=len(probe.concepts))
     return 1 - np.divide(total, images, out=np.full(len(images), np.nan), where=images > 0)

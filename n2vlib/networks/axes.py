@@ -181,11 +181,7 @@ def _joined(parts: list[Part]) -> Axis:
     joined: list[Part] = []
     for part in parts:
         last = joined[-1] if joined else None
-        if (
-            last
-            and last._replace(size=0, step=0) == part._replace(size=0, step=0)
-            and last.step == part.size * part.step
-        ):
+        if last and (last.label, last.whole, last.step) == (part.label, part.whole, part.size * part.step):
             joined[-1] = part._replace(size=last.size * part.size)
         else:
             joined.append(part)

@@ -9,7 +9,8 @@ given activations. This is correct only where every path leads through the layer
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -111,25 +112,15 @@ class _Behind:
         """The plain convolutions whose input is exactly these activations, with their names."""
         found = []
 
-        def hook_for(name: str):
-            def hook(part: nn.Conv2d, args: tuple[Tensor, ...]) -> None:
-                if args[0].shape == activations.shape and torch.equal(args[0], activations):
-                    found.append((part, name))
+        def hook(name: str, part: nn.Conv2d, args: tuple[Tensor, ...]) -> None:
+            if args[0].shape == activations.shape and torch.equal(args[0], activations):
+                found.append((part, name))
 
-            return hook
-
-        plain = {
-            name: part
-            for name, part in self.module.named_modules()
-            if type(part) is nn.Conv2d and part.groups == 1 and part.padding_mode == "zeros"
-        }
-        handles = [part.register_forward_pre_hook(hook_for(name)) for name, part in plain.items()]
-        try:
-            with passing(images):
-                self.module(images)
-        finally:
-            for handle in handles:
-                handle.remove()
+        with ExitStack() as hooks, passing(images):
+            for name, part in self.module.named_modules():
+                if type(part) is nn.Conv2d and part.groups == 1 and part.padding_mode == "zeros":
+                    hooks.enter_context(part.register_forward_pre_hook(partial(hook, name)))
+            self.module(images)
         return found
 
 
@@ -162,15 +153,12 @@ def _finished_before(
             needed.add(part)
         likes[part] = like
 
-    parts = [part for part in module.modules() if not isinstance(part, torch.jit.ScriptModule)]
-    handles = [part.register_forward_pre_hook(starts) for part in parts]
-    handles += [part.register_forward_hook(ends) for part in parts]
-    try:
-        with passing(images):
-            module(images)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks, passing(images):
+        for part in module.modules():
+            if not isinstance(part, torch.jit.ScriptModule):
+                hooks.enter_context(part.register_forward_pre_hook(starts))
+                hooks.enter_context(part.register_forward_hook(ends))
+        module(images)
     before = {part: like for part, like in likes.items() if part not in needed and "forward" not in vars(part)}
     return {part: like.new_zeros(1, *like.shape[1:]) for part, like in before.items()}, likes[layer]
 

@@ -22,13 +22,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from n2vlib.errors import BadInput, near, said
+from n2vlib.errors import BadInput, near, one_line
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.networks.weights import fill, fitting, read_weights
 from n2vlib.paths import resolve
 
 # Object detectors for whose trained weights torchvision's builders set eps=0 in batch norms.
 _WITHOUT_EPS = [f"{kind}_resnet50_fpn" for kind in ("fasterrcnn", "maskrcnn", "keypointrcnn", "retinanet")]
+_START = re.compile(r"-([0-9a-f]{8,})\.[a-z]+$")  # of a file's sha256, in the names of torch's published files
 _FILES = (".safetensors", ".pth", ".pt", ".bin", ".tar", ".ckpt")
 
 
@@ -56,7 +57,7 @@ def from_torchvision(name: str, weights: str | None, seed: int, also: list[str])
     default = members["DEFAULT"]
     if weights is None:
         return Found(_random(name, seed), _of_transforms(default), f"random, seed {seed}")
-    if _is_file(weights):
+    if weights.lower().endswith(_FILES):
         return _from_file(name, weights, seed)
     member = members.get(weights.rpartition(".")[2])
     if member is None:
@@ -84,7 +85,7 @@ def from_function(network: str | nn.Module | Callable, weights: str | None, seed
             try:
                 made = function()
             except Exception as failure:  # it is the user's code
-                raise BadInput(f"NETWORK {name}: called without arguments, it fails ({said(failure)})") from failure
+                raise BadInput(f"NETWORK {name}: called without arguments, it fails ({one_line(failure)})") from failure
     module, preprocessing = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(module, nn.Module):
         what = type(made).__name__
@@ -145,9 +146,8 @@ def _sizes(module: nn.Module, state: Mapping[str, Tensor], members: list[Any]) -
 
 def _published(path: Path, members: list[Any]) -> Any:
     """The member of the enum whose published file this is, by the hash in that file's name; None for any other file."""
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    hashes = {member: re.search(r"-([0-9a-f]{8,})\.[a-z]+$", member.url) for member in members}
+    found = _sha256(path)
+    hashes = {member: _START.search(member.url) for member in members}
     return next((member for member, wanted in hashes.items() if wanted and found.startswith(wanted[1])), None)
 
 
@@ -190,8 +190,9 @@ def _trained(name: str, member: Any) -> nn.Module:
     from torchvision.models import get_model
 
     path = Path(torch.hub.get_dir()) / "checkpoints" / member.url.rpartition("/")[2]
-    if path.exists():
-        _verify(path)
+    wanted = _START.search(path.name)
+    if path.exists() and wanted and not (found := _sha256(path)).startswith(wanted[1]):
+        raise BadInput(f"WEIGHTS {path}: damaged (its sha256 starts with {found[:8]}, not {wanted[1]}); delete it")
     try:
         with _tensors_only():
             return get_model(name, weights=member, progress=os.environ.get("N2V_PROGRESS") != "0")
@@ -200,13 +201,9 @@ def _trained(name: str, member: Any) -> nn.Module:
         raise BadInput(f"WEIGHTS {member.name}: cannot be downloaded or read ({failure}); {hint}") from failure
 
 
-def _verify(path: Path) -> None:
-    """Compare a cached file with the start of its sha256, which torch writes into its name."""
-    wanted = re.search(r"-([0-9a-f]{8,})\.[a-z]+$", path.name)
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if wanted and not found.startswith(wanted[1]):
-        raise BadInput(f"WEIGHTS {path}: damaged (its sha256 starts with {found[:8]}, not {wanted[1]}); delete it")
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
@@ -235,10 +232,6 @@ def _of_transforms(member: Any) -> Preprocessing | None:
     return Preprocessing((sides[0], sides[1]), tuple(transforms.mean), tuple(transforms.std), 1, how)
 
 
-def _is_file(weights: str) -> bool:
-    return weights.lower().endswith(_FILES)
-
-
 def _function(network: str) -> Callable:
     """The function named by "package.module:function" or "path/file.py:function"."""
     where, _, name = network.rpartition(":")
@@ -256,7 +249,7 @@ def _import(where: str, network: str) -> ModuleType:
     except ModuleNotFoundError as failure:
         raise BadInput(f"NETWORK {network}: {failure}; install it, or write path/file.py:function") from failure
     except Exception as failure:  # it is the user's code
-        raise BadInput(f"NETWORK {network}: {where} cannot be imported ({said(failure)})") from failure
+        raise BadInput(f"NETWORK {network}: {where} cannot be imported ({one_line(failure)})") from failure
 
 
 class _Uncompiled(SourceFileLoader):
@@ -282,9 +275,7 @@ def _run_file(path: Path, network: str) -> ModuleType:
         del sys.modules[name]
         if not isinstance(failure, Exception):
             raise
-        raise BadInput(
-            f"NETWORK {network}: {path.name} cannot be run ({said(failure)})"
-        ) from failure  # the user's code
+        raise BadInput(f"NETWORK {network}: {path.name} cannot be run ({one_line(failure)})") from failure
     finally:
         sys.path.remove(str(path.parent))
     return module

@@ -9,17 +9,19 @@ later in-place ReLU cannot change them. A module that is called several times in
 and the pass stops only after the last call of every requested module.
 """
 
+import math
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from functools import partial
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from n2vlib.errors import BadInput, near, said
+from n2vlib.errors import BadInput, near, one_line
 from n2vlib.networks.axes import STANDS, Axes, axes_of, following
 from n2vlib.workers.heap import keep_freed_memory
 
@@ -89,7 +91,7 @@ def passing(images: Tensor) -> Iterator[None]:
     except Exception as failure:  # it is the user's code
         shape = "x".join(map(str, images.shape[1:]))
         hint = next((hint for sign, hint in _HINTS.items() if re.search(sign, str(failure))), _HINT)
-        raise BadInput(f"network: its pass over an input of {shape} fails ({said(failure)}); {hint}") from failure
+        raise BadInput(f"network: its pass over an input of {shape} fails ({one_line(failure)}); {hint}") from failure
 
 
 @contextmanager
@@ -102,25 +104,19 @@ def capture(
             and leaves the block at once; without it the pass runs to its end
     """
     seen: dict[str, object] = {}
-    waiting = dict(calls) if calls is not None else None
+    waiting: dict[str, float] = {**calls} if calls else dict.fromkeys(names, math.inf)
 
-    def hook_for(name: str):
-        def hook(_module: nn.Module, _args: object, output: object) -> None:
-            last = waiting is not None and _count_down(waiting, name)
-            seen[name] = output if last else _copy(output)
-            if last:
-                raise _Stop
+    def hook(name: str, _module: nn.Module, _args: object, output: object) -> None:
+        waiting[name] -= 1
+        last = not any(left > 0 for left in waiting.values())
+        seen[name] = output.clone() if isinstance(output, Tensor) and not last else output
+        if last:
+            raise _Stop
 
-        return hook
-
-    handles = [_submodule(module, name).register_forward_hook(hook_for(name)) for name in names]
-    try:
+    with ExitStack() as hooks, suppress(_Stop):
+        for name in names:
+            hooks.enter_context(_submodule(module, name).register_forward_hook(partial(hook, name)))
         yield seen
-    except _Stop:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def learn(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, Seen]:
@@ -131,24 +127,20 @@ def learn(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, 
     """
     found = dict.fromkeys(names, Seen())
 
-    def hook_for(name: str):
-        def hook(_module: nn.Module, _args: object, output: object) -> None:
-            shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else None
-            axes = axes_of(output) if isinstance(output, Tensor) and output.ndim == 4 else None
-            found[name] = Seen(found[name].calls + 1, shape, axes)
+    def hook(name: str, _module: nn.Module, _args: object, output: object) -> None:
+        shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else None
+        axes = axes_of(output) if isinstance(output, Tensor) and output.ndim == 4 else None
+        found[name] = Seen(found[name].calls + 1, shape, axes)
 
-        return hook
-
-    handles = [_submodule(module, name).register_forward_hook(hook_for(name)) for name in names]
-    try:
-        with passing(images), following(images):
-            module(images)
-    except BadInput:
-        if not all(seen.calls for seen in found.values()):
-            raise
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks:
+        for name in names:
+            hooks.enter_context(_submodule(module, name).register_forward_hook(partial(hook, name)))
+        try:
+            with passing(images), following(images):
+                module(images)
+        except BadInput:
+            if not all(seen.calls for seen in found.values()):
+                raise
     for name, seen in found.items():
         if not seen.calls:
             raise BadInput(f"layer {name}: a pass through the network does not call it; choose another module")
@@ -162,16 +154,6 @@ def _submodule(module: nn.Module, name: str) -> nn.Module:
     if isinstance(modules[name], torch.jit.ScriptModule):
         raise BadInput(f"layer {name}: scripted or traced modules cannot be read; use the module it was made of")
     return modules[name]
-
-
-def _count_down(waiting: dict[str, int], name: str) -> bool:
-    """Count one call of `name`; True after the last call of every module."""
-    waiting[name] -= 1
-    return not any(left > 0 for left in waiting.values())
-
-
-def _copy(output: object) -> object:
-    return output.clone() if isinstance(output, Tensor) else output
 
 
 def _as_grid(output: object, name: str, n_images: int, seen: Seen) -> Tensor:

@@ -9,8 +9,9 @@ A layer is any dotted module name; the papers' names (`conv5`) are aliases of th
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import pandas as pd
@@ -55,10 +56,7 @@ _INCEPTIONS = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 # several depths, the first table is taken whose modules all exist and are no bare convolution, norm or pooling.
 ALIASES: dict[str, list[dict[str, str]]] = {
     "AlexNet": [_ALEXNET],
-    "SmallAlexNet": [_ALEXNET],
-    "SmallAlexNetCells": [_ALEXNET],
-    "SmallAlexNetGrey": [_ALEXNET],
-    "SmallAlexNetTiles": [_ALEXNET],
+    **{f"SmallAlexNet{head}": [_ALEXNET] for head in ("", "Cells", "Grey", "Tiles")},
     "VGG": [
         _vgg(depth, per) for depth in ([1, 1, 2, 2, 2], [2] * 5, [2, 2, 3, 3, 3], [2, 2, 4, 4, 4]) for per in (2, 3)
     ],
@@ -126,9 +124,9 @@ class Network:
         return self._grids[self.layer(name)].windows if self.layer(name) in self._grids else None
 
     @property
-    def turned(self) -> list[str]:
+    def permuted(self) -> list[str]:
         """The layers whose output, (image, h, w, filter) or similar, is permuted to (image, filter, h, w)."""
-        return [name for name, grid in self._grids.items() if grid.turned]
+        return [name for name, grid in self._grids.items() if grid.permuted]
 
     def layers(self) -> pd.DataFrame:
         """One row per module with an output (image, filter, h, w), permuted if needed, in order of the forward pass.
@@ -144,13 +142,8 @@ class Network:
         kinds = {name: type(module).__name__ for name, module in self.module.named_modules()}
         alias_of = {dotted: alias for alias, dotted in self.aliases.items()}
         rows = [
-            {
-                "name": name,
-                "alias": alias_of.get(name, ""),
-                "module": kinds[name],
-                "shape": grid.shape,
-                **_pixels(grid.windows),
-            }
+            {"name": name, "alias": alias_of.get(name, ""), "module": kinds[name], "shape": grid.shape}
+            | _pixels(grid.windows)
             for name, grid in self._grids.items()
         ]
         return pd.DataFrame(rows).astype({"stride": "Int64", "receptive_field": "Int64"})
@@ -174,7 +167,7 @@ class _Grid(NamedTuple):
 
     shape: tuple[int, int, int]  # (filter, h, w)
     windows: Windows | None
-    turned: bool
+    permuted: bool
 
 
 def load_network(
@@ -230,28 +223,23 @@ def _grids_of(network: Network) -> tuple[dict[str, _Grid], str]:
     unfinished = ""
     found: dict[str, tuple[torch.Size, Windows | None, Axes]] = {}
 
-    def hook_for(name: str):
-        def hook(_module: nn.Module, _args: object, output: object) -> None:
-            if isinstance(output, Tensor) and output.ndim == 4:
-                found[name] = output.shape, windows_of(output), axes_of(output)
+    def hook(name: str, _module: nn.Module, _args: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4:
+            found[name] = output.shape, windows_of(output), axes_of(output)
 
-        return hook
-
-    parts = {name: part for name, part in network.module.named_modules() if name}
-    plain = {name: part for name, part in parts.items() if not isinstance(part, torch.jit.ScriptModule)}
-    handles = [part.register_forward_hook(hook_for(name)) for name, part in plain.items()]
     device = next((p.device for p in network.module.parameters()), torch.device("cpu"))
     image = torch.zeros(1, network.preprocessing.channels, *network.preprocessing.size, device=device)
-    try:
-        with passing(image), walk(image), following(image):
-            network.module(image)
-    except BadInput as failure:
-        if not found:
-            raise
-        unfinished = str(failure)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks:
+        for name, part in network.module.named_modules():
+            if name and not isinstance(part, torch.jit.ScriptModule):
+                hooks.enter_context(part.register_forward_hook(partial(hook, name)))
+        try:
+            with passing(image), walk(image), following(image):
+                network.module(image)
+        except BadInput as failure:
+            if not found:
+                raise
+            unfinished = str(failure)
     grids = {}
     for name, (shape, windows, axes) in found.items():
         if order := axes.order:

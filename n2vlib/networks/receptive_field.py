@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 _MARK = "_n2v_windows"
 
@@ -70,10 +71,10 @@ class walk(TorchFunctionMode):
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
         # Shapes and windows are read before the call: functions that work in place overwrite both.
-        before = [(tuple(t.shape), getattr(t, _MARK)) for t in _tensors((args, kwargs)) if hasattr(t, _MARK)]
+        before = [(tuple(t.shape), getattr(t, _MARK)) for t in tree_leaves((args, kwargs)) if hasattr(t, _MARK)]
         result = func(*args, **kwargs)
-        for output in _tensors(result):
-            if before and output.is_floating_point():
+        for output in tree_leaves(result) if before else ():
+            if isinstance(output, Tensor) and output.is_floating_point():
                 setattr(output, _MARK, _after(_name(func), args, kwargs, before, tuple(output.shape)))
         return result
 
@@ -91,7 +92,7 @@ def _after(name: str, args: tuple, kwargs: dict, before: list, shape: tuple[int,
     came, marks = before[0]
     if name in _SLIDING or name in _ADAPTIVE or name == "pad":
         slid = _slid(name, args, kwargs, came, shape)
-        windows = None if marks is None or slid is None else _slide(marks, *slid)
+        windows = None if marks is None or slid is None else (_slide(marks[0], 0, *slid), _slide(marks[1], 1, *slid))
         further = len(before) > 1  # the kernel too is computed from the image
     else:
         here = [marks for shape_before, marks in before if shape_before[-2:] == shape[-2:] and marks is not None]
@@ -158,11 +159,8 @@ def _along_the_grid(name: str, args: tuple, kwargs: dict, n_axes: int) -> bool:
     )
 
 
-def _slide(marks: Windows, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> Windows:
-    height, width = (
-        marks[axis].then(-padding[axis], (kernel[axis] - 1) * dilation[axis] + 1, stride[axis]) for axis in (0, 1)
-    )
-    return height, width
+def _slide(mark: Window, axis: int, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> Window:
+    return mark.then(-padding[axis], (kernel[axis] - 1) * dilation[axis] + 1, stride[axis])
 
 
 def _convolution(args: tuple, kwargs: dict) -> tuple:
@@ -219,12 +217,3 @@ def _argument(args: tuple, kwargs: dict, at: int, name: str, default: Any = None
 def _pair(value: Any) -> tuple[int, int]:
     values = tuple(value) if isinstance(value, list | tuple | torch.Size) else (value,)
     return (values[0], values[-1])
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    """The tensors in nested tuples, lists and dicts."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [t for part in value for t in _tensors(part)] if isinstance(value, list | tuple) else []

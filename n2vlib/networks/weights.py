@@ -62,7 +62,9 @@ def read_weights(path: Path, network: nn.Module) -> States:
             with zipfile.ZipFile(path) as parts:
                 size = max(size, sum(part.file_size for part in parts.infolist()))
         if size > most:
-            raise _too_large(path, size, own)
+            held, needed = f"{size / 2**20:,.0f} MiB", f"{own / 2**20:,.0f} MiB"
+            hint = f"more than {COPIES} times as much; save network.state_dict() alone"
+            raise BadInput(f"WEIGHTS {path}: {held} for a network of {needed}, {hint}")
         found = dict(_states(_tensors(path)))
     except BadInput:
         raise
@@ -72,12 +74,6 @@ def read_weights(path: Path, network: nn.Module) -> States:
     if not found:
         raise BadInput(f"WEIGHTS {path}: not a file of tensors only (no names with tensors); save network.state_dict()")
     return found
-
-
-def _too_large(path: Path, size: int, own: int) -> BadInput:
-    held, needed = f"{size / 2**20:,.0f} MiB", f"{own / 2**20:,.0f} MiB"
-    hint = "save network.state_dict() alone"
-    return BadInput(f"WEIGHTS {path}: {held} for a network of {needed}, more than {COPIES} times as much; {hint}")
 
 
 def _tensors(path: Path) -> Any:
@@ -150,7 +146,11 @@ def fill(network: nn.Module, states: States, weights: str) -> str:
     Raises BadInput, and leaves the network as it was, where none fits.
     """
     fit = fitting(states, network, weights)
-    fault = _misfit(fit, network) if fit else _unlike(min(_candidates(states, network), key=_distance))
+    if fit:
+        fault = _misfit(fit, network)
+    else:
+        near = min(_candidates(states, network), key=lambda one: len(one.missing) + len(one.beyond))
+        fault = f"it lacks {_few(near.missing)}; it has {_few(near.beyond)} ({near.where})"
     if fault:
         state = next((state for state in states.values() if _torch_takes(network, state)), None)
         if state is None:
@@ -228,15 +228,6 @@ def _ties(own: dict[str, Tensor]) -> Iterator[tuple[str, str]]:
             at.setdefault((values.data_ptr(), values.shape, values.stride()), []).append(name)
     for names in at.values():
         yield from ((name, other) for name in names for other in names if name != other)
-
-
-def _distance(fit: Fit) -> int:
-    return len(fit.missing) + len(fit.beyond)
-
-
-def _unlike(fit: Fit) -> str:
-    """Both lists of names, under the renaming that comes closest."""
-    return f"it lacks {_few(fit.missing)}; it has {_few(fit.beyond)} ({fit.where})"
 
 
 def _misfit(fit: Fit, network: nn.Module) -> str:

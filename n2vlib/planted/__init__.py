@@ -1,6 +1,6 @@
 """Networks with a known encoding: what a method should find is fixed beforehand, and compared with what it finds.
 
-    plan = planted.deal(planted.eligible(probe, tau), spread=[1, 2, 4, 8], shared=[2, 4])
+    plan = planted.assign(planted.eligible(probe, tau), spread=[1, 2, 4, 8], shared=[2, 4])
     spelled = planted.spell(probe, plan)                    a probe set whose photographs spell out their labels
     module = planted.network(plan, noise=[0, 20, 40])       one layer for each noise level
     network = n2vlib.load_network(module, None, planted.PREPROCESSING)
@@ -14,7 +14,7 @@ nothing to find.
 from n2vlib.planted.controls import control
 from n2vlib.planted.network import PREPROCESSING, Planted, network
 from n2vlib.planted.photographs import GRID, SIDE, every_nth, shuffled, spell, views
-from n2vlib.planted.plan import PLANTS, VIEWS, Plan, deal, eligible
+from n2vlib.planted.plan import PLANTS, VIEWS, Plan, assign, eligible
 from n2vlib.planted.recovered import (
     CURVE,
     WEIGHTS,
@@ -25,11 +25,10 @@ from n2vlib.planted.recovered import (
     noise_of,
     number_of_filters,
     sharing,
-    weight_on_planted,
-)
+)  # fmt: skip
 
 __all__ = [
     "CURVE", "GRID", "PLANTS", "PREPROCESSING", "SIDE", "VIEWS", "WEIGHTS", "Plan", "Planted", "by_kind", "ceiling",
-    "control", "deal", "effective_filters", "eligible", "every_nth", "means", "network", "noise_of",
-    "number_of_filters", "sharing", "shuffled", "spell", "views", "weight_on_planted",
+    "assign", "control", "effective_filters", "eligible", "every_nth", "means", "network", "noise_of",
+    "number_of_filters", "sharing", "shuffled", "spell", "views",
 ]  # fmt: skip

@@ -95,7 +95,7 @@ def eligible(
     return found.loc[kept].iloc[order]
 
 
-def deal(
+def assign(
     concepts: pd.DataFrame,
     *,
     spread: Sequence[int] = (1, 2, 4, 8),
@@ -116,25 +116,25 @@ def deal(
         raise BadInput(f"spread {[*spread]}, shared {[*shared]}: numbers of filters must divide {VIEWS}")
     round_ = [("one filter" if m == 1 else kind, m, 1) for m in spread for kind in ("spread", "copied")[: 1 + (m > 1)]]
     round_ += [("shared", 1, g) for g in shared] + [("absent", 0, 1)]
-    waiting, hands, at = list(range(len(concepts))), [], turn
+    waiting, assigned, at = list(range(len(concepts))), [], turn
     while waiting and round_[at % len(round_)][2] <= len(waiting):
         plant, m, g = round_[at % len(round_)]
-        hands.append((plant, m, waiting[:g]))
+        assigned.append((plant, m, waiting[:g]))
         waiting, at = waiting[g:], at + 1
-    if len(hands) < len(round_):
+    if len(assigned) < len(round_):
         raise BadInput(
             f"{len(concepts)} concepts can be planted (with pixel maps, 15 training images or more, of a size that tau "
             f"allows): too few for {len(round_)} kinds of encoding; give more images, or a set of more concepts"
         )
-    return _plan(concepts, hands, idle)
+    return _plan(concepts, assigned, idle)
 
 
-def _plan(concepts: pd.DataFrame, hands: list[tuple[str, int, list[int]]], idle: int) -> Plan:
-    planted = sum(len(rows) for *_, rows in hands)  # concepts are assigned without gaps: these are the first rows
-    encoding = np.zeros((planted, VIEWS, sum(m for _, m, _ in hands) + idle), np.float32)
+def _plan(concepts: pd.DataFrame, assigned: list[tuple[str, int, list[int]]], idle: int) -> Plan:
+    planted = sum(len(rows) for *_, rows in assigned)  # concepts are assigned without gaps: these are the first rows
+    encoding = np.zeros((planted, VIEWS, sum(m for _, m, _ in assigned) + idle), np.float32)
     described: list[tuple[str, str, int, int]] = [("", "", 0, 0)] * planted
     first = 0
-    for plant, m, rows in hands:
+    for plant, m, rows in assigned:
         for view in range(VIEWS if m else 0):
             answering = slice(first, first + m) if plant == "copied" else first + view % m
             encoding[rows, view, answering] = 1

@@ -69,12 +69,6 @@ def effective_filters(weights: pd.DataFrame) -> pd.Series:
     return pd.Series(squares.sum(1) ** 2 / (squares**2).sum(1), weights.index)
 
 
-def weight_on_planted(weights: pd.DataFrame, plan: Plan) -> pd.Series:
-    """Share of every concept's squared weight that lies on the filters that respond to it."""
-    squares, rows = weights.to_numpy(np.float64) ** 2, plan.concepts.index.get_indexer(weights.index)
-    return pd.Series((squares * plan.answers[rows]).sum(1) / squares.sum(1), weights.index)
-
-
 def number_of_filters(runs: Sequence[Alignment], probe: ProbeSet, plan: Plan) -> pd.DataFrame:
     """How many filters encode a concept, as planted and counted in two ways, for spread and for copied concepts.
 

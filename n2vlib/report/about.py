@@ -13,6 +13,7 @@ from n2vlib.report.measured import CONVENTION, IOU_THRESHOLD
 def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> dict:
     """network, layer, probe (their names), the count of images, and `rows`: (what, value) of everything else."""
     name, train = network.name.rpartition(":")[2], int((probe.split == "train").sum())
+    masks = segmentation.Options()
     split = f"{train:,} training and {len(probe) - train:,} validation images"
     rows = {
         "network": f"{name}; weights: {network.weights.rpartition('/')[2]}; sha256 {network.fingerprint[:12]}",
@@ -22,7 +23,7 @@ def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: in
         "a filter fires": f"where its activation is above T_k; tau = {layer.tau:g} of all places, {layer.quantile}",
         "dissection IoU": f"over all images, convention {CONVENTION}; detectors are above {IOU_THRESHOLD:g}",
         "set IoU": "over the images of a split with the concept; a concept's filter is chosen on training images",
-        "learned weights": f"{epochs} epochs, seed {seed}; masks: {_masks()}",
+        "learned weights": f"{epochs} epochs, seed {seed}; masks: preset {masks.preset}, loss {masks.loss}",
         "measured on": layer.made["device"],
         "measured with": ", ".join(f"{what} {number}" for what, number in layer.made.items() if what != "device"),
     }
@@ -46,11 +47,6 @@ def _cells(layer: Layer) -> str:
     dead, tied = ((layer.state == kind).sum() for kind in ("dead", "tied"))
     silent = f"; {dead} filters never fire, {tied} at fewer places than tau (ties)" if dead + tied else ""
     return f"{layer.n_filters} filters of {_by(layer.grid)} cells{field}{silent}"
-
-
-def _masks() -> str:
-    defaults = segmentation.Options()
-    return f"preset {defaults.preset}, loss {defaults.loss}"
 
 
 def _by(sizes: Iterable[float]) -> str:

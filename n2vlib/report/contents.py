@@ -19,13 +19,14 @@ RANKED = 10  # entries of a list
 
 def contents(measured: Measured) -> dict:
     """Everything but the pictures themselves; `images` lists those that are needed."""
+    names = style.categories(measured.probe.concepts["category"])
     top, deciles = examples.top(measured), examples.by_decile(measured)
     shown = {entry[0] for entries in top for entry in entries}
     shown |= {entry[2] for each in deciles.values() for entry in _pictures(each)}
     return {
         "iou_threshold": IOU_THRESHOLD,
         "grid": list(measured.probe.label_size),
-        "categories": _categories(measured.probe.concepts["category"].tolist()),
+        "categories": list(map(list, zip(names, style.colors(names), strict=True))),
         "concepts": concepts(measured),
         "filters": filters(measured) | {"top": top},
         "weights": {task: weights(found, measured.places) for task, found in measured.learned.items()},
@@ -140,11 +141,6 @@ def slugs(names: list[str], numbers: list[int]) -> list[str]:
             word = f"{word}-{number}".strip("-")
         found[word] = number
     return list(found)
-
-
-def _categories(present: list[str]) -> list[list[str]]:
-    names = style.categories(present)
-    return [list(pair) for pair in zip(names, style.colors(names), strict=True)]
 
 
 def _score(found: Alignment | None, measure: str, numbers: pd.Index) -> list[float | None]:

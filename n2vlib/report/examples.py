@@ -2,9 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from n2vlib.activations.layer import Layer
 from n2vlib.analysis import per_image, top_images
 from n2vlib.methods import dissection
 from n2vlib.methods.alignment import Alignment
@@ -27,28 +25,12 @@ def top(measured: Measured) -> list[list[list]]:
         ranked = top_images.top_images(layer, [k], TOP)
         image, value = ranked["image"].to_numpy(), ranked["activation"].to_numpy()
         image, value = image[value > layer.thresholds[k]], value[value > layer.thresholds[k]]
-        maps = activation_maps(layer, k, image)
+        maps = top_images.stored_maps(layer, k, image)
         masks = dissection.mask(layer, measured.probe, maps, k, convention=CONVENTION)
         shows = measured.holds[image, measured.named_place[k]] & bool(measured.named["concept"].iloc[k])
         rows = zip(image.tolist(), short(value), map(path, masks), shows.tolist(), strict=True)
         found.append([list(row) for row in rows])
     return found
-
-
-def activation_maps(layer: Layer, filter_k: int, images: NDArray[np.int64]) -> NDArray[np.float64]:
-    """A_k of these images, (image, h, w), from the layer's stored entries; others get some value below T_k.
-
-    Upsampled and thresholded at T_k, the masks are those of the full maps, since every corner of a cell that can exceed
-    T_k is stored.
-    """
-    pointers, code, value = layer.entries
-    cells, threshold = layer.grid[0] * layer.grid[1], float(layer.thresholds[filter_k])
-    maps = np.full((len(images), cells), threshold - abs(threshold) - 1)
-    for row, image in enumerate(images):
-        start, stop = pointers[image : image + 2]
-        low, high = start + np.searchsorted(code[start:stop], [filter_k * cells, (filter_k + 1) * cells])
-        maps[row, code[low:high] - np.uint32(filter_k * cells)] = value[low:high]
-    return maps.reshape(-1, *layer.grid)
 
 
 def by_decile(measured: Measured) -> dict[int, dict]:

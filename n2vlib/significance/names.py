@@ -70,9 +70,9 @@ def come_again(layers: Mapping[str, Layer], probe: ProbeSet, iou_threshold: floa
     rows = []
     for label, layer in layers.items():
         found = dissection.filters(layer, probe)
-        both = _both_halves(family(layer, probe), found["concept"].to_numpy(), seed)
-        detector = found["dissection_iou"].to_numpy() > iou_threshold
-        rows.append((label, int(detector.sum()), both["again"].mean()[detector].mean()))
+        both = _both_halves(family(layer, probe), np.asarray(found["concept"]), seed)
+        detector = np.asarray(found["dissection_iou"] > iou_threshold)
+        rows.append((label, int(detector.sum()), both["again"].mean().loc[detector].mean()))
     return pd.DataFrame(rows, columns=["label", "detectors", "again"])
 
 

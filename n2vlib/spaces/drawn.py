@@ -72,7 +72,7 @@ def shown_with(held: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(given - shown / images, index=held.columns, columns=held.columns)
 
 
-def homes(probe: ProbeSet, split: str = "train") -> pd.Series:
+def typical_scenes(probe: ProbeSet, split: str = "train") -> pd.Series:
     """The scene that each concept is shown with most, beyond chance: (concept number,), the scenes themselves left out.
 
     Empty where the probe set labels no scenes.

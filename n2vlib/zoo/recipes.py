@@ -86,20 +86,9 @@ _SHORT: dict[str, Any] = {"images": 6_000, "epochs": 8, "small_epochs": 6, "smal
 _SHORTER = {**_SHORT, "epochs": 6, "small_epochs": 5}
 # As the AlexNet of Network Dissection's section 3.6 was trained: with dropout, without batch norm.
 _PLAIN = {**_SHORTER, "batch_norm": False, "dropout": 0.3, "rate": 2e-3}
-_TUNED: dict[str, Any] = {
-    **_SHORT,
-    "epochs": 4,
-    "small_epochs": 3,
-    "batch_norm": False,
-    "rate": 1e-3,
-    "snapshots": (20, 93),
-}
+_TUNED = {**_SHORT, "epochs": 4, "small_epochs": 3, "batch_norm": False, "rate": 1e-3, "snapshots": (20, 93)}
 
 _BOTH = "scenes and objects"
-
-
-def _widths(*filters: int) -> dict[str, Any]:
-    return {"widths": filters}
 
 
 RECIPES = {
@@ -122,8 +111,8 @@ RECIPES = {
         Recipe("small-alexnet-repeat-3", _BOTH, "small-alexnet", seed=3, **_PLAIN),
         Recipe("small-alexnet-no-dropout", _BOTH, "small-alexnet", seed=1, **{**_PLAIN, "dropout": 0.0}),
         Recipe("small-alexnet-batch-norm", _BOTH, "small-alexnet", seed=1, **{**_PLAIN, "batch_norm": True}),
-        Recipe("small-alexnet-wide", _BOTH, "small-alexnet", _widths(24, 64, 128, 128, 384), seed=1, **_PLAIN),
-        Recipe("small-alexnet-wide-all", _BOTH, "small-alexnet", _widths(36, 96, 192, 192, 384), seed=1, **_PLAIN),
+        Recipe("small-alexnet-wide", _BOTH, "small-alexnet", {"widths": (24, 64, 128, 128, 384)}, seed=1, **_PLAIN),
+        Recipe("small-alexnet-wide-all", _BOTH, "small-alexnet", {"widths": (36, 96, 192, 192, 384)}, seed=1, **_PLAIN),
         Recipe("small-alexnet-scenes-to-objects", "objects", "small-alexnet", start="small-alexnet-scenes", **_TUNED),
         Recipe("small-alexnet-objects-to-scenes", "scenes", "small-alexnet", start="small-alexnet-objects", **_TUNED),
     )

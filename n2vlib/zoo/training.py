@@ -41,7 +41,11 @@ def train(name: str, device: str = "auto", out: Path | None = None) -> dict[str,
     seconds = time.monotonic() - started
     start = {"start_sha256": shipped.card(row.start)["sha256"]} if row.start else {}
     facts = start | {
-        "data": _facts_of(learn, held_out),
+        "data": {
+            "world_sources": data.world_digest(),
+            "train": {"seed": data.TRAIN_SEED, "images": len(learn.images)},
+            "held_out": {"seed": data.HELD_OUT_SEED, "images": len(held_out.images)},
+        },
         "seconds": round(seconds),
         "device": choose_device(device),
     }
@@ -178,11 +182,3 @@ def _task(row: Recipe) -> Task:
     if row.task is None:
         raise BadInput(f"zoo: {row.name} is randomly initialised, a seed without a file; there is nothing to train")
     return TASKS[row.task]
-
-
-def _facts_of(learn: data.Drawn, held_out: data.Drawn) -> dict[str, Any]:
-    return {
-        "world_sources": data.world_digest(),
-        "train": {"seed": data.TRAIN_SEED, "images": len(learn.images)},
-        "held_out": {"seed": data.HELD_OUT_SEED, "images": len(held_out.images)},
-    }

@@ -182,7 +182,7 @@ relations["same pixels"] = cover
 # %%
 fair = embeddings.restricted(space)
 fair = {task: embeddings.neighbours(vectors) for task, vectors in fair.items()}
-kinship = embeddings.kinship(fair, relations, SEED)
+kinship = embeddings.relatedness(fair, relations, SEED)
 caption = f"Mean over the five neighbours of each concept, {layer.name};"
 caption += " 95% interval of the difference over concepts"
 charts.table(kinship, caption)
@@ -270,14 +270,14 @@ segmented = space["segmentation"]
 changes = embeddings.without_start(found["segmentation"])
 both = {"start subtracted": changes, "as learned": segmented}
 both = {how: embeddings.neighbours(vectors) for how, vectors in both.items()}
-kinship = embeddings.kinship(both, relations, SEED)
+kinship = embeddings.relatedness(both, relations, SEED)
 charts.table(kinship, "Segmentation, mean over the five neighbours")
 
 # %%
 w_fair = {task: embeddings.without_start(each) for task, each in found.items()}
 w_fair = embeddings.restricted(w_fair)
 near_fair = {task: embeddings.neighbours(vectors) for task, vectors in w_fair.items()}
-kinship = embeddings.kinship(near_fair, relations, SEED)
+kinship = embeddings.relatedness(near_fair, relations, SEED)
 title = "Both tasks, start subtracted: mean over the five neighbours of each concept,"
 charts.table(kinship, f"{title} {layer.name}")
 
@@ -398,7 +398,7 @@ charts.table(listed["classification"], title, rows=8)
 groupings = {
     "category": categories,
     "parent in the tree": drawn.groups(probe.concepts),
-    "scene it is seen in": drawn.homes(probe),
+    "scene it is seen in": drawn.typical_scenes(probe),
 }
 agreement = grouping.agreement(clusters, groupings, SEED)
 title = (
@@ -430,7 +430,7 @@ again_segmented = again["segmentation"].unit_weights().reindex(segmented.index)
 mean = unit(segmented + again_segmented.fillna(0))
 both = {"two seeds": mean, "one seed": segmented}
 both = {how: embeddings.neighbours(vectors) for how, vectors in both.items()}
-kinship = embeddings.kinship(both, relations, SEED)
+kinship = embeddings.relatedness(both, relations, SEED)
 charts.table(kinship, "Segmentation: neighbours of the mean of two seeds, and of one")
 
 # %% [markdown]

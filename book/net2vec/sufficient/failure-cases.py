@@ -93,7 +93,7 @@ charts.table(shown, f"{title} largest loss first")
 # %%
 cases["percent"] = 100 * cases["area"]
 few = losing["training"].between(10, 100).mean() if len(losing) else float("nan")
-title = f"{layer.name}: {style.said(few, '.0%')} of the concepts that lose"
+title = f"{layer.name}: {style.formatted(few, '.0%')} of the concepts that lose"
 title += " have 10 to 100 training images"
 axes = ("training images with the concept", "mean area, % of the image")
 at = {"x": [10, 100], "y": [1]}
@@ -188,7 +188,7 @@ charts.table(table, title, digits=0)
 
 # %%
 larger = [cases.loc[mine, "times_in_training"].median() for mine in groups.values()]
-times = [style.said(each, ".1f") for each in larger]
+times = [style.formatted(each, ".1f") for each in larger]
 title = f"Median predicted area: {times[0]} times the annotated for concepts that lose,"
 title += f" {times[1]} for the others"
 areas, gain = "predicted / annotated area", "combination - single filter"
@@ -274,7 +274,9 @@ assert np.allclose(at_zero[cases["concept"]], cases["combination"], atol=1e-3)
 own = failures.best_threshold(counted)
 raised = (own.loc[cases["concept"], "threshold"] > 0).to_numpy()
 lose = cases["loses"].to_numpy()
-share = [style.said(pd.Series(raised)[mine].mean(), ".0%") for mine in (lose, ~lose)]
+share = [
+    style.formatted(pd.Series(raised)[mine].mean(), ".0%") for mine in (lose, ~lose)
+]
 print(f"A threshold above zero is best on training images for {share[0]}", end=" ")
 print(f"of those that lose, {share[1]} of the others.")
 

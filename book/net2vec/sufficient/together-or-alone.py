@@ -433,7 +433,7 @@ charts.table(summary.reset_index(), caption, digits=0)
 side = tables.side_by_side(scores, last.name, "segmentation")
 as_good = side["combination"] >= side["single filter"]
 wins = as_good.groupby(side["images"] > side["images"].median()).mean()
-few, many = (style.said(wins.get(size, np.nan), ".0%") for size in (False, True))
+few, many = (style.formatted(wins.get(size, np.nan), ".0%") for size in (False, True))
 ties = (side["combination"] == side["single filter"]).sum()
 print(
     f"few images {few}, many images {many}; exact ties: {ties} of {len(side)} concepts"

@@ -51,7 +51,7 @@ def score(answers: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
     word_precision  share of predicted words that are anywhere in the caption; word_recall: of its words predicted
     """
     output, target = (torch.cat(parts) for parts in zip(*answers, strict=True))
-    asked, said = target != _SILENCE, spoken(output)
+    asked, said = target != _SILENCE, predicted_words(output)
     common = sum(int(column[column != _SILENCE].bincount().max()) for column in target.T if (column != _SILENCE).any())
     held, predicted = (_as_sets(words, output.shape[2]) for words in (target, said))
     return {
@@ -62,7 +62,7 @@ def score(answers: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
     }
 
 
-def spoken(output: Tensor) -> Tensor:
+def predicted_words(output: Tensor) -> Tensor:
     """The words with the highest scores, from (image, step, word): int64 (image, step), -1 after the first end."""
     said = output.argmax(2)
     over = (said == _END).cumsum(1) - (said == _END).long() > 0
