@@ -236,7 +236,8 @@ columns = ["filters and rotations", "unique detectors, as trained", "rotated"]
 by_hand = pd.DataFrame(rows, columns=columns)
 by_hand["fewer, %"] = 100 * (1 - by_hand[columns[2]] / by_hand[columns[1]].replace(0, np.nan))
 half = tables.half_width(by_hand["fewer, %"].iloc[2:].to_numpy())
-print(f"Half-width over the {ROTATIONS} rotations: {half:.1f}")
+words = f"{half:.1f}" if np.isfinite(half) else "unknown"
+print(f"Half-width over the {ROTATIONS} rotations: {words}")
 
 # %%
 title = f"Interval {row['low']:.0f} to {row['high']:.0f}, criterion {row['criterion']:.0f}: {row['holds']}"
