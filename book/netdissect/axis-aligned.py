@@ -190,11 +190,15 @@ rows = [
     ("detectors, as trained", np.nan, [before["detectors"]]),
     ("detectors, rotated", np.nan, after["detectors"]),
 ]
-half = [tables.half_width(found) for *_, found in rows]
-rows = [(*words, np.mean(found), np.min(found), np.max(found)) for *words, found in rows]
-beside = pd.DataFrame(rows, columns=["quantity", "published", "this run", "lowest", "highest"])
-beside.insert(3, "low", beside["this run"] - half)
-beside.insert(4, "high", beside["this run"] + half)
+
+# %%
+beside = pd.DataFrame([row[:2] for row in rows], columns=["quantity", "published"])
+values = [np.asarray(each, float) for *_, each in rows]
+beside["this run"] = [each.mean() for each in values]
+half = [tables.half_width(each) for each in values]
+beside["low"], beside["high"] = beside["this run"] - half, beside["this run"] + half
+beside["lowest"] = [each.min() for each in values]
+beside["highest"] = [each.max() for each in values]
 charts.table(beside, f"{network.name}, {name}: mean and range over {ROTATIONS} rotations", digits=1)
 
 # %% [markdown]

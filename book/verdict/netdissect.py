@@ -205,7 +205,6 @@ charts.table(pd.DataFrame(rows, columns=["holds", "claims", "which"]), f"{len(me
 # %%
 import numpy as np
 
-from n2vlib import tables
 from n2vlib.methods import dissection
 
 
@@ -228,13 +227,17 @@ assert np.isclose(effect, row["value"], equal_nan=True)
 # number that each of them gives.
 
 # %%
+from n2vlib import tables
+
 rng = np.random.default_rng(SEED)
 less = unique_detectors(iou[0][rng.permutation(len(iou[0]))[len(iou[0]) // 5 :]])
 rows = [("all", before, after), ("without a fifth of the filters", less, after)]
-rows += [(label, before, unique_detectors(each)) for label, each in zip(full, iou[1:], strict=True)]
+left = map(unique_detectors, iou[1:])
+rows += [(label, before, each) for label, each in zip(full, left, strict=True)]
 columns = ["filters and rotations", "unique detectors, as trained", "rotated"]
 by_hand = pd.DataFrame(rows, columns=columns)
-by_hand["fewer, %"] = 100 * (1 - by_hand[columns[2]] / by_hand[columns[1]].replace(0, np.nan))
+ratio = by_hand["rotated"] / by_hand[columns[1]].replace(0, np.nan)
+by_hand["fewer, %"] = 100 * (1 - ratio)
 half = tables.half_width(by_hand["fewer, %"].iloc[2:].to_numpy())
 words = f"{half:.1f}" if np.isfinite(half) else "unknown"
 print(f"Half-width over the {ROTATIONS} rotations: {words}")

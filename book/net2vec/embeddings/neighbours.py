@@ -307,7 +307,7 @@ chart
 wide = held.pivot(index="concept", columns="comparison", values="cosine")
 wide = wide.reindex(columns=list(pairs))
 known = halved.set_index("concept")[["name", "images", "few", "again"]]
-title = f"{known['few'].sum()} of {len(known)} concepts are marked; four columns of cosines"
+title = f"{known['few'].sum()} of {len(known)} are marked. Last columns: cosines"
 known["few"] = known["few"].map({True: f"under {stability.FEW}", False: ""})
 known = known.rename(columns={"few": "mark", "again": "neighbours again"})
 least = known.join(wide).sort_values(stability.IMAGES, kind="stable")
