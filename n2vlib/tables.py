@@ -7,6 +7,7 @@ validation images has no number there (NaN); it is left out as in the papers, an
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from n2vlib.display.style import methods
 from n2vlib.errors import BadInput, near
@@ -202,6 +203,34 @@ def bootstrap_mean(values: np.ndarray, seed: int = 0, draws: int = 2000) -> tupl
     drawn = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
     low, high = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
     return float(low), float(high)
+
+
+def half_width(values: np.ndarray, confidence: float = 0.95) -> float:
+    """Half the interval of the mean over a few draws (rotations), by Student's t; NaN with fewer than two draws.
+
+    values   (draw,), or (draw, image) where an interval over images stands beside it. The chance of single images in
+             single draws, the residual of both means, belongs to that one and is taken off here (two-way analysis of
+             variance), down to 0.
+    """
+    values = np.asarray(values, float)
+    n = len(values)
+    if n < 2:
+        return np.nan
+    means = values.reshape(n, -1).mean(axis=1)
+    variance = means.var(ddof=1)
+    if values.ndim > 1:
+        images = values.shape[1]
+        residual = values - means[:, None] - values.mean(axis=0) + values.mean()
+        variance = max(0.0, variance - (residual**2).sum() / ((n - 1) * max(images - 1, 1) * images))
+    return float(stdtrit(n - 1, (1 + confidence) / 2) * np.sqrt(variance / n))
+
+
+def widened(value: float, low: float, high: float, half: float) -> tuple[float, float]:
+    """An interval with a second, independent source of chance in it, whose own half-width is `half`.
+
+    Squared half-widths add up on either side (MOVER: Zou and Donner 2008).
+    """
+    return value - float(np.hypot(value - low, half)), value + float(np.hypot(high - value, half))
 
 
 def rank_correlation(x: pd.Series | np.ndarray, y: pd.Series | np.ndarray) -> float:

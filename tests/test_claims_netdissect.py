@@ -6,11 +6,12 @@ import measured as small
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from n2vlib import claims, published
 from n2vlib.analysis import concept_similarity
 from n2vlib.claims import claim, detectors, dissected, training
-from n2vlib.claims.claim import NETWORKS, of_concepts, of_filters
+from n2vlib.claims.claim import NETWORKS, of_concepts, of_filters, of_rotations
 from n2vlib.claims.dissected import Dissected
 
 TABLE = claims.table("netdissect").set_index("id")
@@ -127,10 +128,37 @@ def test_unique_detectors_count_concepts_and_only_detectors():
 def test_a_rotation_is_compared_with_the_mean_of_the_rotations():
     d = Dissected({"rotations": group(plain="12345566", one="11abcdef", two="1233abcd")})
     assert value(detectors.rotated, d) == pytest.approx(100 * (1 - 2 / 6))
-    heads = replace(d, right=np.array([[1.0, 1.0], [1.0, 0.5], [0.0, 0.0], [1.0, 1.0]]))
-    effect = detectors.rotated_head(heads)
-    assert effect is not None and effect.value == pytest.approx(-12.5) and effect.over == "images"
+    right = np.array([[[1, 1], [1, 1], [0, 0], [1, 1]], [[1, 1], [1, 0], [0, 0], [1, 1]]], bool)
+    effect = detectors.rotated_head(replace(d, right=right))
+    assert effect is not None and effect.value == pytest.approx(-12.5) and effect.over == "images and rotations"
+    effect = detectors.rotated_head(replace(d, right=right[1:]))
+    assert effect is not None and effect.value == pytest.approx(-25) and effect.over == "images"
     assert detectors.rotated_head(d) is None
+
+
+def test_rotations_that_differ_widen_the_interval_and_directions_are_counted_once():
+    plain = "".join(str(k % 6 + 1) for k in range(60))
+    alike, apart = ["1234" * 15] * 5, ["1" * 60, "12" * 30, "123" * 20, "1234" * 15, "12345" * 12]
+    layers = [group(plain=plain, **dict(zip("vwxyz", words, strict=True))) for words in (alike, apart)]
+    same, differ = (detectors.rotated(Dissected({"rotations": each})) for each in layers)
+    assert same is not None and differ is not None
+    assert list(same[:3]) == pytest.approx([100 / 3] * 3)  # no filter decides, no rotation differs
+    each = [100 * (1 - n / 6) for n in range(1, 6)]
+    low, high = stats.t.interval(0.95, 4, np.mean(each), stats.sem(each))
+    assert differ.over == "filters and rotations" and [differ.low, differ.high] == pytest.approx([low, high])
+    once = detectors.rotated(Dissected({"rotations": group(plain=plain, one="123" * 20)}))
+    assert once is not None and once.over == "filters"
+
+
+@pytest.mark.parametrize("between, within", [(3, 1), (1, 3), (0, 3)])
+def test_an_interval_over_images_and_rotations_holds_the_mean_as_often_as_it_says(between, within):
+    """Rotations, images, and single images in single rotations each add chance of their own; the mean is 0."""
+    rng, inside = np.random.default_rng(0), []
+    for _ in range(400):
+        gaps = between * rng.normal(size=(5, 1)) + 10 * rng.normal(size=200) + 10 * within * rng.normal(size=(5, 200))
+        effect = of_rotations(of_concepts(np.mean, gaps.mean(axis=0), over=claim.IMAGES), gaps)
+        inside.append(effect.low <= 0 <= effect.high)
+    assert 0.92 <= np.mean(inside) <= 0.985
 
 
 def test_kinds_and_numbers_by_depth():
@@ -282,6 +310,6 @@ def test_layers_of_a_small_run_give_their_tables(tmp_path):
     assert set(d.names) == {"networks", "own layers"} and list(d.layers("own layers")) == ["1", "3"]
     assert len(d.layers("own layers")["3"]) == layers["3"].n_filters and d.layers("widths") == {}
     right = dissected.heads(layers["3"], {"turned": layers["3"], "again": layers["3"]}, probe, epochs=2, seed=0)
-    assert right is not None and (right[:, 0] == right[:, 1]).all() and set(np.unique(right)) <= {0, 0.5, 1}
+    assert right is not None and (right[..., 0] == right[..., 1]).all() and right.dtype == bool and len(right) == 2
     told_right = dissected.scene_accuracy({"mine": layers["3"]}, probe, 0.001)
     assert list(told_right.index) == ["mine"] and 0 <= told_right["mine"] <= 1

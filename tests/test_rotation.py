@@ -51,6 +51,14 @@ def test_every_plane_is_turned_by_its_share_of_the_angle():
         np.testing.assert_allclose(found, basis @ turn(3.1 * alpha, -0.4 * alpha) @ basis.T, atol=1e-10)
 
 
+def test_every_rotation_is_measured_fully_and_the_first_ones_part_of_the_way():
+    found = rotation.copies([0.0, 0.5, 0.2], 5)
+    assert [(alpha, i) for _, alpha, i in found if alpha == 1] == [(1.0, i) for i in range(5)]
+    assert [(alpha, i) for _, alpha, i in found if alpha < 1] == [(0.2, 0), (0.5, 0), (0.2, 1), (0.5, 1)]
+    assert len({label for label, *_ in found}) == len(found) and found[1] == ("rotation 0, alpha 0.5", 0.5, 0)
+    assert rotation.copies([1.0], 1) == [("rotation 0, alpha 1", 1.0, 0)]
+
+
 @pytest.mark.parametrize("matrix", [np.diag([1.0, -1]), np.diag([1.0, -1, 1, -1]), 2 * np.eye(3), -np.eye(2)])
 def test_a_reflection_half_a_turn_and_what_is_not_orthogonal_have_no_real_powers(matrix):
     with pytest.raises(BadInput, match="orthogonal"):

@@ -84,6 +84,28 @@ def test_a_category_whose_concepts_all_agree_has_no_interval_to_speak_of():
     assert all(np.isnan(tables.bootstrap_mean(np.array([]))))
 
 
+def test_the_interval_of_a_few_draws_is_students():
+    values = np.array([62.0, 71.0, 55.0, 68.0, 60.0])
+    low, high = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
+    assert tables.half_width(values) == pytest.approx((high - low) / 2)
+    assert np.isnan(tables.half_width(values[:1])) and np.isnan(tables.half_width(values[:1, None]))
+    assert tables.widened(5.0, 2.0, 9.0, 3.0) == pytest.approx((5 - 18**0.5, 10))
+
+
+def test_the_chance_of_single_images_is_not_counted_as_that_of_the_rotations():
+    """The component of the rotations in a two-way analysis of variance, from its textbook sums."""
+    rng = np.random.default_rng(1)
+    for spread in (0.0, 2.0):
+        values = spread * rng.normal(size=(5, 1)) + rng.normal(size=30) + rng.normal(size=(5, 30))
+        of_row = sum(30 * (values[i].mean() - values.mean()) ** 2 for i in range(5)) / 4
+        rest = 0.0
+        for i in range(5):
+            for j in range(30):
+                rest += (values[i, j] - values[i].mean() - values[:, j].mean() + values.mean()) ** 2 / (4 * 29)
+        component = max(0.0, (of_row - rest) / 30)
+        assert tables.half_width(values) == pytest.approx(stats.t.ppf(0.975, 4) * (component / 5) ** 0.5)
+
+
 def test_at_least_as_good_counts_ties_for_the_combination(scores):
     row = tables.at_least_as_good(scores).iloc[0]
     assert row["percent"] == 75.0  # red and cat better, blue equal, dog worse

@@ -36,7 +36,7 @@ SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 ALPHAS: list = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]  # of the full rotation: 0 none, 1 all
-ROTATIONS: int = 3  # how many rotations are drawn
+ROTATIONS: int = 5  # how many rotations are drawn
 SECOND: str = "small-alexnet-scenes"  # its layer of the same name is rotated fully too
 IOU_THRESHOLD: float = 0.04  # a filter with a larger dissection IoU is a detector
 
@@ -71,7 +71,8 @@ n2vlib.check_parameters(globals())
 #
 # We rotate the last layer named in `LAYERS`. `rotation.rotated` appends all rotated copies of it, side by side, to
 # one network, so that a single pass over the images measures them all. `rotations` holds the matrices $Q$, one for
-# each seed; `matrices` holds their powers $Q^\alpha$.
+# each seed; `matrices` holds their powers $Q^\alpha$. Every rotation is measured in full. Those on the way to it, with
+# $\alpha$ below 1, are measured for the first `rotation.PART_WAY` only.
 
 # %%
 from n2vlib.analysis import rotation, top_images
@@ -83,9 +84,8 @@ plain = n2vlib.read_layers(network, [name], probe, **options)[name]
 print(plain.silence or "No filter is dead or tied.")
 n = plain.n_filters
 rotations = [rotation.random_rotation(n, SEED + i) for i in range(ROTATIONS)]
-alphas = sorted({*ALPHAS, 1.0} - {0.0})
-copies = [(alpha, i) for i in range(ROTATIONS) for alpha in alphas]
-copies = [(f"rotation {i}, alpha {alpha:g}", alpha, i) for alpha, i in copies]
+copies = rotation.copies(ALPHAS, ROTATIONS)
+alphas = [alpha for _, alpha, i in copies if i == 0]
 matrices = {label: rotation.power(rotations[i], alpha) for label, alpha, i in copies}
 rotated = rotation.rotated(network, name, matrices)
 layers = n2vlib.read_layers(rotated, list(matrices), probe, **options)
@@ -188,7 +188,7 @@ before, after = totals.loc[0.0].iloc[0], totals.loc[1.0]
 loss = 100 * (1 - after["unique_detectors"] / (before["unique_detectors"] or np.nan))
 
 # %%
-from n2vlib import published
+from n2vlib import published, tables
 
 stated = published.table("netdissect_quantitative_claims")
 stated = stated.set_index("claim_id")["value"]
@@ -199,17 +199,21 @@ rows = [
     ("detectors, as trained", np.nan, [before["detectors"]]),
     ("detectors, rotated", np.nan, after["detectors"]),
 ]
-for at, (words, paper, found) in enumerate(rows):
-    rows[at] = words, paper, np.mean(found), np.min(found), np.max(found)
-
 
 # %%
-columns = ["quantity", "published", "this run, mean", "lowest", "highest"]
+beside = pd.DataFrame([row[:2] for row in rows], columns=["quantity", "published"])
+values = [np.asarray(each, float) for *_, each in rows]
+beside["this run"] = [each.mean() for each in values]
+half = [tables.half_width(each) for each in values]
+beside["low"], beside["high"] = beside["this run"] - half, beside["this run"] + half
+beside["lowest"] = [each.min() for each in values]
+beside["highest"] = [each.max() for each in values]
 title = f"{network.name}, {name}: mean and range over {ROTATIONS} rotations"
-charts.table(pd.DataFrame(rows, columns=columns), title, digits=1)
+charts.table(beside, title, digits=1)
 
 # %% [markdown]
-# The range is over rotations; the images are the same. *Detectors* counts filters, *unique detectors* the concepts
+# *Low* and *high* are the 95% interval of the mean by Student's t, *lowest* and *highest* the range. Both are over
+# rotations; the network, its filters and the images are the same. *Detectors* counts filters, *unique detectors* the concepts
 # they detect. The second number can fall for two reasons: fewer directions exceed the IoU threshold, or more of those
 # that do share a label. The next table separates the two: the share of filters or directions that are detectors, and
 # the mean number of detectors for each concept that is detected.
@@ -252,7 +256,8 @@ charts.table(by_threshold, title, digits=2)
 #
 # A full rotation is far from the axes, and a single one could be an unlucky draw. If labels belong to the axes, a
 # small rotation should cost little and a larger one more. The chart shows the unique detectors from $\alpha = 0$ (as
-# trained) to $\alpha = 1$ (fully rotated). The title says by which $\alpha$ half of the loss has occurred.
+# trained) to $\alpha = 1$ (fully rotated), where there are more rotations than on the way. The title says by which
+# $\alpha$ half of the loss has occurred.
 
 # %%
 along = totals["unique_detectors"].groupby("alpha").mean()
@@ -301,8 +306,6 @@ charts.table(kinds.reset_index(), title, digits=1)
 # annotation (solid).
 
 # %%
-from n2vlib import tables
-
 source = {"filter": plain, "direction": full}
 iou_of = {kind: dissection.dissection_iou(each, probe) for kind, each in source.items()}
 detected = tables.detectors(dissection.filters(plain, probe), IOU_THRESHOLD)
@@ -424,8 +427,9 @@ if heads.empty:
 charts.table(accuracies.rename(columns={"accuracy": "this run"}), title, digits=1)
 
 # %% [markdown]
-# *Low* and *high* are the 95% bootstrap interval over images, *fewest* and *most* the range over rotations. Without a
-# rotation the linear head has a single result, and the range of the other head is over its random starts.
+# *Low* and *high* are the 95% interval over images and over rotations, *fewest* and *most* the range over rotations.
+# Without a rotation the linear head has a single result, and of the other head the random starts take the place of the
+# rotations.
 #
 # The linear head can lose nothing, so its result is only a check. Its weights can be rotated as the space was, and
 # its penalty depends only on their length, so both problems have the same solution; small differences come from
@@ -452,7 +456,7 @@ for each in accuracies.itertuples():
 # %%
 ranks = totals.reset_index()[["alpha", "unique_detectors"]]
 ranks = ranks.corr(method="spearman").iloc[0, 1]
-title = "Rank correlation of alpha and unique detectors, over all rotations:"
+title = "Rank correlation of alpha and unique detectors:"
 columns = ["quantity", "published", "this run"]
 table = pd.DataFrame(rows, columns=columns)
 charts.table(table, f"{title} {style.formatted(ranks)}", digits=1)

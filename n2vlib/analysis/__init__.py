@@ -9,6 +9,7 @@ top_images           the images with the strongest response (Net2Vec 5.1, Figure
 correlation          weights of a combination against the filters' own scores (Net2Vec 5.2)
 embeddings           nearest concepts, and the distance between two spaces (Net2Vec 5.3)
 rsa                  distances between spaces beside chance (Net2Vec 5.3, Figure 10)
+stability            directions and neighbours learned again: other images, start, loss, task
 grouping             clusters of concepts, and concepts on a plane (Net2Vec 5.3)
 expressions          sums and differences of concept vectors (Net2Vec 5.3, Table 3)
 mask_bias            masks of learned weights with a bias

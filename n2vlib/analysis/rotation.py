@@ -23,6 +23,7 @@ from n2vlib.errors import BadInput
 from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import Network
 
+PART_WAY = 2  # rotations that are also measured at alphas below 1
 _ROUND = 1e-6  # largest error of Q Q' = 1, and largest imaginary part of a power
 
 
@@ -50,6 +51,18 @@ def power(rotation: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
     if not orthogonal or not np.allclose(np.imag(turned), 0, atol=_ROUND):
         raise BadInput("rotation: not orthogonal, or with an eigenvalue of -1, so it has no real powers")
     return np.real(turned)
+
+
+def copies(alphas: Sequence[float], rotations: int) -> list[tuple[str, float, int]]:
+    """Rotated copies of a layer: their names, alpha, and the number of the rotation.
+
+    Every rotation fully, alpha = 1; the first `PART_WAY` at the other alphas too, 0 left out.
+    """
+    return [
+        (f"rotation {i}, alpha {alpha:g}", alpha, i)
+        for i in range(rotations)
+        for alpha in (sorted({*alphas, 1.0} - {0.0}) if i < PART_WAY else [1.0])
+    ]
 
 
 class Turn(nn.Module):
@@ -109,8 +122,8 @@ def heads(
     pooled    {name: (image, filter) for each rotation}; the deep head starts from other weights for each
     answers   the class of an image, by its position (`discrimination.whole_image`)
     train     which of these images are for training, bool, (image of answers,)
-    Returns   head, space, accuracy (percent, mean over rotations), low and high (95% bootstrap interval over images),
-              fewest and most (over rotations); empty with fewer than two classes
+    Returns   head, space, accuracy (percent, mean over rotations), low and high (95% interval: bootstrap over images,
+              and Student's t over rotations), fewest and most (over rotations); empty with fewer than two classes
     """
     rows: list[dict[str, object]] = []
     images, classes = answers.index.to_numpy(), answers.to_numpy()
@@ -126,6 +139,8 @@ def heads(
                 ]
             percent = 100 * np.stack(right)
             low, high = tables.bootstrap_mean(percent.mean(0), seed)
+            if len(percent) > 1:
+                low, high = tables.widened(percent.mean(), low, high, tables.half_width(percent))
             spread = {"fewest": percent.mean(1).min(), "most": percent.mean(1).max()}
             rows.append({"head": head, "space": name, "accuracy": percent.mean(), "low": low, "high": high} | spread)
     return pd.DataFrame(rows)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from n2vlib import tables
 from n2vlib.analysis import uncertainty
 from n2vlib.errors import BadInput
 
@@ -36,7 +37,7 @@ class Effect(NamedTuple):
     """One number that decides a claim.
 
     value, low, high   the measured number and its 95% interval
-    over               what was resampled for the interval: images, concepts, filters or networks
+    over               what was resampled for the interval: images, concepts, filters or networks; with rotations or not
     note               which layer, category or concept decided, how many there were
     against            the criterion, where it depends on the run (chance); NaN: that of the claim
     """
@@ -144,6 +145,18 @@ def of_filters(number: Callable[..., Any], layers: Sequence[pd.DataFrame], note:
     number   takes the tables as record arrays, (filter,), one for each of `layers`
     """
     return _left_out(number, [layer.to_records(index=False) for layer in layers], FILTERS, note, np.nan, seed)
+
+
+def of_rotations(effect: Effect, values: NDArray[np.float64]) -> Effect:
+    """The effect with the chance of the rotations in its interval, by Student's t; itself with fewer than two.
+
+    values   what each rotation gives, (rotation,) or (rotation, image): see `tables.half_width`; `effect` has their
+             mean, and an interval over filters or images
+    """
+    if len(values) < 2:
+        return effect
+    low, high = tables.widened(effect.value, effect.low, effect.high, tables.half_width(values))
+    return effect._replace(low=low, high=high, over=f"{effect.over} and rotations")
 
 
 def _left_out(

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from n2vlib.analysis import detectors, history
-from n2vlib.claims.claim import IMAGES, NETWORKS, Effect, Measures, of_concepts, of_filters
+from n2vlib.claims.claim import IMAGES, NETWORKS, Effect, Measures, of_concepts, of_filters, of_rotations
 from n2vlib.claims.dissected import ENDS, OWN, ROTATIONS, TAUS, Dissected
 from n2vlib.display import style
 from n2vlib.tables import rank_correlation
@@ -44,22 +44,34 @@ def fewer(less: float, more: float) -> float:
 
 
 def rotated(d: Dissected) -> Effect | None:
-    """Percent fewer unique detectors after a full rotation, mean of the rotations."""
-    tables = list(d.layers(ROTATIONS).values())
-    if len(tables) < 2:
+    """Percent fewer unique detectors after a full rotation, mean of the rotations.
+
+    The interval leaves out filters of the layer as trained and takes the rotations as draws. Their directions are not
+    left out too: they are what a rotation draws. Of a single rotation directions are left out instead.
+    """
+    layers = list(d.layers(ROTATIONS).values())
+    if len(layers) < 2:
         return None
-    left = [unique(turned) for turned in tables[1:]]
-    note = f"{unique(tables[0])} as trained, {min(left)} to {max(left)} in {len(left)} rotations"
-    return of_filters(lambda plain, *turned: fewer(mean_unique(turned), unique(plain)), tables, note)
+    plain, turned = layers[0], layers[1:]
+    left = np.array([unique(each) for each in turned])
+    note = f"{unique(plain)} as trained, {left.min()} to {left.max()} in {len(left)} rotations"
+    if len(turned) == 1:
+        return of_filters(lambda one, other: fewer(unique(other), unique(one)), layers, note)
+    effect = of_filters(lambda one: fewer(left.mean(), unique(one)), [plain], note)
+    return of_rotations(effect, np.array([fewer(each, unique(plain)) for each in left]))
 
 
 def rotated_head(d: Dissected) -> Effect | None:
-    """Accuracy of heads on a rotated layer minus that on the layer as trained, in percentage points."""
+    """Accuracy of heads on a rotated layer minus that on the layer as trained, in percentage points.
+
+    The interval draws images again and takes the rotations, each with a random start of its own, as draws.
+    """
     if d.right is None:
         return None
-    plain, turned = 100 * d.right.mean(axis=0)
-    note = f"{plain:.1f}% as trained, {turned:.1f}% turned, {len(d.right)} images"
-    return of_concepts(lambda rows: 100 * (rows[:, 1] - rows[:, 0]).mean(), d.right, note, over=IMAGES)
+    plain, turned = 100 * d.right.mean(axis=(0, 1))
+    note = f"{plain:.1f}% as trained, {turned:.1f}% turned, {d.right.shape[1]} images"
+    gaps = 100 * (d.right[..., 1].astype(float) - d.right[..., 0])
+    return of_rotations(of_concepts(np.mean, gaps.mean(axis=0), note, over=IMAGES), gaps)
 
 
 def by_depth(d: Dissected, categories: tuple[str, ...], rising: bool) -> Effect | None:

@@ -33,14 +33,14 @@ class Dissected:
                "taus"         its last layer at two shares of places where it fires
     networks   of the group "networks": label, training, task, architecture
     near       `concept_similarity.nearness` of the concepts
-    right      share of the heads that predict each validation image's scene, (image, 2): as trained, rotated
+    right      whether a head predicts each validation image's scene, (rotation, image, 2): as trained, rotated
     accuracy   of a classifier of scenes on the layers of "networks", by label
     """
 
     names: Mapping[str, pd.DataFrame]
     networks: pd.DataFrame = field(default_factory=pd.DataFrame)
     near: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    right: NDArray[np.float64] | None = None
+    right: NDArray[np.bool_] | None = None
     accuracy: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
 
     def layers(self, group: str) -> dict[str, pd.DataFrame]:
@@ -70,18 +70,16 @@ def scene_accuracy(ends: Mapping[str, Layer], probe: ProbeSet, C: float) -> pd.S
 
 def heads(
     plain: Layer, rotated: Mapping[str, Layer], probe: ProbeSet, *, epochs: int, seed: int
-) -> NDArray[np.float64] | None:
+) -> NDArray[np.bool_] | None:
     """`Dissected.right`: a head of two layers for each rotation, and one on the unrotated layer from the same start."""
     answers = discrimination.whole_image(probe, "scene")
     if answers.nunique() < 2:
         return None
     images, classes = answers.index.to_numpy(), answers.to_numpy()
     train = probe.split[images] == "train"
-    means = []
-    for spaces in ([plain] * len(rotated), list(rotated.values())):
-        right = [
-            rotation.deep_head(layer.pooled[images], classes, train, epochs=epochs, seed=seed + i)
-            for i, layer in enumerate(spaces)
-        ]
-        means.append(np.mean(right, axis=0))
-    return np.stack(means, axis=1)
+    pairs = [(plain, layer) for layer in rotated.values()]
+    right = [
+        [rotation.deep_head(each.pooled[images], classes, train, epochs=epochs, seed=seed + i) for each in pair]
+        for i, pair in enumerate(pairs)
+    ]
+    return np.array(right).swapaxes(1, 2)

@@ -285,6 +285,64 @@ charts.table(kinship, f"{title} {layer.name}")
 # The paper keeps the start in, and so do our versions of its tables, above and in the next section. The maps and
 # clusters at the end subtract it.
 #
+# ## Would other images give the same directions?
+#
+# A start is not the only thing that could have been different. We change one thing at a time and learn again:
+#
+# - *other images*: one half of the training images, drawn at random, against the other half;
+# - *other start*: all training images twice;
+# - *other loss*: equation 4 against the loss with logarithms, which the paper's text names;
+# - *other task*: segmentation against classification.
+#
+# Two results with the same seed would share their start and look more alike than they are. So both have a start of
+# their own, in every comparison, and it is subtracted. The reference is the cosine with the direction of another concept,
+# drawn at random (*two concepts*).
+
+# %%
+from n2vlib.analysis import stability
+
+pairs = stability.again(layer, probe, epochs=EPOCHS, seed=SEED)
+held = stability.by_concept(pairs, probe, seed=SEED)
+title = "Cosines: medians. Nearest, again and chance: means over concepts"
+charts.table(stability.summary(held, SEED), title)
+
+# %% [markdown]
+# *Nearest* is the share of concepts whose second direction is nearer to their first than that of any other concept.
+# *Again* is the share of a concept's five nearest concepts that are among the five nearest when learned again, with the
+# 95% bootstrap interval over concepts. *Chance* is that share for neighbours drawn at random. Concepts that were not
+# learned both times, for instance because one half has no image of them, are left out.
+#
+# Half of the images also means half as many steps of training, so *other images* changes both. The chart shows all
+# concepts of each comparison, and last the reference.
+
+# %%
+halved = held[held["comparison"] == stability.IMAGES]
+apart = halved.assign(cosine=halved["two concepts"], comparison="two concepts")
+drawn_as = pd.concat([held, apart], ignore_index=True)
+words = [f"{halved[c].median():.2f}" for c in ("cosine", "two concepts")]
+title = f"From other images the median cosine is {words[0]}, of two concepts {words[1]}"
+chart = "Too few concepts were learned on both halves."
+if len(halved):
+    small = {"by": "comparison", "at": 0.0, "rows": "concepts"}
+    chart = charts.histogram(drawn_as, "cosine", title, "cosine", **small)
+chart
+
+# %% [markdown]
+# Which concepts depend on the images? The least stable come first. A concept with fewer than `stability.FEW` training
+# images is marked: each half has about half of them, and its direction says as much about these few images as about
+# the concept.
+
+# %%
+wide = held.pivot(index="concept", columns="comparison", values="cosine")
+wide = wide.reindex(columns=list(pairs))
+known = halved.set_index("concept")[["name", "images", "few", "again"]]
+title = f"{known['few'].sum()} of {len(known)} are marked. Last columns: cosines"
+known["few"] = known["few"].map({True: f"under {stability.FEW}", False: ""})
+known = known.rename(columns={"few": "mark", "again": "neighbours again"})
+least = known.join(wide).sort_values(stability.IMAGES, kind="stable")
+charts.table(least.reset_index(drop=True), title, digits=2)
+
+# %% [markdown]
 # ## Arithmetic
 #
 # > Blue grass is sky: the nearest concept to grass plus blue minus green {cite}`fong2018net2vec`.
@@ -440,6 +498,8 @@ charts.table(kinship, "Segmentation: neighbours of the mean of two seeds, and of
 # - Which concepts are near depends on what the weights were learned *for*: classification can use co-occurrence,
 #   segmentation depends on what covers the concept's pixels.
 # - Part of every vector is its random start. Train twice before interpreting a vector, or subtract the start.
+# - A direction and its neighbours are worth as much as they stay the same from other images. Test it on two halves with
+#   starts of their own, and look at rare concepts separately.
 #
 # This chapter used the space of one network. Do other networks, or a dictionary, place the same concepts near each
 # other? See [distances between spaces](between-spaces).
