@@ -1,0 +1,52 @@
+"""Upsampled sums of many (image, concept) pairs: how their values are distributed, and what lies above a threshold.
+
+sums     float32, (pair, h, w), of some pairs     at   int64, (pair,), which pairs of the probe set these are
+labels   as in kernels.tally; image int64, (every pair,): the image of each pair
+down, across   i0, i1, and the weights as float32 (masks.iou.Taps.shares)
+"""
+
+import numba
+import numpy as np
+
+from n2vlib.kernels.combination import _overlap, _upsample, target_of
+
+
+@numba.njit(cache=True, nogil=True)
+def histogram(sums, at, image, labels, down, across, lows, steps, counts):
+    """Add the pixels of the pairs to `counts`, int64, (concept, 2, bin): not annotated and annotated ones apart.
+
+    lows, steps   float32, (concept,): bin b holds values in (low + b step, low + (b + 1) step], the ends all beyond
+    """
+    maps, map_ptr, _, pair_concept, pair_local = labels
+    height, width = sums.shape[1:]
+    tall, wide, last = len(down[0]), len(across[0]), counts.shape[2] - 1
+    broad, z = np.zeros((height, wide), np.float32), np.zeros((tall, wide), np.float32)
+    target = np.zeros(tall * wide, np.uint8)
+    for n in range(len(at)):
+        p = at[n]
+        c, i = pair_concept[p], image[p]
+        _upsample(sums[n], down, across, broad, z)
+        target_of(maps[map_ptr[i] : map_ptr[i + 1]], pair_local[p], target)
+        flat, own, low, scale = z.ravel(), counts[c], lows[c], np.float32(1) / steps[c]
+        for pixel in range(len(flat)):
+            b = np.int64(np.ceil((flat[pixel] - low) * scale)) - 1
+            own[target[pixel], min(max(b, 0), last)] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def above(sums, at, image, labels, down, across, thresholds, intersection, predicted):
+    """Pixels of the masks S(sums) > threshold, int64 (every pair,): all of them, and those annotated.
+
+    thresholds   float32, (concept,)
+    """
+    maps, map_ptr, _, pair_concept, pair_local = labels
+    height, width = sums.shape[1:]
+    tall, wide = len(down[0]), len(across[0])
+    broad, z = np.zeros((height, wide), np.float32), np.zeros((tall, wide), np.float32)
+    target = np.zeros(tall * wide, np.uint8)
+    for n in range(len(at)):
+        p = at[n]
+        i = image[p]
+        _upsample(sums[n], down, across, broad, z)
+        target_of(maps[map_ptr[i] : map_ptr[i + 1]], pair_local[p], target)
+        intersection[p], predicted[p] = _overlap(z.ravel(), thresholds[pair_concept[p]], target)
