@@ -6,6 +6,7 @@ places      the mask that covers everything, and the usual place of a concept in
 joined      the masks of two filters joined
 linear      mean difference, ridge and logistic regression, on activations thresholded (fired) or as they are (raw)
 threshold   any weights with the threshold of their mask moved to the best value on training images
+timing      processor seconds of each solver
 summary     all of them side by side, concepts with few training images marked
 """
 

@@ -22,7 +22,7 @@ def training_images(probe: ProbeSet) -> pd.Series:
 
 
 def label_arrays(probe: ProbeSet) -> tuple:
-    """The labels as kernels take them: maps, map_ptr, pair_ptr, position of the concept and local index of each pair."""
+    """As kernels take them: maps, map_ptr, pair_ptr, and of each pair the concept's position and local index."""
     labels = probe.labels
     return np.asarray(labels.maps), labels.map_ptr, labels.pair_ptr, concept_positions(probe), labels.pair_local
 
@@ -52,4 +52,6 @@ def aligned(
     )  # fmt: skip
     by_number = pd.DataFrame(np.asarray(weights, np.float32), index=concepts.index)
     biases = pd.Series(np.broadcast_to(bias, len(concepts)).astype(float), index=concepts.index)
-    return Alignment(scores, by_number, biases, pairs, {"tau": layer.tau, "quantile": layer.quantile} | (settings or {}))
+    return Alignment(
+        scores, by_number, biases, pairs, {"tau": layer.tau, "quantile": layer.quantile} | (settings or {})
+    )

@@ -42,8 +42,8 @@ def raw(layer: Layer, folder: Path) -> Iterator[Cells]:
             for images in batches:
                 ready = network.preprocessing(images).to(layer.device, memory_format=torch.channels_last)
                 found = run_layers(network.module, [layer.module], ready)[layer.module]
-                file.write(found.float().cpu().contiguous().numpy().data)
-        yield lambda image: np.fromfile(path, np.float32, size, offset=4 * size * image).reshape(layer.n_filters, -1)
+                file.write(found.float().cpu().permute(0, 2, 3, 1).contiguous().numpy().data)
+        yield lambda image: np.fromfile(path, np.float32, size, offset=4 * size * image).reshape(-1, layer.n_filters).T
     finally:
         path.unlink(missing_ok=True)
 
@@ -60,6 +60,13 @@ class Annotation:
         self._pixels = np.bincount(self._cell, minlength=layer.grid[0] * layer.grid[1])
         self.counted = self._pixels > 0
         self._maps, self._map_ptr, _, _, self._local = label_arrays(probe)
+
+    def share(self, image: int, pair: int) -> NDArray[np.float32]:
+        """(cell,) of one pair, for which `shares` would count every label of the image."""
+        start, stop = self._map_ptr[image : image + 2]
+        shown = (self._maps[start:stop] == self._local[pair]).any(0) | (self._local[pair] == 0)
+        counts = np.bincount(self._cell[shown], minlength=len(self._pixels))
+        return (counts / np.maximum(self._pixels, 1)).astype(np.float32)
 
     def shares(self, image: int, pairs: NDArray[np.int64]) -> NDArray[np.float32]:
         """(pair, cell) of some pairs of one image; zero in cells without a pixel."""

@@ -99,7 +99,7 @@ def mean_difference(sums: Sums) -> NDArray[np.float64]:
     return sums.xy / sums.y - (sums.x - sums.xy) / (sums.n - sums.y)
 
 
-def ridge(sums: Sums, penalty: float = PENALTY) -> NDArray[np.float64]:
+def ridge(sums: Sums, penalty: float = PENALTY) -> NDArray:
     """The w that minimises sum (y - b - x w)^2 + penalty n sum (sd_k w_k)^2, with b free; 0 for a constant filter."""
     mean, share = sums.x / sums.n, sums.y / sums.n
     covariance = sums.xx / sums.n - np.outer(mean, mean)
@@ -162,25 +162,28 @@ class _Fit:
             y = self.annotation.shares(image, self.pairs[pairs])[:, counted]
             return self.row[pairs], y.sum(1), x.sum(1), y @ x.T, x @ x.T
 
+        block = max(1, min(64, MOST_BYTES // (16 * k * k)))  # images whose squares are added up together
         for first in range(0, len(self.numbers), at_once):
             rows = range(first, min(first + at_once, len(self.numbers)))
             mine = np.flatnonzero((self.row >= rows.start) & (self.row < rows.stop))
             images = np.split(mine, np.flatnonzero(np.diff(self.image[mine])) + 1) if len(mine) else []
             n, y, x = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros((len(rows), k))
-            xy, xx = np.zeros((len(rows), k)), np.zeros((len(rows), k, k))
-            for held, *parts in in_order(of_image, images, "sums over cells"):
-                at = held - first
-                n[at] += counted.sum()
-                for total, part in zip((y, x, xy), parts, strict=False):
-                    total[at] += part
-                for one in at:
-                    xx[one] += parts[3]
-            yield from ((row, Sums(n[i], y[i], x[i], xy[i], xx[i])) for i, row in enumerate(rows))
+            xy, xx = np.zeros((len(rows), k)), np.zeros((len(rows), k * k))
+            held, squares = np.zeros((len(rows), block), np.float32), np.zeros((block, k * k), np.float32)
+            for i, (own, *parts, square) in enumerate(in_order(of_image, images, "sums over cells")):
+                n[own - first] += counted.sum()
+                for total, part in zip((y, x, xy), parts, strict=True):
+                    total[own - first] += part
+                held[own - first, i % block], squares[i % block] = 1, square.ravel()
+                if i % block == block - 1 or i == len(images) - 1:
+                    xx += held @ squares
+                    held[:] = 0
+            yield from ((row, Sums(n[i], y[i], x[i], xy[i], xx[i].reshape(k, k))) for i, row in enumerate(rows))
 
-    def _centre(self) -> NDArray[np.float32]:
+    def _centre(self) -> NDArray:
         """Mean activation of each filter in the first training images."""
         images = np.unique(self.image)[:16]
-        return np.mean([self.cells(int(image)).mean(1) for image in images], axis=0, dtype=np.float32)
+        return np.stack([self.cells(int(image)).mean(1) for image in images]).mean(0) if len(images) else np.zeros(1)
 
     def logistic(self) -> NDArray[np.float32]:
         """float32, (concept, filter)."""
@@ -199,5 +202,5 @@ class _Fit:
         for pair in mine:
             image, chosen = int(self.image[pair]), rng.permutation(cells)[:each]
             x.append(self.cells(image)[:, chosen].T)
-            y.append(self.annotation.shares(image, self.pairs[[pair]])[0, chosen])
+            y.append(self.annotation.share(image, int(self.pairs[pair]))[chosen])
         return np.concatenate(x), np.concatenate(y)

@@ -25,7 +25,7 @@ from n2vlib.workers.threads import in_order
 
 MODULES = ["n2vlib.baselines.threshold"]
 BINS = 1024  # thresholds tried for each concept, evenly between the lowest and the highest sum in its training images
-IMAGES_AT_ONCE = 64
+IMAGES_AT_ONCE = 256
 
 
 def named(method: str) -> str:
@@ -44,11 +44,14 @@ def at_best_threshold(found: Alignment, layer: Layer, probe: ProbeSet) -> Alignm
 
     def make(folder: Path) -> None:
         best = search(weights[None], fired(layer), layer, probe, usable, align_corners)
-        save_arrays(folder, thresholds=best.thresholds[0], intersection=best.intersection[0], predicted=best.predicted[0])
+        save_arrays(
+            folder, thresholds=best.thresholds[0], intersection=best.intersection[0], predicted=best.predicted[0]
+        )
 
     inputs = {
         "layer": layer.fingerprint, "probe": probe.fingerprint, "align_corners": align_corners,
-        "weights": hashlib.sha256(np.ascontiguousarray(weights).data).hexdigest(), "concepts": usable.nonzero()[0].tolist(),
+        "weights": hashlib.sha256(np.ascontiguousarray(weights).data).hexdigest(),
+        "concepts": found.weights.index.tolist(),
     }  # fmt: skip
     folder = layer.store.entry("best-threshold", inputs, MODULES, make)
     counts = np.array(load_array(folder, "intersection")), np.array(load_array(folder, "predicted"))
@@ -91,7 +94,8 @@ class _Search:
         self.row = row[self.labels[3]]  # of each pair among the usable concepts
         self.labels = (*self.labels[:3], self.row, self.labels[4])
         self.image = image_of_pair(probe)
-        self.taps = [each.shares() for each in taps_of(layer.grid, probe.label_size, align_corners)]
+        down, across = taps_of(layer.grid, probe.label_size, align_corners)
+        self.down, self.across = down.shares(), across.shares()
 
     def found(self) -> Found:
         low, step = self._range()
@@ -100,7 +104,7 @@ class _Search:
 
         def count(images: NDArray[np.int64]) -> None:
             for solver, (sums, at) in enumerate(self._sums(images)):
-                shared = sums, at, self.image, self.labels, *self.taps
+                shared = sums, at, self.image, self.labels, self.down, self.across
                 thresholds.above(*shared, thresholds_[solver], counts[0, solver], counts[1, solver])
 
         for _ in in_order(count, self._blocks("all"), "counting pixels"):
@@ -125,10 +129,10 @@ class _Search:
     def _best(self, low: NDArray[np.float32], step: NDArray[np.float32]) -> NDArray[np.float32]:
         counts = np.zeros((*self.weights.shape[:2], 2, BINS), np.int64)
 
-        def tally(images: NDArray[np.int64]) -> NDArray[np.int64]:
-            part = np.zeros_like(counts)
+        def tally(images: NDArray[np.int64]) -> NDArray[np.int32]:
+            part = np.zeros(counts.shape, np.int32)
             for solver, (sums, at) in enumerate(self._sums(images)):
-                shared = sums, at, self.image, self.labels, *self.taps
+                shared = sums, at, self.image, self.labels, self.down, self.across
                 thresholds.histogram(*shared, low[solver], step[solver], part[solver])
             return part
 

@@ -1,6 +1,6 @@
 """How often each pixel shows each concept, and fixed masks against the annotations.
 
-`labels` is a tuple as in kernels.tally: maps, map_ptr, pair_ptr, pair_concept (position among the concepts), pair_local.
+labels   a tuple as in kernels.tally: maps, map_ptr, pair_ptr, pair_concept (position among the concepts), pair_local
 """
 
 import numba

@@ -11,26 +11,39 @@ import numpy as np
 from n2vlib.kernels.combination import _overlap, _upsample, target_of
 
 
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _bins_of(z, target, low, scale, n_bins, bins):
+    """The place of every pixel in a row of the bins of others, then those of annotated ones."""
+    last = np.float32(n_bins - 1)
+    for pixel in range(len(z)):
+        bins[pixel] = np.int32(min(max((z[pixel] - low) * scale, np.float32(0)), last))
+        bins[pixel] += np.int32(target[pixel]) * n_bins
+
+
+@numba.njit(cache=True, nogil=True)
+def _tally(bins, own):
+    for pixel in range(len(bins)):
+        own[bins[pixel]] += 1
+
+
 @numba.njit(cache=True, nogil=True)
 def histogram(sums, at, image, labels, down, across, lows, steps, counts):
-    """Add the pixels of the pairs to `counts`, int64, (concept, 2, bin): not annotated and annotated ones apart.
+    """Add the pixels of the pairs to `counts`, int32, (concept, 2, bin): not annotated and annotated ones apart.
 
-    lows, steps   float32, (concept,): bin b holds values in (low + b step, low + (b + 1) step], the ends all beyond
+    lows, steps   float32, (concept,): bin b holds values from low + b step to the next, the first and last all beyond
     """
     maps, map_ptr, _, pair_concept, pair_local = labels
     height, width = sums.shape[1:]
-    tall, wide, last = len(down[0]), len(across[0]), counts.shape[2] - 1
+    tall, wide, n_bins = len(down[0]), len(across[0]), np.int32(counts.shape[2])
     broad, z = np.zeros((height, wide), np.float32), np.zeros((tall, wide), np.float32)
-    target = np.zeros(tall * wide, np.uint8)
+    target, bins = np.zeros(tall * wide, np.uint8), np.zeros(tall * wide, np.int32)
     for n in range(len(at)):
         p = at[n]
         c, i = pair_concept[p], image[p]
         _upsample(sums[n], down, across, broad, z)
         target_of(maps[map_ptr[i] : map_ptr[i + 1]], pair_local[p], target)
-        flat, own, low, scale = z.ravel(), counts[c], lows[c], np.float32(1) / steps[c]
-        for pixel in range(len(flat)):
-            b = np.int64(np.ceil((flat[pixel] - low) * scale)) - 1
-            own[target[pixel], min(max(b, 0), last)] += 1
+        _bins_of(z.ravel(), target, lows[c], np.float32(1) / steps[c], n_bins, bins)
+        _tally(bins, counts[c].ravel())
 
 
 @numba.njit(cache=True, nogil=True)
