@@ -14,11 +14,16 @@ from n2vlib.methods.alignment import Alignment
 from n2vlib.probe import ProbeSet
 
 FEW = 30  # training images: with fewer a concept is marked
+FLOORS = (
+    "everything: all pixels; usual place: the mean annotation of training images above its best threshold; two filters: "
+    "the masks of the best filter and of the one that adds most on training images, joined"
+)
 
 
-def untrained(layer: Layer, probe: ProbeSet) -> list[Alignment]:
+def untrained(layer: Layer, probe: ProbeSet, *, align_corners: bool = True) -> list[Alignment]:
     """What no weight is learned for: everything, the usual place, two filters joined."""
-    return [places.everything(layer, probe), places.usual_place(layer, probe), joined.two_filters(layer, probe)]
+    two = joined.two_filters(layer, probe, align_corners=align_corners)
+    return [places.everything(layer, probe), places.usual_place(layer, probe), two]
 
 
 def few(probe: ProbeSet) -> pd.Series:
