@@ -15,8 +15,8 @@ from n2vlib.probe import ProbeSet
 
 FEW = 30  # training images: with fewer a concept is marked
 FLOORS = (
-    "everything: all pixels; usual place: the mean annotation of training images above its best threshold; two filters: "
-    "the masks of the best filter and of the one that adds most on training images, joined"
+    "everything: all pixels; usual place: the mean annotation of training images above its best threshold; "
+    "two filters: the masks of the best filter and of the one that adds most on training images, joined"
 )
 
 
