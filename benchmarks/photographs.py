@@ -129,21 +129,27 @@ def floors(setting: str, store: Store) -> pd.DataFrame:
     ]  # fmt: skip
     shared = trained.weights.index
     kept = [replace(each, scores=each.scores[each.scores["concept"].isin(shared)]) for each in found]
-    table = summary.beside(kept, probe).set_index("category").T.rename_axis("method").reset_index()
-    return table.assign(network=short(setting), layer=name).set_index(["network", "layer", "method"]).reset_index()
+    table = summary.beside(kept, probe).set_index("category")
+    n, few = (table.pop(column).astype(str) for column in table.columns[:2])
+    table.index = table.index + ": " + n + " concepts, " + few + " with few images"
+    rows = table.T.rename_axis("method").reset_index()
+    rows.insert(0, "layer", f"{short(setting)}, {name}")
+    return rows
 
 
 def floors_section(tables: list[pd.DataFrame]) -> str:
+    listed, every = summary.FLOORS.replace("; ", "\n- "), "\n\n".join(map(markdown, tables))
     return f"""{FLOORS}
 
 The paper's two methods in the deepest layer, beside masks that need no network and beside other solvers and thresholds,
-none of which is Net2Vec's ({summary.FLOORS}). *best threshold*, and every solver: the mask begins at the value of the
-largest set IoU on training images. *fired*: thresholded activations, *raw*: activations as they are. Mean set IoU of
-validation images, over the concepts that have a combination; how many of them have fewer than {summary.FEW} training
-images is said above the scores. Read the methods as rows of one table, not as a competition: a solver with raw
-activations sees more than the paper's does.
+none of which is Net2Vec's. Mean set IoU of validation images, over the concepts that have a combination; few images:
+fewer than {summary.FEW} training images.
 
-{markdown(pd.concat(tables).fillna(np.nan))}
+- {listed}
+- best threshold, and every solver: the mask begins at the value of the largest set IoU on training images
+- fired: thresholded activations; raw: activations as they are, so that these solvers see more than the paper's does
+
+{every}
 """
 
 
