@@ -142,7 +142,8 @@ from n2vlib import tables
 
 scores = pd.concat([found.scores for found in floors])
 wide = tables.side_by_side(scores, layer.name, "segmentation")
-ahead = {method: (wide[method] > wide["usual place"]).mean() for method in ("single filter", "combination")}
+methods = ["single filter", "combination"]
+ahead = wide[methods].gt(wide["usual place"], axis=0).mean()
 said = " and ".join(f"the {method} for {share:.0%}" for method, share in ahead.items())
 title = f"Ahead of the usual place, which sees no picture: {said}"
 charts.iou_scatter(wide, title, x="usual place")
@@ -155,7 +156,8 @@ charts.iou_scatter(wide, title, x="usual place")
 
 # %%
 below = wide.assign(gain=wide["combination"] - wide["usual place"]).sort_values("gain")
-columns = ["name", "category", "images", "everything", "usual place", "combination", "gain"]
+methods = ["everything", "usual place", "combination"]
+columns = ["name", "category", "images", *methods, "gain"]
 charts.table(
     summary.marked(below, probe)[columns],
     f"Combination minus usual place; * fewer than {summary.FEW} training images",
@@ -248,7 +250,7 @@ charts.table(pd.concat(others), "Against the paper's training with its threshold
 # The search of the threshold is left out, it is the same for all. Raw activations cost one more pass through the
 # network for all concepts together. These are the only numbers of the chapter that change from run to run.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 from n2vlib.baselines import timing
 
 took = timing.seconds(layer, probe, epochs=EPOCHS, seed=SEED)
@@ -260,12 +262,8 @@ charts.table(took, f"{layer.name}, seconds for one concept")
 # %%
 at = steps.set_index("step")
 whole = at["mean"].iloc[-1] - at["mean"].iloc[0]
-parts = pd.DataFrame(
-    {
-        "step": at.index[1:],
-        "% of the whole way": 100 * at["difference"].iloc[1:].astype(float).to_numpy() / whole,
-    }
-)
+parts = 100 * at["difference"].iloc[1:].astype(float) / whole
+parts = parts.rename("% of the whole way").reset_index()
 caption = f"From {at['mean'].iloc[0]:.3f} to {at['mean'].iloc[-1]:.3f}"
 charts.table(parts, caption, digits=0)
 
