@@ -3,8 +3,8 @@
     N2V_PHOTOGRAPHS=path/to/photographs python benchmarks/sure.py
 
 The last layer of each of the four networks: its names on held-out photographs, and against chance, with annotations
-dealt in three ways. Also what a deal costs beside a count. N2V_STORE is that of photographs.py. Ten minutes on two
-cores where the layers have to be read.
+permuted in three ways. Also what a permutation costs beside a count. N2V_STORE is that of photographs.py. Ten minutes
+on two cores where the layers have to be read.
 """
 
 import os
@@ -30,7 +30,7 @@ from n2vlib.significance import chance, names
 from n2vlib.significance.family import family
 from n2vlib.store import Store
 
-IOU_THRESHOLD, DEALS, TIMED = 0.04, 200, 20
+IOU_THRESHOLD, PERMUTATIONS, TIMED = 0.04, 200, 20
 
 
 def last_layer(setting: str, store: Store) -> tuple[Layer, ProbeSet]:
@@ -46,12 +46,12 @@ def measured(setting: str, store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
     layer, probe = last_layer(setting, store)
     everything, standing, rates = family(layer, probe), [], []
     for among in chance.AMONG:
-        found = names.how_sure(layer, probe, among=among, deals=DEALS)
+        found = names.how_sure(layer, probe, among=among, permutations=PERMUTATIONS)
         table = names.survivors(found, IOU_THRESHOLD).set_index("category")
         wanted = ["above_chance", "sure"] if standing else ["detectors", "again", "above_chance", "sure"]
         words = {name: f"{name.replace('_', ' ')}, {among}" for name in ("above_chance", "sure")}
         standing.append(table.reindex(columns=wanted).rename(columns=words))
-        by_chance = chance.highest(everything, among=among, deals=DEALS)
+        by_chance = chance.highest(everything, among=among, permutations=PERMUTATIONS)
         rate = chance.false_rates(by_chance, everything.categories, IOU_THRESHOLD).set_index("category")
         rates.append(pd.DataFrame({f"passed by chance, %, {among}": 100 * rate["false_rate"]}))
         rates.append(pd.DataFrame({f"5% threshold, {among}": rate["threshold"]}))
@@ -63,22 +63,22 @@ def measured(setting: str, store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def cost(setting: str, store: Store) -> str:
-    """Seconds of one core for a deal and for a count of the same layer, in turn; the fastest of three of each."""
+    """Seconds of one core for a permutation and for a count of the same layer, in turn; the fastest of three."""
     layer, probe = last_layer(setting, store)
     everything = family(layer, probe)
-    deals = np.stack([chance.deal(np.zeros(len(probe), int), number, 0) for number in range(TIMED)])
+    permutations = np.stack([chance.permutation(np.zeros(len(probe), int), number, 0) for number in range(TIMED)])
     os.environ["OMP_NUM_THREADS"] = "1"
-    tries: dict[str, list[float]] = {"masks": [], "deal": [], "count": []}
+    tries: dict[str, list[float]] = {"masks": [], "permuted": [], "count": []}
     for _ in range(3):
         tries["masks"].append(_seconds(lambda: counts.dissection_masks(layer, probe, everything.convention)))
-        tries["deal"].append(_seconds(lambda: everything.count(deals)) / TIMED)
+        tries["permuted"].append(_seconds(lambda: everything.count(permutations)) / TIMED)
         tries["count"].append(_seconds(lambda: counts.dissection_counts(layer, probe, everything.convention)))
-    masks, deal, one = (min(tries[name]) for name in ("masks", "deal", "count"))
+    masks, permuted, one = (min(tries[name]) for name in ("masks", "permuted", "count"))
     shape = f"{layer.n_filters} filters, {len(everything.candidates)} concepts, {len(probe):,} photographs"
-    times = f"{one:.2f} s for a count, {deal:.3f} s for a deal ({one / deal:.1f} times faster)"
+    times = f"{one:.2f} s for a count, {permuted:.3f} s for a permutation ({one / permuted:.1f} times faster)"
     return (
         f"{short(setting)} {layer.name}, {shape}, one core: {times} after {masks:.2f} s for the masks; "
-        f"{DEALS} deals take {masks + DEALS * deal:.0f} s."
+        f"{PERMUTATIONS} permutations take {masks + PERMUTATIONS * permuted:.0f} s."
     )
 
 
@@ -102,16 +102,16 @@ The last layer of each network, all photographs, tau 0.005. Made by `python benc
 ## Which names survive
 
 Detectors (dissection IoU above {IOU_THRESHOLD:g}) by category. *Again*: in most of 20 divisions of the photographs both
-halves choose the same name. *Above chance*: after {DEALS} deals of the annotations, adjusted p at most 0.05. *Sure*:
-both. Annotations are dealt among *any* photographs, among those that show the *category*, or among those of them that
-have the same *source*.
+halves choose the same name. *Above chance*: by {PERMUTATIONS} permutations of the annotations, adjusted p at most 0.05.
+*Sure*: both. Annotations are permuted among *any* photographs, among those that show the *category*, or among those of
+them that have the same *source*.
 
 {markdown(standing)}
 
 ## Is 0.04 liberal or conservative?
 
-Share of filters whose best concept of a category exceeds {IOU_THRESHOLD:g} after a deal, and the IoU that 5 percent of
-filters exceed. Where the first is above 5 percent, the paper's threshold is liberal.
+Share of filters whose best concept of a category exceeds {IOU_THRESHOLD:g} after a permutation, and the IoU that 5
+percent of filters exceed. Where the first is above 5 percent, the paper's threshold is liberal.
 
 {markdown(rates)}
 """

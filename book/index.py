@@ -205,6 +205,8 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # - [Classification](net2vec/classification): predicting whether a concept is in the image.
 # - [Paper and code](net2vec/paper-and-code): where the two disagree, and how much it matters.
 # - [Filter subsets](net2vec/filter-subsets): the filters with the largest weights, trained again without the others.
+# - [What the recipe costs](net2vec/what-the-recipe-costs): what a mask scores without a network, and what each part of
+#   the method adds.
 # - Are single filters sufficient? [Together or alone](net2vec/sufficient/together-or-alone), [how many
 #   filters](net2vec/sufficient/how-many-filters), and [failure cases](net2vec/sufficient/failure-cases).
 # - [Shared filters](net2vec/shared): how many concepts one filter serves.

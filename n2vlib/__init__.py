@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from n2vlib import (
-        activations, analysis, charts, claims, display, kernels, masks, methods, networks, planted, probe, published,
-        report, significance, spaces, tables, vocabulary, world, zoo,
+        activations, analysis, baselines, charts, claims, display, kernels, masks, methods, networks, planted, probe,
+        published, report, significance, spaces, tables, vocabulary, world, zoo,
     )  # fmt: skip
     from n2vlib.activations.layer import Layer, read_layers
     from n2vlib.display import gallery
@@ -67,8 +67,9 @@ MODULES = {
 } | {
     name: name
     for name in (
-        "activations", "analysis", "charts", "claims", "display", "kernels", "masks", "methods", "networks", "planted",
-        "probe", "published", "report", "significance", "spaces", "tables", "vocabulary", "world", "zoo",
+        "activations", "analysis", "baselines", "charts", "claims", "display", "kernels", "masks", "methods",
+        "networks", "planted", "probe", "published", "report", "significance", "spaces", "tables", "vocabulary",
+        "world", "zoo",
     )
 }  # fmt: skip
 __all__ = sorted([*PLACES, *MODULES])  # pyright: ignore[reportUnsupportedDunderAll]

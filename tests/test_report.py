@@ -64,6 +64,19 @@ def test_a_path_encloses_the_mask(mask):
     assert (filled(pictures.path(mask), mask.shape) == mask).all()
 
 
+def test_floors_stand_beside_the_set_iou_of_every_concept(made):
+    found, told, _ = made
+    concepts, truth = told["concepts"], annotated(found.probe)
+    splits, numbers = found.probe.split, found.probe.concepts.index
+    for c in range(len(numbers)):
+        held = truth[:, c].any((1, 2))
+        asked = found.probe.concepts["segmentable"].iloc[c] and (held & (splits == "train")).any()
+        share = truth[held & (splits == "val"), c].mean() if asked and (held & (splits == "val")).any() else None
+        assert concepts["everything"][c] == (share and pytest.approx(share, rel=5e-3))
+        assert (concepts["place"][c] is None) == (concepts["two"][c] is None) == (share is None)
+        assert concepts["few"][c] == ((held & (splits == "train")).sum() < 30)
+
+
 def test_a_filters_images_are_those_of_its_largest_activations_with_the_masks_it_is_dissected_by(made):
     found, told, _ = made
     layer, probe = found.layer, found.probe

@@ -44,10 +44,10 @@ def test_counts_of_deals_equal_loops_over_pixels(world, layer, counts_on):
     everything, primary = family(layers[layer], probe, way), probe.concepts["category"].tolist()
     truth, masks = annotated(probe), predicted(probe, layers[layer], way)
     rng = np.random.default_rng(0)
-    deals = np.stack([np.arange(len(probe)), rng.permutation(len(probe)), np.where(np.arange(40) % 2, -1, 7)])
-    found = everything.count(deals)
+    permutations = np.stack([np.arange(len(probe)), rng.permutation(len(probe)), np.where(np.arange(40) % 2, -1, 7)])
+    found = everything.count(permutations)
     assert found.intersection.any()
-    for d, order in enumerate(deals):
+    for d, order in enumerate(permutations):
         kept = order >= 0
         _, intersection, area = oracles.dissection_counts(masks[order[kept]], truth[kept], primary, COUNTED[counts_on])
         np.testing.assert_array_equal(found.intersection[d], intersection)
@@ -71,24 +71,28 @@ def test_undealt_counts_are_those_of_the_dissection(world, name):
 def test_whole_numbers_that_do_not_fit_two_bytes_are_counted(world, monkeypatch):
     """Where a label can occur more often than 65,535 times in an image, or 2^31 times in all, larger types count."""
     probe, layers = world
-    everything, deals = family(layers["1"], probe), np.arange(len(probe))[None]
-    small = everything.count(deals)
+    everything, permutations = family(layers["1"], probe), np.arange(len(probe))[None]
+    small = everything.count(permutations)
     maps, map_ptr, *rest = everything.labels
     padded = np.pad(np.asarray(maps), ((0, 0), (0, (1 << 27) // len(probe))))  # unlabelled pixels that no mask covers
-    large = replace(everything, labels=(padded[:, : 1 << 17], map_ptr, *rest)).count(deals)
+    large = replace(everything, labels=(padded[:, : 1 << 17], map_ptr, *rest)).count(permutations)
     np.testing.assert_array_equal(small.intersection, large.intersection)
     assert small.intersection.dtype == np.int32
 
 
 def test_a_deal_stays_within_its_groups_and_gives_no_image_two():
     groups = np.array([2, 0, 0, -1, 2, 0, 2, -1, 0])
-    seen = {tuple(chance.deal(groups, number, 5)) for number in range(50)}
+    seen = {tuple(chance.permutation(groups, number, 5)) for number in range(50)}
     assert len(seen) > 20  # of 4! x 3! = 144
     for order in map(np.array, seen):
         assert sorted(order) == list(range(9))
         np.testing.assert_array_equal(groups[order], groups)
         assert order[3] == 3 and order[7] == 7
-    assert tuple(chance.deal(groups, 3, 5)) == tuple(chance.deal(groups, 3, 5)) != tuple(chance.deal(groups, 3, 6))
+    assert (
+        tuple(chance.permutation(groups, 3, 5))
+        == tuple(chance.permutation(groups, 3, 5))
+        != tuple(chance.permutation(groups, 3, 6))
+    )
 
 
 @pytest.mark.parametrize("among", list(chance.AMONG))
@@ -97,13 +101,13 @@ def test_the_highest_iou_by_chance_equals_loops_over_pixels(world, among):
     layer, primary = layers["1"], np.array(probe.concepts["category"])
     everything, truth = family(layer, probe), annotated(probe)
     masks = predicted(probe, layer, "netdissect")
-    found = chance.highest(everything, among=among, deals=12, seed=3)
+    found = chance.highest(everything, among=among, permutations=12, seed=3)
     assert found.shape == (12, layer.n_filters, len(everything.categories))
     for d in (0, 11):
         for c, category in enumerate(everything.categories):
             own = primary == category
             shows = truth[:, own].any((1, 2, 3))
-            order = chance.deal(np.where(shows | (among == "any"), 0, -1), d, 3)
+            order = chance.permutation(np.where(shows | (among == "any"), 0, -1), d, 3)
             iou, *_ = oracles.dissection_counts(masks[order], truth[:, own], primary[own].tolist())
             np.testing.assert_allclose(found[d, :, c], iou.max(1), rtol=1e-6)
 
@@ -176,8 +180,8 @@ def test_names_that_chance_made_are_cleared_at_the_stated_rate(world):
     convicted = tried = 0
     for layer in layers.values():
         everything = family(layer, probe)
-        by_chance = chance.highest(everything, among="any", deals=99, seed=1).max(-1)
-        orders = np.stack([chance.deal(np.zeros(len(probe), int), number, 2) for number in range(100)])
+        by_chance = chance.highest(everything, among="any", permutations=99, seed=1).max(-1)
+        orders = np.stack([chance.permutation(np.zeros(len(probe), int), number, 2) for number in range(100)])
         untrue = everything.count(orders).iou.max(-1)[:, layer.realised > 0]
         p = np.array([chance.p_values(each, by_chance[:, layer.realised > 0]) for each in untrue])
         convicted, tried = convicted + (p <= 0.1).sum(), tried + p.size
@@ -187,7 +191,7 @@ def test_names_that_chance_made_are_cleared_at_the_stated_rate(world):
 
 def test_planted_names_are_convicted_and_filters_without_one_are_cleared(blocks):  # noqa: F811
     _, plan, spelled, _, layers = blocks
-    found = names.how_sure(layers[0], spelled, among="any", deals=99).set_index("filter")
+    found = names.how_sure(layers[0], spelled, among="any", permutations=99).set_index("filter")
     own = {int(np.flatnonzero(plan.answers[row])[0]): number for row, number in enumerate(plan.concepts.index)
            if plan.concepts.loc[number, "plant"] == "one filter"}  # fmt: skip
     for k, number in own.items():
@@ -203,7 +207,7 @@ def test_layers_come_again_as_their_detectors_do(world):
     probe, layers = world
     found = names.come_again(layers, probe, 0.02).set_index("label")
     for label, layer in layers.items():
-        rows = names.how_sure(layer, probe, deals=1)
+        rows = names.how_sure(layer, probe, permutations=1)
         detectors = rows.loc[rows["dissection_iou"] > 0.02]
         assert found.loc[label, "detectors"] == len(detectors) > 0
         assert found.loc[label, "again"] == pytest.approx(detectors["again"].mean())
@@ -223,31 +227,31 @@ def test_survivors_count_each_test_and_both():
 def test_between_trainings_counts_the_concepts_that_both_detect():
     one = pd.DataFrame({"concept": [1, 2, 2, 3], "dissection_iou": [0.1, 0.1, 0.2, 0.01]})
     other = pd.DataFrame({"concept": [2, 4, 5], "dissection_iou": [0.1, 0.1, 0.1]})
-    found = names.between({"a": one, "b": other}, 0.04).set_index(["one", "other"])
+    found = names.between_trainings({"a": one, "b": other}, 0.04).set_index(["one", "other"])
     assert found.loc[("a", "b"), "again"] == 1 / 2 and found.loc[("b", "a"), "again"] == pytest.approx(1 / 3)
 
 
 def test_chance_is_kept_and_continues_after_an_interruption(tmp_path, monkeypatch):
     probe, layers = measure(tmp_path)
     everything, done = family(layers["1"], probe), []
-    whole = chance.highest(everything, deals=100, seed=9)
+    whole = chance.highest(everything, permutations=100, seed=9)
     counted = type(everything).count
 
-    def breaking(self, deals):
+    def breaking(self, permutations):
         if len(done) > 12:
             raise KeyboardInterrupt
         done.append(1)
-        return counted(self, deals)
+        return counted(self, permutations)
 
     monkeypatch.setattr(type(everything), "count", breaking)
     with pytest.raises(KeyboardInterrupt):
-        chance.highest(everything, deals=100, seed=8)
+        chance.highest(everything, permutations=100, seed=8)
     monkeypatch.undo()
-    np.testing.assert_array_equal(chance.highest(everything, deals=100, seed=9), whole)
-    assert (chance.highest(everything, deals=100, seed=8) != whole).any()
+    np.testing.assert_array_equal(chance.highest(everything, permutations=100, seed=9), whole)
+    assert (chance.highest(everything, permutations=100, seed=8) != whole).any()
 
 
-@pytest.mark.parametrize(("option", "said"), [({"among": "categori"}, "category"), ({"deals": 0}, "at least 1")])
+@pytest.mark.parametrize(("option", "said"), [({"among": "categori"}, "category"), ({"permutations": 0}, "at least 1")])
 def test_a_wrong_option_is_one_clear_error(world, option, said):
     probe, layers = world
     with pytest.raises(BadInput, match=said):
@@ -262,7 +266,7 @@ def test_deals_within_sources_keep_to_them(tmp_path):
     write(tmp_path / "probe", two_sources(), NAMES)
     probe, store = load_probe(str(tmp_path / "probe")), Store(str(tmp_path / "store"))
     layer = read_layers(network(), ["1"], probe, tau=TAU, device="cpu", store=store)["1"]
-    found = [chance.highest(family(layer, probe), among=among, deals=5) for among in ("category", "source")]
+    found = [chance.highest(family(layer, probe), among=among, permutations=5) for among in ("category", "source")]
     assert (found[0] != found[1]).any()
 
 

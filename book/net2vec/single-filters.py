@@ -266,6 +266,24 @@ print(f"for {half} of them the best filter reaches more than half of its ceiling
 # filter, and why the choice of $\tau$ matters. The low scores of rare and tiny things need another explanation; the
 # next chapters look for it.
 #
+# ## Without a network
+#
+# Set IoU counts only images that contain the concept, so a mask can score without looking at the picture. *Everything*
+# is the mask of all pixels; the *usual place* is one mask for all images, the mean annotation of the training images
+# above its best threshold. And one filter more: *two filters* joins the best one with the filter that adds most on
+# training images.
+
+# %%
+from n2vlib.baselines import summary
+
+beside = [best, *summary.untrained(layer, probe, align_corners=ALIGN_CORNERS)]
+caption = f"{layer.name}: mean set IoU, validation images, and masks without a network"
+charts.table(summary.beside(beside, probe), caption)
+
+# %% [markdown]
+# Where a floor is higher than the single filter, the score of the filter says little about what it detects. The chapter
+# on [what the recipe costs](what-the-recipe-costs) goes on from here.
+#
 # ## Set IoU is not the average image
 #
 # Set IoU pools pixels before dividing, so an image with a large dog weighs more than one with a small dog. The paper

@@ -91,14 +91,11 @@ options = {"tau": TAU, "device": DEVICE, "store": store}
 layer = n2vlib.read_layers(network, LAYERS[-1:], probe, **options)[LAYERS[-1]]
 task = next(iter(tasks))
 classifier = discrimination.linear_classifier(layer, probe, tasks[task], C)
-right = [
-    (classifier.predicted[classifier.truth == c] == c).mean()
-    for c in classifier.classes
-]
+is_right = classifier.predicted == classifier.truth
+right = [is_right[classifier.truth == c].mean() for c in classifier.classes]
 assert np.isclose(np.mean(right), classifier.accuracy)
-low, high = classifier.interval(SEED)
-chance = 1 / len(classifier.classes)
-numbers = classifier.accuracy, low, high, chance, max(right), min(right)
+interval, chance = classifier.interval(SEED), 1 / len(classifier.classes)
+numbers = classifier.accuracy, *interval, chance, max(right), min(right)
 columns = ["accuracy", "low", "high", "chance", "easiest class", "hardest class"]
 title = f"{layer.name}, {task}: mean accuracy over classes"
 charts.table(pd.DataFrame([numbers], columns=columns), title)
@@ -236,7 +233,6 @@ charts.table(removed, title)
 label_of, concept_names = labels["name"], probe.concepts["name"]
 contributions = [classifier.contributions(at) for at in range(len(classifier.images))]
 top_three = pd.Series([each.head(3).sum() for each in contributions])
-is_right = classifier.predicted == classifier.truth
 picked = [top_three[mine].nlargest(2).index for mine in (is_right, ~is_right)]
 picked = [at for two in picked for at in two]
 rows = []
@@ -262,18 +258,11 @@ from n2vlib.masks.iou import upsample
 
 def shown_with(at, captions, masks):
     """The image with the three masks, under the prediction and whether it is right."""
-    truth, said = (
-        concept_names[classifier.truth[at]],
-        concept_names[classifier.predicted[at]],
-    )
+    truth = concept_names[classifier.truth[at]]
     verdict = "right" if is_right[at] else f"wrong, it is {truth}"
-    heading, image = (
-        f"predicted {said}: {verdict}",
-        probe.image(int(classifier.images[at])),
-    )
-    return gallery.show(
-        [image] * 3, captions, predicted=masks, columns=3, heading=heading
-    )
+    said = f"predicted {concept_names[classifier.predicted[at]]}: {verdict}"
+    images = [probe.image(int(classifier.images[at]))] * 3
+    return gallery.show(images, captions, predicted=masks, columns=3, heading=said)
 
 
 # %%

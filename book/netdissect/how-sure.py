@@ -25,27 +25,19 @@
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
-NETWORK: str = "small-alexnet"  # network: zoo or torchvision name, package.module:function, path/file.py:function
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
-PREPROCESSING: dict = (
-    None  # size, mean, std and range of the input; null where the network brings them
-)
-LAYERS: list = [
-    "conv1",
-    "conv2",
-    "conv3",
-    "conv4",
-    "conv5",
-]  # layers, by the papers' names or dotted module names
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
 TAU: float = 0.005  # share of all places where a filter fires
 EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 REPEATS: list = "zoo/repeats"  # networks that differ only in the seed of their training
-DEALS: int = 200  # times that the annotations are dealt to other images
+PERMUTATIONS: int = 200  # times that the annotations are dealt to other images
 STARTS: int = 3  # seeds of the learned weights for Net2Vec's Table 1
-IOU_THRESHOLD: float = 0.04  # a filter whose dissection IoU with its best concept exceeds this is a detector
+IOU_THRESHOLD: float = 0.04  # a filter with a larger dissection IoU is a detector
 
 # %%
 import n2vlib
@@ -123,17 +115,17 @@ charts.table(
 # ## Chance: annotations dealt to other images
 #
 # The IoU of a filter with no meaning is not zero. It fires somewhere, some concept covers that place in some images, and
-# the name is the *best* of all concepts. To see how high this goes, we *deal*: every image gets the annotations of
+# the name is the *best* of all concepts. To see how high this goes, we permute: every image gets the annotations of
 # another image, drawn at random. What a filter does, what annotations look like and how often they occur stay the same.
 # Only the connection between the filter and the content of the image is lost.
 #
-# By hand, one deal for the same filter and its name. `masks` are its masks in the images where it fires.
+# By hand, one permutation for the same filter and its name. `masks` are its masks in the images where it fires.
 
 # %%
 from n2vlib.report.examples import activation_maps
 
 concept = int(best["concept"])
-deal = significance.chance.deal(np.zeros(len(probe), int), 0, SEED)
+order = significance.chance.permutation(np.zeros(len(probe), int), 0, SEED)
 fires = np.flatnonzero(layer.highest[:, k] > layer.thresholds[k])
 masks = {
     i: dissection.mask(layer, probe, activation_maps(layer, k, [i])[0], k)
@@ -141,27 +133,27 @@ masks = {
 }
 
 # %%
-# deal[j] is the image that gets the annotations of image j.
+# order[j] is the image that gets the annotations of image j.
 shows_category = family.of(best["category"]).holders()
 area = sum(
-    masks[deal[j]].sum() for j in np.flatnonzero(shows_category) if deal[j] in masks
+    masks[order[j]].sum() for j in np.flatnonzero(shows_category) if order[j] in masks
 )
 annotated = {j: probe.annotated(concept, j) for j in probe.images_with(concept)}
 overlap = sum(
-    (masks[deal[j]] & annotated[j]).sum() for j in annotated if deal[j] in masks
+    (masks[order[j]] & annotated[j]).sum() for j in annotated if order[j] in masks
 )
 by_hand = overlap / (area + sum(mask.sum() for mask in annotated.values()) - overlap)
 place = names.index.get_loc(concept)
-assert np.isclose(by_hand, family.count(deal[None]).iou[0, k, place])
+assert np.isclose(by_hand, family.count(order[None]).iou[0, k, place])
 iou = best["dissection_iou"]
-print(f"{best['name']}: IoU {by_hand:.3f} after the deal, {iou:.3f} before")
+print(f"{best['name']}: IoU {by_hand:.3f} after the permutation, {iou:.3f} before")
 
 # %% [markdown]
-# The name is chosen, so chance may choose as well: after each deal every filter is named again, and what counts is its
-# largest IoU over all concepts. The share of deals in which that reaches the true IoU is the filter's *p*.
+# The name is chosen, so chance may choose as well: after each permutation every filter is named again, and what counts is its
+# largest IoU over all concepts. The share of permutations in which that reaches the true IoU is the filter's *p*.
 #
 # There is a choice among whom annotations are dealt. Among *all images*, a kitchen's annotation may land on a meadow. A
-# filter that only tells indoors from outdoors then looks meaningful for *refrigerator*. Dealing only among the images
+# filter that only tells indoors from outdoors then looks meaningful for *stove*. Permuting only among the images
 # that show the *category* is stricter where a category is in few images. If a probe set names its sources (the first
 # folder of each image), annotations can also stay within a source, because photographs of one source look alike.
 
@@ -170,7 +162,8 @@ chance = significance.chance
 n_sources = len(set(chance.sources(probe)))
 among = [name for name in chance.AMONG if name != "source" or n_sources > 1]
 by_chance = {
-    name: chance.highest(family, among=name, deals=DEALS, seed=SEED) for name in among
+    name: chance.highest(family, among=name, permutations=PERMUTATIONS, seed=SEED)
+    for name in among
 }
 
 # %%
@@ -178,7 +171,7 @@ ious = {"true annotations": found["dissection_iou"].to_numpy()}
 for name, highest in by_chance.items():
     ious[f"dealt to {chance.AMONG[name]}"] = highest.max(-1).ravel()
 values = pd.concat([pd.DataFrame({"iou": iou, "of": of}) for of, iou in ious.items()])
-title = f"{DEALS} deals, {layer.n_filters} filters"
+title = f"{PERMUTATIONS} permutations, {layer.n_filters} filters"
 axis = "dissection IoU of a filter with its best concept"
 charts.histogram(values, "iou", title, axis, by="of", at=IOU_THRESHOLD)
 
@@ -186,7 +179,7 @@ charts.histogram(values, "iou", title, axis, by="of", at=IOU_THRESHOLD)
 # ## Is 0.04 liberal or conservative?
 #
 # The dashed line is the paper's threshold. *Passed by chance* is the share of filters whose best concept of a category
-# exceeds it after a deal: the rate of false detectors in a layer without meaning. *5% threshold* is the IoU that 5
+# exceeds it after a permutation: the rate of false detectors in a layer without meaning. *5% threshold* is the IoU that 5
 # percent of filters exceed by chance. Where it is above 0.04, the paper's threshold is liberal for this probe set and
 # this layer; where it is below, conservative. *Any* is the rule as the paper applies it: the best of all categories.
 
@@ -208,14 +201,14 @@ charts.table(wide.reset_index(), f"By chance, at an IoU threshold of {IOU_THRESH
 # ## Every filter, with both answers
 #
 # `names.how_sure` puts both tests beside every name. *Again* is the share of the twenty divisions in which both halves
-# choose this name. *Chance* is the mean IoU of the best concept over the deals, among images that show the category; *p*
-# is the share of deals that reach the true IoU. With hundreds of filters some *p* are small by chance, so *q* is *p*
+# choose this name. *Chance* is the mean IoU of the best concept over the permutations, among images that show the category; *p*
+# is the share of permutations that reach the true IoU. With hundreds of filters some *p* are small by chance, so *q* is *p*
 # adjusted by the rule of {cite:t}`benjamini1995controlling`: among names with *q* up to 0.05, at most 5 percent are
 # expected to be chance's. A name is *sure* if it came again in most divisions and its *q* is at most 0.05. The interval
 # is for the IoU of this name, from a bootstrap over images.
 
 # %%
-named = significance.names.how_sure(layer, probe, deals=DEALS, seed=SEED)
+named = significance.names.how_sure(layer, probe, permutations=PERMUTATIONS, seed=SEED)
 shown = named.assign(sure=named["sure"].map({True: "yes", False: "no"}))
 shown = shown.rename(columns={"name": "label"}).sort_values("dissection_iou")[::-1]
 columns = ["filter", "label", "dissection_iou", "low", "high"]
@@ -233,7 +226,7 @@ charts.table(shown[columns], title)
 survivors = significance.names.survivors(named, IOU_THRESHOLD)
 survivors.columns = [each.replace("_", " ") for each in survivors.columns]
 total = survivors[["detectors", "sure"]].sum()
-title = f"{total['sure']} of {total['detectors']} detectors of {layer.name} stand both tests"
+title = f"{total['sure']} of {total['detectors']} detectors stand both tests"
 charts.table(survivors, title)
 
 # %% [markdown]
@@ -256,20 +249,15 @@ charts.table(
 # %%
 from n2vlib.analysis import detectors
 
-_, repeats = (
-    detectors.read(probe, REPEATS, **options, seed=SEED) if REPEATS else ({}, {})
-)
+repeats = detectors.read(probe, REPEATS, **options, seed=SEED)[1] if REPEATS else {}
 trainings = {label: dissection.filters(each, probe) for label, each in repeats.items()}
-between = significance.names.between(trainings, IOU_THRESHOLD)
-percent = between.assign(again=100 * between["again"]).rename(
-    columns={"one": "detected by"}
-)
-percent = percent.pivot(
-    index="detected by", columns="other", values="again"
-).reset_index()
-mean = round(100 * between["again"].mean()) if len(between) else "no"
+found_again = significance.names.between_trainings(trainings, IOU_THRESHOLD)
+again = 100 * found_again["again"]
+percent = found_again.assign(again=again).rename(columns={"one": "detected by"})
+percent = percent.pivot(index="detected by", columns="other", values="again")
+mean = round(again.mean()) if len(again) else "no"
 title = f"Concepts that another seed detects, too: {mean}% on average"
-charts.table(percent, title, digits=0)
+charts.table(percent.reset_index(), title, digits=0)
 
 # %% [markdown]
 # ## Between starts of the learned weights
@@ -320,16 +308,16 @@ charts.table(
 numbers = significance.sanity.names_by_measure(family)
 same = 100 * numbers.eq(numbers["dissection IoU"], axis=0).mean()
 same = same.drop("dissection IoU").rename("same name, %").rename_axis("measure")
-charts.table(same.sort_values(ascending=False).reset_index(),
-             "Filters with the name that the dissection IoU gives", digits=0)  # fmt: skip
+same = same.sort_values(ascending=False).reset_index()
+charts.table(same, "Filters with the name that the dissection IoU gives", digits=0)
 
 # %% [markdown]
 # ## Where we differ
 #
-# - The papers test neither. Deals and halves are standard permutation and cross-validation; nothing here is tuned.
-# - *p* cannot be below 1 / (deals + 1). To compare names that chance never reaches, look at the effect, IoU minus chance.
+# - The papers test neither. Permutation tests and held-out halves are standard; nothing here is tuned.
+# - *p* cannot be below 1 / (permutations + 1). To compare names that chance never reaches, look at the effect, IoU minus chance.
 # - Halves have half the images, so a name can be more stable on all images than *again* says.
-# - A deal keeps annotations whole. It does not ask whether a filter follows the concept's *outline* or only its usual
+# - A permutation keeps annotations whole. It does not ask whether a filter follows the concept's *outline* or only its usual
 #   place in the image.
 #
 # ## Exercises

@@ -12,7 +12,7 @@ from n2vlib.activations.layer import Layer
 from n2vlib.activations.quantiles import n_above
 from n2vlib.device import counts_on
 from n2vlib.errors import BadInput
-from n2vlib.kernels import dealt, tally, tally_torch
+from n2vlib.kernels import permuted, tally, tally_torch
 from n2vlib.kernels.upsampled import upsampled_threshold
 from n2vlib.masks.conventions import ANCHORED, ZERO_PADDED, Convention
 from n2vlib.masks.iou import Taps, anchored, iou_of_counts, taps, taps_of, zero_padded
@@ -73,10 +73,12 @@ def dissection_counts(layer: Layer, probe: ProbeSet, way: Convention) -> Counts:
     return Counts(intersection[:, named], area[:, category[named]], annotated[named])
 
 
-def dissection_masks(layer: Layer, probe: ProbeSet, way: Convention) -> dealt.Masks:
+def dissection_masks(layer: Layer, probe: ProbeSet, way: Convention) -> permuted.Masks:
     """The masks that `dissection_counts` counts, of every filter in every image."""
     down, across = (each.exact(np.float64) for each in dissection_taps(layer, probe, way))
-    return dealt.masks(layer.entries, dissection_thresholds(layer, probe, way).astype(float), layer.grid, down, across)
+    return permuted.masks(
+        layer.entries, dissection_thresholds(layer, probe, way).astype(float), layer.grid, down, across
+    )
 
 
 def dissection_concepts(probe: ProbeSet, way: Convention) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from n2vlib.activations.layer import Layer
+from n2vlib.baselines import summary
 from n2vlib.methods import segmentation
 from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import Preprocessing
@@ -23,6 +24,7 @@ def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: in
         "a filter fires": f"where its activation is above T_k; tau = {layer.tau:g} of all places, {layer.quantile}",
         "dissection IoU": f"over all images, convention {CONVENTION}; detectors are above {IOU_THRESHOLD:g}",
         "set IoU": "over the images of a split with the concept; a concept's filter is chosen on training images",
+        "floors of set IoU": f"{summary.FLOORS}; with fewer than {summary.FEW} training images no score is certain",
         "learned weights": f"{epochs} epochs, seed {seed}; masks: preset {masks.preset}, loss {masks.loss}",
         "measured on": layer.made["device"],
         "measured with": ", ".join(f"{what} {number}" for what, number in layer.made.items() if what != "device"),

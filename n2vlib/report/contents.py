@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from n2vlib import released_units
 from n2vlib.analysis import embeddings
+from n2vlib.baselines import joined, places, summary
 from n2vlib.display import style
 from n2vlib.methods.alignment import Alignment, unit
 from n2vlib.report import examples
@@ -43,6 +44,8 @@ def concepts(measured: Measured) -> dict[str, list]:
 
     best       [filter, dissection IoU]        segmentation   [filter, set IoU on training images, on validation images]
     scores     on validation images: `single` and `combined` set IoU, `accuracy`; None where there is none
+    floors     the set IoU of masks that need no network (`everything`, `place`), and of two filters joined (`two`)
+    few        whether it has too few training images to trust its scores
     """
     table, splits = measured.probe.concepts, measured.probe.split
     detected = measured.named.loc[measured.named["dissection_iou"] > IOU_THRESHOLD, "concept"].value_counts()
@@ -59,6 +62,10 @@ def concepts(measured: Measured) -> dict[str, list]:
         "single": _score(measured.alone, "set_iou", table.index),
         "combined": _score(learned.get("segmentation"), "set_iou", table.index),
         "accuracy": _score(learned.get("classification"), "accuracy", table.index),
+        "everything": _score(measured.floors.get(places.EVERYTHING), "set_iou", table.index),
+        "place": _score(measured.floors.get(places.USUAL_PLACE), "set_iou", table.index),
+        "two": _score(measured.floors.get(joined.TWO_FILTERS), "set_iou", table.index),
+        "few": summary.few(measured.probe).tolist(),
         "best": ranked(measured.iou.T),
         "segmentation": ranked(train.T, val.T),
     }

@@ -81,7 +81,7 @@ function conceptPage(c) {
   const category = CONCEPTS.category[c],
     none = CONCEPTS.train[c] + CONCEPTS.val[c] === 0;
   const title = el("h2", { tabindex: "-1" }, dot(category), CONCEPTS.name[c], el("small", {}, category));
-  const held = `In ${count(CONCEPTS.train[c], "training image")} and ${count(CONCEPTS.val[c], "validation image")}; ${count(CONCEPTS.detectors[c], "filter")} named after it.`;
+  const held = `In ${count(CONCEPTS.train[c], "training image")} and ${count(CONCEPTS.val[c], "validation image")}; ${count(CONCEPTS.detectors[c], "filter")} named after it.${CONCEPTS.few[c] ? " With so few training images, none of its scores is certain." : ""}`;
   const tasks = Object.keys(TASKS).filter((task) => DATA.weights[task]?.[c]);
   const missing = Object.keys(TASKS)
     .filter((task) => !tasks.includes(task))
@@ -108,6 +108,9 @@ function tiles(c) {
     ["dissection IoU, best filter", CONCEPTS.best[c][0]?.[1]],
     ["set IoU, one filter", CONCEPTS.single[c]],
     ["set IoU, all filters", CONCEPTS.combined[c]],
+    ["set IoU, two filters joined", CONCEPTS.two[c]],
+    ["set IoU, usual place, no network", CONCEPTS.place[c]],
+    ["set IoU, everything, no network", CONCEPTS.everything[c]],
     ["accuracy, all filters", CONCEPTS.accuracy[c]],
   ];
   return el(

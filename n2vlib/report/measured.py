@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from n2vlib.activations.layer import Layer
+from n2vlib.baselines import summary
 from n2vlib.display import style
 from n2vlib.methods import classification, dissection, segmentation, single_filter
 from n2vlib.methods.alignment import Alignment
@@ -28,6 +29,7 @@ class Measured:
     set_iou      {"train", "val": (filter, concept)}; NaN where the split has no image of a segmentable concept
     holds        bool, (image, concept)
     alone        the best filter of each concept
+    floors       {method: Alignment} of `baselines.summary.untrained`: everything, usual place, two filters
     learned      {"segmentation", "classification": Alignment}, without one for which no concept can be learned
     """
 
@@ -38,6 +40,7 @@ class Measured:
     set_iou: dict[str, NDArray[np.float64]]
     holds: NDArray[np.bool_]
     alone: Alignment
+    floors: dict[str, Alignment]
     learned: dict[str, Alignment]
 
     @property
@@ -65,6 +68,7 @@ def measure(layer: Layer, probe: ProbeSet, *, epochs: int, seed: int) -> Measure
         {split: _set_iou(layer, probe, split) for split in ("train", "val")},
         presence(probe).to_numpy(),
         single_filter.align(layer, probe),
+        {str(each.scores["method"].iloc[0]): each for each in summary.untrained(layer, probe) if len(each.scores)},
         _learn(layer, probe, epochs, seed),
     )  # fmt: skip
 

@@ -1,8 +1,8 @@
-"""Chance: the annotations are dealt to other images, and every filter is named again.
+"""Chance: the annotations are permuted among images, and every filter is named again.
 
-A deal keeps what a filter does, what an annotation looks like, and how often it occurs. It breaks only that both belong
-to the same image. So the IoU that a filter reaches with its best concept after a deal is what a name is worth that says
-nothing.
+A permutation keeps what a filter does, what an annotation looks like, and how often it occurs. It breaks only that both
+belong to the same image. So the IoU that a filter reaches with its best concept after a permutation is what a name is
+worth that says nothing.
 """
 
 from functools import partial
@@ -19,8 +19,8 @@ from n2vlib.significance.family import Family
 from n2vlib.store import in_chunks, load_array
 
 MODULES = ["n2vlib.significance.chance"]
-DEALS, RATE = 200, 0.05
-AT_ONCE = 10  # deals that one core counts together
+PERMUTATIONS, RATE = 200, 0.05
+AT_ONCE = 10  # permutations that one core counts together
 AMONG = {
     "any": "all images",
     "category": "images that show the category",
@@ -34,8 +34,8 @@ def sources(probe: ProbeSet) -> NDArray[np.int64]:
     return np.unique(folders, return_inverse=True)[1].astype(np.int64)
 
 
-def deal(groups: NDArray[np.int64], number: int, *seed: int) -> NDArray[np.int64]:
-    """One deal, (image,): each image gets the annotations of an image of its own group, and none two.
+def permutation(groups: NDArray[np.int64], number: int, *seed: int) -> NDArray[np.int64]:
+    """One permutation, (image,): each image gets the annotations of an image of its own group, and none two.
 
     groups   (image,), negative for images that keep theirs
     """
@@ -46,8 +46,10 @@ def deal(groups: NDArray[np.int64], number: int, *seed: int) -> NDArray[np.int64
     return found
 
 
-def highest(family: Family, *, among: str = "category", deals: int = DEALS, seed: int = 0) -> NDArray[np.float32]:
-    """IoU of every filter with its best concept of each category, by chance: (deal, filter, category).
+def highest(
+    family: Family, *, among: str = "category", permutations: int = PERMUTATIONS, seed: int = 0
+) -> NDArray[np.float32]:
+    """IoU of every filter with its best concept of each category, by chance: (permutation, filter, category).
 
     among   an image gets annotations of "any" image; of those that show the "category", which is stricter where few
             do; or of those among them from the same "source" (for a photograph resembles those of its own source)
@@ -55,14 +57,14 @@ def highest(family: Family, *, among: str = "category", deals: int = DEALS, seed
     """
     if among not in AMONG:
         raise BadInput(f"among = {among!r}: say how annotations are dealt; {near(among, list(AMONG))}")
-    if deals < 1:
-        raise BadInput(f"deals = {deals}: give at least 1; p is never below 1 / (deals + 1)")
-    blocks = [range(start, min(start + AT_ONCE, deals)) for start in range(0, deals, AT_ONCE)]
-    inputs = {**family.key, "among": among, "deals": deals, "seed": seed}
+    if permutations < 1:
+        raise BadInput(f"permutations = {permutations}: give at least 1; p is never below 1 / (permutations + 1)")
+    blocks = [range(start, min(start + AT_ONCE, permutations)) for start in range(0, permutations, AT_ONCE)]
+    inputs = {**family.key, "among": among, "permutations": permutations, "seed": seed}
 
     def make(folder: Path) -> None:
         parts = _dealt_together(family, among)
-        what = f"{family.layer.name}: annotations dealt {deals} times, {AT_ONCE} at a time"
+        what = f"{family.layer.name}: annotations dealt {permutations} times, {AT_ONCE} at a time"
         in_chunks(folder, blocks, partial(_highest, parts, family.categories, seed), what, size=4)
 
     folder = family.layer.store.entry("chance", inputs, MODULES, make)
@@ -87,7 +89,7 @@ def _highest(
 ) -> dict[str, NDArray]:
     found = np.zeros((len(block), parts[0][0].layer.n_filters, len(categories)), np.float32)
     for part, groups in parts:
-        iou = part.count(np.stack([deal(groups, number, seed) for number in block])).iou
+        iou = part.count(np.stack([permutation(groups, number, seed) for number in block])).iou
         for c, category in enumerate(categories):
             own = (part.candidates["category"] == category).to_numpy()
             if own.any():
@@ -96,9 +98,9 @@ def _highest(
 
 
 def p_values(value: NDArray[np.float64], by_chance: NDArray) -> NDArray[np.float64]:
-    """Share of deals in which chance reaches the value, the true annotations counted as one more: (filter,).
+    """Share of permutations in which chance reaches the value, the true annotations counted as one more: (filter,).
 
-    value   (filter,)     by_chance   (deal, filter)
+    value   (filter,)     by_chance   (permutation, filter)
     Where the value is itself a maximum over concepts, so must be `by_chance`: then p allows for the choice of the name.
     """
     return (1 + (by_chance >= np.float32(value)).sum(0)) / (len(by_chance) + 1)
@@ -114,7 +116,7 @@ def false_rates(by_chance: NDArray, categories: list[str], iou_threshold: float,
 
     by_chance   `highest`
     Returns     category ("any" for the best of all), false_rate (share of filters whose best concept of the category
-                exceeds `iou_threshold` after a deal), threshold (that a share `rate` of them exceeds)
+                exceeds `iou_threshold` after a permutation), threshold (that a share `rate` of them exceeds)
     """
     best = {**{name: by_chance[..., c] for c, name in enumerate(categories)}, "any": by_chance.max(-1)}
     rows = [(name, (iou > iou_threshold).mean(), np.quantile(iou, 1 - rate)) for name, iou in best.items()]

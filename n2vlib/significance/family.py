@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.activations.layer import Layer
-from n2vlib.kernels import dealt
+from n2vlib.kernels import permuted
 from n2vlib.masks import counts
 from n2vlib.masks.conventions import Convention
 from n2vlib.masks.conventions import convention as named
@@ -35,7 +35,7 @@ class Family:
     areas: NDArray = field(repr=False)
 
     @cached_property
-    def masks(self) -> dealt.Masks:
+    def masks(self) -> permuted.Masks:
         """The mask of every filter in every image."""
         return counts.dissection_masks(self.layer, self.probe, self.convention)
 
@@ -83,18 +83,19 @@ class Family:
         """Which images show a concept of the family, (image,)."""
         return np.diff(self.labels[2]) > 0
 
-    def count(self, deals: NDArray[np.int64]) -> Counts:
-        """Pixel counts of each deal: intersection and predicted, (deal, filter, candidate); annotated, (deal, 1,
-        candidate).
+    def count(self, permutations: NDArray[np.int64]) -> Counts:
+        """Pixel counts of each permutation: intersection and predicted, (permutation, filter, candidate); annotated,
+        (permutation, 1, candidate).
 
-        deals   int64, (deal, image): the image whose masks meet the annotations of each image; -1 leaves the image out
+        permutations   int64, (permutation, image): the image whose masks meet the annotations of each image; -1 leaves
+                       the image out
         """
         codes = pd.Categorical(self.concepts["category"]).codes.astype(np.int64)
         way, n = self.convention.counts, self.layer.n_filters
-        intersection, area = dealt.counts(np.ascontiguousarray(deals), self.masks, self.labels, codes, n, way)
+        intersection, area = permuted.counts(np.ascontiguousarray(permutations), self.masks, self.labels, codes, n, way)
         pair_ptr, pair_concept = self.labels[2:4]
-        image, asked = np.repeat(np.arange(deals.shape[1]), np.diff(pair_ptr)), self.concepts["asked"].to_numpy()
-        sums = [np.bincount(pair_concept, self.areas * kept[image], len(codes)) for kept in deals >= 0]
+        image, asked = np.repeat(np.arange(permutations.shape[1]), np.diff(pair_ptr)), self.concepts["asked"].to_numpy()
+        sums = [np.bincount(pair_concept, self.areas * kept[image], len(codes)) for kept in permutations >= 0]
         annotated = np.rint(sums).astype(np.int64)[:, None, asked]
         return Counts(intersection[..., asked], area[..., codes[asked]], annotated)
 

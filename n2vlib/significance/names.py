@@ -23,7 +23,7 @@ def how_sure(
     *,
     convention: str | Convention = "netdissect",
     among: str = "category",
-    deals: int = chance.DEALS,
+    permutations: int = chance.PERMUTATIONS,
     seed: int = 0,
 ) -> pd.DataFrame:
     """`dissection.filters` with the answers of both tests, a row per filter:
@@ -34,7 +34,8 @@ def how_sure(
     held_out    mean IoU, on the half that did not choose it, of whichever name the other half chose
     chance      mean IoU of the best concept when the annotations are dealt to other images (`chance.highest`)
     effect      dissection_iou - chance
-    p           share of deals whose best concept, whichever it is, reaches the IoU (at least 1 / (deals + 1))
+    p           share of permutations whose best concept, whichever it is, reaches the IoU; at least 1 / (permutations
+                + 1)
     q           p adjusted over the filters of the layer (Benjamini-Hochberg)
     sure        both: it came again in most divisions, and q is at most 0.05
     """
@@ -46,7 +47,7 @@ def how_sure(
     # A filter that overlaps with no concept has none: any candidate gives it an IoU of 0.
     chosen = np.where(name > 0, np.searchsorted(everything.candidates.index, name), 0)
     low, high = held_out.intervals(everything, chosen, seed=seed)
-    by_chance = chance.highest(everything, among=among, deals=deals, seed=seed).max(-1)
+    by_chance = chance.highest(everything, among=among, permutations=permutations, seed=seed).max(-1)
     p = chance.p_values(iou, by_chance)
     found = rows.assign(
         margin=held_out.margin(whole), low=low, high=high, again=both["again"].mean(),
@@ -72,7 +73,7 @@ def come_again(layers: Mapping[str, Layer], probe: ProbeSet, iou_threshold: floa
         found = dissection.filters(layer, probe)
         both = _both_halves(family(layer, probe), np.asarray(found["concept"]), seed)
         detector = np.asarray(found["dissection_iou"] > iou_threshold)
-        rows.append((label, int(detector.sum()), both["again"].mean().loc[detector].mean()))
+        rows.append((label, int(detector.sum()), np.asarray(both["again"].mean())[detector].mean()))
     return pd.DataFrame(rows, columns=["label", "detectors", "again"])
 
 
@@ -93,7 +94,7 @@ def survivors(named: pd.DataFrame, iou_threshold: float) -> pd.DataFrame:
     return counts.assign(concepts_sure=unique.reindex(counts.index, fill_value=0)).reset_index()
 
 
-def between(trainings: Mapping[str, pd.DataFrame], iou_threshold: float) -> pd.DataFrame:
+def between_trainings(trainings: Mapping[str, pd.DataFrame], iou_threshold: float) -> pd.DataFrame:
     """Which concepts come again between trainings that differ in their seed alone.
 
     Filters have no counterpart in another training; the concepts that a layer detects do.

@@ -91,7 +91,7 @@ def sanity(family: Family, *, seed: int = 0) -> pd.DataFrame:
     kept = rng.random(len(pair_concept)) < 0.5
     fewer = family.with_pairs(kept)
     missing = scores(family, _held(fewer), *_both(fewer.count(order[None])))
-    dealt = chance.deal(np.zeros(len(order), np.int64), 0, seed)
+    dealt = chance.permutation(np.zeros(len(order), np.int64), 0, seed)
     asked = np.flatnonzero(family.concepts["asked"])
     column = np.full(len(family.concepts), -1)
     column[asked] = np.arange(len(asked))
@@ -121,7 +121,7 @@ def _held(family: Family) -> NDArray[np.bool_]:
 
 
 def _both(counts: Counts) -> tuple[Numbers, Numbers]:
-    """Intersection and annotated of a single deal."""
+    """Intersection and annotated of a single permutation."""
     return counts.intersection[0].astype(float), counts.annotated[0].astype(float)
 
 

@@ -1,8 +1,8 @@
-"""Counts of filters' masks against annotations that were dealt to other images, many deals in one pass.
+"""Counts of filters' masks against annotations that are permuted among images, many permutations in one pass.
 
-A filter's mask is the same in every deal, so it is made once, as runs of pixels. The labels of an image are added up
-along its pixels once for all deals. How often each label occurs under a run is then the difference of two rows, for all
-labels at once, so that no deal looks at a pixel.
+A filter's mask is the same in every permutation, so it is made once, as runs of pixels. The labels of an image are
+added up along its pixels once for all permutations. How often each label occurs under a run is then the difference of
+two rows, for all labels at once, so that no permutation looks at a pixel.
 """
 
 from typing import Any, NamedTuple
@@ -114,34 +114,39 @@ def _append(row, base, runs, n):
 
 
 def counts(
-    deals: NDArray[np.int64], masks: Masks, labels: tuple, category: NDArray[np.int64], n_filters: int, counts_on: int
+    permutations: NDArray[np.int64],
+    masks: Masks,
+    labels: tuple,
+    category: NDArray[np.int64],
+    n_filters: int,
+    counts_on: int,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Per deal and filter: intersection with each concept, predicted area by category (`tally.dissection_counts`).
+    """Per permutation and filter: intersection with each concept, and predicted area by category.
 
-    deals      int64, (deal, image): the image whose masks meet the labels of each image; -1 for none
+    permutations   int64, (permutation, image): the image whose masks meet the labels of each image; -1 for none
     labels     see kernels.tally
     category   int64, (concept,): position of the concept's category     counts_on   `Convention.counts`
-    Returns    (deal, filter, concept) and (deal, filter, category)
+    Returns    (permutation, filter, concept) and (permutation, filter, category), as `tally.dissection_counts`
     """
     maps, map_ptr = labels[:2]
     most = maps.shape[1] * int(np.diff(map_ptr).max(initial=1))  # that one label can have in an image
     small = np.uint16 if most < 1 << 16 else np.uint32
-    large = np.int32 if most * deals.shape[1] < 1 << 31 else np.int64
-    intersection = np.zeros((len(deals), n_filters, len(category)), large)
-    predicted = np.zeros((len(deals), n_filters, int(category.max(initial=0)) + 1), large)
-    _counts(deals, tuple(masks), labels, category, counts_on, np.zeros(0, small), intersection, predicted)
+    large = np.int32 if most * permutations.shape[1] < 1 << 31 else np.int64
+    intersection = np.zeros((len(permutations), n_filters, len(category)), large)
+    predicted = np.zeros((len(permutations), n_filters, int(category.max(initial=0)) + 1), large)
+    _counts(permutations, tuple(masks), labels, category, counts_on, np.zeros(0, small), intersection, predicted)
     return intersection, predicted
 
 
 @numba.njit(cache=True, nogil=True)
-def _counts(deals, masks, labels, category, counted, kind, intersection, predicted):
+def _counts(permutations, masks, labels, category, counted, kind, intersection, predicted):
     """`kind` is of the type that holds how often a label can occur in an image; the last two are zero."""
     ptr, filters, areas, run_ptr, runs = masks
     maps, map_ptr, pair_ptr, pair_concept, pair_local = labels
     column, present = np.zeros(256, np.int64), np.zeros(predicted.shape[2], np.bool_)
     touched = present.copy()
     drawn, whole = np.zeros(256, np.int64), np.zeros(len(category), np.int64)  # concepts with pixels, and without
-    for j in range(deals.shape[1]):
+    for j in range(permutations.shape[1]):
         n_drawn, n_whole = 0, 0
         column[:] = -1
         for p in range(pair_ptr[j], pair_ptr[j + 1]):
@@ -160,8 +165,8 @@ def _counts(deals, masks, labels, category, counted, kind, intersection, predict
             present[category[c]] = True
         for c in whole[: n_whole if counted < 2 else 0]:
             present[category[c]] = True
-        for d in range(len(deals)):
-            i = deals[d, j]
+        for d in range(len(permutations)):
+            i = permutations[d, j]
             for m in range(ptr[i] if i >= 0 else 0, ptr[i + 1] if i >= 0 else 0):
                 under[:] = 0
                 _add_runs(before, runs, run_ptr[m], run_ptr[m + 1] if wide else run_ptr[m], under)
