@@ -273,3 +273,15 @@ def test_it_says_what_made_it(at, report):
     for what, value in report.told["about"]["rows"]:
         expect(page.locator("dl")).to_contain_text(what)
         expect(page.locator("dl")).to_contain_text(value)
+
+
+@pytest.mark.parametrize("width", ["laptop", "phone"])
+def test_every_name_bears_its_mark_and_a_filters_page_says_why(at, report, width):
+    page, filters = at(width=width), report.told["filters"]
+    named = [k for k in cards(page) if filters["concept"][k] is not None]
+    signs = page.locator(".card .mark").all_inner_texts()
+    assert signs == ["✓ sure" if filters["sure"][k] else "? not sure" for k in named] and len(set(signs)) == 2
+    page = at(f"#filter-{report.best}", width)
+    text = page.locator("main").inner_text()
+    assert f"in {100 * filters['again'][report.best]:.0f} % of 20 divisions" in text
+    assert f"chance reaches an IoU of {filters['chance'][report.best]:.3f} on average" in text
