@@ -41,8 +41,9 @@ def last_layer(setting: str, store: Store) -> tuple[Layer, ProbeSet]:
     return layers[values["LAYERS"][-1]], probe
 
 
-def measured(setting: str, store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Detectors by category that stand each test; and what chance reaches in each category."""
+def measured(setting: str, store: Store) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """Detectors by category that stand each test; what chance reaches in each category; names needed for one to be
+    sure."""
     layer, probe = last_layer(setting, store)
     everything, standing, rates = family(layer, probe), [], []
     for among in chance.AMONG:
@@ -59,7 +60,7 @@ def measured(setting: str, store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
     both = [pd.concat(tables, axis=1).reset_index() for tables in (standing, rates)]
     for table in both:
         table.insert(0, "layer", f"{short(setting)} {layer.name}")
-    return both[0], both[1]
+    return both[0], both[1], f"{chance.needed(layer.n_filters, PERMUTATIONS)} in {short(setting)}"
 
 
 def cost(setting: str, store: Store) -> str:
@@ -95,7 +96,8 @@ def main() -> None:
         store = Store(str(Path(os.environ.get("N2V_STORE", f"{folder}/store"))))
         both = [measured(setting, store) for setting in SETTINGS]
         took = cost(SETTINGS[0], store)
-    standing, rates = (pd.concat(tables, ignore_index=True) for tables in zip(*both, strict=True))
+    standing, rates, needed = zip(*both, strict=True)
+    standing, rates = (pd.concat(tables, ignore_index=True) for tables in (standing, rates))
     text = f"""
 The last layer of each network, all photographs, tau 0.005. Made by `python benchmarks/sure.py`. {took}
 
@@ -104,7 +106,8 @@ The last layer of each network, all photographs, tau 0.005. Made by `python benc
 Detectors (dissection IoU above {IOU_THRESHOLD:g}) by category. *Again*: in most of 20 divisions of the photographs both
 halves choose the same name. *Above chance*: by {PERMUTATIONS} permutations of the annotations, adjusted p at most 0.05.
 *Sure*: both. Annotations are permuted among *any* photographs, among those that show the *category*, or among those of
-them that have the same *source*.
+them that have the same *source*. The smallest p is 1 in {PERMUTATIONS + 1}, so no adjusted p is at most 0.05 unless
+enough filters of the layer reach it: {", ".join(needed)}. With fewer names, the columns of *above chance* say nothing.
 
 {markdown(standing)}
 

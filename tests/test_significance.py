@@ -163,6 +163,16 @@ def test_adjusted_p_is_the_step_up_rule():
     np.testing.assert_allclose(chance.adjusted(p), expected)
 
 
+@pytest.mark.parametrize(("filters", "permutations"), [(128, 200), (512, 200), (30, 99), (5, 200)])
+def test_fewer_names_than_needed_cannot_be_sure(filters, permutations):
+    least = chance.needed(filters, permutations)
+    p = np.ones(filters)
+    p[:least] = 1 / (permutations + 1)
+    assert chance.adjusted(p).min() <= 0.05
+    p[least - 1] = 1
+    assert chance.adjusted(p).min() > 0.05
+
+
 def test_false_rates_and_thresholds_are_counted_by_category():
     by_chance = np.zeros((10, 10, 2), np.float32)
     by_chance[..., 0] = np.linspace(0, 0.099, 100).reshape(10, 10)
@@ -234,21 +244,22 @@ def test_between_trainings_counts_the_concepts_that_both_detect():
 def test_chance_is_kept_and_continues_after_an_interruption(tmp_path, monkeypatch):
     probe, layers = measure(tmp_path)
     everything, done = family(layers["1"], probe), []
-    whole = chance.highest(everything, permutations=100, seed=9)
+    together = [(everything, np.zeros(len(probe), np.int64))]
+    whole = chance._highest(together, everything.categories, 9, range(100))["highest"]
     counted = type(everything).count
 
     def breaking(self, permutations):
-        if len(done) > 12:
+        if len(done) == 4:
             raise KeyboardInterrupt
         done.append(1)
         return counted(self, permutations)
 
     monkeypatch.setattr(type(everything), "count", breaking)
     with pytest.raises(KeyboardInterrupt):
-        chance.highest(everything, permutations=100, seed=8)
-    monkeypatch.undo()
-    np.testing.assert_array_equal(chance.highest(everything, permutations=100, seed=9), whole)
-    assert (chance.highest(everything, permutations=100, seed=8) != whole).any()
+        chance.highest(everything, among="any", permutations=100, seed=9)
+    done.clear()
+    np.testing.assert_array_equal(chance.highest(everything, among="any", permutations=100, seed=9), whole)
+    assert len(done) == 1  # of five: four were kept
 
 
 @pytest.mark.parametrize(("option", "said"), [({"among": "categori"}, "category"), ({"permutations": 0}, "at least 1")])
@@ -294,7 +305,8 @@ def test_scores_are_the_measures_of_pixels_one_by_one(world):
         both, either = masks[shown, k] & truth[shown, c], masks[shown, k] | truth[shown, c]
         assert found["set IoU"][k, c] == pytest.approx(both.sum() / either.sum())
     np.testing.assert_allclose(found["dissection IoU"], dissection.dissection_iou(layer, probe))
-    assert (sanity.names_by_measure(everything)["dissection IoU"] == dissection.filters(layer, probe)["concept"]).all()
+    chosen = sanity.names_by_measure(everything)["dissection IoU"]
+    np.testing.assert_array_equal(chosen, dissection.filters(layer, probe)["concept"])
 
 
 def test_missing_and_extra_labels_are_noticed_as_known(blocks):  # noqa: F811

@@ -206,6 +206,9 @@ charts.table(wide.reset_index(), f"By chance, at an IoU threshold of {IOU_THRESH
 # adjusted by the rule of {cite:t}`benjamini1995controlling`: among names with *q* up to 0.05, at most 5 percent are
 # expected to be chance's. A name is *sure* if it came again in most divisions and its *q* is at most 0.05. The interval
 # is for the IoU of this name, from a bootstrap over images.
+#
+# The smallest possible *p* is 1 divided by the number of permutations and one more. So where only a few filters of a
+# large layer have a name, none of them can be sure, however good it is. The first line says how many are needed.
 
 # %%
 named = significance.names.how_sure(layer, probe, permutations=PERMUTATIONS, seed=SEED)

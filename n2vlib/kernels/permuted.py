@@ -50,9 +50,9 @@ def masks(entries: tuple, thresholds: NDArray[np.float64], grid: tuple[int, int]
 def _masks(images, entries, thresholds, grid, down, across):
     """Image, filter, area and number of runs of each mask, int64, (mask, 4); and the runs."""
     pointers, code, value = entries
-    (height, width), pixels = grid, len(across[0])
-    cells, most = height * width, len(down[0]) * (pixels // 2 + 1)  # runs of one mask
-    values, row = np.full(cells, -np.inf), np.zeros(pixels, np.bool_)
+    height, width = grid
+    cells, most = height * width, len(down[0]) * (len(across[0]) // 2 + 1)  # runs of one mask
+    values = np.full(cells, -np.inf)
     found, n = np.empty((1024, 4), np.int64), 0
     runs, n_runs = np.empty((most, 2), np.uint32), 0
     for i in images:
@@ -67,9 +67,9 @@ def _masks(images, entries, thresholds, grid, down, across):
             if n_runs + most > len(runs):
                 runs = np.concatenate((runs, np.empty((len(runs) + most, 2), np.uint32)))
             before, area = n_runs, 0
-            for y in range(len(down[0])):
-                if _row(values, y, thresholds[k], width, down, across, row):
-                    n_runs = _append(row, y * pixels, runs, n_runs)
+            # Entries are sorted: only pixels between their first and their last row of cells can be in the mask.
+            first, last = (np.int64(code[start]) - k * cells) // width, (np.int64(code[stop - 1]) - k * cells) // width
+            n_runs = _runs_of(values, max(first - 1, 0), last + 1, thresholds[k], width, down, across, runs, n_runs)
             for r in range(before, n_runs):
                 area += runs[r, 1] - runs[r, 0]
             if area:
@@ -82,34 +82,31 @@ def _masks(images, entries, thresholds, grid, down, across):
 
 
 @numba.njit(cache=True, nogil=True)
-def _row(values, y, threshold, width, down, across, row):
-    """Row y of the mask, into `row`; whether it may hold a pixel. Weights are integers, so T_k is scaled instead."""
-    y0, y1, v0, v1, y_den, _ = down
+def _runs_of(values, first, last, threshold, width, down, across, runs, n):
+    """Add the runs of one mask, between two rows of cells, to `runs`, of which there are n; the new number.
+
+    Weights are integers, so T_k is scaled instead.
+    """
+    y0, y1, v0, v1, y_den, y_first = down
     x0, x1, u0, u1, x_den, x_first = across
-    top, low, scaled, some = y0[y] * width, y1[y] * width, threshold * (y_den * x_den), False
-    for cx in range(width):
-        nx = min(cx + 1, width - 1)
-        a, b, c, d = values[top + cx], values[top + nx], values[low + cx], values[low + nx]
-        live = a > threshold or b > threshold or c > threshold or d > threshold
-        some |= live
-        left, right = a * v0[y] + c * v1[y], b * v0[y] + d * v1[y]
-        for x in range(x_first[cx], x_first[cx + 1]):
-            row[x] = live and left * u0[x] + right * u1[x] > scaled
-    return some
-
-
-@numba.njit(cache=True, nogil=True)
-def _append(row, base, runs, n):
-    """Add the runs of a row to `runs`, of which there are n; the new number."""
-    inside = False
-    for x in range(len(row)):
-        if row[x] != inside:
-            inside = row[x]
-            runs[n, 0 if inside else 1] = base + x
-            n += 0 if inside else 1
-    if inside:
-        runs[n, 1] = base + len(row)
-        n += 1
+    scaled = threshold * (y_den * x_den)
+    for y in range(y_first[first], y_first[last]):
+        base, top, low, started = y * len(x0), y0[y] * width, y1[y] * width, -1  # started: of the run that is open
+        for cx in range(width):
+            nx = min(cx + 1, width - 1)
+            a, b, c, d = values[top + cx], values[top + nx], values[low + cx], values[low + nx]
+            live = a > threshold or b > threshold or c > threshold or d > threshold
+            left, right = a * v0[y] + c * v1[y], b * v0[y] + d * v1[y]
+            for x in range(x_first[cx], x_first[cx + 1] if live or started >= 0 else x_first[cx]):
+                inside = live and left * u0[x] + right * u1[x] > scaled
+                if inside and started < 0:
+                    started = base + x
+                elif started >= 0 and not inside:
+                    runs[n, 0], runs[n, 1] = started, base + x
+                    n, started = n + 1, -1
+        if started >= 0:
+            runs[n, 0], runs[n, 1] = started, base + len(x0)
+            n += 1
     return n
 
 
@@ -195,7 +192,8 @@ def _add_touched(under, category, present, touched, pixels, area):
 def _add_up(maps, column, before):
     """How often each label occurs before each pixel, into `before`, (pixel + 1, label)."""
     for x in range(maps.shape[1]):
-        before[x + 1] = before[x]
+        for c in range(before.shape[1]):
+            before[x + 1, c] = before[x, c]
         for m in range(len(maps)):
             at = column[maps[m, x]]
             if at >= 0:

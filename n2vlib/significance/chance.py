@@ -6,6 +6,7 @@ worth that says nothing.
 """
 
 from functools import partial
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from n2vlib.store import in_chunks, load_array
 
 MODULES = ["n2vlib.significance.chance"]
 PERMUTATIONS, RATE = 200, 0.05
-AT_ONCE = 10  # permutations that one core counts together
+AT_ONCE, LARGEST = 20, 1 << 24  # permutations that one core counts together; and counts of all of them
 AMONG = {
     "any": "all images",
     "category": "images that show the category",
@@ -59,12 +60,13 @@ def highest(
         raise BadInput(f"among = {among!r}: say how annotations are dealt; {near(among, list(AMONG))}")
     if permutations < 1:
         raise BadInput(f"permutations = {permutations}: give at least 1; p is never below 1 / (permutations + 1)")
-    blocks = [range(start, min(start + AT_ONCE, permutations)) for start in range(0, permutations, AT_ONCE)]
+    size = max(1, min(AT_ONCE, LARGEST // (family.layer.n_filters * len(family.concepts))))
+    blocks = [range(start, min(start + size, permutations)) for start in range(0, permutations, size)]
     inputs = {**family.key, "among": among, "permutations": permutations, "seed": seed}
 
     def make(folder: Path) -> None:
         parts = _dealt_together(family, among)
-        what = f"{family.layer.name}: annotations dealt {permutations} times, {AT_ONCE} at a time"
+        what = f"{family.layer.name}: annotations dealt {permutations} times, {size} at a time"
         in_chunks(folder, blocks, partial(_highest, parts, family.categories, seed), what, size=4)
 
     folder = family.layer.store.entry("chance", inputs, MODULES, make)
@@ -109,6 +111,11 @@ def p_values(value: NDArray[np.float64], by_chance: NDArray) -> NDArray[np.float
 def adjusted(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Benjamini-Hochberg: names with an adjusted p below 0.05 contain, on average, at most 5% that chance made."""
     return false_discovery_control(p) if len(p) else p
+
+
+def needed(filters: int, permutations: int = PERMUTATIONS, rate: float = RATE) -> int:
+    """How many filters must reach the smallest p, 1 / (permutations + 1), before any adjusted p is at most `rate`."""
+    return ceil(filters / (permutations + 1) / rate)
 
 
 def false_rates(by_chance: NDArray, categories: list[str], iou_threshold: float, rate: float = RATE) -> pd.DataFrame:
