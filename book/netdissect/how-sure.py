@@ -122,14 +122,13 @@ charts.table(
 # By hand, one permutation for the same filter and its name. `masks` are its masks in the images where it fires.
 
 # %%
-from n2vlib.report.examples import activation_maps
+from n2vlib.analysis.top_images import stored_maps
 
 concept = int(best["concept"])
 order = significance.chance.permutation(np.zeros(len(probe), int), 0, SEED)
 fires = np.flatnonzero(layer.highest[:, k] > layer.thresholds[k])
 masks = {
-    i: dissection.mask(layer, probe, activation_maps(layer, k, [i])[0], k)
-    for i in fires
+    i: dissection.mask(layer, probe, stored_maps(layer, k, [i])[0], k) for i in fires
 }
 
 # %%
