@@ -102,12 +102,12 @@ by_margin = both.assign(margin=groups).groupby("margin", observed=True)
 shares = by_margin.agg(
     again=("again", "mean"), chosen_on=("iou", "mean"), held_out=("held_out", "mean")
 )
-shares = (shares * [100, 1, 1]).reset_index()
+shares["again"] = (100 * shares["again"]).round().astype(int)
+shares = shares.reset_index()
 shares.columns = ["margin", "same name in the other half, %", "IoU", "held-out IoU"]
 overall = round(100 * both["again"].mean())
-charts.table(
-    shares, f"Four groups of equal size: {overall}% of all names come again", best=()
-)
+title = f"Four groups of equal size: {overall}% of all names come again"
+charts.table(shares, title)
 
 # %% [markdown]
 # The difference of the last two columns is what choosing on the same images adds to an IoU.
@@ -168,9 +168,9 @@ by_chance = {
 # %%
 ious = {"true annotations": found["dissection_iou"].to_numpy()}
 for name, highest in by_chance.items():
-    ious[f"dealt to {chance.AMONG[name]}"] = highest.max(-1).ravel()
+    ious[f"dealt to {chance.AMONG[name]}"] = highest[0].max(-1)
 values = pd.concat([pd.DataFrame({"iou": iou, "of": of}) for of, iou in ious.items()])
-title = f"{PERMUTATIONS} permutations, {layer.n_filters} filters"
+title = f"{layer.n_filters} filters, true annotations beside one permutation"
 axis = "dissection IoU of a filter with its best concept"
 charts.histogram(values, "iou", title, axis, by="of", at=IOU_THRESHOLD)
 
@@ -207,18 +207,25 @@ charts.table(wide.reset_index(), f"By chance, at an IoU threshold of {IOU_THRESH
 # is for the IoU of this name, from a bootstrap over images.
 #
 # The smallest possible *p* is 1 divided by the number of permutations and one more. So where only a few filters of a
-# large layer have a name, none of them can be sure, however good it is. The first line says how many are needed.
+# large layer have a name, none of them can be sure, however good it is. The printed lines say how many are needed.
 
 # %%
 named = significance.names.how_sure(layer, probe, permutations=PERMUTATIONS, seed=SEED)
-shown = named.assign(sure=named["sure"].map({True: "yes", False: "no"}))
-shown = shown.rename(columns={"name": "label"}).sort_values("dissection_iou")[::-1]
-columns = ["filter", "label", "dissection_iou", "low", "high"]
-columns += ["margin", "again", "chance", "q", "sure"]
-title = (
-    f"{layer.name}: {named['sure'].sum()} of {len(named)} names are sure, best first"
-)
-charts.table(shown[columns], title)
+needed = chance.needed(len(named), PERMUTATIONS)
+least = named["p"].min()
+reach = (named["p"] == least).sum()
+print(f"Needed for one sure name: {needed} with the smallest p.")
+print(f"Smallest here: p = {least:.4f}, of {reach} filters.")
+
+# %%
+ends = zip(named["low"], named["high"], strict=True)
+shown = named.assign(interval=[f"{low:.2f} to {high:.2f}" for low, high in ends])
+shown["sure"] = named["sure"].map({True: "yes", False: "no"})
+shown = shown.rename(columns={"name": "label", "dissection_iou": "IoU"})
+columns = ["filter", "label", "sure", "IoU", "interval"]
+columns += ["margin", "again", "chance", "q"]
+title = f"{layer.name}: {named['sure'].sum()} of {len(named)} names are sure"
+charts.table(shown.sort_values("IoU", ascending=False)[columns], title)
 
 # %% [markdown]
 # Of the detectors, by category: how many come again, how many are above chance, how many are both. The last two columns
