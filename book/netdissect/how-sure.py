@@ -219,7 +219,7 @@ print(f"Smallest here: p = {least:.4f}, of {reach} filters.")
 
 # %%
 ends = zip(named["low"], named["high"], strict=True)
-shown = named.assign(interval=[f"{low:.2f} to {high:.2f}" for low, high in ends])
+shown = named.assign(interval=[f"{low:.2f}–{high:.2f}" for low, high in ends])
 shown["sure"] = named["sure"].map({True: "yes", False: "no"})
 shown = shown.rename(columns={"name": "label", "dissection_iou": "IoU"})
 columns = ["filter", "label", "sure", "IoU", "interval"]
