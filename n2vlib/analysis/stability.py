@@ -17,12 +17,13 @@ import pandas as pd
 
 from n2vlib.activations.layer import Layer
 from n2vlib.analysis.embeddings import neighbours, without_start
+from n2vlib.baselines.aligned import training_images
+from n2vlib.baselines.summary import FEW
 from n2vlib.methods import classification, segmentation
 from n2vlib.probe import ProbeSet
-from n2vlib.probe.occurrences import positions, presence
+from n2vlib.probe.occurrences import positions
 from n2vlib.tables import bootstrap_mean, stacked
 
-FEW = 30  # training images; concepts with fewer are marked
 IMAGES, START, LOSS, TASK = "other images", "other start", "other loss", "other task"
 COLUMNS = ["comparison", "concept", "name", "category", "images", "few", "cosine", "two concepts", "nearest", "again"]
 
@@ -74,7 +75,7 @@ def by_concept(pairs: Pairs, probe: ProbeSet, n: int = 5, seed: int = 0) -> pd.D
               concept, each drawn once), nearest (whether of all second ones its own is nearest to its first), again
               (share of its `n` nearest concepts in the first space that come again in the second) and chance (of again)
     """
-    images = presence(probe, "train").sum()
+    images = training_images(probe)
     parts = []
     for what, spaces in pairs.items():
         common = spaces[0].index.intersection(spaces[1].index).sort_values()

@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.activations.layer import Layer
+from n2vlib.masks.counts import arrays
 from n2vlib.methods.alignment import Alignment, pair_table, pooled_scores
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
@@ -23,8 +24,7 @@ def training_images(probe: ProbeSet) -> pd.Series:
 
 def label_arrays(probe: ProbeSet) -> tuple:
     """As kernels take them: maps, map_ptr, pair_ptr, and of each pair the concept's position and local index."""
-    labels = probe.labels
-    return np.asarray(labels.maps), labels.map_ptr, labels.pair_ptr, concept_positions(probe), labels.pair_local
+    return arrays(probe.labels, concept_positions(probe))
 
 
 def aligned(

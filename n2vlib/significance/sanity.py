@@ -98,10 +98,8 @@ def sanity(family: Family, *, seed: int = 0) -> pd.DataFrame:
     new = (column[pair_concept] >= 0) & ~held[dealt[image], column[pair_concept]]
     more, added = family.with_pairs(new), held.copy()
     added[dealt[image[new]], column[pair_concept[new]]] = True
-    sums = [
-        one + two for one, two in zip(_both(family.count(order[None])), _both(more.count(dealt[None])), strict=True)
-    ]
-    extra = scores(family, added, *sums)
+    new_ones = _both(more.count(dealt[None]))
+    extra = scores(family, added, own[0] + new_ones[0], own[1] + new_ones[1])
     best = true["dissection IoU"].argmax(1)
     filters = np.flatnonzero((true["dissection IoU"].max(1) > 0) & (held.mean(0)[best] <= 0.5))
     rows = []
