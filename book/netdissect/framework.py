@@ -278,12 +278,13 @@ charts.table(table, title)
 # [how sure a name is](how-sure) explains them.
 
 # %%
-from n2vlib import significance, tables
+from n2vlib import tables
+from n2vlib.significance import names
 
 recipe = {"convention": CONVENTION}
 named = [dissection.filters(each, probe, **recipe) for each in layers.values()]
 named = pd.concat(named)
-sure = significance.names.how_sure(layer, probe, **recipe, seed=SEED)
+sure = names.how_sure(layer, probe, **recipe, seed=SEED)
 marks = sure[["layer", "filter", "margin", "again", "q"]]
 ranked = named.sort_values("dissection_iou", ascending=False)
 ranked = ranked.rename(columns={"name": "label"}).merge(marks, how="left")

@@ -62,22 +62,24 @@ print(layer.silence or "No filter is dead or tied.")
 # not seen. Two things can happen. The IoU can fall, because the best of many concepts was partly best by luck. And the
 # other half can prefer another concept.
 #
-# By hand, for the filter with the best name: `family` holds the masks of all filters and concepts, and `count` counts
+# By hand, for the filter with the best name: `masked` holds the masks of all filters and concepts, and `count` counts
 # their pixels on any set of images. An entry of $-1$ leaves an image out.
 
 # %%
 import numpy as np
 
-from n2vlib import significance
+from n2vlib.significance import chance, family, held_out, sanity
+from n2vlib.significance import names as naming
+from n2vlib.significance import starts as learned_from
 
-family = significance.family.family(layer, probe)
+masked = family.family(layer, probe)
 images = np.arange(len(probe))
 order = np.random.default_rng(SEED).permutation(len(probe))
 first = np.isin(images, order[: len(probe) // 2])
 halves = np.stack([np.where(first, images, -1), np.where(first, -1, images)])
 best = found.nlargest(1, "dissection_iou").iloc[0]
-k, names = int(best["filter"]), family.candidates["name"]
-one, other = family.count(halves).iou[:, k]
+k, names = int(best["filter"]), masked.candidates["name"]
+one, other = masked.count(halves).iou[:, k]
 
 # %%
 import pandas as pd
@@ -96,7 +98,7 @@ charts.table(pd.DataFrame(columns), f"Filter {k}, named on each half")
 # the margin is a warning that costs nothing.
 
 # %%
-both = significance.held_out.halves(family, seed=SEED)
+both = held_out.halves(masked, seed=SEED)
 groups = tables.in_groups(both["margin"], ["smallest", "small", "large", "largest"])
 by_margin = both.assign(margin=groups).groupby("margin", observed=True)
 shares = by_margin.agg(
@@ -125,7 +127,7 @@ charts.table(shares, title)
 from n2vlib.analysis.top_images import stored_maps
 
 concept = int(best["concept"])
-order = significance.chance.permutation(np.zeros(len(probe), int), 0, SEED)
+order = chance.permutation(np.zeros(len(probe), int), 0, SEED)
 fires = np.flatnonzero(layer.highest[:, k] > layer.thresholds[k])
 masks = {
     i: dissection.mask(layer, probe, stored_maps(layer, k, [i])[0], k) for i in fires
@@ -133,7 +135,7 @@ masks = {
 
 # %%
 # order[j] is the image that gets the annotations of image j.
-shows_category = family.of(best["category"]).holders()
+shows_category = masked.of(best["category"]).holders()
 area = sum(
     masks[order[j]].sum() for j in np.flatnonzero(shows_category) if order[j] in masks
 )
@@ -143,7 +145,7 @@ overlap = sum(
 )
 by_hand = overlap / (area + sum(mask.sum() for mask in annotated.values()) - overlap)
 place = names.index.get_loc(concept)
-assert np.isclose(by_hand, family.count(order[None]).iou[0, k, place])
+assert np.isclose(by_hand, masked.count(order[None]).iou[0, k, place])
 iou = best["dissection_iou"]
 print(f"{best['name']}: IoU {by_hand:.3f} after the permutation, {iou:.3f} before")
 
@@ -157,11 +159,10 @@ print(f"{best['name']}: IoU {by_hand:.3f} after the permutation, {iou:.3f} befor
 # folder of each image), annotations can also stay within a source, because photographs of one source look alike.
 
 # %%
-chance = significance.chance
 n_sources = len(set(chance.sources(probe)))
 among = [name for name in chance.AMONG if name != "source" or n_sources > 1]
 by_chance = {
-    name: chance.highest(family, among=name, permutations=PERMUTATIONS, seed=SEED)
+    name: chance.highest(masked, among=name, permutations=PERMUTATIONS, seed=SEED)
     for name in among
 }
 
@@ -185,7 +186,7 @@ charts.histogram(values, "iou", title, axis, by="of", at=IOU_THRESHOLD)
 # %%
 beside = {}
 for name, highest in by_chance.items():
-    rates = chance.false_rates(highest, family.categories, IOU_THRESHOLD)
+    rates = chance.false_rates(highest, masked.categories, IOU_THRESHOLD)
     rates = rates.set_index("category")
     beside[f"passed by chance, %: {chance.AMONG[name]}"] = 100 * rates["false_rate"]
     beside[f"5% threshold: {chance.AMONG[name]}"] = rates["threshold"]
@@ -210,7 +211,7 @@ charts.table(wide.reset_index(), f"By chance, at an IoU threshold of {IOU_THRESH
 # large layer have a name, none of them can be sure, however good it is. The printed lines say how many are needed.
 
 # %%
-named = significance.names.how_sure(layer, probe, permutations=PERMUTATIONS, seed=SEED)
+named = naming.how_sure(layer, probe, permutations=PERMUTATIONS, seed=SEED)
 needed = chance.needed(len(named), PERMUTATIONS)
 least = named["p"].min()
 reach = (named["p"] == least).sum()
@@ -232,7 +233,7 @@ charts.table(shown.sort_values("IoU", ascending=False)[columns], title)
 # count different concepts, as unique detectors do.
 
 # %%
-survivors = significance.names.survivors(named, IOU_THRESHOLD)
+survivors = naming.survivors(named, IOU_THRESHOLD)
 survivors.columns = [each.replace("_", " ") for each in survivors.columns]
 total = survivors[["detectors", "sure"]].sum()
 title = f"{total['sure']} of {total['detectors']} detectors stand both tests"
@@ -260,7 +261,7 @@ from n2vlib.analysis import detectors
 
 repeats = detectors.read(probe, REPEATS, **options, seed=SEED)[1] if REPEATS else {}
 trainings = {label: dissection.filters(each, probe) for label, each in repeats.items()}
-found_again = significance.names.between_trainings(trainings, IOU_THRESHOLD)
+found_again = naming.between_trainings(trainings, IOU_THRESHOLD)
 again = 100 * found_again["again"]
 percent = found_again.assign(again=again).rename(columns={"one": "detected by"})
 percent = percent.pivot(index="detected by", columns="other", values="again")
@@ -278,7 +279,7 @@ charts.table(percent.reset_index(), title, digits=0)
 # %%
 n2vlib.need(probe, "pixel maps", "training images", "validation images")
 seeds = range(SEED, SEED + STARTS)
-starts = significance.starts.at_least_as_good(layer, probe, epochs=EPOCHS, seeds=seeds)
+starts = learned_from.at_least_as_good(layer, probe, epochs=EPOCHS, seeds=seeds)
 lowest, highest = starts["percent"].min(), starts["percent"].max()
 title = f"Table 1, {layer.name}: {lowest:.1f} to {highest:.1f}% between starts"
 charts.table(starts, title, digits=1)
@@ -293,7 +294,7 @@ charts.table(starts, title, digits=1)
 # *notices* the percentage of names whose score falls.
 
 # %%
-damaged = significance.sanity.sanity(family, seed=SEED)
+damaged = sanity.sanity(masked, seed=SEED)
 percent = ["notices_missing", "notices_extra"]
 table = damaged.assign(**{name: 100 * damaged[name] for name in percent})
 table.columns = ["measure", "left, half missing", "left, twice as many",
@@ -314,7 +315,7 @@ charts.table(
 # one is a function of the other.
 
 # %%
-numbers = significance.sanity.names_by_measure(family)
+numbers = sanity.names_by_measure(masked)
 same = 100 * numbers.eq(numbers["dissection IoU"], axis=0).mean()
 same = same.drop("dissection IoU").rename("same name, %").rename_axis("measure")
 same = same.sort_values(ascending=False).reset_index()
