@@ -14,7 +14,7 @@ from torchvision.models.maxvit import MaxVit
 from torchvision.models.swin_transformer import SwinTransformer
 
 from n2vlib.activations.layer import read_layers
-from n2vlib.cli import layers as list_layers
+from n2vlib.cli.networks import layers as list_layers
 from n2vlib.errors import BadInput
 from n2vlib.networks import axes
 from n2vlib.networks.downstream import Downstream

@@ -1,0 +1,34 @@
+"""The commands, `python -m n2vlib ...`, a file for each group; paths given to one are relative to the current folder.
+
+book       book, run, test, pairs, lab
+networks   layers, zoo
+report     report
+probe      probe check, probe draw
+options    the app and what several commands share
+"""
+
+import errno
+import os
+import sys
+
+from n2vlib.cli import book, networks, probe, report  # noqa: F401 (each adds its commands to the app)
+from n2vlib.cli.options import app
+from n2vlib.errors import BadInput
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run a command; bad input, and a file that cannot be read or written, is one line and exit code 2."""
+    # Chapters and tests run side by side: a waiting thread must sleep, or it takes a core from one that works.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        app()
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        hint = "; N2V_STORE and N2V_DATA choose other folders" if error.errno == errno.ENOSPC else ""
+        print(f"{where}{error.strerror or error}{hint}", file=sys.stderr)
+        sys.exit(2)

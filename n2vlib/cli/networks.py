@@ -1,0 +1,41 @@
+"""Networks: `layers`, `zoo`."""
+
+from typing import Annotated
+
+import typer
+import yaml
+
+from n2vlib.cli.options import DeviceName, NetworkName, Shown, Weights, app, as_yaml
+from n2vlib.paths import from_here
+
+
+@app.command()
+def layers(
+    network: NetworkName,
+    weights: Weights = None,
+    preprocessing: Shown = None,
+) -> None:
+    """Name, shape, stride and receptive field of every layer of a network."""
+    from n2vlib.networks.load import load_network
+
+    loaded = load_network(
+        from_here(network), weights and from_here(weights), as_yaml("--preprocessing ", preprocessing)
+    )
+    print(loaded.layers().to_string(index=False))
+    if loaded.unfinished:
+        print(f"layers after these are not listed: {loaded.unfinished}")
+    if loaded.permuted:
+        print(f"permuted to (filters, h, w), since their output has another order: {', '.join(loaded.permuted)}")
+
+
+@app.command()
+def zoo(
+    names: Annotated[list[str] | None, typer.Argument(help="Networks to train [default: all]")] = None,
+    device: DeviceName = "auto",
+) -> None:
+    """Train the zoo's networks again."""
+    from n2vlib import zoo as networks
+    from n2vlib.zoo.recipes import RECIPES
+
+    for name in names or [recipe.name for recipe in RECIPES.values() if recipe.task]:
+        print(yaml.safe_dump(networks.train(name, device), sort_keys=False))

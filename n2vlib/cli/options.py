@@ -1,0 +1,35 @@
+"""What several commands share: the app, options and how their values are read."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from n2vlib.errors import BadInput
+
+app = typer.Typer(
+    help="Net2Vec, the executable book.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+
+# Options of every command that loads a network.
+NetworkName = Annotated[str, typer.Argument(help="Zoo or torchvision name, package.module:function, file.py:function")]
+Weights = Annotated[str | None, typer.Option(help="Weights enum or file")]
+Shown = Annotated[str | None, typer.Option("--preprocessing", help="As YAML, where the network has none of its own")]
+DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]
+
+
+def as_yaml(name: str, text: str | None) -> Any:
+    """The value of an option, written as `name` and this text."""
+    try:
+        return yaml.safe_load(text or "null")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        why = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise BadInput(f"{name}{text}: is no YAML ({why}); a text may need quotes: '\"text\"'") from None
+
+
+def stop_on(lines: list[str]) -> None:
+    if lines:
+        print("\n".join(lines), file=sys.stderr)
+        raise typer.Exit(1)
