@@ -1,7 +1,6 @@
 """What several commands share: the app, options and how their values are read."""
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
