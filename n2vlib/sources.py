@@ -6,7 +6,7 @@ messages. Comments and layout are not in a tree.
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -61,39 +61,48 @@ def _is_prose(part: object) -> bool:
 
 
 def imported_modules(source: str) -> list[str]:
-    """Names of our modules imported by a piece of Python, anywhere in it but under `if TYPE_CHECKING:`."""
-    tree = ast.parse(source)
-    return sorted({*_imports_in(tree, ""), *_used_in(tree)})
-
-
-def _used_in(tree: ast.Module) -> Iterator[str]:
-    """The modules that a source reaches through `n2vlib.name` after a plain `import n2vlib`."""
-    for node in ast.walk(tree):
-        names = []
-        while isinstance(node, ast.Attribute):
-            names.append(node.attr)
-            node = node.value
-        if names and isinstance(node, ast.Name) and node.id == _PACKAGE:
-            module = _place(f"{_PACKAGE}.{names.pop()}")
-            while names and module_file(f"{module}.{names[-1]}"):
-                module = f"{module}.{names.pop()}"
-            if module_file(module):
-                yield module
+    """Names of our modules that a piece of Python needs, imported anywhere in it but under `if TYPE_CHECKING:`."""
+    return _imports_in(ast.parse(source), "")
 
 
 def _imports_in(tree: ast.Module, package: str) -> list[str]:
     """package   the one the source lies in, to resolve relative imports"""
     found: set[str] = set()
+    modules: dict[str, str] = {}  # a name in the source -> the module it stands for
     for node in _executed(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
+            ours = [alias for alias in node.names if alias.name.split(".")[0] == _PACKAGE]
+            modules |= {alias.asname or _PACKAGE: alias.name if alias.asname else _PACKAGE for alias in ours}
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(node, package)
-            members = {_place(f"{base}.{alias.name}") for alias in node.names}
-            submodules = {name for name in members if module_file(name)}
+            members = {alias.asname or alias.name: _place(f"{base}.{alias.name}") for alias in node.names}
+            submodules = {name: member for name, member in members.items() if module_file(member)}
             # `from n2vlib.methods import segmentation` needs the submodule; the package is followed for its own names.
-            found |= submodules | (set() if submodules == members else {base})
-    return sorted(name for name in found if name.split(".")[0] == _PACKAGE)
+            found |= {*submodules.values()} | (set() if submodules == members else {base})
+            modules |= submodules
+    found = {name for name in found if name.split(".")[0] == _PACKAGE}
+    return sorted(found | (_reached(tree, modules) - {*modules.values()}))
+
+
+def _reached(tree: ast.Module, modules: Mapping[str, str]) -> set[str]:
+    """The modules that a source reaches as attributes, such as `methods.segmentation`: packages import them when they
+    are first asked for.
+
+    modules   a name in the source -> the module it stands for
+    """
+    found = set()
+    for node in ast.walk(tree):
+        names = []
+        while isinstance(node, ast.Attribute):
+            names.append(node.attr)
+            node = node.value
+        if isinstance(node, ast.Name) and names and node.id in modules:
+            module = modules[node.id]
+            while names and module_file(below := _place(f"{module}.{names.pop()}")):
+                module = below
+            found.add(module)
+    return found
 
 
 def _place(name: str) -> str:

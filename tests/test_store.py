@@ -96,6 +96,15 @@ def test_a_new_network_in_the_zoo_leaves_stored_measurements_alone():
             "import n2vlib\nn2vlib.methods.segmentation.align",
             ["n2vlib", "n2vlib.methods", "n2vlib.methods.segmentation"],
         ),
+        (
+            "from n2vlib import significance as sure\nsure.chance.deal",
+            ["n2vlib.significance", "n2vlib.significance.chance"],
+        ),
+        (
+            "import n2vlib.methods as ways\ndef late():\n    return ways.dissection",
+            ["n2vlib.methods", "n2vlib.methods.dissection"],
+        ),
+        ("import numpy as n2v\nn2v.methods.dissection", []),
         ("from n2vlib import gallery, read_layers", ["n2vlib.activations.layer", "n2vlib.display.gallery"]),
         ("from n2vlib.methods import segmentation", ["n2vlib.methods.segmentation"]),
         ("from n2vlib.masks.iou import taps", ["n2vlib.masks.iou"]),
