@@ -13,8 +13,9 @@ class Region(NamedTuple):
     """One concept's pixels in one image.
 
     category   a word such as "object" or "part"; a category of the probe set
-    concept    its name, unique in the set together with the category
-    mask       bool, (h, w), at the annotation's own size
+    concept    its name; the same name in two categories is the same concept, as in Broden
+    mask       bool, (h, w), at the annotation's own size: the image's, as it is displayed or as it is stored, or of the
+               same shape. Pixels in no region are unlabelled (void, ignored or not annotated)
     """
 
     category: str
@@ -22,16 +23,23 @@ class Region(NamedTuple):
     mask: NDArray[np.bool_]
 
 
+class Note(NamedTuple):
+    """What users are told: the same text is said once, with the number of images and the first one's name."""
+
+    text: str
+
+
 @dataclass(frozen=True)
 class Annotated:
     """One image and its annotations; `regions` reads them when it is called, so that one image is held at a time.
 
-    name    the image's path below the folder of images, with "/"
-    file    the image itself
-    whole   (category, concept) of the whole image
+    name      the image's path below the folder of images, with "/"
+    file      the image itself
+    regions   its regions, those in front first, and notes; called once, perhaps in another thread. Raises BadInput
+    whole     (category, concept) of the whole image
     """
 
     name: str
     file: Path
-    regions: Callable[[], Iterator[Region]]
+    regions: Callable[[], Iterator[Region | Note]]
     whole: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,79 @@
+"""The formats of masks that `probe make` reads: one file each, named after the format, with a function `read`.
+
+    read(images: Path, labels: Path, *, option: type = default, ...) -> Iterator[Annotated]
+
+images    folder of images
+labels    the file or folder of annotations; `Path | None = None` where the format needs none
+options   keyword parameters of type str, int, float, bool or Path, or one of these or None: `--option VALUE` on the
+          command line (`_` written `-`), keywords of `make` in Python. The docstring's first line says what the format
+          is, the lines `option   text` below it what its options are
+
+`read` is a generator that reads no mask: `Annotated.regions` does. The file coco_panoptic.py is the format
+coco-panoptic.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from pkgutil import iter_modules
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+from n2vlib.errors import BadInput, near
+from n2vlib.probe.sources.annotated import Annotated
+
+Read = Callable[..., Iterator[Annotated]]
+FORMATS = {found.name.replace("_", "-"): f"{__name__}.{found.name}" for found in iter_modules(__path__)}
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def reader(name: str) -> Read:
+    """The function `read` of a format."""
+    if name not in FORMATS:
+        raise BadInput(f"format {name!r}: is none of {', '.join(FORMATS)}")
+    return importlib.import_module(FORMATS[name]).read
+
+
+def options_of(name: str) -> dict[str, type]:
+    """The options of a format and their types."""
+    read = reader(name)
+    hints = get_type_hints(read)
+    keywords = [each.name for each in inspect.signature(read).parameters.values() if each.kind == each.KEYWORD_ONLY]
+    return {keyword: _plain(hints[keyword]) for keyword in keywords}
+
+
+def options_from(name: str, texts: dict[str, str]) -> dict[str, Any]:
+    """A format's options from the command line's texts, each in the type that the format's `read` wants."""
+    known = options_of(name)
+    return {_known(name, option, known): _value(option, text, known[option]) for option, text in texts.items()}
+
+
+def check_options(name: str, options: dict[str, Any]) -> None:
+    """BadInput for an option that the format lacks."""
+    known = options_of(name)
+    for option in options:
+        _known(name, option, known)
+
+
+def _known(name: str, option: str, known: dict[str, type]) -> str:
+    if option not in known:
+        hint = near(option, [*known]) if known else "it has no options"
+        raise BadInput(f"option {option}: format {name} has none of this name; {hint}")
+    return option
+
+
+def _plain(hint: Any) -> type:
+    """The type in a hint `type` or `type | None`."""
+    return next((each for each in get_args(hint) if each is not NoneType), hint)
+
+
+def _value(option: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        if text.lower() not in _TRUTH:
+            raise BadInput(f"option {option}: {text!r} must be true or false")
+        return _TRUTH[text.lower()]
+    try:
+        return Path(text).expanduser() if kind is Path else kind(text)
+    except ValueError:
+        raise BadInput(f"option {option}: {text!r} is no {kind.__name__}") from None
