@@ -28,11 +28,11 @@ def polygon(points: ArrayLike, size: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def polygons(
-    outlines: Iterable[ArrayLike], size: tuple[int, int], holes: Iterable[ArrayLike] = ()
+    parts: Iterable[ArrayLike], size: tuple[int, int], holes: Iterable[ArrayLike] = ()
 ) -> NDArray[np.bool_]:
-    """The union of several outlines, as COCO means the parts of one object, without the union of `holes`."""
+    """The union of several parts, as COCO means the parts of one object, without the union of `holes`."""
     mask = np.zeros(size, np.bool_)
-    for outline in outlines:
+    for outline in parts:
         mask |= _inside(_points(outline), size)
     for hole in holes:
         mask &= ~_inside(_points(hole), size)
