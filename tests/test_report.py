@@ -19,9 +19,10 @@ from PIL import Image
 from n2vlib import released_units, report
 from n2vlib.activations.layer import read_layers
 from n2vlib.errors import BadInput
+from n2vlib.pages import document, pictures
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
-from n2vlib.report import contents, examples, page, pictures
+from n2vlib.report import contents, examples, page
 from n2vlib.report.measured import measure
 from n2vlib.significance import names
 from n2vlib.store import Store
@@ -216,10 +217,8 @@ def test_a_picture_has_at_most_the_bytes_it_may(most):
         assert opened.width / opened.height == pytest.approx(4 / 3, rel=0.05)
 
 
-def test_all_pictures_together_have_at_most_the_bytes_they_may(made, monkeypatch):
-    probe = made[0].probe
-    monkeypatch.setattr(pictures, "ALL_BYTES", 20_000)
-    found = pictures.thumbnails(probe, [3, 1, 3, *range(40)])
+def test_all_pictures_together_have_at_most_the_bytes_they_may(made):
+    found = pictures.thumbnails(made[0].probe, [3, 1, 3, *range(40)], total=20_000)
     assert sum(map(len, found.values())) <= 20_000 and list(found) == list(range(40))
 
 
@@ -257,7 +256,8 @@ def test_the_policy_allows_our_script_and_style_and_nothing_else(made):
 
 
 def test_the_script_never_reads_values_as_markup():
-    script = "".join((Path(page.__file__).parent / name).read_text(encoding="utf-8") for name in page.SCRIPTS)
+    own = [f"report/{name}" for name in page.SCRIPTS] + [f"pages/{name}" for name in document.SCRIPTS]
+    script = "".join(map(document.asset, own))
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|DOMParser", script)
 
 

@@ -94,19 +94,3 @@ function whenNear(node, build) {
   watcher.observe(node);
   return node;
 }
-
-/** The top images of a filter, with the masks where it fires. */
-function topPictures(k, captions = false) {
-  return FILTERS.top[k].map(([image, activation, mask, shows]) => {
-    const words = `image ${image}, activation ${activation.toPrecision(3)}${shows ? `, has ${nameOf(k)}` : ""}`;
-    const shown = picture(image, words, mask);
-    if (!captions) return shown;
-    const has = shows ? el("span", { class: "has" }, `has ${nameOf(k)}`) : null;
-    return el(
-      "figure",
-      {},
-      shown,
-      el("figcaption", {}, `image ${image} · ${activation.toPrecision(3)}`, el("br"), has),
-    );
-  });
-}

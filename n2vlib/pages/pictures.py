@@ -1,5 +1,6 @@
 """Thumbnails of few bytes, and masks as paths over them."""
 
+import base64
 import io
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +19,18 @@ ALL_BYTES = 6_000_000  # of all pictures: in a page they take a third more
 _SIDES, _QUALITIES = (SIDE, 96, 64, 48, 32, 16), (75, 55, 35, 20)
 
 
-def thumbnails(probe: ProbeSet, images: Iterable[int]) -> dict[int, bytes]:
-    """{image: WebP}, together at most ALL_BYTES: the more pictures, the fewer bytes each."""
+def thumbnails(probe: ProbeSet, images: Iterable[int], total: int = ALL_BYTES) -> dict[int, bytes]:
+    """{image: WebP}, together at most `total` bytes: the more pictures, the fewer bytes each."""
     wanted = sorted(set(images))
-    most = min(MOST_BYTES, ALL_BYTES // max(len(wanted), 1))
+    most = min(MOST_BYTES, total // max(len(wanted), 1))
     with ThreadPoolExecutor() as pool:
         done = pool.map(lambda i: thumbnail(probe.image(i), most), wanted)
         return dict(zip(wanted, bar(done, "pictures", len(wanted)), strict=True))
+
+
+def encoded(pictures: dict[int, bytes]) -> dict[str, str]:
+    """The pictures as values that JSON can hold."""
+    return {str(image): base64.b64encode(data).decode() for image, data in pictures.items()}
 
 
 def thumbnail(image: NDArray[np.uint8], most: int) -> bytes:
