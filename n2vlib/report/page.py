@@ -55,12 +55,13 @@ def file_name(network: Network, layer: str) -> str:
     """The file name of a report: NETWORK-LAYER.html, with six letters behind a network that is not of the zoo.
 
     The letters are a hash of its file and its fingerprint: functions of one name in two files, or one network with two
-    sets of weights, have two reports.
+    sets of weights, have two reports. Units from a file have six more, of their own hash.
     """
     where, _, name = network.name.rpartition(":")
     identity = [str(resolve(where)) if where.endswith(".py") else where, network.fingerprint]
     own = "" if network.name in shipped.names() else f"-{digest(identity)[:6]}"
-    return re.sub(r"[^\w.-]+", "-", f"{name}{own}-{layer}.html")
+    units = f"-{digest(network.layer(layer))[:6]}" if ":" in layer else ""
+    return re.sub(r"[^\w.-]+", "-", f"{name}{own}-{network.called(layer)}{units}.html")
 
 
 def html(made_by: dict, values: dict, pictures: dict[str, str]) -> str:
