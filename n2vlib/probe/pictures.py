@@ -24,6 +24,7 @@ _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, AssertionError, struc
 _NO_EXIF = (ValueError, SyntaxError, EOFError, KeyError, TypeError, ZeroDivisionError, struct.error)
 # Truncated EXIF data: what could be read is used. Set once here, since a warning filter holds for all threads.
 warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)
+BROAD = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # what people have, and `probe make` turns into JPEG or PNG
 _VOC = (0, 128, 128 << 8, 128 | 128 << 8)  # the usual palette of index maps, up to its first blue
 
 
@@ -36,9 +37,18 @@ def read_image(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     return image_and_doubt(path, size)[0]
 
 
-def image_and_doubt(path: Path, size: tuple[int, int]) -> tuple[NDArray[np.uint8], str]:
+def sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(height, width) of an image of any format of BROAD: as it is displayed, and as it is stored."""
+    with _opened(path, BROAD) as file:
+        stored = (file.height, file.width)
+        return ((file.width, file.height) if _orientation(file) >= 5 else stored), stored
+
+
+def image_and_doubt(
+    path: Path, size: tuple[int, int], formats: tuple[str, ...] = ("JPEG", "PNG")
+) -> tuple[NDArray[np.uint8], str]:
     """`read_image`, and what is ambiguous in the file: its orientation or its colors; "" for nothing."""
-    with _opened(path, ("JPEG", "PNG")) as file:
+    with _opened(path, formats) as file:
         orientation, stored = _orientation(file), (file.height, file.width)
         shown = (file.width, file.height) if orientation >= 5 else stored
         if size not in (stored, shown):
@@ -85,8 +95,12 @@ def _opened(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
         with Image.open(path, formats=formats) as file:
             if file.height * file.width > (Image.MAX_IMAGE_PIXELS or file.height * file.width):
                 raise BadInput(f"{path}: {file.height} x {file.width} pixels are more than Pillow takes for safe")
-            if file.format == "PNG" and getattr(file, "is_animated", False):
-                raise BadInput(f"{path}: is an animated PNG; save the one picture that is meant")
+            if file.format in ("PNG", "WEBP", "TIFF") and getattr(file, "is_animated", False):
+                raise BadInput(f"{path}: is an animated {file.format}; save the one picture that is meant")
+            if file.format == "TIFF" and file.mode in ("I", "F"):
+                raise BadInput(
+                    f"{path}: has 32 bits for each pixel, on a scale that it does not say; save it in 8 bits"
+                )
             raw = _raw(file)
             if "transparency" in file.info and ";" in raw and file.mode != "P":
                 # Pillow compares the color with values that it has scaled to 8 bits, and finds none.
