@@ -43,7 +43,8 @@ def read(path: Path, variable: str) -> NDArray:
     except BadInput:
         raise
     except Exception as error:  # scipy's reader has no error of its own: TypeError, ValueError, zlib.error and others
-        raise BadInput(f"{path}: cannot be read as a .mat file: {' '.join(str(error).split())}") from None
+        why = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise BadInput(f"{path}: cannot be read as a .mat file: {why}") from None
     if variable not in found:
         raise BadInput(f"{path}: has no variable {variable!r}")
     return found[variable]
@@ -55,7 +56,7 @@ def records(value: NDArray) -> list[dict[str, NDArray]]:
     return [{name: np.asarray(one[name]) for name in names} for one in value.ravel() if names]
 
 
-def record(path: Path, variable: str) -> dict[str, NDArray]:
+def structure(path: Path, variable: str) -> dict[str, NDArray]:
     """The fields of a variable that is one structure."""
     found = records(read(path, variable))
     if len(found) != 1:
@@ -81,10 +82,10 @@ def text(fields: dict[str, NDArray], field: str, path: Path) -> str:
 
 def _check(content: bytes) -> None:
     """ValueError where a file declares more than it holds or than is allowed, or something that is not plain."""
-    if content[:116].startswith(b"MATLAB 7.3"):
-        raise ValueError("it is version 7.3 (HDF5); save it in MATLAB with the option -v7")
-    order = {b"IM": "<", b"MI": ">"}.get(content[126:_HEADER])
-    if order is None:
+    version = {b"\0\x01IM": "<", b"\x01\0MI": ">", b"\0\x02IM": "7.3", b"\x02\0MI": "7.3"}.get(content[124:_HEADER])
+    if version == "7.3":
+        raise ValueError("it is of version 7.3; save it in MATLAB with the option -v7")
+    if (order := version) is None:
         raise ValueError("its header is not that of version 5")
     room = LARGEST
     for kind, data in _elements(memoryview(content)[_HEADER:], order):

@@ -38,9 +38,8 @@ def packed(stream: Sequence[int], size: tuple[int, int], where: str) -> NDArray[
     n, bits_of_value = bits.number(32), bits.number(5) + 1
     bits_of_length = [bits.number(4) + 1 for _ in range(4)]
     if n != size[0] * size[1] * 4 or bits_of_value > 8:
-        raise BadInput(
-            f"{where}: holds {n} values of {bits_of_value} bits, not 4 of 8 for {size[1]} x {size[0]} pixels"
-        )
+        what = f"{n} values of {bits_of_value} bits, not 4 for each of {size[1]} x {size[0]} pixels"
+        raise BadInput(f"{where}: holds {what}")
     values = np.zeros(n, np.uint8)
     at = 0
     while at < n:

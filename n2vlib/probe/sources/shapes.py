@@ -5,15 +5,17 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+Points = list[tuple[float, float]]
 
-def turned(points: list[tuple[float, float]], centre: tuple[float, float], degrees: float) -> list[tuple[float, float]]:
+
+def rotated(points: Points, centre: tuple[float, float], degrees: float) -> Points:
     """Points x, y turned about a centre, clockwise as seen on the screen, where y points down."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     cx, cy = centre
     return [(cx + (x - cx) * cos - (y - cy) * sin, cy + (x - cx) * sin + (y - cy) * cos) for x, y in points]
 
 
-def corners(x: float, y: float, width: float, height: float) -> list[tuple[float, float]]:
+def corners(x: float, y: float, width: float, height: float) -> Points:
     """The corners of an upright box, clockwise from x, y, its upper left one."""
     return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
 

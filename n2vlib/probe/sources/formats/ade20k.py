@@ -94,7 +94,7 @@ def _scene(labels: Path, stem: str) -> tuple[tuple[str, str], ...]:
 
 
 def _index(path: Path) -> Iterator[tuple[int, str]]:
-    names = mat.record(path, "index").get("objectnames", np.zeros(0))
+    names = mat.structure(path, "index").get("objectnames", np.zeros(0))
     for number, name in enumerate(names.ravel(), start=1):
         yield number, mat.text({"objectnames": name}, "objectnames", path)
 

@@ -71,7 +71,7 @@ def _outline(shape: Element, where: str) -> list[tuple[float, float]]:
         return []
     left, top, right, bottom = (_number(shape, name, where) for name in ("xtl", "ytl", "xbr", "ybr"))
     centre = (left + right) / 2, (top + bottom) / 2
-    return shapes.turned(
+    return shapes.rotated(
         shapes.corners(left, top, right - left, bottom - top), centre, _number(shape, "rotation", where, 0)
     )
 

@@ -141,7 +141,7 @@ def _points(value: dict, size: tuple[int, int], where: str) -> list[tuple[float,
 def _rectangle(value: dict, size: tuple[int, int], where: str) -> list[tuple[float, float]]:
     """The corners, turned in pixels: in percent, a box of an image that is not square would be skewed."""
     x, y, w, h = (_pixels(value, key, size, where) for key in ("x", "y", "width", "height"))
-    return shapes.turned(shapes.corners(x, y, w, h), (x, y), _degrees(value, where))
+    return shapes.rotated(shapes.corners(x, y, w, h), (x, y), _degrees(value, where))
 
 
 def _pixels(value: dict, key: str, size: tuple[int, int], where: str) -> float:

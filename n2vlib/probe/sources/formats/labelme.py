@@ -5,7 +5,7 @@ too), imageHeight and imageWidth (of the image as it is displayed), flags, and s
 shape_type: polygon (also where it is missing), rectangle (two opposite corners), oriented_rectangle (four corners),
 circle (its centre and a point on it), mask (the first and the last pixel of its box, both in it, and a PNG in base64).
 A later shape is in front. Left out: lines and points, group_id, the embedded image (imageData). labelme's own masks
-have the outline's pixels too (see `polygons`). Tried on files that labelme wrote.
+differ at the outline (see `polygons`). Tried on files that labelme wrote.
 """
 
 import base64

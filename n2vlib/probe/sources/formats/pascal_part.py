@@ -34,7 +34,7 @@ def read(images: Path, labels: Path, *, sides: bool = False) -> Iterator[Annotat
 
 
 def _regions(file: Path, sides: bool) -> Iterator[Region]:
-    for thing in mat.records(mat.record(file, "anno")["objects"]):
+    for thing in mat.records(mat.structure(file, "anno")["objects"]):
         yield Region("object", mat.text(thing, "class", file), mat.plane(thing, "mask", file) > 0)
         for part in mat.records(thing["parts"]):
             name = part_name(mat.text(part, "part_name", file), sides)

@@ -29,4 +29,4 @@ def read(images: Path, labels: Path) -> Iterator[Annotated]:
 
 
 def _regions(file: Path) -> Iterator[Region]:
-    yield from by_value(mat.plane(mat.record(file, "GTcls"), "Segmentation", file), _NAMES, file)
+    yield from by_value(mat.plane(mat.structure(file, "GTcls"), "Segmentation", file), _NAMES, file)
