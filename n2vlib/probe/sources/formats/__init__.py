@@ -26,7 +26,7 @@ coco-panoptic.
     sbd            20 classes                                 boundaries, instances               its published layout
 
 None of these was tried on the original data, or on an export of the tool's server. The splits of data sets are left out
-everywhere: the writer has its own. labelme's, CVAT's and Label Studio's polygons and boxes become masks by our rule, not
+everywhere: the writer has its own. Polygons and boxes of labelme, CVAT and Label Studio become masks by our rule, not
 by theirs (`polygons`).
 """
 
