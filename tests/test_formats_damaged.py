@@ -303,10 +303,8 @@ def test_what_matlab_wrote_is_read_or_refused_as_it_should():
 
 def matrix(kind: int, dimensions: tuple[int, ...], *content: bytes) -> bytes:
     """An array of version 5 as the element miMATRIX: kind is its class, content what follows its name."""
-    axes = struct.pack(f"<{len(dimensions)}i", *dimensions)
-    return element(
-        14, element(6, struct.pack("<II", kind, 0)) + element(5, axes) + element(1, b"x") + b"".join(content)
-    )
+    parts = struct.pack("<II", kind, 0), struct.pack(f"<{len(dimensions)}i", *dimensions), b"x"
+    return element(14, b"".join([*map(element, (6, 5, 1), parts), *content]))
 
 
 def element(kind: int, data: bytes) -> bytes:
