@@ -36,6 +36,22 @@ def read_image(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     return image_and_doubt(path, size)[0]
 
 
+def read_displayed(path: Path) -> NDArray[np.uint8]:
+    """A JPEG or PNG of any size as it is displayed, RGB: uint8, (height, width, 3). BadInput as `read_image`."""
+    with _opened(path, ("JPEG", "PNG")) as file:
+        orientation = _orientation(file)
+        pixels, hidden = _colors(ImageOps.exif_transpose(file) if orientation > 1 else file)
+        if len(hidden):
+            raise BadInput(f"{path}: is transparent in places (mode {file.mode}); save it on a background")
+        return pixels
+
+
+def check_header(path: Path) -> None:
+    """BadInput where a file cannot be a JPEG or PNG that is read here, as far as its header shows."""
+    with _opened(path, ("JPEG", "PNG")):
+        pass
+
+
 def image_and_doubt(path: Path, size: tuple[int, int]) -> tuple[NDArray[np.uint8], str]:
     """`read_image`, and what is ambiguous in the file: its orientation or its colors; "" for nothing."""
     with _opened(path, ("JPEG", "PNG")) as file:
