@@ -4,7 +4,7 @@ book       book, run, test, pairs, lab
 networks   layers, zoo
 report     report
 probe      probe check, probe draw
-result     export vectors, export words, apply
+result     export vectors, export words, export tables, apply
 options    the app and what several commands share
 """
 

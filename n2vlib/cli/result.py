@@ -36,18 +36,53 @@ def export_vectors(
     device: DeviceName = "auto",
 ) -> None:
     """The concept vectors of a layer, learned or from the store, as a file that `apply` takes."""
-    from n2vlib import load_network, load_probe, read_layers, vectors
+    from n2vlib.vectors import save
+
+    file = file_to_write(resolve(out, Path.cwd()))
+    read, images = _layer(
+        network, layer, probe, weights, preprocessing, TAU=tau, EPOCHS=epochs, SEED=seed, DEVICE=device
+    )
+    print(save(file, _learned(method, read, images, epochs, seed), read, images))
+
+
+@export_app.command("tables")
+def export_tables(
+    network: NetworkName,
+    layer: LayerName,
+    out: Annotated[Path, typer.Option(help="A new folder")],
+    kind: Annotated[str, typer.Option("--format", help="csv, or parquet (the extra of that name)")] = "csv",
+    probe: ProbeName = "world",
+    weights: Weights = None,
+    preprocessing: Shown = None,
+    tau: Tau = 0.005,
+    epochs: Epochs = 30,
+    seed: Seed = 0,
+    device: DeviceName = "auto",
+) -> None:
+    """All tables of a layer: concepts, filters, scores, pairs of concept and image, weights."""
+    from n2vlib.exports import layer as of_layer
+    from n2vlib.exports import tables
+    from n2vlib.report.about import about
+
+    folder = tables.check(resolve(out, Path.cwd()), kind)
+    read, images = _layer(
+        network, layer, probe, weights, preprocessing, TAU=tau, EPOCHS=epochs, SEED=seed, DEVICE=device
+    )
+    found = of_layer.tables_of(read, images, epochs=epochs, seed=seed)
+    print(tables.write_tables(folder, found, kind, about(read.source[0], read, images, epochs, seed)))
+
+
+def _layer(network: str, layer: str, probe: str, weights: str | None, preprocessing: str | None, **options: Any) -> Any:
+    """The layer and the probe set that a command names; its other options are checked as parameters are."""
+    from n2vlib import load_network, load_probe, read_layers
     from n2vlib.parameters import check_value
 
-    for name, value in {"tau": tau, "epochs": epochs, "seed": seed, "device": device}.items():
-        check_value(name.upper(), value, type(value))
-    file = file_to_write(resolve(out, Path.cwd()))
-    loaded = load_network(
-        from_here(network), weights and from_here(weights), as_yaml("--preprocessing ", preprocessing), seed
-    )
+    for name, value in options.items():
+        check_value(name, value, type(value))
+    shown = as_yaml("--preprocessing ", preprocessing)
+    loaded = load_network(from_here(network), weights and from_here(weights), shown, options["SEED"])
     images = load_probe(from_here(probe))
-    read = read_layers(loaded, [layer], images, tau=tau, device=device)[layer]
-    print(vectors.save(file, _learned(method, read, images, epochs, seed), read, images))
+    return read_layers(loaded, [layer], images, tau=options["TAU"], device=options["DEVICE"])[layer], images
 
 
 def _learned(method: str, layer: Any, probe: Any, epochs: int, seed: int) -> Any:

@@ -19,9 +19,8 @@ from PIL import Image
 
 from n2vlib.errors import BadInput
 from n2vlib.files.cells import as_csv
-from n2vlib.files.output import refused
+from n2vlib.files.output import new_folder
 from n2vlib.networks.load import Network
-from n2vlib.paths import resolve
 from n2vlib.probe.pictures import read_displayed
 from n2vlib.progress import bar
 from n2vlib.store import digest
@@ -62,7 +61,7 @@ def apply(
     """
     if size not in SIZES:
         raise BadInput(f"size {size!r}: say {' or '.join(map(repr, SIZES))}")
-    folder, files = _new_folder(out), pictures.find(images)
+    folder, files = new_folder(out), pictures.find(images)
     bad = pictures.problems(list(files.values()))
     if bad and not skip_damaged:
         raise BadInput(_first_of(list(bad.values())))
@@ -158,16 +157,6 @@ class _Run:
         (self.work / "about.json").write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
         log.file.unlink()
         (self.work / "plan.txt").unlink()
-
-
-def _new_folder(out: str | Path) -> Path:
-    folder = resolve(out)
-    if folder.exists():
-        raise BadInput(f"{out}: exists already; name a new folder, or move this one away")
-    there = next(place for place in folder.parents if place.exists())
-    if why := refused(there):
-        raise BadInput(f"{out}: nothing can be written into {there} ({why}); name another folder")
-    return folder
 
 
 def _first_of(problems: list[str]) -> str:
