@@ -14,6 +14,7 @@ from n2vlib.zoo.architectures.captions import SmallResNetCaptions
 from n2vlib.zoo.architectures.googlenet import SmallGoogLeNet
 from n2vlib.zoo.architectures.resnet import SmallResNet
 from n2vlib.zoo.architectures.vgg import SmallVGG
+from n2vlib.zoo.architectures.vit import SmallViT
 
 # All networks of the zoo see drawn images at their own size; values about -2..2.
 PREPROCESSING = Preprocessing((112, 112), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 1)
@@ -27,6 +28,7 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     "small-googlenet": SmallGoogLeNet,
     "small-resnet": SmallResNet,
     "small-resnet-captions": SmallResNetCaptions,
+    "small-vit": SmallViT,
 }
 
 SUPERVISED = ("scenes and objects", "scenes", "objects", "captions")
@@ -70,7 +72,7 @@ class Recipe:
 
     @property
     def family(self) -> str:
-        """alexnet, vgg, googlenet or resnet, whatever its size and its input."""
+        """alexnet, vgg, googlenet, resnet or vit, whatever its size and its input."""
         return self.architecture.removeprefix("small-").partition("-")[0]
 
     @property
@@ -101,6 +103,7 @@ RECIPES = {
         Recipe("small-vgg", _BOTH, "small-vgg", **_SHORT),
         Recipe("small-googlenet", _BOTH, "small-googlenet", **_SHORTER),
         Recipe("small-resnet", _BOTH, "small-resnet", **_SHORTER),
+        Recipe("small-vit", _BOTH, "small-vit", **{**_SHORTER, "batch_norm": False, "rate": 2e-3}),
         Recipe("small-alexnet-rotation", "rotation", "small-alexnet", **_SHORTER),
         Recipe("small-alexnet-colorization", "colorization", "small-alexnet-grey", **_SHORTER),
         Recipe("small-alexnet-patch-order", "patch order", "small-alexnet-tiles", **_SHORTER),
