@@ -16,7 +16,7 @@ STAGES = {
     4: "masks.counts methods",
     5: "analysis baselines significance planted spaces released_units",
     6: "charts",
-    7: "claims report rating_page made_by parameters",
+    7: "claims report probe_page rating_page made_by parameters",
     8: "builder cli __main__",
 }
 STAGE_OF = {name: stage for stage, names in STAGES.items() for name in names.split()}
