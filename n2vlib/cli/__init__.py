@@ -4,6 +4,7 @@ book       book, run, test, pairs, lab
 networks   layers, zoo
 report     report
 probe      probe check, probe draw
+probe_page probe show
 options    the app and what several commands share
 """
 
@@ -11,7 +12,7 @@ import errno
 import os
 import sys
 
-from n2vlib.cli import book, networks, probe, report  # noqa: F401 (each adds its commands to the app)
+from n2vlib.cli import book, networks, probe, probe_page, report  # noqa: F401 (each adds its commands to the app)
 from n2vlib.cli.options import app
 from n2vlib.errors import BadInput
 
