@@ -1,11 +1,11 @@
 """The commands, `python -m n2vlib ...`, a file for each group; paths given to one are relative to the current folder.
 
-book       book, run, test, pairs, lab
-networks   layers, zoo
-report     report
-probe      probe check, probe draw
-probe_page probe show
-options    the app and what several commands share
+book        book, run, test, pairs, lab
+networks    layers, zoo
+report      report
+probe       probe check, probe draw
+probe_page  probe show
+options     the app and what several commands share
 """
 
 import errno
