@@ -43,13 +43,16 @@ def read_displayed(path: Path) -> NDArray[np.uint8]:
 
 
 def sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(height, width) of an image of any format of BROAD: as it is displayed, and as it is stored.
-
-    Only its header is read; BadInput where that shows that the file cannot be read.
-    """
+    """(height, width) of an image of any format of BROAD: as it is displayed, and as it is stored."""
     with opened(path, BROAD) as file:
         stored = (file.height, file.width)
         return ((file.width, file.height) if orientation_of(file) >= 5 else stored), stored
+
+
+def check_header(path: Path) -> None:
+    """BadInput where the header of a file shows that it is no image of a format of BROAD."""
+    with opened(path, BROAD):
+        pass
 
 
 def image_and_doubt(

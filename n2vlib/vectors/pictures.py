@@ -7,7 +7,7 @@ from pathlib import Path
 from n2vlib.errors import BadInput
 from n2vlib.files.userfiles import plain
 from n2vlib.paths import resolve
-from n2vlib.probe.pictures import sizes
+from n2vlib.probe.pictures import check_header
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -37,7 +37,7 @@ def problems(files: Sequence[Path]) -> dict[Path, str]:
     found = {}
     for file in files:
         try:
-            sizes(plain(file, file))
+            check_header(plain(file, file))
         except BadInput as error:
             found[file] = str(error)
     return found
