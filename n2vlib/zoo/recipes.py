@@ -83,6 +83,28 @@ class Recipe:
         return "supervised" if self.task in SUPERVISED else "self-supervised"
 
 
+@dataclass(frozen=True)
+class Dictionary:
+    """A dictionary of a layer of the zoo: a sparse autoencoder trained on what the layer computes for drawn images.
+
+    network, layer   whose filters it reads;  units: how many;  k: how many of them are above 0 at a place, at most
+    images           number of drawn training images, the first of world seed 1;  places: drawn from each
+    epochs           passes over these places;  batch, rate: of Adam;  seed: of everything drawn at random
+    """
+
+    name: str
+    network: str
+    layer: str
+    units: int
+    k: int
+    images: int = 6_000
+    places: int = 32
+    epochs: int = 10
+    batch: int = 1024
+    rate: float = 2e-3
+    seed: int = 0
+
+
 # They take five minutes on one core (small-vgg ten), and three and a half; the last epochs are at full size.
 _SHORT: dict[str, Any] = {"images": 6_000, "epochs": 8, "small_epochs": 6, "small_side": 64, "batch": 64}
 _SHORTER = {**_SHORT, "epochs": 6, "small_epochs": 5}
@@ -92,6 +114,10 @@ _TUNED = {**_SHORT, "epochs": 4, "small_epochs": 3, "batch_norm": False, "rate":
 
 _BOTH = "scenes and objects"
 
+DICTIONARIES = {
+    recipe.name: recipe
+    for recipe in (Dictionary("small-alexnet-dictionary", "small-alexnet", "conv5", units=256, k=8),)
+}
 
 RECIPES = {
     recipe.name: recipe
