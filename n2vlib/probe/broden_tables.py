@@ -1,7 +1,7 @@
 """The tables of a Broden folder, from what its images show."""
 
 import csv
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +13,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.images: Counter[tuple[str, int]] = Counter()
-        self.coverage: Counter[tuple[str, int]] = Counter()  # sum of its shares of those images
+        self.coverage: defaultdict[tuple[str, int], float] = defaultdict(float)  # sum of its shares of those images
 
     def add(self, shares: Mapping[str, Mapping[int, float]]) -> None:
         """Count one image: category -> label number -> its share of the image's pixels."""
@@ -25,7 +25,7 @@ class Tally:
     def totals(self) -> dict[int, tuple[int, float]]:
         """Label number -> (frequency, coverage), summed over its categories, by ascending number."""
         frequency: Counter[int] = Counter()
-        coverage: Counter[int] = Counter()
+        coverage: defaultdict[int, float] = defaultdict(float)
         for (category, number), images in sorted(self.images.items()):
             frequency[number] += images
             coverage[number] += self.coverage[category, number]
@@ -41,9 +41,8 @@ class Tally:
         """The same counts under new label numbers."""
         found = Tally()
         found.images = Counter({(category, new[number]): n for (category, number), n in self.images.items()})
-        found.coverage = Counter(
-            {(category, new[number]): share for (category, number), share in self.coverage.items()}
-        )
+        for (category, number), share in self.coverage.items():
+            found.coverage[category, new[number]] = share
         return found
 
 

@@ -70,9 +70,12 @@ class Writer:
             self._learn({max(self.names, default=0) + 1: concept})
         return self.numbers[concept]
 
-    def add(self, scene: Labelled) -> None:
-        """Write one image and its label maps."""
-        row = self._row(scene)
+    def add(self, scene: Labelled, **more: str | list[str]) -> None:
+        """Write one image and its label maps.
+
+        more   stays in its row, in `rows` and in the journal
+        """
+        row = {**self._row(scene), **more}
         self._save(self.root / "images", scene.name, scene.image)
         cells: dict[str, list[str | int]] = {}
         for category, layers in scene.maps.items():

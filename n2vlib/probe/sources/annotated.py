@@ -8,6 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from n2vlib.errors import BadInput
+
+MOST_PIXELS = 2**27  # of an image as its annotations state it, before the image is opened
+
 
 class Region(NamedTuple):
     """One concept's pixels in one image.
@@ -37,9 +41,19 @@ class Annotated:
     file      the image itself
     regions   its regions, those in front first, and notes; called once, perhaps in another thread. Raises BadInput
     whole     (category, concept) of the whole image
+    labels    files with annotations of this image only: a run that continues starts over if one of them has changed
     """
 
     name: str
     file: Path
     regions: Callable[[], Iterator[Region | Note]]
     whole: tuple[tuple[str, str], ...] = ()
+    labels: tuple[Path, ...] = ()
+
+
+def check_size(size: tuple[int, int], where: str) -> tuple[int, int]:
+    """(h, w) as data state it. BadInput, which names `where` it is stated, unless both are whole and few enough."""
+    whole = all(isinstance(side, int) and side > 0 for side in size)
+    if not whole or size[0] * size[1] > MOST_PIXELS:
+        raise BadInput(f"{where}: height x width {size[0]} x {size[1]} must be whole, 1 to {MOST_PIXELS:,} pixels")
+    return size
