@@ -12,8 +12,9 @@ from n2vlib.probe.sources import make as making
 from n2vlib.probe.sources.colors import COLORS, color_names
 from n2vlib.probe.sources.convert import layers
 from n2vlib.probe.sources.frame import Frame
+from n2vlib.probe.sources.index_map import read as index_map
 from n2vlib.probe.sources.make import Made, make
-from n2vlib.probe.sources.masks_png import concept_mask, index_map
+from n2vlib.probe.sources.masks_png import concept_mask
 from n2vlib.probe.sources.names import read_names
 
 NAMES = {1: "dog", 2: "wheel"}
@@ -81,10 +82,10 @@ def test_every_label_is_that_of_the_mask_at_the_pixels_centre(tmp_path):
 
 def test_what_is_stretched_unlabelled_and_void_is_said(tmp_path):
     mixed(tmp_path)
-    said = made(tmp_path).said
-    assert said[0] == "6 images, stretched to 24 x 24 (height x width); label maps 10 x 14"
-    assert "no label: the image stays in the set, unlabelled (1 of 6 images, first a/05.png)" in said
-    assert any(line.startswith("void index 255 is unlabelled (5 of 6 images") for line in said)
+    notes = made(tmp_path).notes
+    assert notes[0] == "6 images, stretched to 24 x 24 (height x width); label maps 10 x 14"
+    assert "no label: the image stays in the set, unlabelled (1 of 6 images, first a/05.png)" in notes
+    assert any(line.startswith("void index 255 is unlabelled (5 of 6 images") for line in notes)
 
 
 def test_concepts_are_numbered_by_falling_frequency_then_coverage(tmp_path):
@@ -133,7 +134,7 @@ def test_an_interrupted_run_continues_and_ends_as_an_uninterrupted_one(tmp_path,
     again = made(tmp_path)
     assert len(calls) == 10 + 6 - written
     assert content(tmp_path / "out") == content(tmp_path / "whole")
-    assert again.said == made(tmp_path, "third").said
+    assert again.notes == made(tmp_path, "third").notes
     assert not (tmp_path / ".out.unfinished").exists()
 
 
@@ -156,8 +157,8 @@ def test_masks_of_an_image_turned_by_exif_may_be_as_shown_or_as_stored(tmp_path)
         save(tmp_path / "images" / f"{name}.png", image, exif=exif)
         save(tmp_path / "masks" / f"{name}.png", blocks(*size))
     (tmp_path / "names.txt").write_text("1 dog\n2 wheel\n")
-    said = made(tmp_path).said
-    assert any("as stored" in line and "1 of 2 images, first stored.png" in line for line in said)
+    notes = made(tmp_path).notes
+    assert any("as stored" in line and "1 of 2 images, first stored.png" in line for line in notes)
 
 
 def bad(root: Path, kind: str) -> None:

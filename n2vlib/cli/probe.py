@@ -72,7 +72,7 @@ def probe_make(
     options = options_from(format, _pairs(context.args))
     sides = {"size": _sides("--size", size), "label_size": _sides("--label-size", label_size) if label_size else None}
     made: Made = make(out, images, labels, format=format, fit=fit, colors=colors, **sides, **options)  # pyright: ignore[reportArgumentType]
-    print("\n".join(made.said))
+    print("\n".join(made.notes))
     _report(made.problems)
 
 

@@ -8,10 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from n2vlib.errors import BadInput
-
-MOST_PIXELS = 2**27  # of an image as its annotations state it, before the image is opened
-
 
 class Region(NamedTuple):
     """One concept's pixels in one image.
@@ -49,11 +45,3 @@ class Annotated:
     regions: Callable[[], Iterator[Region | Note]]
     whole: tuple[tuple[str, str], ...] = ()
     labels: tuple[Path, ...] = ()
-
-
-def check_size(size: tuple[int, int], where: str) -> tuple[int, int]:
-    """(h, w) as data state it. BadInput, which names `where` it is stated, unless both are whole and few enough."""
-    whole = all(isinstance(side, int) and side > 0 for side in size)
-    if not whole or size[0] * size[1] > MOST_PIXELS:
-        raise BadInput(f"{where}: height x width {size[0]} x {size[1]} must be whole, 1 to {MOST_PIXELS:,} pixels")
-    return size

@@ -26,7 +26,17 @@ def pictures(root: Path, suffixes: frozenset[str] = PICTURES, without: Path | No
     return found
 
 
-def _below(root: Path, suffixes: frozenset[str], without: Path | None) -> Iterator[str]:
+def ending(root: Path, end: str) -> list[str]:
+    """The files below a folder whose names end so, sorted, as paths below it with "/". BadInput where there is none."""
+    if not root.is_dir():
+        raise BadInput(f"{root}: is no folder")
+    found = sorted(name for name in _below(root, frozenset({Path(end).suffix})) if name.endswith(end))
+    if not found:
+        raise BadInput(f"{root}: has no file whose name ends in {end}")
+    return found
+
+
+def _below(root: Path, suffixes: frozenset[str], without: Path | None = None) -> Iterator[str]:
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".") and Path(folder, name) != without]
         below = Path(folder).relative_to(root)

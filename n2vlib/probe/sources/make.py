@@ -34,13 +34,13 @@ class Made:
 
     root       the folder
     images     how many
-    said       lines: sizes, unlabelled images, what was clipped, stretched or is missing
+    notes      lines: sizes, unlabelled images, what was clipped, stretched or is missing
     problems   of `probe check` on it
     """
 
     root: Path
     images: int
-    said: tuple[str, ...]
+    notes: tuple[str, ...]
     problems: tuple[Problem, ...]
 
 
@@ -80,10 +80,10 @@ def make(
     with unfinished(root, key) as part:
         writer = _writer(part, frame, found)
         _write(writer, found, frame, colors)
-        said = tuple(_said(writer, frame))
+        notes = tuple(_notes(writer, frame))
         writer.finish(renumber=True)
         make_way(root)
-    return Made(root, len(found), said, tuple(check(root)))
+    return Made(root, len(found), notes, tuple(check(root)))
 
 
 def _frame(size: Side, label_size: Side | None, fit: str) -> Frame:
@@ -179,7 +179,7 @@ def _labelled(annotated: Annotated, converted: Converted, writer: Writer) -> Lab
     return Labelled(_written_name(annotated.name), converted.image, maps, whole)
 
 
-def _said(writer: Writer, frame: Frame) -> Iterator[str]:
+def _notes(writer: Writer, frame: Frame) -> Iterator[str]:
     """What users are told at the end, a line each."""
     how = "stretched" if frame.fit == "stretch" else "scaled and padded with black"
     (ih, iw), (sh, sw) = frame.size, frame.label_size

@@ -1,4 +1,4 @@
-"""Masks in PNG files, read by value and never by color: index maps, and the mask of one concept."""
+"""The mask of one concept in a PNG, and which masks belong to which images."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,30 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from n2vlib.errors import BadInput
-from n2vlib.probe.pictures import opened, raw_mode
+from n2vlib.probe.pictures import _opened
 from n2vlib.probe.sources.folder import stem
 
-# How Pillow spreads grey values of fewer than 8 bits over 0 to 255.
-_SPREAD = {"1": 255, "L;1": 255, "L;2": 85, "L;4": 17}
 HALF = 128
-
-
-def index_map(path: Path) -> NDArray[np.uint16]:
-    """The indices in a PNG, uint16 (h, w): of its palette, or its grey values, 1 to 16 bits.
-
-    BadInput for colors, which have no index, and for anything else that is no such PNG.
-    """
-    with opened(path, ("PNG",)) as file:
-        raw = raw_mode(file)
-        if file.mode not in ("P", "L", "1") and not file.mode.startswith("I"):
-            raise BadInput(
-                f"{path}: has colors (mode {file.mode}), which are no index; save it as a palette or a grey PNG"
-            )
-        _refuse_turned(path, file)
-        found = np.asarray(file).astype(np.uint16)
-        if file.mode == "1":
-            return found  # Pillow gives truth values
-        return found // _SPREAD.get(raw, 1) if file.mode == "L" else found
 
 
 def concept_mask(path: Path) -> tuple[NDArray[np.bool_], str]:
@@ -40,7 +20,7 @@ def concept_mask(path: Path) -> tuple[NDArray[np.bool_], str]:
     With two values in it, 0 and another, the other belongs. With more, up to 255, those from 128 on belong: the edge is
     smoothed. BadInput for an index map, for colors and for a transparent file.
     """
-    with opened(path, ("PNG",)) as file:
+    with _opened(path, ("PNG",)) as file:
         _refuse_turned(path, file)
         mode = file.mode
         pixels = np.asarray(file)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from n2vlib.errors import BadInput
+from n2vlib.probe.sources import index_map
 from n2vlib.probe.sources.annotated import Annotated, Note, Region
 from n2vlib.probe.sources.folder import pictures
-from n2vlib.probe.sources.masks_png import index_map, paired
+from n2vlib.probe.sources.masks_png import paired
 from n2vlib.probe.sources.names import Named, is_void, read_names
 
 PNG = frozenset({".png"})
@@ -47,7 +48,7 @@ def read(
 
 def indexed(mask: Path, named: Named | None, category: str, void: int) -> Iterator[Region | Note]:
     """The regions of an index map, a concept each."""
-    indices = index_map(mask)
+    indices = index_map.read(mask)
     for index in np.unique(indices).tolist():
         if index == void or (index == 0 and 0 not in (named or ())):
             yield Note(f"{'void' if index else 'unnamed'} index {index} is unlabelled")
