@@ -30,7 +30,7 @@ def ending(root: Path, end: str) -> list[str]:
     """The files below a folder whose names end so, sorted, as paths below it with "/". BadInput where there is none."""
     if not root.is_dir():
         raise BadInput(f"{root}: is no folder")
-    found = sorted(name for name in _below(root, frozenset({f".{end.rpartition('.')[2]}"})) if name.endswith(end))
+    found = sorted(name for name in _below(root, frozenset({end[end.rindex(".") :]})) if name.endswith(end))
     if not found:
         raise BadInput(f"{root}: has no file whose name ends in {end}")
     return found
