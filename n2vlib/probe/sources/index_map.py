@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from n2vlib.errors import BadInput
-from n2vlib.probe.pictures import _opened, _raw
+from n2vlib.probe.pictures import opened, raw_mode
 from n2vlib.probe.sources.annotated import Region
 
 _SPREAD = {"L;2": 85, "L;4": 17}  # Pillow spreads grey values of fewer bits over 0 to 255
@@ -15,8 +15,8 @@ _SPREAD = {"L;2": 85, "L;4": 17}  # Pillow spreads grey values of fewer bits ove
 
 def read(path: Path) -> NDArray[np.integer]:
     """The numbers in a PNG of one channel, grey or with a palette: (h, w), as they are stored. Else BadInput."""
-    with _opened(path, ("PNG",)) as file:
-        raw, mode = _raw(file), file.mode
+    with opened(path, ("PNG",)) as file:
+        raw, mode = raw_mode(file), file.mode
         if mode not in ("1", "L", "P") and not mode.startswith("I"):
             raise BadInput(f"{path}: must hold one number for each pixel (grey or a palette), not colors (mode {mode})")
         values = np.asarray(file)
@@ -25,9 +25,9 @@ def read(path: Path) -> NDArray[np.integer]:
 
 def colors(path: Path) -> NDArray[np.uint8]:
     """The three channels of an RGB PNG, (h, w, 3), for formats that code numbers in them. Else BadInput."""
-    with _opened(path, ("PNG",)) as file:
-        if file.mode != "RGB" or _raw(file) != "RGB":
-            raise BadInput(f"{path}: must be an 8-bit RGB PNG, not mode {file.mode} ({_raw(file)})")
+    with opened(path, ("PNG",)) as file:
+        if file.mode != "RGB" or raw_mode(file) != "RGB":
+            raise BadInput(f"{path}: must be an 8-bit RGB PNG, not mode {file.mode} ({raw_mode(file)})")
         return np.asarray(file)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from n2vlib.errors import BadInput
-from n2vlib.probe.pictures import _opened
+from n2vlib.probe.pictures import opened
 from n2vlib.probe.sources.folder import stem
 
 HALF = 128
@@ -20,7 +20,7 @@ def concept_mask(path: Path) -> tuple[NDArray[np.bool_], str]:
     With two values in it, 0 and another, the other belongs. With more, up to 255, those from 128 on belong: the edge is
     smoothed. BadInput for an index map, for colors and for a transparent file.
     """
-    with _opened(path, ("PNG",)) as file:
+    with opened(path, ("PNG",)) as file:
         _refuse_turned(path, file)
         mode = file.mode
         pixels = np.asarray(file)
