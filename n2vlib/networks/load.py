@@ -23,8 +23,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from n2vlib.errors import BadInput, near
 from n2vlib.networks import factories, units
-from n2vlib.networks.axes import STANDS, Axes, axes_of, following
 from n2vlib.networks.fingerprint import code, fingerprint
+from n2vlib.networks.following import Mark, following, mark_of
 from n2vlib.networks.hooks import derived, passing
 from n2vlib.networks.preprocessing import Preprocessing, as_preprocessing
 from n2vlib.networks.receptive_field import Windows, walk, windows_of
@@ -237,30 +237,31 @@ def aliases_of(module: nn.Module) -> dict[str, str]:
 def _grids_of(network: Network) -> tuple[dict[str, _Grid], str]:
     """{dotted name: grid} of the modules whose output is one, in the order they finish; why the pass ended early."""
     unfinished = ""
-    found: dict[str, tuple[torch.Size, Windows | None, Axes]] = {}
+    found: dict[str, tuple[Windows | None, Mark]] = {}
 
     def hook(name: str, _module: nn.Module, _args: object, output: object) -> None:
-        if isinstance(output, Tensor) and output.ndim == 4:
-            found[name] = output.shape, windows_of(output), axes_of(output)
+        if isinstance(output, Tensor):
+            found[name] = windows_of(output), mark_of(output)
 
     device = next((p.device for p in network.module.parameters()), torch.device("cpu"))
-    image = torch.zeros(1, network.preprocessing.channels, *network.preprocessing.size, device=device)
+    images = torch.zeros(2, network.preprocessing.channels, *network.preprocessing.size, device=device)
     with ExitStack() as hooks:
         for name, part in network.module.named_modules():
             if name and not isinstance(part, torch.jit.ScriptModule):
                 hooks.enter_context(part.register_forward_hook(partial(hook, name)))
         try:
-            with passing(image), walk(image), following(image):
-                network.module(image)
+            with passing(images), walk(images), following(images):
+                network.module(images)
         except BadInput as failure:
             if not found:
                 raise
             unfinished = str(failure)
-    grids = {}
-    for name, (shape, windows, axes) in found.items():
-        if order := axes.order:
-            filters, height, width = (shape[at] for at in order[1:])
-            grids[name] = _Grid((filters, height, width), windows if order == STANDS else None, order != STANDS)
+    layouts = {name: (mark.layout(len(images)), windows) for name, (windows, mark) in found.items()}
+    grids = {
+        name: _Grid(layout.grid, windows if layout.stands else None, not layout.stands)
+        for name, (layout, windows) in layouts.items()
+        if layout
+    }
     return grids, unfinished
 
 
