@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from n2vlib.errors import BadInput
 from n2vlib.networks.hooks import run_layers
+from n2vlib.networks.load import load_network
 
 
 def read(what: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -133,3 +134,120 @@ def test_torchs_own_attention_is_read_on_its_fast_path_as_without_it(kind, first
         expected = net(x) if first else net(x).transpose(0, 1)
     expected = expected[:, 1:].mT.unflatten(2, (4, 6))
     torch.testing.assert_close(run_layers(net, ["out"], x)["out"], expected)
+
+
+# ---- heads, and outputs of several
+
+
+class Attention(nn.Module):
+    """As in timm: one matrix for queries, keys and values, and a projection."""
+
+    def __init__(self, count: str = "num_heads", projection: str = "proj"):
+        super().__init__()
+        self.qkv = nn.Linear(8, 24)
+        setattr(self, count, 2)
+        setattr(self, projection, nn.Linear(8, 8))
+        self.out = getattr(self, projection)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).reshape(*x.shape[:2], 3, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        return self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+class Blocks(nn.Module):
+    """A class token and 4 x 6 cells; an attention and a residual path."""
+
+    def __init__(self, attention: nn.Module):
+        super().__init__()
+        self.conv, self.attn = nn.Conv2d(3, 8, 2, 2), attention
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.cat([torch.ones(len(x), 1, 8), self.conv(x).flatten(2).mT], 1)
+        return x + (self.attn(x, x, x)[0] if isinstance(self.attn, nn.MultiheadAttention) else self.attn(x))
+
+
+def by_loops(tokens: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """What two heads of four channels say at every cell: (image, head, channel, h, w)."""
+    found = torch.zeros(len(tokens), 2, 4, 4, 6)
+    for i, each in enumerate(tokens):
+        q, k, v = (each @ weight.T + bias).split(8, 1)
+        for head in range(2):
+            own = slice(4 * head, 4 * head + 4)
+            for token in range(1, 25):
+                shares = torch.stack([q[token, own] @ k[other, own] / 2 for other in range(25)]).softmax(0)
+                said = sum(shares[other] * v[other, own] for other in range(25))
+                found[i, head, :, (token - 1) // 6, (token - 1) % 6] = said  # pyright: ignore
+    return found
+
+
+@pytest.mark.parametrize("kind", ["torch", "timm", "own names"])
+def test_heads_are_read_before_the_projection_and_equal_explicit_loops(kind: str):
+    torch.manual_seed(0)
+    attention = {
+        "torch": lambda: nn.MultiheadAttention(8, 2, batch_first=True), "timm": Attention,
+        "own names": lambda: Attention("n_heads", "last"),
+    }[kind]()  # fmt: skip
+    net, x, heads = (
+        Blocks(attention).eval(),
+        torch.randn(2, 3, 8, 12),
+        "attn.heads" if kind != "own names" else "attn.last.heads",
+    )
+    names = [heads, f"{heads}[1]", f"{heads}.norm"]
+    seen = run_layers(net, names, x)
+    with torch.inference_mode():
+        tokens = torch.cat([torch.ones(2, 1, 8), net.conv(x).flatten(2).mT], 1)
+        own = (attention.in_proj_weight, attention.in_proj_bias) if kind == "torch" else attention.qkv.parameters()  # pyright: ignore
+        expected = by_loops(tokens, *own)  # pyright: ignore
+        whole = net(x)
+    torch.testing.assert_close(seen[heads], expected.flatten(1, 2))
+    torch.testing.assert_close(seen[names[1]], expected[:, 1])
+    torch.testing.assert_close(seen[names[2]], expected.norm(dim=2))
+    with torch.inference_mode():  # nothing is left behind
+        assert torch.equal(net(x), whole)
+    assert not attention._forward_pre_hooks and not any(part._forward_pre_hooks for part in net.modules())
+
+
+def test_a_projection_that_is_never_called_and_heads_that_are_not_known_are_one_line():
+    net = Blocks(nn.MultiheadAttention(8, 2, batch_first=True)).eval()
+    with pytest.raises(BadInput, match=r"^layer attn.out_proj: .* does not call it; .* take attn\[0\], .* attn.heads"):
+        run_layers(net, ["attn.out_proj"], torch.zeros(1, 3, 8, 12))
+    with pytest.raises(BadInput, match="heads are numbered from 0 to 1"):
+        run_layers(net, ["attn.heads[2]"], torch.zeros(1, 3, 8, 12))
+    with pytest.raises(BadInput, match="layer conv.heads: Conv2d has no output projection"):
+        run_layers(net, ["conv.heads"], torch.zeros(1, 3, 8, 12))
+    own = Blocks(Attention("many", "last")).eval()
+    with pytest.raises(BadInput, match="the number of heads is unknown; set num_heads on the module attn.last"):
+        run_layers(own, ["attn.last.heads.norm"], torch.zeros(1, 3, 8, 12))
+    with pytest.raises(BadInput, match="write PROJECTION.heads with its own name"):
+        run_layers(own, ["attn.heads"], torch.zeros(1, 3, 8, 12))
+
+
+def test_layers_of_a_transformer_are_listed_with_heads_and_without_a_receptive_field_behind_attention():
+    net = Blocks(nn.MultiheadAttention(8, 2, batch_first=True))
+    network = load_network(net, preprocessing={"size": [8, 12], "mean": 0, "std": 1})
+    table = network.layers().set_index("name")
+    assert table["shape"].to_dict() == dict.fromkeys(["conv", "attn.heads", "attn[0]"], (8, 4, 6))
+    assert table["receptive_field"].isna().tolist() == [False, True, True]
+    assert network.layer('attn["0"]') == "attn[0]" and network.layer("attn.heads['1']") == "attn.heads[1]"
+    with pytest.raises(BadInput, match="no such module"):
+        network.layer("atn.heads")
+
+
+def test_one_of_several_outputs_is_chosen_by_its_key_or_its_position():
+    class Pyramid(nn.Module):
+        def forward(self, x: Tensor) -> dict[str, object]:
+            return {"out": x, "aux": (x * 2, None), "number": 3}
+
+    net, x = nn.Sequential(nn.Identity(), Pyramid()).eval(), planted(2, 4)
+    names = ['1["out"]', "1[out]", "1['aux'][0]", "[out]"]
+    for name, seen in run_layers(net, names, x).items():
+        assert torch.equal(seen, x * (2 if "aux" in name else 1))
+    network = load_network(net, preprocessing={"size": 4, "mean": 0, "std": 1})
+    assert list(network.layers()["name"]) == ["0", "1[out]"]
+    for name, message in {
+        "1[in]": r"no \[in\]; there are \[out\], \[aux\], \[number\]", "1[aux][7]": r"there are \[0\], \[1\]",
+        "0[0]": "a Tensor is no dict or tuple; leave", "1": "its output is a dict", "1[number]": "its output is a int",
+        "1[aux][1]": "its output is a NoneType",
+    }.items():  # fmt: skip
+        with pytest.raises(BadInput, match=message):
+            run_layers(net, [name], x)

@@ -1,6 +1,9 @@
 """Networks: loading them, identifying them, and capturing what they compute for images.
 
 load              a network by its name; its layers by the papers' names and by module names
+readable          a network without its wrappers, shown images in its own precision
+layers            the table of a network's layers
+outputs           a module's output, one of several, or that of an attention's heads, by name
 factories         sources of a network's module: torchvision, the zoo, a user's function
 weights           weight files, read without running code
 preprocessing     a network's input: size, mean, std, range

@@ -80,7 +80,9 @@ class _Following(TorchFunctionMode):
         result = func(*args, **kwargs)
         for at, output in enumerate(tree_leaves(result) if any(axes for _, _, axes in before) else ()):
             if isinstance(output, Tensor):
-                setattr(output, _MARK, Mark(_after(func, args, kwargs, before, tuple(output.shape), at)))
+                shape = tuple(output.shape)
+                axes = _after(func, args, kwargs, before, shape, at)
+                setattr(output, _MARK, Mark(axes if tuple(map(size_of, axes)) == shape else unknown(shape)))
         return result
 
 
@@ -110,7 +112,7 @@ def _after(func: Callable, args: tuple, kwargs: dict, given: list[tuple], shape:
     if name in _PRODUCTS and len(shape) > 1:
         return _product(name, tensors, shape)
     if name == "multi_head_attention_forward":
-        return _attended(axes, shape, at)
+        return _attended(given[0][2], shape, at)
     if name == "einsum" and isinstance(args[0], str):
         return _summed(args[0], tensors, shape)
     if name in tokens.SHUFFLING:
@@ -157,9 +159,9 @@ def _product(name: str, given: list[Tensor], shape: tuple[int, ...]) -> Axes:
     return (*leading, row, below[-1] if _known(columns) else _mixed(above, shape[-1]))
 
 
-def _attended(queries: Axes, shape: tuple[int, ...], at: int) -> Axes:
+def _attended(queries: Axes | None, shape: tuple[int, ...], at: int) -> Axes:
     """Axes of the outputs of torch's multi-head attention: (token, image, channel) as the queries, and the weights."""
-    return (*queries[:2], axis("c", shape[2])) if at == 0 and len(shape) == 3 else unknown(shape)
+    return (*queries[:2], axis("c", shape[2])) if queries and at == 0 and len(shape) == 3 else unknown(shape)
 
 
 def _summed(equation: str, given: list[Tensor], shape: tuple[int, ...]) -> Axes:

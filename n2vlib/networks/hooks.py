@@ -21,9 +21,10 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from n2vlib.errors import BadInput, near, one_line
+from n2vlib.errors import BadInput, one_line
 from n2vlib.networks.following import Mark, following, mark_of
 from n2vlib.networks.layout import Layout
+from n2vlib.networks.outputs import find
 from n2vlib.workers.heap import keep_freed_memory
 
 keep_freed_memory()  # arrays have the same sizes in every batch
@@ -105,10 +106,13 @@ def _mapped(grids: dict[str, Tensor], layer: Derived) -> Tensor:
 def passing(images: Tensor) -> Iterator[None]:
     """A `with` block for a pass in inference mode; an error of the network becomes BadInput of one line.
 
-    Compiled modules run uncompiled, since hooks added after compilation would not be called.
+    Compiled modules run uncompiled, since hooks added after compilation would not be called; and attention runs
+    without torch's fast path, which calls none of the modules inside.
     """
     compiled = "torch._dynamo" in sys.modules
+    fast = torch.backends.mha.get_fastpath_enabled()
     try:
+        torch.backends.mha.set_fastpath_enabled(False)
         with torch.inference_mode(), torch.compiler.set_stance("force_eager") if compiled else nullcontext():
             yield
     except BadInput:
@@ -117,6 +121,8 @@ def passing(images: Tensor) -> Iterator[None]:
         shape = "x".join(map(str, images.shape[1:]))
         hint = next((hint for sign, hint in _HINTS.items() if re.search(sign, str(failure))), _HINT)
         raise BadInput(f"network: its pass over an input of {shape} fails ({one_line(failure)}); {hint}") from failure
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 @contextmanager
@@ -131,7 +137,7 @@ def capture(
     seen: dict[str, object] = {}
     waiting: dict[str, float] = {**calls} if calls else dict.fromkeys(names, math.inf)
 
-    def hook(name: str, _module: nn.Module, _args: object, output: object) -> None:
+    def tell(name: str, output: object) -> None:
         waiting[name] -= 1
         last = not any(left > 0 for left in waiting.values())
         seen[name] = output.clone() if isinstance(output, Tensor) and not last else output
@@ -140,7 +146,7 @@ def capture(
 
     with ExitStack() as hooks, suppress(_Stop):
         for name in names:
-            hooks.enter_context(_submodule(module, name).register_forward_hook(partial(hook, name)))
+            hooks.enter_context(find(module, name).heard(partial(tell, name)))
         yield seen
 
 
@@ -153,20 +159,20 @@ def learn(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, 
     found: dict[str, list[tuple[tuple[int, ...], Mark] | None]] = {name: [] for name in names}
     pair = torch.cat([images[:1], images[:1]])
 
-    def hook(name: str, _module: nn.Module, _args: object, output: object) -> None:
+    def tell(name: str, output: object) -> None:
         found[name].append((tuple(output.shape), mark_of(output)) if isinstance(output, Tensor) else None)
 
-    with ExitStack() as hooks:
-        for name in names:
-            hooks.enter_context(_submodule(module, name).register_forward_hook(partial(hook, name)))
-        try:
-            with passing(pair), following(pair):
-                module(pair)
-        except BadInput:
-            if not all(found.values()):
-                raise
-    if silent := [name for name, outputs in found.items() if not outputs]:
-        raise BadInput(f"layer {silent[0]}: a pass through the network does not call it; choose another module")
+    try:
+        with passing(pair), following(pair), ExitStack() as hooks:
+            for name in names:
+                hooks.enter_context(find(module, name).heard(partial(tell, name)))
+            module(pair)
+    except BadInput:
+        if not all(found.values()):
+            raise
+    for name, outputs in found.items():
+        if not outputs:
+            raise BadInput(f"layer {name}: a pass through the network does not call it; {_instead(module, name)}")
     return {name: Seen(len(outputs), *_described(outputs[-1])) for name, outputs in found.items()}
 
 
@@ -178,13 +184,12 @@ def _described(output: tuple[tuple[int, ...], Mark] | None) -> tuple[tuple[int, 
     return (layout.shape_of(1) if layout else output[0])[1:], layout
 
 
-def _submodule(module: nn.Module, name: str) -> nn.Module:
-    modules = dict(module.named_modules(remove_duplicate=False))
-    if name not in modules:
-        raise BadInput(f"layer {name}: the network has no such module; {near(name, list(modules)[1:])}")
-    if isinstance(modules[name], torch.jit.ScriptModule):
-        raise BadInput(f"layer {name}: scripted or traced modules cannot be read; use the module it was made of")
-    return modules[name]
+def _instead(module: nn.Module, name: str) -> str:
+    """What to take for a module that is not called."""
+    above, _, own = name.rpartition(".")
+    if own == "out_proj" and isinstance(module.get_submodule(above), nn.MultiheadAttention):
+        return f"torch's attention uses only its weights; take {above}[0], its output, or {above}.heads, its input"
+    return "choose another module"
 
 
 def _as_grid(output: object, name: str, n_images: int, seen: Seen) -> Tensor:
