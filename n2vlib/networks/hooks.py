@@ -137,7 +137,7 @@ def capture(
     seen: dict[str, object] = {}
     waiting: dict[str, float] = {**calls} if calls else dict.fromkeys(names, math.inf)
 
-    def tell(name: str, output: object) -> None:
+    def receive(name: str, output: object) -> None:
         waiting[name] -= 1
         last = not any(left > 0 for left in waiting.values())
         seen[name] = output.clone() if isinstance(output, Tensor) and not last else output
@@ -146,7 +146,7 @@ def capture(
 
     with ExitStack() as hooks, suppress(_Stop):
         for name in names:
-            hooks.enter_context(find(module, name).heard(partial(tell, name)))
+            hooks.enter_context(find(module, name).hooked(partial(receive, name)))
         yield seen
 
 
@@ -159,13 +159,13 @@ def learn(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, 
     found: dict[str, list[tuple[tuple[int, ...], Mark] | None]] = {name: [] for name in names}
     pair = torch.cat([images[:1], images[:1]])
 
-    def tell(name: str, output: object) -> None:
+    def receive(name: str, output: object) -> None:
         found[name].append((tuple(output.shape), mark_of(output)) if isinstance(output, Tensor) else None)
 
     try:
         with passing(pair), following(pair), ExitStack() as hooks:
             for name in names:
-                hooks.enter_context(find(module, name).heard(partial(tell, name)))
+                hooks.enter_context(find(module, name).hooked(partial(receive, name)))
             module(pair)
     except BadInput:
         if not all(found.values()):

@@ -32,7 +32,7 @@ def grids_of(network: nn.Module, shape: tuple[int, int, int]) -> tuple[dict[str,
     unfinished = ""
     found: dict[str, tuple[Windows | None, Mark]] = {}
 
-    def tell(name: str, output: object) -> None:
+    def receive(name: str, output: object) -> None:
         for key, value in items(output):
             found[f"{name}[{key}]" if key else name] = windows_of(value), mark_of(value)
 
@@ -41,7 +41,7 @@ def grids_of(network: nn.Module, shape: tuple[int, int, int]) -> tuple[dict[str,
     try:
         with passing(images), walk(images), following(images), ExitStack() as hooks:
             for name, output in _outputs(network):
-                hooks.enter_context(output.heard(partial(tell, name)))
+                hooks.enter_context(output.hooked(partial(receive, name)))
             network(images)
     except BadInput as failure:
         if not found:

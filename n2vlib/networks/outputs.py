@@ -26,7 +26,7 @@ HEADS, NORM = ".heads", ".heads.norm"
 _PROJECTIONS = ("out_proj", "proj", "o_proj", "proj_out", "c_proj", "to_out", "output.dense", "projection", "dense")
 _COUNTS = ("num_heads", "n_heads", "num_attention_heads", "n_head", "heads")
 _KEYS = re.compile(r"\[([^\[\]]*)\]")
-Tell = Callable[[object], object]
+Receive = Callable[[object], object]
 
 
 class Output(NamedTuple):
@@ -51,19 +51,19 @@ class Output(NamedTuple):
         return not self.kind and not self.keys
 
     @contextmanager
-    def heard(self, tell: Tell) -> Iterator[None]:
-        """A `with` block in which `tell` is called with the output, each time that a pass makes it."""
+    def hooked(self, receive: Receive) -> Iterator[None]:
+        """A `with` block in which `receive` is called with the output, each time that a pass makes it."""
 
-        def told(output: object) -> None:
-            tell(self._taken(output))
+        def received(output: object) -> None:
+            receive(self._taken(output))
 
         with ExitStack() as stack:
             if not self.kind:
-                stack.enter_context(self.module.register_forward_hook(lambda _m, _a, output: told(output)))
+                stack.enter_context(self.module.register_forward_hook(lambda _m, _a, output: received(output)))
             elif isinstance(self.module, nn.MultiheadAttention):
-                stack.enter_context(_Before(self.module, told))
+                stack.enter_context(_Before(self.module, received))
             else:
-                stack.enter_context(self.module.register_forward_pre_hook(lambda _m, args: told(args[0])))
+                stack.enter_context(self.module.register_forward_pre_hook(lambda _m, args: received(args[0])))
             yield
 
     def _taken(self, output: object) -> object:
@@ -172,11 +172,11 @@ def _readable(module: nn.Module, name: str) -> nn.Module:
 
 
 class _Before(TorchFunctionMode):
-    """Tells what an attention of torch computes before its output projection, which it never calls as a module."""
+    """Passes on what an attention of torch computes before its output projection, which it never calls as a module."""
 
-    def __init__(self, attention: nn.MultiheadAttention, tell: Tell):
+    def __init__(self, attention: nn.MultiheadAttention, receive: Receive):
         super().__init__()
-        self.attention, self.tell = attention, tell
+        self.attention, self.receive = attention, receive
 
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         if func is not F.multi_head_attention_forward:
@@ -189,5 +189,5 @@ class _Before(TorchFunctionMode):
         identity._n2v_instead_of = self.attention.out_proj.weight  # pyright: ignore  # for another of these modes
         given.arguments |= {"out_proj_weight": identity, "out_proj_bias": None}
         heads, *others = func(*given.args, **given.kwargs)
-        self.tell(heads)
+        self.receive(heads)
         return F.linear(heads, weight, bias), *others
