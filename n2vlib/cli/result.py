@@ -110,7 +110,7 @@ def export_words(
 @app.command()
 def apply(
     vectors: Annotated[Path, typer.Argument(help="A file of `export vectors`")],
-    images: Annotated[list[Path], typer.Argument(help="Images (JPEG, PNG), or folders of them")],
+    images: Annotated[list[Path], typer.Argument(help="Images (JPEG, PNG, WebP, BMP, TIFF), or folders of them")],
     out: Annotated[Path, typer.Option(help="A new folder: scores.csv, and masks as PNG")],
     network: Annotated[
         str | None, typer.Option(help="As in other commands [default: the vectors' own, if it is of the zoo]")

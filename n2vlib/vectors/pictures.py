@@ -9,7 +9,7 @@ from n2vlib.files.userfiles import plain
 from n2vlib.paths import resolve
 from n2vlib.probe.pictures import check_header
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # of probe.pictures.BROAD
 
 
 def find(images: Sequence[str | Path]) -> dict[str, Path]:
