@@ -6,7 +6,7 @@ networks    layers, zoo
 report      report
 probe       probe make, probe formats, probe check, probe draw
 probe_page  probe show
-result      export vectors, export words, export tables, apply
+result      export vectors, words, tables, page; apply
 options     the app and what several commands share
 """
 
