@@ -27,7 +27,7 @@
 # equally many random directions?
 
 # %% tags=["parameters", "hide-input"]
-PROBE: str = "world[::5]"  # probe set: world, world-800, or a folder in Broden's format
+PROBE: str = "world[::8]"  # probe set: world, world-800, or a folder in Broden's format
 NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
 WEIGHTS: str = None  # torchvision weights enum, or a file of weights
 PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
@@ -128,8 +128,8 @@ for layer in layers.values():
     print(layer.silence or f"{layer.name}: nothing is dead or tied.")
 
 # %% [markdown]
-# A unit that is above 0 at fewer places than $\tau$ has the threshold 0 and fires wherever it is above it: it is
-# *tied*, and smaller masks are what it has.
+# A unit that is above 0 at fewer places than $\tau$ has the threshold 0 and fires wherever it is above 0. It is *tied*:
+# its masks are smaller than those of others.
 #
 # ## By hand, on one image
 #
@@ -337,22 +337,16 @@ gallery.show(*strips, columns=4, nothing=nothing)
 # 1. Read the dictionary of an untrained network: `NETWORK=small-alexnet-random`. One is learned here. Does it detect more
 #    concepts than the filters of that network?
 # 2. Take a lower layer: `LAYERS=[conv3]`. What do its units detect?
-# 3. Write Net2Vec's own directions as units, and dissect them. For which share of the concepts does the unit learned
-#    for a concept have this concept's name?
+# 3. Write Net2Vec's own directions as units, `units.save(file, aligned.weights)`, and dissect them. For which share of
+#    the concepts does the unit learned for a concept get this concept's name?
+# 4. Which concepts do filters detect and the dictionary does not?
 
 # %% tags=["solution", "hide-input"]
-from n2vlib.methods import segmentation
-
-n2vlib.need(probe, "pixel maps", "training images")
-vectors = segmentation.align(layers["filters"], probe, epochs=EPOCHS, seed=SEED).weights
-vectors = vectors[np.abs(vectors).sum(axis=1) > 0]
-file = units.save(place / "net2vec.safetensors", vectors, activation="relu")
-spelled = f"{name}:{file}"
-of_concepts = n2vlib.read_layers(network, [spelled], probe, **options)[spelled]
-named = dissection.filters(of_concepts, probe)["concept"].to_numpy()
-same = (named == vectors.index.to_numpy()).mean()
-print(f"{same:.0%} of {len(vectors)} units have the name of the concept", end=" ")
-print("that they were learned for.")
+of_filters = set(detected["filters"]["concept"])
+of_units = set(detected["dictionary"]["concept"])
+lost = probe.concepts.loc[sorted(of_filters - of_units), "name"]
+print(f"{len(of_filters & of_units)} concepts are detected by both;", end=" ")
+print(f"by filters alone: {', '.join(lost) or 'none'}.")
 
 # %% [markdown]
 # ## Take-away
@@ -365,4 +359,5 @@ print("that they were learned for.")
 # Back to filters as they are: which layers have most detectors? That is the [next chapter](layers).
 
 # %%
-n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)
+by_name = {layer.name: layer for layer in layers.values()}
+n2vlib.provenance(probe=probe, network=network, layers=by_name, seed=SEED)

@@ -31,8 +31,8 @@ from n2vlib.significance.family import family
 from n2vlib.zoo import dictionaries
 from n2vlib.zoo.recipes import DICTIONARIES, Dictionary
 
-IMAGES, PLACES = 250, 200  # training images that are looked at, and places of each
-DRAWS = 100
+IMAGES, PLACES = 150, 200  # training images that are looked at, and places of each
+DRAWS, AT_ONCE = 100, 20  # resamples of the images; and how many are counted together
 K = 8
 
 
@@ -136,9 +136,9 @@ def _resampled(parts: list[NDArray[np.int64]], iou_threshold: float, seed: int) 
     groups, counts = held_out.GROUPS, [part.astype(np.float64) for part in parts]
     times = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), DRAWS)
     found = []
-    for each in times:
-        iou = iou_of_counts(*(np.tensordot(each, part, 1) for part in counts))
-        found.append(len(np.unique(iou.argmax(1)[iou.max(1) > iou_threshold])))
+    for some in np.split(times, DRAWS // AT_ONCE):
+        ious = iou_of_counts(*(np.tensordot(some, part, 1) for part in counts))
+        found += [len(np.unique(iou.argmax(1)[iou.max(1) > iou_threshold])) for iou in ious]
     return np.array(found)
 
 
