@@ -78,7 +78,7 @@ _OF_NETWORKS = {"NETWORKS": 1, "ALONG": 2, "BACK": 2} | dict.fromkeys(  # and ho
 COMMON = tuple(RULES)  # the block every chapter declares
 # Parameters that may be a file or a folder.
 PATHS = (
-    "PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS",
+    "PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS", "DICTIONARY",
     "IMAGE_FOLDER", "LABELS",
 )  # fmt: skip
 RULES |= {  # and those of some chapters only
@@ -104,6 +104,8 @@ RULES |= {  # and those of some chapters only
     "IMAGE_FOLDER": str | None,
     "LABELS": str | None,
     "SIZE": Annotated[int, Field(ge=16, le=4096)],
+    "DICTIONARY": str | None,
+    "RANDOM_SETS": Positive,
     "TAUS": Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1), BeforeValidator(_distinct)],
 }
 RULES |= {
