@@ -67,7 +67,7 @@ class Sample:
     images   uint8, (at most SHOWN, height, width, 3)
     """
 
-    said: str
+    text: str
     n_images: int
     images: NDArray[np.uint8]
     labels: Cost
@@ -114,8 +114,8 @@ def _read(folder: Path, step: int) -> Sample:
     pixels = n * float(np.prod(index.image_size)) * 3
     disk = n * float(np.mean([len(each) for each in maps]) * np.prod(index.label_size))
     disk += pixels if pixels <= MOST_PIXELS else 0
-    said = f"{n:,} images of {index.image_size[0]} x {index.image_size[1]}"
-    return Sample(said, n, images, Cost((disk / 2, disk), (seconds, MORE * seconds)))
+    text = f"{n:,} images of {index.image_size[0]} x {index.image_size[1]}"
+    return Sample(text, n, images, Cost((disk / 2, disk), (seconds, MORE * seconds)))
 
 
 def of_reading(network: Network, modules: list[str], shown: Sample, tau: float, device: str) -> Cost:

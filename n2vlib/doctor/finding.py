@@ -10,10 +10,10 @@ class Finding(NamedTuple):
 
     state: str
     what: str
-    said: str
+    text: str
 
     def __str__(self) -> str:
-        return f"{self.state:<8} {self.what:<22} {self.said}"
+        return f"{self.state:<8} {self.what:<22} {self.text}"
 
 
 def size(n_bytes: float) -> str:
