@@ -27,7 +27,7 @@ def test_what_is_installed_is_compared_with_what_is_asked_for(monkeypatch):
     monkeypatch.setattr(installed, "_extra", lambda each: "odd" if each.marker else "")
     said = states(installed.found())
     assert (said["torch"].state, said["numpy"].state) == (finding.PROBLEM, finding.OK)
-    assert said["extra odd"].state == finding.MISSING and 'pip install "n2vlib[odd]"' in said["extra odd"].said
+    assert said["extra odd"].state == finding.MISSING and 'pip install "n2vlib[odd]"' in said["extra odd"].text
 
 
 def test_a_damaged_entry_of_the_store_is_named_and_left_as_it_is(read, monkeypatch):
@@ -39,7 +39,7 @@ def test_a_damaged_entry_of_the_store_is_named_and_left_as_it_is(read, monkeypat
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     said = states(places._folder("store", folder / "store", "N2V_STORE"))["store/activations"]
-    assert said.state == finding.PROBLEM and layers["3"].folder.name in said.said
+    assert said.state == finding.PROBLEM and layers["3"].folder.name in said.text
     assert file.read_bytes() != whole and layers["3"].folder.exists()
     file.write_bytes(whole)
 

@@ -48,7 +48,7 @@ def found(params: Path, chapter: str | None) -> Iterator[Finding]:
     for probe in sorted({each["PROBE"] for each in values}):
         try:
             samples[probe] = costs.sample(probe)
-            yield Finding(OK, f"probe set {probe}", samples[probe].said)
+            yield Finding(OK, f"probe set {probe}", samples[probe].text)
         except BadInput as error:
             yield Finding(PROBLEM, f"probe set {probe}", str(error))
     total = costs.Cost()
