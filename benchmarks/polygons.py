@@ -130,8 +130,8 @@ INTRODUCTION = f"""{EACH} polygons of each size, 3 to 12 corners.
 
 Ours (`n2vlib/probe/sources/polygons.py`): a pixel belongs where its centre, half a pixel right of and below its corner,
 lies inside. COCO's tools follow it but for pixels whose centre is all but on a side. Pillow and OpenCV add the border,
-scikit-image tests pixels' corners, so its masks lie half a pixel to the right and below: for small objects that is much of
-their area. What is lost at the label map's size comes on top, and is the same for all."""
+scikit-image tests pixels' corners, so its masks lie half a pixel to the right and below: for small objects that is much
+of their area. What is lost at the label map's size comes on top, and is the same for all."""
 
 if __name__ == "__main__":
     main()

@@ -4,8 +4,9 @@ Coordinates are continuous, as COCO's, labelme's and CVAT's are: the pixel in ro
 c + 1 and y from r to r + 1, so its centre is (c + 0.5, r + 0.5). A centre on the outline belongs to a left or an upper
 edge and not to a right or a lower one, so polygons that share an edge share no pixel, and the polygon (0, 0), (20, 0),
 (20, 10), (0, 10) has 200 pixels. Inside is even-odd: where an outline crosses itself, what it surrounds twice is
-outside. What lies outside the image is clipped. Other tools' rules differ; `benchmarks/polygons.py` measures by how
-much.
+outside. What lies outside the image is clipped. pycocotools differs at pixels whose centre is less than a fifth of a
+pixel from a side; other tools' rules differ more, for objects 8 pixels across by half their area
+(`benchmarks/POLYGONS.md`).
 """
 
 from collections.abc import Iterable
