@@ -20,7 +20,7 @@ from n2vlib.probe.problems import Problem
 from n2vlib.probe.sources.annotated import Annotated
 from n2vlib.probe.sources.colors import CATEGORY
 from n2vlib.probe.sources.convert import Converted, convert, layers
-from n2vlib.probe.sources.formats import check_options, reader
+from n2vlib.probe.sources.formats import needs_labels, options_from, reader
 from n2vlib.probe.sources.frame import Fit, Frame
 from n2vlib.probe.writer import Labelled, Writer
 from n2vlib.sources import sources_digest
@@ -75,7 +75,9 @@ def make(
     root, folder = resolve(out, Path.cwd()), resolve(images, Path.cwd())
     annotations = None if labels is None else resolve(labels, Path.cwd())
     frame = _frame(size, label_size, fit)
-    check_options(format, options)
+    options = options_from(format, options)
+    if annotations is None and needs_labels(format):
+        raise BadInput(f"format {format}: needs labels, the file or folder of its annotations")
     refuse_filled(root)
     found = _listed(reader(format)(folder, annotations, **options), folder)
     key = _key((folder, annotations), found, format, frame, colors, options)
