@@ -14,9 +14,9 @@ STAGES = {
     2: "networks zoo",
     3: "activations",
     4: "masks.counts methods",
-    5: "analysis baselines significance planted spaces released_units",
+    5: "analysis baselines significance planted spaces released_units vectors",
     6: "charts",
-    7: "claims report rating_page made_by parameters",
+    7: "claims report exports probe_page rating_page made_by parameters",
     8: "builder cli __main__",
 }
 STAGE_OF = {name: stage for stage, names in STAGES.items() for name in names.split()}

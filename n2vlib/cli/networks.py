@@ -37,12 +37,14 @@ def layers(
 
 @app.command()
 def zoo(
-    names: Annotated[list[str] | None, typer.Argument(help="Networks to train [default: all]")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Networks and dictionaries to train [default: all]")] = None,
     device: DeviceName = "auto",
 ) -> None:
-    """Train the zoo's networks again."""
+    """Train the zoo's networks, and dictionaries of their layers, again."""
     from n2vlib import zoo as networks
-    from n2vlib.zoo.recipes import RECIPES
+    from n2vlib.zoo import dictionaries
+    from n2vlib.zoo.recipes import DICTIONARIES, RECIPES
 
-    for name in names or [recipe.name for recipe in RECIPES.values() if recipe.task]:
-        print(yaml.safe_dump(networks.train(name, device), sort_keys=False))
+    for name in names or [*(recipe.name for recipe in RECIPES.values() if recipe.task), *DICTIONARIES]:
+        train = dictionaries.train if name in DICTIONARIES else networks.train
+        print(yaml.safe_dump(train(name, device), sort_keys=False))

@@ -1,6 +1,7 @@
 """Units that are not neurons: a linear map of a layer's filters, given as a file, is a layer of its own.
 
     conv5:path/to/dictionary.safetensors      the units of this file on conv5, wherever a layer's name is asked for
+    conv5:small-alexnet-dictionary            those of a dictionary of our zoo
 
 At every place of the grid, with a the activations of all filters there: unit = f(W (a - c) + b). So a sparse
 autoencoder's dictionary, principal components, a rotated basis and Net2Vec's own directions are read like filters. The
@@ -8,7 +9,7 @@ file is safetensors:
 
     weight      W, (unit, filter)          bias        b, (unit,), optional
     centre      c, (filter,), optional     threshold   (unit,), for jumprelu
-    decoder     (unit, filter), optional: what a unit of 1 adds to the reconstruction; `save` keeps it, for ablation
+    decoder     (unit, filter), optional: what a unit of 1 adds to the reconstruction, which begins at c
 
 with f as `activation` in the file's metadata: identity; relu; jumprelu (the value where it is above the unit's
 threshold and above 0, else 0); or topk with a number `k` (at each place the k largest units, those below 0 set to 0).
@@ -32,6 +33,8 @@ from n2vlib.files.userfiles import plain
 from n2vlib.networks.fingerprint import fingerprint
 from n2vlib.networks.hooks import Derived, derived
 from n2vlib.paths import resolve
+from n2vlib.zoo import shipped
+from n2vlib.zoo.recipes import DICTIONARIES
 
 ACTIVATIONS = ("identity", "relu", "jumprelu", "topk")
 OPTIONAL = ("bias", "centre", "threshold", "decoder")
@@ -91,13 +94,13 @@ def made(tensors: Mapping[str, Tensor], activation: str, k: int = 0, name: str =
 def load(file: str | Path) -> Found:
     """The units in a file as `save` writes it, or in a folder of SAELens.
 
-    file   a path: `~` and variables expanded, relative to the repository root
+    file   a path: `~` and variables expanded, relative to the repository root; or a dictionary of the zoo by its name
     Raises BadInput for a file that is missing, damaged or no safetensors, for tensors that are missing, do not fit
     together, are too large or not finite: before more than its header is read, where the header shows it.
     """
     from n2vlib.networks import saelens
 
-    path = resolve(file)
+    path = shipped.dictionary(str(file)) if str(file) in DICTIONARIES else resolve(file)
     if saelens.is_one(path):
         tensors, activation, k = saelens.read(path)
         return made(tensors, activation, k, saelens.folder_of(path).name)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
@@ -35,6 +36,17 @@ def document(
         f"script-src {_hash(script)}; style-src {_hash(style)}",
         style=style, script=script, **values, **(parts or {}),
     )  # fmt: skip
+
+
+def slugs(names: list[str], numbers: list[int]) -> list[str]:
+    """A unique word for the address of each concept: its name, with the label number where that is taken."""
+    found: dict[str, int] = {}
+    for name, number in zip(names, numbers, strict=True):
+        word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        while not word or word in found:
+            word = f"{word}-{number}".strip("-")
+        found[word] = number
+    return list(found)
 
 
 def as_json(value: object) -> str:

@@ -58,6 +58,29 @@ def path(mask: NDArray[np.bool_]) -> str:
     return "".join(_loop(line.astype(np.int64)) for line in contours(mask, rounds=0))
 
 
+def path_within(mask: NDArray[np.bool_], most: int) -> str:
+    """`path` of at most `most` characters: of the mask if that is short enough, else of one with coarser pixels.
+
+    Coarse pixels are 2 x 2, 4 x 4 ... pixels; those that hold most of the mask are in, as many as have its area.
+    """
+    side, found = 1, path(mask)
+    while len(found) > most and side < max(mask.shape):
+        side *= 2
+        found = path(_coarse(mask, side))
+    return found
+
+
+def _coarse(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """The mask in pixels of side x side, at least one of them; as large as the mask."""
+    height, width = mask.shape
+    rows, columns = np.arange(0, height, side), np.arange(0, width, side)
+    inside = np.add.reduceat(np.add.reduceat(mask.astype(np.int64), rows, axis=0), columns, axis=1)
+    count = max(1, round(int(mask.sum()) / side**2))
+    kept = np.zeros(inside.size, bool)
+    kept[np.argsort(-inside.ravel(), kind="stable")[:count]] = True
+    return kept.reshape(inside.shape).repeat(side, axis=0).repeat(side, axis=1)[:height, :width]
+
+
 def _loop(corners: NDArray[np.int64]) -> str:
     """M x y, then the steps along the edge, joined where the direction does not change."""
     steps = np.diff(np.concatenate([corners, corners[:1]]), axis=0)
