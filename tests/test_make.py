@@ -196,6 +196,8 @@ def bad(root: Path, kind: str) -> None:
             path.rename(path.with_name(f"{path.stem}_m.png")) for path in root.rglob("masks/**/*.png")
         ],
         "image is text": lambda: image.write_text("no image"),
+        "no images": lambda: [path.unlink() for path in root.rglob("images/**/*.png")],
+        "no names": lambda: (root / "names.txt").write_text("\n"),
         "two names": lambda: (root / "names.txt").write_text("1 dog\n1 cat\n"),
         "one name": lambda: (root / "names.txt").write_text("1 dog\n2 dog\n"),
     }
@@ -211,6 +213,8 @@ BAD = {
     "link out": "lies outside",
     "no mask fits": "end in '_m': give the option suffix",
     "image is text": "00.png: cannot be read",
+    "no images": "has no image",
+    "no names": "has no name",
     "two names": "two names",
     "one name": "names both 1 and 2",
 }

@@ -55,18 +55,21 @@ def _convert(annotated: Annotated, frame: Frame, colors: bool) -> Converted:
             continue
         size = size or _size_of(region, shown, stored)
         _check(region, size)
-        key, sampled = (region.category, region.concept), frame.sample(region.mask, size)
+        key, sampled = (region.category, one_line(region.concept)), frame.sample(region.mask, size)
         if sampled.any():
             masks[key] = masks[key] | sampled if key in masks else sampled
         notes |= _notes(region, sampled, size)
-    if size == stored != shown:
-        notes[AS_STORED] = None
     pixels, doubt = image_and_doubt(annotated.file, size or shown, BROAD)
-    if doubt.startswith("mode CMYK"):
-        notes[doubt] = None
+    if doubt:
+        notes[AS_STORED if size == stored != shown else doubt] = None
     if colors:
         masks |= _colors(pixels, frame)
     return Converted(frame.image(pixels), masks, [*notes])
+
+
+def one_line(concept: str) -> str:
+    """A concept's name with single spaces in it and none around it: people type others by mistake."""
+    return " ".join(concept.split())
 
 
 def _size_of(region: Region, shown: tuple[int, int], stored: tuple[int, int]) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from n2vlib.probe.layout import is_category
 from n2vlib.probe.problems import Problem
 from n2vlib.probe.sources.annotated import Annotated
 from n2vlib.probe.sources.colors import CATEGORY
-from n2vlib.probe.sources.convert import Converted, convert, layers
+from n2vlib.probe.sources.convert import Converted, convert, layers, one_line
 from n2vlib.probe.sources.formats import needs_labels, options_from, reader
 from n2vlib.probe.sources.frame import Fit, Frame
 from n2vlib.probe.writer import Labelled, Writer
@@ -181,21 +181,25 @@ def _write(writer: Writer, found: Sequence[Annotated], frame: Frame, colors: boo
     done = {row["image"] for row in writer.rows}
     todo = [each for each in found if _written_name(each.name) not in done]
     converted = in_order(partial(convert, frame=frame, colors=colors), todo, "images and their masks")
-    for each, ready in zip(todo, converted, strict=True):
-        for category in {category for category, _ in [*ready.masks, *each.whole]}:
-            if not is_category(category):
-                raise BadInput(f"category {category!r} must be a plain word that can name a file and a column")
-        writer.add(_labelled(each, ready, writer), state=_state_of(each), notes=ready.notes)
+    try:
+        for each, ready in zip(todo, converted, strict=True):
+            writer.add(_labelled(each, ready, writer), state=_state_of(each), notes=ready.notes)
+    except BadInput as error:
+        kept = f" ({len(writer.rows)} of {len(found)} images are done and kept: the same call continues after them)"
+        raise BadInput(f"{error}{kept if writer.rows else ''}") from None
 
 
 def _labelled(annotated: Annotated, converted: Converted, writer: Writer) -> Labelled:
     categories = dict.fromkeys(category for category, _ in converted.masks)
+    for category, concept in (*converted.masks, *annotated.whole):
+        if not is_category(category) or not concept:
+            raise BadInput(f"image {annotated.name}: {category!r} and {concept!r} must be a plain word and a name")
     maps = {
         category: layers([(writer.number(n), mask) for (c, n), mask in converted.masks.items() if c == category])
         for category in categories
     }
     whole: dict[str, list[int]] = {}
-    for category, concept in dict.fromkeys(annotated.whole):
+    for category, concept in dict.fromkeys((category, one_line(concept)) for category, concept in annotated.whole):
         whole.setdefault(category, []).append(writer.number(concept))
     return Labelled(_written_name(annotated.name), converted.image, maps, whole)
 
