@@ -7,10 +7,12 @@ import pytest
 from PIL import Image
 
 from n2vlib.errors import BadInput
-from n2vlib.probe import load_probe
+from n2vlib.files.partial import unfinished
+from n2vlib.probe import load_probe, writer
 from n2vlib.probe.sources import make as making
 from n2vlib.probe.sources.colors import COLORS, color_names
 from n2vlib.probe.sources.convert import layers
+from n2vlib.probe.sources.formats import FORMATS, options_from
 from n2vlib.probe.sources.frame import Frame
 from n2vlib.probe.sources.index_map import read as index_map
 from n2vlib.probe.sources.make import Made, make
@@ -138,6 +140,24 @@ def test_an_interrupted_run_continues_and_ends_as_an_uninterrupted_one(tmp_path,
     assert not (tmp_path / ".out.unfinished").exists()
 
 
+def test_a_run_that_died_while_it_wrote_the_tables_continues(tmp_path, monkeypatch):
+    mixed(tmp_path)
+    made(tmp_path, "whole")
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="full"):
+        patched.setattr(writer, "write_tables", lambda *_: (_ for _ in ()).throw(OSError("full")))
+        made(tmp_path)
+    with (tmp_path / ".out.unfinished" / "journal.jsonl").open("a") as file:
+        file.write('[{"image": "a line that was not finish')
+    made(tmp_path)
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_two_runs_at_once_do_not_write_the_same_folder(tmp_path):
+    mixed(tmp_path)
+    with unfinished(tmp_path / "out", "a key"), pytest.raises(BadInput, match="another run is writing it"):
+        made(tmp_path)
+
+
 def test_a_changed_mask_makes_the_run_start_over(tmp_path, monkeypatch):
     masks = mixed(tmp_path)
     save(tmp_path / "masks" / "a/03.png", np.full(masks["a/03.png"].shape, 9, np.uint8))  # a number without a name
@@ -176,6 +196,8 @@ def bad(root: Path, kind: str) -> None:
             path.rename(path.with_name(f"{path.stem}_m.png")) for path in root.rglob("masks/**/*.png")
         ],
         "image is text": lambda: image.write_text("no image"),
+        "no images": lambda: [path.unlink() for path in root.rglob("images/**/*.png")],
+        "no names": lambda: (root / "names.txt").write_text("\n"),
         "two names": lambda: (root / "names.txt").write_text("1 dog\n1 cat\n"),
         "one name": lambda: (root / "names.txt").write_text("1 dog\n2 dog\n"),
     }
@@ -191,6 +213,8 @@ BAD = {
     "link out": "lies outside",
     "no mask fits": "end in '_m': give the option suffix",
     "image is text": "00.png: cannot be read",
+    "no images": "has no image",
+    "no names": "has no name",
     "two names": "two names",
     "one name": "names both 1 and 2",
 }
@@ -204,6 +228,44 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, kind):
         made(tmp_path)
     assert "\n" not in str(error.value)
     assert not [path.name for path in tmp_path.iterdir() if "out" in path.name]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"nmaes": "names.txt"}, "option nmaes: .* near matches: names"),
+        ({"void": "none"}, "option void: 'none' must be of type int"),
+        ({"fit": "crop"}, "fit 'crop'"),
+        ({"size": 1}, "size 1"),
+        ({"size": (2, 3, 4)}, "size"),
+    ],
+)
+def test_options_are_checked_before_anything_is_read(tmp_path, options, message):
+    with pytest.raises(BadInput, match=message):
+        make(tmp_path / "out", tmp_path / "no folder", tmp_path, format="index-png", **options)
+
+
+def test_texts_of_a_command_line_become_options_of_the_formats_types():
+    given = {"boxes": "true", "crowds": "no", "category": "thing"}
+    assert options_from("coco", given) == {"boxes": True, "crowds": False, "category": "thing"}
+    assert options_from("index-png", {"void": "7", "first": None}) == {"void": 7, "first": None}
+    assert options_from("index-png", {"names": "/a/b.txt"}) == {"names": Path("/a/b.txt")}
+
+
+def test_the_command_makes_checks_and_lists(tmp_path):
+    from typer.testing import CliRunner
+
+    from n2vlib.cli import app
+
+    mixed(tmp_path)
+    folders = ["--images", str(tmp_path / "images"), "--labels", str(tmp_path / "masks")]
+    command = ["probe", "make", str(tmp_path / "out"), *folders, "--format", "index-png", "--size", "24x30"]
+    result = CliRunner().invoke(app, [*command, "--names", str(tmp_path / "names.txt"), "--void=255"])
+    assert result.exit_code == 0, result.output
+    assert "6 images, stretched to 24 x 30" in result.output
+    assert "0 errors" in result.output
+    listed = CliRunner().invoke(app, ["probe", "formats"]).output
+    assert all(name in listed for name in FORMATS)
 
 
 def test_a_run_into_a_filled_folder_is_refused(tmp_path):

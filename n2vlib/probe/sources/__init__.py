@@ -3,6 +3,7 @@
 make        writes the probe set, image by image, and checks it
 formats     the formats, one file each, and their options
 annotated   what every format hands to the writer
+continued   what an interrupted run has written, and whether the next run may continue it
 convert     one image and its masks, brought to the probe set's sizes
 frame       stretched or padded; where a label map's pixels lie in a mask
 colors      one of eleven color names for every pixel
