@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import struct
 import tracemalloc
 import zlib
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.io.matlab
 from formats import planted
 from PIL import Image
 from scipy.io import savemat
@@ -23,7 +21,6 @@ from n2vlib.probe.sources.formats import cvat, label_studio, labelme, sbd
 
 FIXTURES = Path(__file__).parent / "formats"
 H, W = planted.SIZE
-SCIPYS = Path(scipy.io.matlab.__file__).parent / "tests" / "data"  # files that MATLAB wrote
 
 
 @pytest.fixture
@@ -279,82 +276,7 @@ def test_sizes_of_images_as_displayed(tmp_path):
     assert (sizes.displayed(tmp_path / "turned.jpg"), sizes.displayed(tmp_path / "plain.webp")) == ((W, H), (H, W))
 
 
-# --- .mat
-
-
-@pytest.mark.skipif(not SCIPYS.is_dir(), reason="scipy without its tests")
-def test_what_matlab_wrote_is_read_or_refused_as_it_should():
-    wrote = {"is read": 0, "refused": 0}
-    for file in sorted(SCIPYS.glob("test*.mat")):
-        expected = (
-            "object or function" if re.match("test(object|func)", file.name)
-            else "version 7.3" if "hdf5" in file.name
-            else "header is not that of version 5" if re.search("_4.2c_|mat4|testvec_4", file.name)
-            else None
-        )  # fmt: skip
-        wrote["refused" if expected else "is read"] += 1
-        if expected:
-            with pytest.raises(ValueError, match=expected):
-                mat._check(file.read_bytes())
-        else:
-            mat._check(file.read_bytes())
-    assert wrote["is read"] > 60 and wrote["refused"] > 15
-
-
-def matrix(kind: int, dimensions: tuple[int, ...], *content: bytes) -> bytes:
-    """An array of version 5 as the element miMATRIX: kind is its class, content what follows its name."""
-    parts = struct.pack("<II", kind, 0), struct.pack(f"<{len(dimensions)}i", *dimensions), b"x"
-    return element(14, b"".join([*map(element, (6, 5, 1), parts), *content]))
-
-
-def element(kind: int, data: bytes) -> bytes:
-    return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8 if kind != 15 else 0)
-
-
-def nested(levels: int) -> bytes:
-    return matrix(1, (1, 1), nested(levels - 1)) if levels else matrix(9, (1, 1), element(2, b"1"))
-
-
-HEADER = b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM"
-BOMB = element(15, zlib.compress(matrix(9, (1, 2**24), element(2, bytes(2**24)))))
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (b"", "its header"),
-        (b"no", "its header"),
-        (HEADER[:-4] + b"\0\2IM", "of version 7.3; save it in MATLAB with the option -v7"),
-        (HEADER + matrix(3, (1, 1)), r"holds a MATLAB object or function \(class 3\)"),
-        (HEADER + matrix(1, (1, 1), matrix(16, (1, 1))), r"object or function \(class 16\)"),
-        (HEADER + matrix(17, (1, 1)), r"object or function \(class 17\)"),
-        (HEADER + matrix(1, (2**15, 2**15)), "an array declares 1,073,741,824 values; 1 are possible"),
-        (HEADER + matrix(1, (3, 1), nested(0), nested(0)), "declares 3 values; 2 are possible"),
-        (HEADER + matrix(9, (2**15, 2**15), element(2, b"")), "declares 1,073,741,824 values; 67,108,864 are possible"),
-        (HEADER + matrix(9, (-1, 2), element(2, b"")), "declares -2 values"),
-        (HEADER + matrix(9, (2, 2), element(2, b"abc")), "cannot be read as a .mat file"),
-        (HEADER + nested(20), "nested too deeply"),
-        (HEADER + nested(1)[:-9], "an element is longer than the file"),
-        (HEADER + nested(1) + b"\0\0\0", "it ends within an element"),
-        (HEADER + element(9, b"12345678"), "holds data of type 9"),
-        (HEADER + element(15, b"12345678"), "incorrect header check"),
-        (HEADER + element(15, zlib.compress(nested(1))[:-9]), "cannot be read as a .mat file"),
-    ],
-)
-def test_mat(tmp_path, content, why):
-    (tmp_path / "a.mat").write_bytes(content)
-    refused(lambda: mat.read(tmp_path / "a.mat", "x"), rf"a\.mat: .*{why}")
-
-
-def test_mat_without_the_variable(tmp_path):
-    (tmp_path / "a.mat").write_bytes(HEADER + nested(1))
-    refused(lambda: mat.read(tmp_path / "a.mat", "GTcls"), "a.mat: has no variable 'GTcls'")
-
-
-def test_a_mat_file_that_decompresses_without_end(tmp_path, monkeypatch):
-    (tmp_path / "a.mat").write_bytes(HEADER + BOMB * 4)
-    monkeypatch.setattr(mat, "LARGEST", 3 * 2**24)
-    refused(lambda: mat.read(tmp_path / "a.mat", "x"), "a.mat: .*decompresses to more than 50,331,648 bytes")
+# --- all
 
 
 @pytest.mark.parametrize("value", [{"Segmentation": np.zeros((2, 2))}, {"Segmentation": []}, {"x": 1}, 1, "text"])

@@ -23,6 +23,7 @@ from n2vlib.probe.sources.annotated import Annotated, Note, Region
 from n2vlib.probe.sources.folder import ending, inside
 from n2vlib.probe.sources.index_map import by_value, colors
 
+LARGEST_INDEX = 2**32  # bytes: a table of all classes and images is in it
 _END = "_seg.png"
 
 
@@ -94,7 +95,7 @@ def _scene(labels: Path, stem: str) -> tuple[tuple[str, str], ...]:
 
 
 def _index(path: Path) -> Iterator[tuple[int, str]]:
-    names = mat.structure(path, "index").get("objectnames", np.zeros(0))
+    names = mat.structure(path, "index", LARGEST_INDEX).get("objectnames", np.zeros(0))
     for number, name in enumerate(names.ravel(), start=1):
         yield number, mat.text({"objectnames": name}, "objectnames", path)
 
