@@ -37,28 +37,45 @@ def read(images: Path, labels: Path, *, index: Path | None = None, synonyms: boo
     listed = dict(_index(index)) if index else None
     seen: dict[int, str] = {}
     for file in ending(labels, _END):
-        stem = file.removesuffix(_END)
-        regions = partial(_regions, labels / stem, listed, seen, synonyms)
-        yield Annotated(f"{stem}.jpg", inside(images, f"{stem}.jpg", f"{labels / file}"), regions, _scene(labels, stem))
+        stem, path = file.removesuffix(_END), labels / file
+        files = [*_levels(path), *(each for each in (_json(path), _text(path)) if each.exists())]
+        image = inside(images, f"{stem}.jpg", f"{path}")
+        regions = partial(_regions, path, listed, seen, synonyms)
+        yield Annotated(f"{stem}.jpg", image, regions, _scene(labels, file), tuple(files))
 
 
 def _regions(
-    stem: Path, listed: dict[int, str] | None, seen: dict[int, str], synonyms: bool
+    objects: Path, listed: dict[int, str] | None, seen: dict[int, str], synonyms: bool
 ) -> Iterator[Region | Note]:
-    record = stem.with_name(f"{stem.name}.json")
-    known = _in_json(record) if record.exists() else listed
-    levels = [stem.with_name(f"{stem.name}{_END}")]
-    while (parts := stem.with_name(f"{stem.name}_parts_{len(levels)}.png")).exists():
-        levels.append(parts)
-    for level, file in enumerate(levels):
+    known = _in_json(_json(objects)) if _json(objects).exists() else listed
+    for level, file in enumerate(_levels(objects)):
         pixels = colors(file)
         classes = _classes(pixels, file)
-        rows = stem.with_name(f"{stem.name}_atr.txt")
-        names = known if known is not None else _ranked(pixels[..., 2], classes, rows, level, seen)
+        names = known if known is not None else _ranked(pixels[..., 2], classes, _text(objects), level, seen)
         shown = _shown(names, "part" if level else "object", synonyms)
         if nameless := set(np.unique(classes).tolist()) - {*shown}:
             yield Note("classes that have no name are unlabelled")
         yield from by_value(classes, shown | dict.fromkeys(nameless), file)
+
+
+def _levels(objects: Path) -> list[Path]:
+    """The map of objects, of their parts, of parts of these, and so on."""
+    levels = [objects]
+    while (parts := _beside(objects, f"_parts_{len(levels)}.png")).exists():
+        levels.append(parts)
+    return levels
+
+
+def _json(objects: Path) -> Path:
+    return _beside(objects, ".json")
+
+
+def _text(objects: Path) -> Path:
+    return _beside(objects, "_atr.txt")
+
+
+def _beside(objects: Path, end: str) -> Path:
+    return objects.with_name(objects.name.removesuffix(_END) + end)
 
 
 def _classes(pixels: NDArray[np.uint8], file: Path) -> NDArray[np.int64]:
@@ -83,10 +100,10 @@ def _annotation(record: Path) -> dict:
     return member(json_value(record, "latin-1"), "annotation", dict, f"{record}")
 
 
-def _scene(labels: Path, stem: str) -> tuple[tuple[str, str], ...]:
+def _scene(labels: Path, file: str) -> tuple[tuple[str, str], ...]:
     """The scene of an image; "~" begins those that were not labelled."""
-    record = labels / f"{stem}.json"
-    folders = Path(stem).parts[-3:-1]
+    record = _json(labels / file)
+    folders = Path(file).parts[-3:-1]
     listed = _annotation(record).get("scene") if record.exists() else None
     if not record.exists() and len(folders) == 2 and folders[0] == folders[1][0]:
         listed = [folders[1]]

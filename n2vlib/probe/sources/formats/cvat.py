@@ -14,7 +14,7 @@ Tried on masks that cvat-sdk encoded, not on an export.
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, fromstring, tostring
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +46,18 @@ def read(images: Path, labels: Path, *, category: str = "object", tags: str | No
         where = f"{labels}, image {stated[:200]!r}"
         name = meant(images, stated, where)
         whole = tuple((tags, _label(tag, where)) for tag in element.iter("tag")) if tags else ()
-        yield Annotated(name, images / name, partial(_regions, element, where, category), whole)
+        # As text, since all are held until they are read, and elements take ten times as much.
+        drawn = tostring(element)
+        yield Annotated(name, images / name, partial(_regions, drawn, where, category, tags is not None), whole)
 
 
-def _regions(image: Element, where: str, category: str) -> Iterator[Region | Note]:
+def _regions(drawn: bytes, where: str, category: str, tags: bool) -> Iterator[Region | Note]:
+    image = fromstring(drawn)
+    if not tags and image.find("tag") is not None:
+        yield Note("tags are left out; as labels of whole images they need a category, the option tags")
     size = checked(image.get("height"), image.get("width"), where)
-    drawn = [*enumerate(shape for shape in image if shape.tag != "tag")]
-    for n, shape in sorted(drawn, key=lambda each: (_number(each[1], "z_order", where, 0), each[0]), reverse=True):
+    listed = [*enumerate(shape for shape in image if shape.tag != "tag")]
+    for n, shape in sorted(listed, key=lambda each: (_number(each[1], "z_order", where, 0), each[0]), reverse=True):
         if shape.tag in _NO_AREA:
             yield Note("polylines, points, cuboids and skeletons are no masks: left out")
             continue

@@ -42,14 +42,15 @@ def read(images: Path, labels: Path, *, category: str = "object", flags: str | N
         record, path = json_value(labels / file), labels / file
         stated = path_in(member(record, "imagePath", str, f"{path}"))
         name = meant(images, f"{Path(file).parent.as_posix()}/{stated}", f"{path}, imagePath")
-        named = record.get("flags")
-        on = [flag for flag in named if named[flag] is True] if flags and isinstance(named, dict) else []
-        whole = tuple((flags or "", flag) for flag in on)
-        yield Annotated(name, images / name, partial(_regions, path, images / name, category), whole)
+        whole = tuple((flags, flag) for flag in _flags(record)) if flags else ()
+        regions = partial(_regions, path, images / name, category, flags is not None)
+        yield Annotated(name, images / name, regions, whole, (path,))
 
 
-def _regions(file: Path, image: Path, category: str) -> Iterator[Region | Note]:
+def _regions(file: Path, image: Path, category: str, flags: bool) -> Iterator[Region | Note]:
     record = json_value(file)
+    if not flags and _flags(record):
+        yield Note("flags are left out; as labels of whole images they need a category, the option flags")
     size = record.get("imageHeight"), record.get("imageWidth")
     size = displayed(image) if None in size else checked(*size, f"{file}, imageHeight and imageWidth")
     listed = [*enumerate(member(record, "shapes", list, f"{file}"))]
@@ -64,6 +65,12 @@ def _regions(file: Path, image: Path, category: str) -> Iterator[Region | Note]:
         if reaches_outside(points, size):
             yield Note("shapes reach outside the image: clipped")
         yield Region(category, label, _mask(shape, kind, points, size, where))
+
+
+def _flags(record: dict) -> list[str]:
+    """The flags of the image that are set."""
+    flags = record.get("flags")
+    return [name for name in flags if flags[name] is True] if isinstance(flags, dict) else []
 
 
 def _points(listed: list, where: str) -> list[tuple[float, float]]:

@@ -29,8 +29,8 @@ def read(images: Path, labels: Path, *, sides: bool = False) -> Iterator[Annotat
             ones are one concept, as in Broden: leg
     """
     for file in ending(labels, ".mat"):
-        name = f"{stem(file)}.jpg"
-        yield Annotated(name, inside(images, name, f"{labels / file}"), partial(_regions, labels / file, sides))
+        name, path = f"{stem(file)}.jpg", labels / file
+        yield Annotated(name, inside(images, name, f"{path}"), partial(_regions, path, sides), labels=(path,))
 
 
 def _regions(file: Path, sides: bool) -> Iterator[Region]:
