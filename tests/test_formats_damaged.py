@@ -189,23 +189,37 @@ def test_label_studio(images, tmp_path, change, why):
     refused(lambda: label_studio.read(images, tmp_path / "a.json"), why)
 
 
-def test_which_annotation_of_label_studio_counts(images, tmp_path):
+def test_which_annotations_of_label_studio_count(images, tmp_path):
     [task] = json.loads((FIXTURES / "label_studio.json").read_text())
     [first] = task["annotations"]
-    brush, box, polygon = first["result"]
+    _, box, _ = first["result"]
     skipped, truth = {**first, "was_cancelled": True}, {**first, "ground_truth": True, "result": [box]}
     chosen = {"type": "choices", "value": {"choices": ["street"]}}
+    key_point = {"type": "keypointlabels", "value": {"x": 1, "y": 2, "width": 3, "keypointlabels": ["nose"]}}
+    place = {"original_width": W, "original_height": H, "id": "a"}
+    egg = {"x": 50, "y": 25, "radiusX": 12.5, "radiusY": 12.5, "rotation": 90, "ellipselabels": ["egg"]}
+    area = {"x": 25, "y": 50, "width": 50, "height": 25}
+    split = [{"type": "rectangle", "value": area}, {"type": "labels", "value": {**area, "labels": ["a", "b"]}}]
+    others = [key_point, {"type": "ellipselabels", "value": egg}, *split]
     listed = [
         {**task, "annotations": [skipped]},
         {**task, "annotations": []},
         {**task, "annotations": [skipped, first, truth]},
         {"data": {"note": "x", "picture": "empty.png"}, "annotations": [{"result": [chosen]}]},
+        {"data": {"image": "third.png"}, "completions": [{"result": [{**place, **each} for each in others]}]},
     ]
     (tmp_path / "a.json").write_text(json.dumps(listed))
-    one, empty = label_studio.read(images, tmp_path / "a.json", choices="scene")
+    Image.new("RGB", (W, H)).save(images / "third.png")
+    one, empty, third = label_studio.read(images, tmp_path / "a.json", choices="scene")
     note, region = one.regions()
     assert note.text.startswith("several annotations") and region.concept == "box"
     assert (empty.name, empty.whole, [*empty.regions()]) == ("empty.png", (("scene", "street"),), [])
+    first, second, egg, note = third.regions()
+    assert (first.concept, second.concept, egg.concept) == ("a", "b", "egg")
+    assert np.array_equal(np.argwhere(first.mask)[[0, -1]], [[8, 6], [11, 17]]) and first.mask.sum() == 4 * 12
+    rows, columns = np.indices(planted.SIZE) + 0.5
+    assert np.array_equal(egg.mask, ((rows - 4) / 3) ** 2 + ((columns - 12) / 2) ** 2 <= 1)  # turned: wide is now high
+    assert note.text == "results of type keypointlabels are no masks: left out"
 
 
 # --- files

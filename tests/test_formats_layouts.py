@@ -66,7 +66,7 @@ def test_ade20k_of_2021_with_json(tmp_path):
     record = {"annotation": {"scene": ["outdoor", "urban", "street"], "object": objects}}
     file = tmp_path / "ADE/training/urban/street/ADE_train_00000001.json"
     file.write_text(json.dumps(record))
-    [one] = ade20k.read(tmp_path, tmp_path)
+    [one] = ade20k.read(tmp_path)
     assert (one.name, one.whole) == ("ADE/training/urban/street/ADE_train_00000001.jpg", (("scene", "street"),))
     check_ade(one, *drawn)
     del objects[2]

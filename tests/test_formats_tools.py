@@ -62,7 +62,7 @@ def test_labelme(tmp_path):
 def test_labelme_itself_draws_the_same_but_for_the_outline(tmp_path, concept):
     images = pictures(tmp_path, "photo.png")
     shutil.copy(FIXTURES / "labelme.json", tmp_path)
-    [one] = labelme.read(images, tmp_path)
+    [one] = labelme.read(images)
     theirs, ours = np.asarray(Image.open(FIXTURES / f"labelme_{concept}.png")) > 0, masks(one)[concept]
     around = [np.roll(np.pad(ours, 1), (y, x), (0, 1))[1:-1, 1:-1] for y in (-1, 0, 1) for x in (-1, 0, 1)]
     differ, at_outline = theirs ^ ours, np.any(around, axis=0) & ~np.all(around, axis=0)
@@ -95,7 +95,8 @@ def test_cvat(tmp_path):
     # The box is (12, 6) about (11.7, 7.6): planted.CORNERS, turned about its centre and rounded to hundredths.
     assert np.array_equal(found["box"], planted.inside(planted.CORNERS))
     assert notes(one) == ["polylines, points, cuboids and skeletons are no masks: left out"]
-    without, _ = cvat.read(tmp_path, FIXTURES / "cvat.xml")
+    shutil.copy(FIXTURES / "cvat.xml", tmp_path / "annotations.xml")
+    without, _ = cvat.read(tmp_path, tmp_path)
     assert without.whole == () and notes(without)[0].startswith("tags are left out")
 
 

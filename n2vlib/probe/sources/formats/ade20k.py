@@ -27,13 +27,16 @@ LARGEST_INDEX = 2**32  # bytes: a table of all classes and images is in it
 _END = "_seg.png"
 
 
-def read(images: Path, labels: Path, *, index: Path | None = None, synonyms: bool = False) -> Iterator[Annotated]:
-    """ADE20K in full, objects and parts; images and labels are the same folder.
+def read(
+    images: Path, labels: Path | None = None, *, index: Path | None = None, synonyms: bool = False
+) -> Iterator[Annotated]:
+    """ADE20K in full, objects and parts; images and labels are in the same folder.
 
     index      index_ade20k.mat of the release of 2016, for the names of classes; without it they come from _atr.txt
     synonyms   name classes by all their synonyms, "car, auto, automobile"; else by the first, as in Broden, so that
                classes with the same first one are one concept
     """
+    labels = labels or images
     listed = dict(_index(index)) if index else None
     seen: dict[int, str] = {}
     for file in ending(labels, _END):

@@ -32,18 +32,19 @@ _NO_AREA = {"polyline", "points", "cuboid", "skeleton"}
 
 
 def read(images: Path, labels: Path, *, category: str = "object", tags: str | None = None) -> Iterator[Annotated]:
-    """CVAT's XML file, "CVAT for images 1.1" (annotations.xml).
+    """CVAT's XML file, "CVAT for images 1.1": annotations.xml, or the folder it is in.
 
     category   of the shapes' labels
     tags       category of the tags, as labels of the whole image; left out where not given
     """
-    for element in xml_children(labels):
+    file = labels / "annotations.xml" if labels.is_dir() else labels
+    for element in xml_children(file):
         if element.tag == "track":
-            raise BadInput(f"{labels}: is an export for video; choose 'CVAT for images 1.1' in CVAT")
+            raise BadInput(f"{file}: is an export for video; choose 'CVAT for images 1.1' in CVAT")
         if element.tag != "image":
             continue
         stated = "/".join(part for part in (element.get("subset"), element.get("name")) if part)
-        where = f"{labels}, image {stated[:200]!r}"
+        where = f"{file}, image {stated[:200]!r}"
         name = meant(images, stated, where)
         whole = tuple((tags, _label(tag, where)) for tag in element.iter("tag")) if tags else ()
         # As text, since all are held until they are read, and elements take ten times as much.

@@ -34,7 +34,7 @@ from n2vlib.probe.sources.sizes import checked
 
 _SEVERAL = Note("several annotations of one image: the ground truth counts, else the first")
 _CHOICES = Note("choices are left out; as labels of whole images they need a category, the option choices")
-_GEOMETRY = {"rle", "points", "radiusX", "width"}
+_GEOMETRY = {"rle", "points", "radiusX", "height"}  # a key point has x, y and width
 
 
 def read(

@@ -32,12 +32,15 @@ _NO_AREA = {"line", "linestrip", "point", "points"}
 _POINTS = {"rectangle": 2, "circle": 2, "mask": 2, "oriented_rectangle": 4}
 
 
-def read(images: Path, labels: Path, *, category: str = "object", flags: str | None = None) -> Iterator[Annotated]:
+def read(
+    images: Path, labels: Path | None = None, *, category: str = "object", flags: str | None = None
+) -> Iterator[Annotated]:
     """labelme's JSON files, in the folder of images or in one of their own.
 
     category   of the shapes' labels
     flags      category of the flags that are set, as labels of the whole image; left out where not given
     """
+    labels = labels or images
     for file in ending(labels, ".json"):
         record, path = json_value(labels / file), labels / file
         stated = path_in(member(record, "imagePath", str, f"{path}"))
