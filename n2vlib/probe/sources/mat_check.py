@@ -30,10 +30,10 @@ def check(content: bytes, largest: int) -> None:
 
     largest   bytes, of all that is decompressed
     """
-    version = {b"\0\x01IM": "<", b"\x01\0MI": ">", b"\0\x02IM": "7.3", b"\x02\0MI": "7.3"}.get(content[124:_HEADER])
-    if version == "7.3":
+    version = content[124:_HEADER]
+    if version in (b"\0\2IM", b"\2\0MI"):
         raise ValueError("it is of version 7.3; save it in MATLAB with the option -v7")
-    if (order := version) is None:
+    if (order := {b"\0\1IM": "<", b"\1\0MI": ">"}.get(version)) is None:
         raise ValueError("its header is not that of version 5")
     room = largest
     for kind, data in _elements(memoryview(content)[_HEADER:], order):

@@ -5,8 +5,8 @@ the objects and NAME_parts_N.png the parts of level N, both as class = 256 floor
 instances. The release of 2021 has NAME.json: annotation.object[] with name_ndx (the class) and name, annotation.scene[]
 from the general to the particular. That of 2016 has NAME_atr.txt: rows `instance # level # crop # name # raw name #
 attributes`, where instance is a rank among the values of B, and folders <letter>/<scene>; and index_ade20k.mat, whose
-field objectnames lists the classes. Left out: instances, attributes, polygons, what is
-hidden. Not tried on the original.
+field objectnames lists the classes. Left out: instances, attributes, polygons, what is hidden behind others. Not tried
+on the original.
 """
 
 from collections.abc import Iterator
@@ -42,9 +42,9 @@ def read(
     for file in ending(labels, _END):
         stem, path = file.removesuffix(_END), labels / file
         files = [*_levels(path), *(each for each in (_json(path), _text(path)) if each.exists())]
-        image = inside(images, f"{stem}.jpg", f"{path}")
+        name = f"{stem}.jpg"
         regions = partial(_regions, path, listed, seen, synonyms)
-        yield Annotated(f"{stem}.jpg", image, regions, _scene(labels, file), tuple(files))
+        yield Annotated(name, inside(images, name, f"{path}"), regions, _scene(labels, file), tuple(files))
 
 
 def _regions(
@@ -99,7 +99,7 @@ def _in_json(record: Path) -> dict[int, str]:
 
 
 def _annotation(record: Path) -> dict:
-    # Windows' or ISO's letters in some names: not UTF-8, and Latin-1 reads every byte.
+    # Some of these files are not in UTF-8; Latin-1 reads every byte.
     return member(json_value(record, "latin-1"), "annotation", dict, f"{record}")
 
 

@@ -120,4 +120,5 @@ def _png(text: str, size: tuple[int, int], where: str) -> NDArray[np.bool_]:
     except BadInput:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds
-        raise BadInput(f"{where}: mask cannot be read as a PNG in base64: {error}") from None
+        why = " ".join(str(error).split())
+        raise BadInput(f"{where}: mask cannot be read as a PNG in base64: {why}") from None
