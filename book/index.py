@@ -195,6 +195,7 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # **Start**
 #
 # - [Your own network](start/your-own-network): from a network in PyTorch to its concepts.
+# - [Your own probe set](start/your-own-probe-set): from images with masks to a network measured on them.
 #
 # **Net2Vec**, in the order of the paper
 #
