@@ -165,9 +165,20 @@ print(f"check: {len(made.problems)} problems")
 
 # %% [markdown]
 # A line is printed for whatever you might not have meant: how images were brought to one size, images without a mask,
-# pixels that have no name. Warnings of the check are no obstacle. A mask that does not fit its image would be an error,
-# which names the file, and nothing would be written.
-#
+# pixels that have no name. What does not fit is an error, and nothing is written. Here the last image gets a mask of
+# another shape:
+
+# %%
+late = folder / "labels/39.png"
+Image.new("L", (50, 90), 1).save(late)
+try:
+    make(folder / "never", **files, **told, size=SIZE)
+except n2vlib.BadInput as error:
+    print(str(error).replace(str(folder), "mine"))
+assert not (folder / "never").exists()
+late.unlink()
+
+# %% [markdown]
 # What happens to a mask can be written in one line. A label map has its own size, half of the image's unless you say
 # otherwise, and each of its pixels takes the label that the mask has at the pixel's centre:
 #
@@ -277,9 +288,8 @@ print(f"{page.name}: {page.stat().st_size / 1e6:.1f} MB")
 
 # %% [markdown]
 # Why look? Because some mistakes raise no error. Below, a file lists the names only, and we say that the first line
-# is number 0, where our masks begin with 1. Every name moves to the neighbour, all files are read, and the check finds
-# nothing wrong.
-
+# is number 0, but our masks begin with 1. Every number gets its neighbour's name. All files can be read, so the check
+# has nothing to say.
 
 # %%
 (folder / "names.txt").write_text("\n".join([*paint, "cloud"]))
@@ -346,15 +356,15 @@ words = ["sky · index map", "sky · outline"]
 gallery.show([scenes_set.image(i)] * 2, words, masks)
 
 # %% [markdown]
-# They are not, for two reasons. An outline goes on behind what hides it, so a pixel of the roof is also sky, and the
-# probe set keeps both labels; an index map has only what is in front. And programs disagree about the edge. Pillow, which
-# painted our index maps, also takes the pixels that an outline only touches. Here a pixel belongs to an outline if its
-# centre lies inside. For thin things that is a large part of their area.
+# They are not, for two reasons. An outline goes on behind what hides it, so a pixel of the roof is sky too, and the
+# probe set keeps both labels; an index map has only what is in front. And programs disagree about the edge. Pillow,
+# which painted our index maps, also takes pixels that an outline only touches. `probe make` takes a pixel if its centre
+# lies inside the outline. For thin things, the edge is a large part of the area.
 #
 # ## A network on it
 #
-# The folder is now a probe set as any other. Forty images are few, so we let filters fire at ten times as many places
-# as the papers do.
+# The folder is now a probe set as any other. A small set has few places, so we let filters fire at ten times the share
+# of places that TAU says.
 
 # %%
 from n2vlib.methods import single_filter
@@ -381,13 +391,13 @@ captions = [f"{best['name']} · filter {best['filter']}"] * len(rows)
 gallery.show([probe.image(i) for i in rows], captions, truth, predicted)
 
 # %% [markdown]
-# The network was trained on other drawings, in which nobody labelled roofs for it. On our scenes, a filter of its last
-# layer fires at the slopes of roofs and in the sky beside them. Whether *roof* is a good name for it depends on what
-# else is annotated: a name is always the best one among the concepts of the probe set.
+# Does the filter fire on the concept, or at its edge, or beside it as well? A number does not say. And is the concept
+# a good name for the filter? A name is only the best one among the concepts that are annotated, and in a set of your
+# own these are few.
 #
-# The other way round, each filter gets the concept with which its dissection IoU is highest. With a small set this
-# must be tested: does the name come again on the other half of the images, and is it above chance? The chapter [how
-# sure](../netdissect/how-sure) explains both tests.
+# The other way round, each filter gets the concept with which its dissection IoU is highest. With few images this name
+# may be chance. Two tests help: does it come again on the other half of the images, and is it above what annotations
+# dealt to other images give? The chapter on [how sure](../netdissect/how-sure) a name is explains both.
 
 # %%
 from n2vlib.significance import names
@@ -400,7 +410,8 @@ charts.table(
 )
 
 # %% [markdown]
-# A name that is sure is sure for images like these. Our scenes resemble each other far more than photographs do.
+# A name that is sure is sure for images like these, and for these concepts. Drawn scenes resemble each other far more
+# than photographs do.
 #
 # ## Which formats
 #
@@ -436,7 +447,7 @@ charts.table(table, rows=len(table))
 #
 # ## Exercises
 #
-# 1. Make the probe set again with `label_size=28`. Which concepts lose most, and does the order of their IoU change?
+# 1. Make the probe set again with label maps of half the size. Which concepts change most?
 # 2. `make(..., colors=True)` adds a color name for every pixel. Do filters of the first layer detect them?
 # 3. Pad instead of stretching (`fit="pad"`). What becomes of a filter that fires at edges?
 
