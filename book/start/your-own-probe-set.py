@@ -68,22 +68,29 @@ def box(x, y, width, height):
 
 
 # %%
+def house(x, y, w, h):
+    roof = [(x - 0.04, y), (x + w / 2, y - 0.18), (x + w + 0.04, y)]
+    door = box(x + w / 3, y + h / 2, w / 4, h / 2)
+    return [("house", box(x, y, w, h)), ("roof", roof), ("door", door)]
+
+
+def tree(x, radius):
+    trunk = box(x - 0.02, 0.5, 0.04, 0.3)
+    return [("trunk", trunk), ("crown", ellipse(x, 0.42, radius))]
+
+
+# %%
 def scene(rng):
     """What a picture shows, from back to front: (concept, outline)."""
-    left, right, x, y = rng.uniform([0.5, 0.5, 0.1, 0.3], [0.7, 0.7, 0.5, 0.45])
-    w, h = rng.uniform(0.2, 0.35, 2)
+    left, right = rng.uniform(0.5, 0.7, 2)
     sky = [(0, 0), (1, 0), (1, right), (0, left)]
     shapes = [("sky", sky), ("grass", [(0, left), (1, right), (1, 1), (0, 1)])]
     if rng.random() < 0.7:
         shapes += [("sun", ellipse(*rng.uniform(0.1, [0.9, 0.2]), 0.07))]
     if rng.random() < 0.7:
-        roof = [(x - 0.04, y), (x + w / 2, y - 0.18), (x + w + 0.04, y)]
-        shapes += [("house", box(x, y, w, h)), ("roof", roof)]
-        shapes += [("door", box(x + w / 3, y + h / 2, w / 4, h / 2))]
+        shapes += house(*rng.uniform([0.1, 0.3, 0.2, 0.2], [0.5, 0.45, 0.35, 0.35]))
     if rng.random() < 0.7:
-        tree = rng.uniform(0.6, 0.9)
-        shapes += [("trunk", box(tree - 0.02, 0.5, 0.04, 0.3))]
-        shapes += [("crown", ellipse(tree, 0.42, rng.uniform(0.08, 0.16)))]
+        shapes += tree(*rng.uniform([0.6, 0.08], [0.9, 0.16]))
     return shapes
 
 
@@ -103,6 +110,7 @@ numbers = {concept: number for number, concept in enumerate(paint, start=1)}
 category = {"roof": "part", "door": "part", "trunk": "part", "crown": "part"}
 
 
+# %%
 def drawn(shapes, size):
     """The picture, and its index map."""
     image, indices = Image.new("RGB", size), Image.new("L", size)
@@ -124,6 +132,8 @@ from pathlib import Path
 folder = Path(tempfile.mkdtemp()) / "mine"
 for name in ("images", "labels"):
     (folder / name).mkdir(parents=True)
+
+# %%
 rng = np.random.default_rng(SEED)
 scenes = [scene(rng) for _ in range(40)]
 painted = rng.integers(80, 260, (40, 2)).tolist()
@@ -321,6 +331,8 @@ for i, (shapes, (w, h)) in enumerate(zip(scenes, painted, strict=True)):
         ring = np.multiply(outline, (w, h)).ravel().tolist()
         thing = {"image_id": i, "category_id": numbers[concept]}
         marked += [{**thing, "segmentation": [ring]}]
+
+# %%
 content = {"images": listed, "categories": kinds, "annotations": marked}
 (folder / "coco.json").write_text(json.dumps(content))
 coco = make(
@@ -340,6 +352,7 @@ def pixels(probe, concept):
     return np.stack([probe.annotated(concept, i) for i in range(len(probe))])
 
 
+# %%
 outlines, rows = n2vlib.load_probe(coco.root), []
 assert outlines.images == scenes_set.images
 for concept in numbers:
