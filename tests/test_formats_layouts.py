@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.io import savemat
+from scipy.sparse import csc_array
 from torchvision.datasets import SBDataset
 
 from n2vlib.errors import BadInput
@@ -160,7 +161,9 @@ def test_sbd_as_torchvision_reads_it(tmp_path):
     (tmp_path / "cls").mkdir()
     (tmp_path / "train.txt").write_text("2008_000002\n")
     values = np.array([[0, 0, 1, 15, 20, 20]] * 4, np.uint8)
-    savemat(tmp_path / "cls/2008_000002.mat", {"GTcls": {"Segmentation": values, "CategoriesPresent": [[1, 15, 20]]}})
+    edges = np.array([csc_array(values == number) for number in range(1, 21)], object)[:, None]
+    fields = {"Segmentation": values, "Boundaries": edges, "CategoriesPresent": [[1, 15, 20]]}
+    savemat(tmp_path / "cls/2008_000002.mat", {"GTcls": fields})
     theirs = np.asarray(SBDataset(tmp_path, mode="segmentation")[0][1])
     [one] = sbd.read(tmp_path / "img", tmp_path / "cls")
     found = masks(one)

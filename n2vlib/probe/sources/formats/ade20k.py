@@ -30,7 +30,7 @@ _END = "_seg.png"
 def read(
     images: Path, labels: Path | None = None, *, index: Path | None = None, synonyms: bool = False
 ) -> Iterator[Annotated]:
-    """ADE20K in full, objects and parts; images and labels are in the same folder.
+    """ADE20K in full, objects and parts; images and labels are in the same folder. Not tried on the original.
 
     index      index_ade20k.mat of the release of 2016, for the names of classes; without it they come from _atr.txt
     synonyms   name classes by all their synonyms, "car, auto, automobile"; else by the first, as in Broden, so that
@@ -81,10 +81,10 @@ def _beside(objects: Path, end: str) -> Path:
     return objects.with_name(objects.name.removesuffix(_END) + end)
 
 
-def _classes(pixels: NDArray[np.uint8], file: Path) -> NDArray[np.int64]:
+def _classes(pixels: NDArray[np.uint8], file: Path) -> NDArray[np.uint16]:
     if (pixels[..., 0] % 10).any():
         raise BadInput(f"{file}: red must be a multiple of 10 everywhere (class = 256 R / 10 + G)")
-    return pixels[..., 0].astype(np.int64) // 10 * 256 + pixels[..., 1]
+    return pixels[..., 0].astype(np.uint16) // 10 * 256 + pixels[..., 1]
 
 
 def _shown(names: dict[int, str], category: str, synonyms: bool) -> dict[int, tuple[str, str] | None]:
@@ -121,7 +121,7 @@ def _index(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _ranked(
-    instances: NDArray[np.uint8], classes: NDArray[np.int64], rows: Path, level: int, seen: dict[int, str]
+    instances: NDArray[np.uint8], classes: NDArray[np.uint16], rows: Path, level: int, seen: dict[int, str]
 ) -> dict[int, str]:
     """The names in _atr.txt of one level: a class is that of the pixels of its instance.
 

@@ -21,7 +21,7 @@ _LABELS = re.compile(r"_[^_]+_labelIds\.png$")
 
 
 def read(images: Path, labels: Path) -> Iterator[Annotated]:
-    """Cityscapes: the folders leftImg8bit and gtFine, or gtCoarse; void is unlabelled."""
+    """Cityscapes: the folders leftImg8bit and gtFine, or gtCoarse; void is unlabelled. Not tried on the original."""
     for file in ending(labels, "_labelIds.png"):
         name, path = _LABELS.sub("_leftImg8bit.png", file), labels / file
         if not file.startswith("test/"):

@@ -32,7 +32,7 @@ _NO_AREA = {"polyline", "points", "cuboid", "skeleton"}
 
 
 def read(images: Path, labels: Path, *, category: str = "object", tags: str | None = None) -> Iterator[Annotated]:
-    """CVAT's XML file, "CVAT for images 1.1": annotations.xml, or the folder it is in.
+    """CVAT's XML file, "CVAT for images 1.1": annotations.xml, or the folder it is in. Not tried on a server's export.
 
     category   of the shapes' labels
     tags       category of the tags, as labels of the whole image; left out where not given

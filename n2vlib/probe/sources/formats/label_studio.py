@@ -40,7 +40,7 @@ _GEOMETRY = {"rle", "points", "radiusX", "height"}  # a key point has x, y and w
 def read(
     images: Path, labels: Path, *, category: str = "object", choices: str | None = None, data: str | None = None
 ) -> Iterator[Annotated]:
-    """Label Studio's JSON export (not JSON-MIN).
+    """Label Studio's JSON export (not JSON-MIN). Not tried on a server's export.
 
     category   of the regions' labels
     choices    category of the choices, as labels of the whole image; left out where not given

@@ -23,7 +23,7 @@ _WORDS = {"ebrow": "eyebrow", "pa": "paw", "ho": "hoof", "liplate": "license pla
 
 
 def read(images: Path, labels: Path, *, sides: bool = False) -> Iterator[Annotated]:
-    """PASCAL-Part: the folders JPEGImages and Annotations_Part.
+    """PASCAL-Part: the folders JPEGImages and Annotations_Part. Not tried on the original.
 
     sides   keep the file's names of parts apart, for instance lfuleg; else left, right, front, back, upper and lower
             ones are one concept, as in Broden: leg

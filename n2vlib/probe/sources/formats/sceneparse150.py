@@ -19,7 +19,7 @@ from n2vlib.probe.sources.folder import ending, inside, stem
 
 
 def read(images: Path, labels: Path, *, names: Path | None = None) -> Iterator[Annotated]:
-    """SceneParse150: the folders images and annotations.
+    """SceneParse150: the folders images and annotations. Not tried on the original.
 
     names   objectInfo150.txt; if not given, it is looked for in the folder annotations and in the one above
     """
