@@ -100,6 +100,13 @@ def test_cvat(tmp_path):
     assert without.whole == () and notes(without)[0].startswith("tags are left out")
 
 
+def test_a_project_of_cvat_has_a_folder_for_each_subset(tmp_path):
+    text = (FIXTURES / "cvat.xml").read_text()
+    (tmp_path / "annotations.xml").write_text(text.replace('name="photo.png"', 'name="photo.png" subset="Train"'))
+    images = pictures(tmp_path / "images", "Train/photo.png", "photo.png", "empty.png")
+    assert [one.name for one in cvat.read(images, tmp_path)] == ["Train/photo.png", "empty.png"]
+
+
 def test_cityscapes(tmp_path):
     stem = "train/aachen/aachen_000000_000019"
     images = pictures(tmp_path / "leftImg8bit", f"{stem}_leftImg8bit.png")
