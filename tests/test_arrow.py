@@ -9,7 +9,7 @@ from n2vlib.sources import _imports_in, module_file
 
 # A folder or module and its stage; the longest name that fits decides.
 STAGES = {
-    0: "errors vocabulary lazy paths progress device files workers sources store published tables display",
+    0: "errors vocabulary lazy paths progress device files workers sources reads store published tables display",
     1: "kernels masks.iou masks.conventions probe world spaces.names pages",
     2: "networks zoo",
     3: "activations",
