@@ -71,6 +71,8 @@ own = {"network": NETWORK, "weights": WEIGHTS, "preprocessing": PREPROCESSING}
 rows = [{**own, "layer": layer, "label": f"{NETWORK}, {layer}"} for layer in LAYERS]
 options = {"tau": TAU, "seed": SEED, "device": DEVICE, "store": store}
 listed, layers = detectors.read(probe, [*rows, *NETWORKS], **options)
+
+# %%
 parts = listed["label"].str.partition(", ")
 listed = listed.assign(kind=parts[0], block=parts[2])
 grids = [" x ".join(map(str, layers[label].grid)) for label in listed["label"]]
@@ -89,9 +91,11 @@ from n2vlib.zoo import shipped
 
 used = dict.fromkeys(row["network"] for row in [*rows, *NETWORKS])
 cards = {name: shipped.card(name) for name in used if name in shipped.names()}
-accuracy = pd.DataFrame({name: each["accuracy"] for name, each in cards.items()}).T
-accuracy.insert(0, "weights", pd.Series({k: v["weights"] for k, v in cards.items()}))
-charts.table(accuracy.rename_axis("network").reset_index(), digits=3)
+rows_of_cards = [
+    {"network": name, "weights": each.get("weights"), **each.get("accuracy", {})}
+    for name, each in cards.items()
+]
+charts.table(pd.DataFrame(rows_of_cards), digits=3)
 
 # %% [markdown]
 # ## By hand: from tokens to a grid
