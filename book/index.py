@@ -227,6 +227,7 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # - [Dictionary](netdissect/dictionary): do the units of a sparse autoencoder detect more than filters?
 # - [Layers](netdissect/layers): detectors by layer.
 # - [Networks](netdissect/networks): detectors by architecture and training task.
+# - [Transformer](netdissect/transformer): units of a vision transformer beside a convolutional network's filters.
 # - [Captioning](netdissect/captioning): a network trained to describe images in words.
 # - [Training conditions](netdissect/training-conditions): repeats, dropout, batch norm, and detectors during training.
 # - [Transfer](netdissect/transfer): which filters keep their label when a network is trained on a second task.
