@@ -116,7 +116,9 @@ def test_warnings_are_those_of_the_check(tmp_path):
     text = probe_page.write(tmp_path / "page.html", load_probe(str(world.root))).read_text(encoding="utf-8")
     told = told_in(text)
     wanted = [[each.severity, f"{each.file}, row {each.row}", each.message] for each in check(world.root)]
-    assert told["problems"] == wanted and len(wanted) > 2
+    assert told["problems"] == {"count": len(wanted), "shown": wanted} and len(wanted) > 2
+    assert contents.problems(check(world.root) * 500)["count"] == 500 * len(wanted)
+    assert len(contents.problems(check(world.root) * 500)["shown"]) == contents.MOST_PROBLEMS
     assert "8 of 8 images" in dict(told["about"]["rows"])["checked"]
 
 

@@ -433,7 +433,7 @@ charts.table(
 # %%
 rows = []
 for name in formats.FORMATS:
-    what = formats.reader(name).__doc__.splitlines()[0]
+    what = formats.reader(name).__doc__.splitlines()[0].replace("`", "")
     rows.append((name, what, ", ".join(formats.options_of(name)) or "–"))
 table = pd.DataFrame(rows, columns=["format", "what it is", "options"])
 charts.table(table, rows=len(table))

@@ -1,7 +1,7 @@
 """What the page shows, as JSON values: concepts by their position in probe.concepts, images by theirs in the set."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
@@ -18,6 +18,7 @@ from n2vlib.probe_page import examples
 
 MOST_PAIRS = 100  # of concepts, in each of the two lists
 RANKED = 10  # concepts beside a concept
+MOST_PROBLEMS = 500  # listed; the others are counted
 UNLABELLED = 24  # images without a label that are shown
 
 
@@ -90,9 +91,13 @@ def together(probe: ProbeSet) -> dict[str, list]:
     return {name: _rows(rows, at, columns) for name, rows in found.items()} | {"beside": beside}
 
 
-def problems(found: Iterable[Problem]) -> list[list[str]]:
-    """[severity, file and row, message] of each."""
-    return [[each.severity, each.file + (f", row {each.row}" if each.row else ""), each.message] for each in found]
+def problems(found: Sequence[Problem]) -> dict:
+    """count, and [severity, file and row, message] of the first of them: `shown`."""
+    rows = [
+        [each.severity, each.file + (f", row {each.row}" if each.row else ""), each.message]
+        for each in found[:MOST_PROBLEMS]
+    ]
+    return {"count": len(found), "shown": rows}
 
 
 def _rows(pairs: pd.DataFrame, at: dict[int, int], columns: list[str]) -> list[list]:

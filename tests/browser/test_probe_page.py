@@ -121,7 +121,7 @@ def test_the_mask_on_the_page_lies_on_the_concept(at, shown):
 
 def test_problems_unlabelled_images_and_pairs_are_listed(at, shown):
     page = at("#problems")
-    assert page.locator("tbody tr").count() == len(shown.told["problems"])
+    assert page.locator("tbody tr").count() == len(shown.told["problems"]["shown"])
     page = at("#unlabelled")
     expect(page.locator("h2")).to_have_text("1 image without any label")
     expect(page.locator("figcaption")).to_contain_text("a/bare.png")
