@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import handmade
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
@@ -96,6 +97,11 @@ def test_pairs_link_both_ways_and_are_ordered_by_lift(made):
             assert (images >= told["about"]["least"] and lift > 1) if sign > 0 else lift < 1
     beside = {(c, other): rest for c, rows in enumerate(told["beside"]) for other, *rest in rows}
     assert beside and all(beside[other, c] == rest for (c, other), rest in beside.items())  # fewer than ten of any
+
+
+def test_counts_stay_whole():
+    pairs = pd.DataFrame({"one": [3], "other": [7], "images": [20651], "lift": [1.23456]})
+    assert contents._rows(pairs, {3: 0, 7: 1}, [*pairs]) == [[0, 1, 20651, 1.23]]
 
 
 def test_bare_images_are_counted_and_some_are_shown(made):

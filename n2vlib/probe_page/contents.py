@@ -79,7 +79,8 @@ def together(probe: ProbeSet) -> dict[str, list]:
     """
     pairs = annotations.together(probe)
     shared = pairs.loc[(pairs["images"] >= annotations.LEAST) & (pairs["lift"] > 1)]
-    apart = pairs.loc[(pairs["expected"] >= annotations.LEAST) & (pairs["lift"] < 1)].iloc[::-1]
+    apart = pairs.loc[(pairs["expected"] >= annotations.LEAST) & (pairs["lift"] < 1)]
+    apart = apart.sort_values(["lift", "expected"], ascending=[True, False], kind="stable")
     columns = ["one", "other", "images", "expected", "lift"]
     at = {int(number): place for place, number in enumerate(probe.concepts.index)}
     beside: list[list] = [[] for _ in at]
@@ -101,8 +102,9 @@ def problems(found: Sequence[Problem]) -> dict:
 
 
 def _rows(pairs: pd.DataFrame, at: dict[int, int], columns: list[str]) -> list[list]:
-    """The rows as lists, label numbers replaced by positions."""
-    values = [[at[n] for n in pairs[c].tolist()] if c in ("one", "other") else short(pairs[c]) for c in columns]
+    """The rows as lists, label numbers replaced by positions; counts stay whole."""
+    pairs = pairs.assign(one=pairs["one"].map(at.get), other=pairs["other"].map(at.get))
+    values = [short(pairs[c]) if c in ("expected", "lift") else pairs[c].tolist() for c in columns]
     return [list(row) for row in zip(*values, strict=True)]
 
 
