@@ -132,7 +132,7 @@ def test_of_a_large_set_only_the_images_shown_are_opened(made, tmp_path, monkeyp
     copy = shutil.copytree(made.probe.root, tmp_path / "set")
     monkeypatch.setattr(page, "OPENED", 10)
     probe = load_probe(str(copy))
-    shown = contents.contents(probe, 1, 0)["images"]
+    shown = contents.contents(probe, np.ones(11, bool), 1, 0)["images"]
     for i in set(range(len(probe))) - set(shown):
         (copy / "images" / probe.images[i]).write_bytes(b"not a picture")
     written = probe_page.write(tmp_path / "page.html", probe, pictures=1)
@@ -141,6 +141,16 @@ def test_of_a_large_set_only_the_images_shown_are_opened(made, tmp_path, monkeyp
     with pytest.raises(BadInput, match=re.escape(probe.images[shown[0]])):
         probe_page.write(tmp_path / "other.html", probe, pictures=1)
     assert not (tmp_path / "other.html").exists()
+
+
+def test_a_text_chooses_whose_pictures_are_shown(made, tmp_path):
+    file = probe_page.write(tmp_path / "page.html", made.probe, find="RED")
+    told = told_in(file.read_text(encoding="utf-8"))
+    pictured = {name for name, rows in zip(told["concepts"]["name"], told["examples"], strict=True) if rows}
+    assert pictured == {"red-c", "red square"} and told["find"] == "RED"
+    assert told["concepts"] == made.told["concepts"] and len(told["images"]) < len(made.told["images"])
+    with pytest.raises(BadInput, match="find 'sqare': no concept .* near matches: .*square"):
+        probe_page.write(tmp_path / "other.html", made.probe, find="sqare")
 
 
 def test_a_hostile_name_stays_text(made):
@@ -199,6 +209,6 @@ def test_a_set_of_whole_images_has_no_masks(tmp_path):
         for i in range(9)
     )
     write(tmp_path / "set", shown, handmade.NAMES)
-    told = contents.contents(load_probe(str(tmp_path / "set")), 8, 0)
+    told = contents.contents(load_probe(str(tmp_path / "set")), np.ones(2, bool), 8, 0)
     assert told["concepts"]["whole"] == [5, 4] and {mask for rows in told["examples"] for _, _, mask in rows} == {None}
     assert told["strongest"] == told["weakest"] == []

@@ -22,13 +22,14 @@ MOST_PROBLEMS = 500  # listed; the others are counted
 UNLABELLED = 24  # images without a label that are shown
 
 
-def contents(probe: ProbeSet, pictures: int, seed: int) -> dict:
+def contents(probe: ProbeSet, pictured: NDArray[np.bool_], pictures: int, seed: int) -> dict:
     """Everything but problems and pictures; `images` lists the pictures that are needed.
 
-    pictures   of each concept, at most      seed   of the choice among its images
+    pictured   which concepts have pictures      pictures   of each, at most      seed   of the choice among its images
     """
     names = style.categories(probe.concepts["category"])
-    shown, bare = examples.spread(probe, pictures, seed), annotations.unlabelled(probe)
+    found, bare = examples.spread(probe, pictures, seed), annotations.unlabelled(probe)
+    shown = [images if wanted else images[:0] for images, wanted in zip(found, pictured, strict=True)]
     some = _some(bare, seed)
     needed = sorted({*np.concatenate([np.array(some, np.int64), *shown]).tolist()})
     return {

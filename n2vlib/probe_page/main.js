@@ -4,6 +4,7 @@ const makers = {
   concepts: () => [
     listing("concept", ALL_CONCEPTS, CONCEPT_SORTS, drawConcepts, {
       example: "concept or number",
+      text: DATA.find,
       buttons: [download("CSV", `${ABOUT.probe}-concepts`, conceptsCsv)],
       views: ["table"],
     }),
