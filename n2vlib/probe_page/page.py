@@ -68,6 +68,12 @@ def file_name(probe: ProbeSet) -> str:
     return re.sub(r"[^\w.-]+", "-", f"probe-{probe.name}.html")
 
 
+def shown_in(folder: Path, probe: ProbeSet) -> bool:
+    """Whether the folder has the page of this probe set, and not of another one of its name."""
+    page = folder / file_name(probe)
+    return page.is_file() and f"sha256 {probe.fingerprint[:12]}" in page.read_text(encoding="utf-8", errors="replace")
+
+
 def html(values: dict, pictures: dict[str, str]) -> str:
     """The page. It holds its contents as JSON; its security policy allows only our script and style, and no network.
 
