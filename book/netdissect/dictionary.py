@@ -71,7 +71,7 @@ from n2vlib.analysis import directions
 from n2vlib.networks import units
 
 probe = n2vlib.load_probe(PROBE)
-n2vlib.need(probe, "training images")
+n2vlib.need(probe, "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 name, folder = LAYERS[-1], TemporaryDirectory()
 place = Path(folder.name)
@@ -105,7 +105,7 @@ sets = {
 }
 sets |= {"components": directions.components(seen)[:n]}
 sets |= {"places": seen[at] - seen.mean(0)}
-k = found.units.k or directions.K
+k = found.units.k or min(directions.K, n)
 top = {"centre": seen.mean(0), "activation": "topk", "k": k}
 files = {"dictionary": learned} | directions.write(place, sets, **top)
 
@@ -170,7 +170,7 @@ gallery.show(
 # %%
 checked = np.flatnonzero(probe.split == "val")[:40]
 true, codes = layers["filters"].maps(checked), own.maps(checked)
-if found.decoder is not None and len(checked):
+if found.decoder is not None:
     again = np.einsum("iuhw,uf->ifhw", codes, found.decoder.numpy())
     again += found.base.numpy()[:, None, None]
     spread = (true - true.mean((0, 2, 3), keepdims=True)) ** 2
