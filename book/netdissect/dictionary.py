@@ -15,7 +15,6 @@
 # ---
 
 # %% [markdown]
-# # Filters and random directions
 # # Filters and a learned dictionary
 #
 # *In neither paper.* A layer's filters have labels, and random directions of the same space have fewer. Are filters then
@@ -72,7 +71,7 @@ from n2vlib.analysis import directions
 from n2vlib.networks import units
 
 probe = n2vlib.load_probe(PROBE)
-n2vlib.need(probe, "training images")
+n2vlib.need(probe, "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 name, folder = LAYERS[-1], TemporaryDirectory()
 place = Path(folder.name)
@@ -87,9 +86,9 @@ print(f"{name} has {seen.shape[1]} filters, the dictionary {found.units}.")
 # A dictionary has more units than the layer has filters, and its units are sparse. Both alone could bring detectors. So
 # we give the same number of units and the same function to directions that were not learned:
 #
-# - *random directions*, drawn uniformly;
-# - *principal components* of the layer, and their opposites, because a unit above 0 has one sign;
-# - *random places*: what the filters compute at places of training images, drawn at random. They are as typical for
+# - *random* directions, drawn uniformly;
+# - principal *components* of the layer, and their opposites, because a unit above 0 has one sign;
+# - *places*: what the filters compute at places of training images, drawn at random. They are as typical for
 #   the layer as the data, and nothing is learned.
 #
 # All are centred on the layer's mean. `units.save` writes each as a file in one line.
@@ -101,12 +100,12 @@ n, n_filters = found.units.weight.shape
 draws = np.random.default_rng(SEED)
 at = draws.choice(len(seen), n, replace=n > len(seen))
 sets = {
-    f"random directions {i}": directions.at_random(n, n_filters, seed=SEED + i)
+    f"random {i}": directions.at_random(n, n_filters, seed=SEED + i)
     for i in range(1, RANDOM_SETS + 1)
 }
 sets |= {"components": directions.components(seen)[:n]}
-sets |= {"random places": seen[at] - seen.mean(0)}
-k = found.units.k or directions.K
+sets |= {"places": seen[at] - seen.mean(0)}
+k = found.units.k or min(directions.K, n)
 top = {"centre": seen.mean(0), "activation": "topk", "k": k}
 files = {"dictionary": learned} | directions.write(place, sets, **top)
 
@@ -157,13 +156,12 @@ from n2vlib.display import gallery
 
 mask = top_images.masks(own, probe, unit, [image])[0]
 annotated = probe.annotated(int(best["concept"]), image)
-captions = [
-    f"unit {unit} of the dictionary",
-    f"its mask, and annotated: {best['name']}",
-]
+captions = [f"unit {unit} of the dictionary"]
+captions += [f"its mask, and annotated: {best['name']}"]
 gallery.show(
     [probe.image(image)] * 2, captions,
-    heat=[by_hand, None], predicted=[None, mask], annotated=[None, annotated], columns=2,
+    heat=[by_hand, None], predicted=[None, mask], annotated=[None, annotated],
+    columns=2,
 )  # fmt: skip
 
 # %% [markdown]
@@ -172,7 +170,7 @@ gallery.show(
 # %%
 checked = np.flatnonzero(probe.split == "val")[:40]
 true, codes = layers["filters"].maps(checked), own.maps(checked)
-if found.decoder is not None and len(checked):
+if found.decoder is not None:
     again = np.einsum("iuhw,uf->ifhw", codes, found.decoder.numpy())
     again += found.base.numpy()[:, None, None]
     spread = (true - true.mean((0, 2, 3), keepdims=True)) ** 2
@@ -189,7 +187,8 @@ print(f"{(true > 0).sum(1).mean():.1f} of {n_filters} filters")
 # A unit is a detector if the dissection IoU with its best concept exceeds the threshold. Several units can detect one
 # concept, so we count concepts. The table gives three numbers that guard against chance and size:
 #
-# - *low* and *high*: 95% interval, bootstrap over images. It does not cover other dictionaries or directions.
+# - *low* and *high*: 95% interval, bootstrap over images. It does not cover other dictionaries or directions. A draw has
+#   fewer different images, so a name is more often one of luck, in all sets, and a count can lie at the low end.
 # - *held out*: units are named on one half of the images, and count if they are detectors of this concept on the other
 #   half. Mean over twenty divisions.
 # - *equally many*: concepts among as many units as the layer has filters, on average over all choices.
@@ -203,12 +202,12 @@ table, resampled = directions.compared(
 )
 shown = table.rename(columns=lambda column: column.replace("_", " "))
 more = directions.differences(table, resampled, "dictionary").set_index("against")
-against = more["difference"].to_dict()
 title = f"{name}: concepts with a detector (IoU above {IOU_THRESHOLD})"
 charts.table(shown, title, digits=1)
 
 # %%
-title = "Concepts that the dictionary detects and others do not, net"
+least, most = more["difference"].min(), more["difference"].max()
+title = f"The dictionary detects {least} to {most} more concepts than other units"
 axis = "more concepts than these"
 charts.differences(more.reset_index(), title, "against", axis)
 
@@ -218,7 +217,7 @@ charts.differences(more.reset_index(), title, "against", axis)
 
 # %%
 def in_words(label):
-    """Whether the dictionary detects more concepts than these, as far as the images show."""
+    """How many concepts the dictionary detects, beside these units."""
     low, high = more.loc[label, ["low", "high"]]
     less = (
         "fewer concepts than" if high < 0 else "as many concepts, within the error, as"
@@ -281,12 +280,13 @@ charts.table(pd.DataFrame(rows), "Concepts with a detector, by IoU threshold", d
 # %% [markdown]
 # ## A concept with a unit of its own
 #
-# The concepts with pixel masks for which the dictionary's best unit is farthest ahead of the best filter: above the
-# filter, below the unit, each on the two images where it is highest. A chosen selection, it shows what is gained, not
-# how often; the table above counts.
+# The concepts with pixel masks for which the dictionary's best unit is farthest ahead of the best filter: first the
+# filter, then the unit, each on the two images where it is highest. This is a selection: it shows what is gained, and
+# not how often, which the table above counts.
 
 # %%
-both = {label: layers[label] for label in ("filters", "dictionary")}
+kinds = {"filters": "filter", "dictionary": "unit"}
+both = {label: layers[label] for label in kinds}
 iou = {label: dissection.dissection_iou(layer, probe) for label, layer in both.items()}
 ahead = pd.Series(iou["dictionary"].max(0) - iou["filters"].max(0))
 ahead.index = probe.concepts.index
@@ -298,7 +298,7 @@ for concept in ahead[ahead > 0].index:
     column = probe.concepts.index.get_loc(concept)
     for label, layer in both.items():
         unit = int(iou[label][:, column].argmax())
-        words = f"{probe.concepts.loc[concept, 'name']}, {label} {unit}"
+        words = f"{probe.concepts.loc[concept, 'name']}, {kinds[label]} {unit}"
         caption = gallery.caption(words, float(iou[label][unit, column]))
         images = [int(i) for i in layer.highest[:, unit].argsort()[::-1][:2]]
         masks = top_images.masks(layer, probe, unit, images)
@@ -313,7 +313,7 @@ gallery.show(*strips, columns=4, nothing=nothing)
 # ## What we see
 #
 # If the dictionary is ahead of random directions of the same number and function, neither number nor sparsity explains
-# it: the directions themselves do. *Random places* tell how much of this is learning. They are directions in which the
+# it: the directions themselves do. *Places* tell how much of this is learning. They are directions in which the
 # data lie, so they are ahead of uniform ones; what the dictionary has above them is what training added. And if it is
 # ahead of the filters also among equally many units, more concepts than filters have a direction of their own in this
 # layer, which is Net2Vec's point from the other side: there, a concept's direction is learned from its annotations;

@@ -72,9 +72,10 @@ def dictionary(folder: Path, network: Network, name: str, seen: NDArray[np.float
     for known, row in DICTIONARIES.items():
         if row.network == network.name and network.layer(row.layer) == network.layer(name):
             return known
-    row = Dictionary("dictionary", network.name, name, 2 * seen.shape[1], k=K, seed=seed)
+    n = 2 * seen.shape[1]
+    row = Dictionary("dictionary", network.name, name, n, k=min(K, n), seed=seed)
     found: dict[str, Any] = dictionaries.fit(row, torch.from_numpy(np.asarray(seen, np.float32)))
-    return str(units.save(folder / "dictionary.safetensors", **found, activation="topk", k=K))
+    return str(units.save(folder / "dictionary.safetensors", **found, activation="topk", k=row.k))
 
 
 def write(folder: Path, sets: Mapping[str, NDArray], **options: Any) -> dict[str, str]:

@@ -83,6 +83,13 @@ class Found(NamedTuple):
     decoder: Tensor | None
     base: Tensor
 
+    def decoded(self, codes: Tensor) -> Tensor:
+        """The layer's activations as the units give them, (image, filter, h, w), of codes (image, unit, h, w)."""
+        if self.decoder is None:
+            raise BadInput(f"units {self.name}: the file has no decoder; save it with one")
+        added = torch.einsum("iuhw,uf->ifhw", codes, self.decoder.to(codes.device))
+        return added + self.base.to(codes.device)[:, None, None]
+
 
 def _made(tensors: Mapping[str, Tensor], activation: str, k: int = 0, name: str = "units") -> Found:
     """Units from a file's tensors, centre folded into bias. BadInput names what is missing or does not fit."""
@@ -208,7 +215,12 @@ def check(shapes: Mapping[str, torch.Size], activation: str, k: int, name: str) 
     weight = tuple(shapes["weight"])
     if len(weight) != 2 or not min(weight):
         raise BadInput(f"units {name}: weight is {weight}, not (unit, filter)")
-    sizes = {"bias": weight[:1], "centre": weight[1:], "base": weight[1:], "threshold": weight[:1]}
+    sizes: dict[str, tuple[int, ...]] = {
+        "bias": weight[:1],
+        "centre": weight[1:],
+        "base": weight[1:],
+        "threshold": weight[:1],
+    }
     for each, shape in shapes.items():
         if tuple(shape) != sizes.setdefault(each, weight):
             raise BadInput(f"units {name}: {each} is {tuple(shape)}; with a weight of {weight} it is {sizes[each]}")
@@ -235,7 +247,7 @@ def _function(metadata: Mapping[str, str], name: str) -> tuple[str, int]:
 def _tensor(values: ArrayLike, name: str) -> Tensor:
     """A copy in float16 if it is in that type, else in float32."""
     if isinstance(values, Tensor):
-        values = values.detach().cpu().float() if values.dtype != torch.float16 else values.detach().cpu()
+        values = (values if values.dtype == torch.float16 else values.float()).detach().cpu().numpy()
     try:
         array = np.array(values)
         return torch.from_numpy(np.ascontiguousarray(array, np.float16 if array.dtype == np.float16 else np.float32))
