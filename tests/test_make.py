@@ -326,6 +326,24 @@ def test_the_mask_of_a_concept_may_have_a_smooth_edge_and_may_not_be_an_index_ma
         concept_mask(tmp_path / "m.png")
 
 
+def test_255_is_void_unless_it_has_a_name_or_another_number_is(tmp_path):
+    mixed(tmp_path)
+    (tmp_path / "names.txt").write_text("1 dog\n2 wheel\n255 border\n")
+    made(tmp_path, label_size=96)  # large enough for the void's single row
+    assert "border" in set(load_probe(tmp_path / "out").concepts["name"])
+    made(tmp_path, "other", label_size=96, void=2)
+    assert set(load_probe(tmp_path / "other").concepts["name"]) == {"dog", "border"}
+
+
+def test_masks_of_0_and_255_that_are_taken_for_indices_are_refused_with_the_reason(tmp_path):
+    save(tmp_path / "images" / "a.png", np.zeros((8, 8, 3), np.uint8))
+    save(tmp_path / "masks" / "a.png", np.eye(8, dtype=np.uint8) * 255)
+    with pytest.raises(BadInput, match="no image has a label: .*void index 255"):
+        make(tmp_path / "out", tmp_path / "images", tmp_path / "masks", format="index-png")
+    make(tmp_path / "out", tmp_path / "images", tmp_path / "masks", format="concept-png", concept="tumor", size=8)
+    assert load_probe(tmp_path / "out").concepts["name"].tolist() == ["tumor"]
+
+
 @pytest.mark.parametrize("layout", ["{c}/{i}.png", "{i}/{c}.png", "{i}_{c}.png", "part/{c}/{i}.png"])
 def test_one_png_for_each_concept_in_all_layouts(tmp_path, layout):
     masks = mixed(tmp_path)

@@ -80,10 +80,10 @@ def make(
     with unfinished(root, key) as part:
         writer = continued(part, found, frame.label_size)
         _write(writer, found, frame, colors)
+        notes = tuple(_notes(writer, frame))
         if not writer.tally.images:
             forget(part)
-            raise BadInput(f"{folder}: no image has a label, so there is no probe set to write")
-        notes = tuple(_notes(writer, frame))
+            raise BadInput(f"{folder}: no image has a label: {'; '.join(notes[2:]) or 'nothing is annotated'}")
         writer.finish(renumber=True)
         make_way(root)
     return Made(root, len(found), notes, tuple(check(root)))
