@@ -77,7 +77,10 @@ _OF_NETWORKS = {"NETWORKS": 1, "ALONG": 2, "BACK": 2} | dict.fromkeys(  # and ho
 )
 COMMON = tuple(RULES)  # the block every chapter declares
 # Parameters that may be a file or a folder.
-PATHS = ("PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS")
+PATHS = (
+    "PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS", "DICTIONARY",
+    "IMAGE_FOLDER", "LABELS",
+)  # fmt: skip
 RULES |= {  # and those of some chapters only
     "ALIGN_CORNERS": bool,
     "EXPRESSIONS": list[Text],
@@ -98,6 +101,11 @@ RULES |= {  # and those of some chapters only
     "SECOND": Text,
     "ALPHAS": Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), BeforeValidator(_distinct)],
     "ROTATIONS": Positive,
+    "IMAGE_FOLDER": str | None,
+    "LABELS": str | None,
+    "SIZE": Annotated[int, Field(ge=16, le=4096)],
+    "DICTIONARY": str | None,
+    "RANDOM_SETS": Positive,
     "TAUS": Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1), BeforeValidator(_distinct)],
 }
 RULES |= {

@@ -17,7 +17,7 @@ STAGES = {
     5: "analysis baselines significance planted spaces released_units vectors",
     6: "charts",
     7: "claims report exports probe_page rating_page made_by parameters",
-    8: "builder cli __main__",
+    8: "builder doctor cli __main__",
 }
 STAGE_OF = {name: stage for stage, names in STAGES.items() for name in names.split()}
 

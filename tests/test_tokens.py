@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from n2vlib.errors import BadInput
+from n2vlib.networks.downstream import Downstream
 from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import load_network
 
@@ -251,3 +252,45 @@ def test_one_of_several_outputs_is_chosen_by_its_key_or_its_position():
     }.items():  # fmt: skip
         with pytest.raises(BadInput, match=message):
             run_layers(net, [name], x)
+
+
+# ---- a network from a layer of tokens on
+
+
+class Classifier(nn.Module):
+    """Two residual blocks of tokens with a class token, whose last value is the scores'."""
+
+    def __init__(self, n_registers: int = 0):
+        super().__init__()
+        self.n_registers = n_registers
+        self.conv, self.head = nn.Conv2d(3, 8, 2, 2), nn.Linear(8, 5)
+        self.blocks = nn.Sequential(
+            *(nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True, norm_first=True) for _ in range(2))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        images, *_ = x.shape
+        cells = self.conv(x).reshape(images, 8, -1).mT
+        x = torch.cat([torch.ones(images, 1 + self.n_registers, 8), cells], 1)
+        return self.head(self.blocks(x)[:, 0])
+
+
+@pytest.mark.parametrize("n_registers", [0, 3])
+def test_filters_of_tokens_are_removed_in_the_cells_and_class_tokens_are_kept(n_registers: int):
+    torch.manual_seed(0)
+    net, x, name = Classifier(n_registers).eval(), torch.randn(3, 3, 8, 12), "blocks.0"
+    activations, downstream = run_layers(net, [name], x)[name], Downstream(net, name, x[:2])
+    others = downstream.others(x)
+    assert others is not None and others.shape == (3, 1 + n_registers, 8)
+    with torch.inference_mode():
+        tokens = net.blocks[0](torch.cat([torch.ones(3, 1 + n_registers, 8), net.conv(x).flatten(2).mT], 1))
+        tokens[:, 1 + n_registers :, [1, 6]] = 0
+        expected = net.head(net.blocks[1](tokens)[:, 0])
+    torch.testing.assert_close(next(downstream.without(activations, [[1, 6]], others)), expected)
+    torch.testing.assert_close(downstream(activations, others), net(x).detach())
+    with pytest.raises(BadInput, match="layer blocks.0: it has class tokens or registers; give those of the images"):
+        downstream(activations)
+    with pytest.raises(BadInput, match="layer blocks.0.linear1: a path of the network bypasses it"):
+        Downstream(net, "blocks.0.linear1", x)
+    with pytest.raises(BadInput, match="layer blocks.0.self_attn.heads: it is not all that its module puts out"):
+        Downstream(net, "blocks.0.self_attn.heads", x)

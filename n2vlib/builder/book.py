@@ -89,6 +89,11 @@ def find_chapter(name: str, root: Path = ROOT) -> str:
 
 def parameters_of(chapter: str, given: Given, root: Path = ROOT) -> dict[str, Any]:
     """The values that differ from the chapter's defaults, checked; an error names the source of the value."""
+    return differing(values_of(chapter, given, root), _declared(chapter, root)[1])
+
+
+def values_of(chapter: str, given: Given, root: Path = ROOT) -> dict[str, Any]:
+    """The values of all parameters of a chapter, checked."""
     types, defaults = _declared(chapter, root)
     values = dict(defaults)
     for who, some in given:
@@ -99,7 +104,7 @@ def parameters_of(chapter: str, given: Given, root: Path = ROOT) -> dict[str, An
             except BadInput as error:
                 raise BadInput(f"{who}: {error} (chapter {chapter})") from None
             values[name] = in_full(name, value)
-    return differing(values, defaults)
+    return values
 
 
 def is_current(chapter: str, setting: Setting) -> bool:

@@ -96,6 +96,17 @@ def _learned(method: str, layer: Any, probe: Any, epochs: int, seed: int) -> Any
     return learning[method](layer, probe, epochs=epochs, seed=seed)
 
 
+@export_app.command("page")
+def export_page(
+    executed: Annotated[Path, typer.Argument(help="An executed chapter: what `run` prints, or papermill's copy")],
+    out: Annotated[Path, typer.Option(help="The file, .html")],
+) -> None:
+    """An executed chapter as one page that works offline."""
+    from n2vlib.builder import one_page
+
+    print(one_page.write(resolve(out, Path.cwd()), resolve(executed, Path.cwd())))
+
+
 @export_app.command("words")
 def export_words(
     vectors: Annotated[Path, typer.Argument(help="A file of `export vectors`")],
@@ -110,7 +121,7 @@ def export_words(
 @app.command()
 def apply(
     vectors: Annotated[Path, typer.Argument(help="A file of `export vectors`")],
-    images: Annotated[list[Path], typer.Argument(help="Images (JPEG, PNG), or folders of them")],
+    images: Annotated[list[Path], typer.Argument(help="Images (JPEG, PNG, WebP, BMP, TIFF), or folders of them")],
     out: Annotated[Path, typer.Option(help="A new folder: scores.csv, and masks as PNG")],
     network: Annotated[
         str | None, typer.Option(help="As in other commands [default: the vectors' own, if it is of the zoo]")

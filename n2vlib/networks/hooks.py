@@ -222,11 +222,21 @@ def _no_grid(shape: tuple[int, ...]) -> str:
     return f"{what}; choose another module, such as a convolution beside it"
 
 
-def as_put_out(activations: Tensor, layout: Layout | None, like: Tensor) -> Tensor:
+def as_put_out(activations: Tensor, layout: Layout | None, like: Tensor, others: Tensor | None = None) -> Tensor:
     """Activations (image, filter, h, w) in the layout of their module's own output.
 
-    like   a tensor of that output's shape and type, except for the number of images
+    like     a tensor of that output's shape and type, except for the number of images
+    others   its tokens that are no cells (`other_tokens`)
     """
     if layout is None:
         return activations.reshape(len(activations), *like.shape[1:]).to(like.dtype)
-    return layout.write(activations).to(like.dtype)
+    return layout.write(activations, others).to(like.dtype)
+
+
+def other_tokens(module: nn.Module, name: str, seen: Seen, images: Tensor) -> Tensor | None:
+    """The class tokens and registers among a layer's tokens, float32 (image, ...); None where it has none."""
+    if not seen.layout or not seen.layout.n_others:
+        return None
+    with passing(images), capture(module, [name], {name: seen.calls}) as outputs:
+        module(images)
+    return seen.layout.others(outputs[name]).float()  # pyright: ignore[reportArgumentType]

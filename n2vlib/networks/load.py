@@ -3,6 +3,7 @@
     load_network("alexnet", "IMAGENET1K_V1")          torchvision name and weights enum
     load_network("small-alexnet")                     our zoo
     load_network("my_package.nets:build")             a function; "path/to/file.py:build" likewise
+    load_network("timm:vit_tiny_patch16_224")         timm; "hf:path/to/folder" a folder of Hugging Face's transformers
 
 A layer is any dotted module name; the papers' names (`conv5`) are aliases of the module after the ReLU. A linear map of
 a layer's filters (`units`) is a layer too: `conv5:path/to/dictionary.safetensors`.
@@ -17,7 +18,7 @@ import pandas as pd
 from torch import nn
 
 from n2vlib.errors import BadInput, near
-from n2vlib.networks import factories, units
+from n2vlib.networks import factories, libraries, units
 from n2vlib.networks.fingerprint import code, fingerprint
 from n2vlib.networks.hooks import derived
 from n2vlib.networks.layers import Grid, grids_of, table
@@ -180,7 +181,8 @@ def load_network(
     """The network of that name, in eval mode on the CPU.
 
     network         torchvision name, zoo name, "package.module:function" or "path/file.py:function"; the function
-                    (it may be passed itself, as may a module) returns a module, or the pair (module, preprocessing)
+                    (it may be passed itself, as may a module) returns a module, or the pair (module, preprocessing);
+                    "timm:NAME" or "hf:FOLDER" (`libraries`)
     weights         torchvision weights enum ("IMAGENET1K_V1", "DEFAULT") or a file with a state dict (.safetensors, or
                     .pth without code in it); None: as the function or the zoo gives them, torchvision random by `seed`
                     For a torchvision name, a file is set up as torchvision's trained weights (Inception and GoogLeNet
@@ -193,6 +195,10 @@ def load_network(
         if weights is not None:
             raise BadInput(f"WEIGHTS: {network} is a network of the zoo and has its own weights; leave WEIGHTS empty")
         found = factories.Found(*shipped.load(network), f"zoo, {network}")
+    elif isinstance(network, str) and network.startswith(libraries.TIMM):
+        found = libraries.from_timm(network, weights, seed)
+    elif isinstance(network, str) and network.startswith(libraries.FOLDER):
+        found = libraries.from_folder(network, weights)
     elif isinstance(network, str) and ":" not in network:
         found = factories.from_torchvision(network, weights, seed, shipped.names())
     else:

@@ -37,7 +37,7 @@ def folder_of(path: Path) -> Path:
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], str, int]:
-    """Tensors as `units.made` takes them, the activation, and k.
+    """Tensors as `units.load` takes them, the activation, and k.
 
     Raises BadInput for another architecture, and for options that are no linear map (activations that are normalised).
     """
@@ -47,7 +47,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], str, int]:
     own = units.read_tensors(folder / WEIGHTS, ("W_enc", "W_dec", "b_dec", *_NEEDED[kind]))[0]
     _check(own, name)
     own = {each: values.double() for each, values in own.items()}
-    tensors = {"weight": own["W_enc"].T, "decoder": own["W_dec"]}
+    tensors = {"weight": own["W_enc"].T, "decoder": own["W_dec"], "base": own["b_dec"]}
     if options.get("apply_b_dec_to_input", True):
         tensors["centre"] = own["b_dec"]
     if kind == "gated":

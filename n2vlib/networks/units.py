@@ -63,8 +63,9 @@ class Units(nn.Module):
         if self.activation == "topk":
             largest = values.topk(self.k, dim=-1)
             values = torch.zeros_like(values).scatter_(-1, largest.indices, largest.values.relu())
-        elif self.activation != "identity":  # the threshold of relu is 0
-            values = torch.where(values > self.threshold, values.relu(), 0.0)
+        elif self.activation != "identity":
+            values = values.relu()
+            values = torch.where(values > self.threshold, values, 0) if self.activation == "jumprelu" else values
         return values.movedim(-1, 1)
 
     def extra_repr(self) -> str:
@@ -72,23 +73,26 @@ class Units(nn.Module):
 
 
 class Found(NamedTuple):
-    """Units, what to call them, and their decoder, (unit, filter), if the file has one."""
+    """Units, what to call them, and how they are decoded: base + sum of unit * its row of the decoder.
+
+    decoder   float32, (unit, filter), or None where the file has none      base   float32, (filter,)
+    """
 
     units: Units
     name: str
     decoder: Tensor | None
+    base: Tensor
 
 
-def made(tensors: Mapping[str, Tensor], activation: str, k: int = 0, name: str = "units") -> Found:
+def _made(tensors: Mapping[str, Tensor], activation: str, k: int = 0, name: str = "units") -> Found:
     """Units from a file's tensors, centre folded into bias. BadInput names what is missing or does not fit."""
     weight = tensors["weight"].double()
     n_units, n_filters = weight.shape
-    zeros, centre = torch.zeros(n_units, dtype=torch.float64), tensors.get("centre")
-    bias = tensors.get("bias", zeros).double()
-    if centre is not None:
-        bias = bias - weight @ centre.double()
-    threshold = tensors["threshold"] if activation == "jumprelu" else zeros
-    return Found(Units(weight, bias, threshold, activation, k), name, tensors.get("decoder"))
+    zeros, centre = torch.zeros(n_units), tensors.get("centre", torch.zeros(n_filters))
+    bias = tensors.get("bias", zeros).double() - weight @ centre.double()
+    decoder, base = tensors.get("decoder"), tensors.get("base", centre).float()
+    made = Units(weight, bias, tensors.get("threshold", zeros), activation, k)
+    return Found(made, name, None if decoder is None else decoder.float(), base)
 
 
 def load(file: str | Path) -> Found:
@@ -103,13 +107,13 @@ def load(file: str | Path) -> Found:
     path = shipped.dictionary(str(file)) if str(file) in DICTIONARIES else resolve(file)
     if saelens.is_one(path):
         tensors, activation, k = saelens.read(path)
-        return made(tensors, activation, k, saelens.folder_of(path).name)
+        return _made(tensors, activation, k, saelens.folder_of(path).name)
     if path.suffix != ".safetensors":
         raise BadInput(f"units {file}: no .safetensors file and no folder of SAELens; networks.units.save writes one")
     tensors, metadata = read_tensors(path, ("weight",), OPTIONAL)
     activation, k = _function(metadata, path.name)
     check({name: values.shape for name, values in tensors.items()}, activation, k, path.name)
-    return made(tensors, activation, k, path.stem)
+    return _made(tensors, activation, k, path.stem)
 
 
 def derive(module: nn.Module, layer: str, file: str) -> str:
@@ -204,9 +208,9 @@ def check(shapes: Mapping[str, torch.Size], activation: str, k: int, name: str) 
     weight = tuple(shapes["weight"])
     if len(weight) != 2 or not min(weight):
         raise BadInput(f"units {name}: weight is {weight}, not (unit, filter)")
-    sizes = {"bias": weight[:1], "centre": weight[1:], "threshold": weight[:1], "decoder": weight}
+    sizes = {"bias": weight[:1], "centre": weight[1:], "base": weight[1:], "threshold": weight[:1]}
     for each, shape in shapes.items():
-        if tuple(shape) != sizes.get(each, weight):
+        if tuple(shape) != sizes.setdefault(each, weight):
             raise BadInput(f"units {name}: {each} is {tuple(shape)}; with a weight of {weight} it is {sizes[each]}")
     if activation not in ACTIVATIONS:
         raise BadInput(f"units {name}: activation {activation!r} is none of {', '.join(ACTIVATIONS)}")

@@ -144,7 +144,7 @@ function conceptPage(c) {
   return [
     title,
     el("p", {}, `Number ${CONCEPTS.number[c]}. In ${split(c)}. ${kind}${more}`),
-    el("div", { class: "large" }, shown),
+    shown.length ? el("div", { class: "large" }, shown) : el("p", {}, `Pictures only of concepts with “${DATA.find}” in their name.`),
     el("div", { class: "blocks" }, whole === images(c) ? null : sizeBlock(c), besideList(c)),
   ];
 }

@@ -13,7 +13,7 @@ from n2vlib.paths import resolve
 from n2vlib.probe.pictures import BROAD, image_and_doubt, opened
 from n2vlib.probe.sources.sizes import displayed
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # of probe.pictures.BROAD
 
 
 def find(images: Sequence[str | Path]) -> dict[str, Path]:
