@@ -197,6 +197,7 @@ def bad(root: Path, kind: str) -> None:
         ],
         "image is text": lambda: image.write_text("no image"),
         "no images": lambda: [path.unlink() for path in root.rglob("images/**/*.png")],
+        "no label": lambda: [save(path, np.zeros((20, 20), np.uint8)) for path in root.rglob("masks/**/*.png")],
         "no names": lambda: (root / "names.txt").write_text("\n"),
         "two names": lambda: (root / "names.txt").write_text("1 dog\n1 cat\n"),
         "one name": lambda: (root / "names.txt").write_text("1 dog\n2 dog\n"),
@@ -214,6 +215,7 @@ BAD = {
     "no mask fits": "end in '_m': give the option suffix",
     "image is text": "00.png: cannot be read",
     "no images": "has no image",
+    "no label": "no image has a label",
     "no names": "has no name",
     "two names": "two names",
     "one name": "names both 1 and 2",
@@ -322,6 +324,24 @@ def test_the_mask_of_a_concept_may_have_a_smooth_edge_and_may_not_be_an_index_ma
     save(tmp_path / "m.png", np.array([[0, 1], [2, 3]], np.uint8))
     with pytest.raises(BadInput, match="not the mask of one concept"):
         concept_mask(tmp_path / "m.png")
+
+
+def test_255_is_void_unless_it_has_a_name_or_another_number_is(tmp_path):
+    mixed(tmp_path)
+    (tmp_path / "names.txt").write_text("1 dog\n2 wheel\n255 border\n")
+    made(tmp_path, label_size=96)  # large enough for the void's single row
+    assert "border" in set(load_probe(tmp_path / "out").concepts["name"])
+    made(tmp_path, "other", label_size=96, void=2)
+    assert set(load_probe(tmp_path / "other").concepts["name"]) == {"dog", "border"}
+
+
+def test_masks_of_0_and_255_that_are_taken_for_indices_are_refused_with_the_reason(tmp_path):
+    save(tmp_path / "images" / "a.png", np.zeros((8, 8, 3), np.uint8))
+    save(tmp_path / "masks" / "a.png", np.eye(8, dtype=np.uint8) * 255)
+    with pytest.raises(BadInput, match="no image has a label: .*void index 255"):
+        make(tmp_path / "out", tmp_path / "images", tmp_path / "masks", format="index-png")
+    make(tmp_path / "out", tmp_path / "images", tmp_path / "masks", format="concept-png", concept="tumor", size=8)
+    assert load_probe(tmp_path / "out").concepts["name"].tolist() == ["tumor"]
 
 
 @pytest.mark.parametrize("layout", ["{c}/{i}.png", "{i}/{c}.png", "{i}_{c}.png", "part/{c}/{i}.png"])

@@ -13,6 +13,8 @@ from n2vlib.probe.sources.annotated import Annotated
 from n2vlib.probe.writer import Writer
 from n2vlib.sources import sources_digest
 
+_JOURNAL = "journal.jsonl"
+
 
 def key_of(
     found: Sequence[Annotated], labels: Path | None, settings: list, options: Mapping[str, Any], module: str
@@ -40,18 +42,24 @@ def written_name(name: str) -> str:
 
 def continued(part: Path, found: Sequence[Annotated], label_size: tuple[int, int]) -> Writer:
     """A writer that knows what an earlier run has written into `part`, or starts over where an image has changed."""
-    path, states = part.parent / "journal.jsonl", {written_name(each.name): state_of(each) for each in found}
-    journal = Journal(path)
+    states = {written_name(each.name): state_of(each) for each in found}
+    journal = Journal(part.with_name(_JOURNAL))
     changed = any(states.get(row["image"]) != row["state"] for row, _, _ in journal.entries)
     if changed or not part.exists():  # a run that died after it had finished leaves a journal only
-        path.unlink(missing_ok=True)
-        shutil.rmtree(part, ignore_errors=True)
-        journal = Journal(path)
+        forget(part)
+        journal = Journal(part.with_name(_JOURNAL))
     writer = Writer(part, {}, label_size=label_size, journal=journal)
     for file in _files(part / "images"):  # written by a run that died before it noted them
         if file.relative_to(part / "images").as_posix() not in writer.files:
             file.unlink()
     return writer
+
+
+def forget(part: Path) -> None:
+    """Delete what was written into `part` and beside it."""
+    for folder in (part, part.with_name("maps")):
+        shutil.rmtree(folder, ignore_errors=True)
+    part.with_name(_JOURNAL).unlink(missing_ok=True)
 
 
 def _states(path: Any, without: Collection[Path]) -> str:

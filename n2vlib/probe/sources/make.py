@@ -15,7 +15,7 @@ from n2vlib.probe.layout import is_category
 from n2vlib.probe.problems import Problem
 from n2vlib.probe.sources.annotated import Annotated
 from n2vlib.probe.sources.colors import CATEGORY
-from n2vlib.probe.sources.continued import continued, key_of, state_of, written_name
+from n2vlib.probe.sources.continued import continued, forget, key_of, state_of, written_name
 from n2vlib.probe.sources.convert import Converted, convert, layers, one_line
 from n2vlib.probe.sources.formats import needs_labels, options_from, reader
 from n2vlib.probe.sources.frame import Fit, Frame
@@ -81,6 +81,9 @@ def make(
         writer = continued(part, found, frame.label_size)
         _write(writer, found, frame, colors)
         notes = tuple(_notes(writer, frame))
+        if not writer.tally.images:
+            forget(part)
+            raise BadInput(f"{folder}: no image has a label: {'; '.join(notes[2:]) or 'nothing is annotated'}")
         writer.finish(renumber=True)
         make_way(root)
     return Made(root, len(found), notes, tuple(check(root)))
