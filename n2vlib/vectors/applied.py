@@ -92,7 +92,7 @@ def applied(
     device = choose_device(device)
     if not anyway and (difference := check_same(vectors, network, layer, device)):
         raise BadInput(f"{difference}; give the vectors' own, or say anyway=True (--anyway) to apply them all the same")
-    return _stream(vectors, network, iter(images), network.layer(layer or vectors.about.module), device)
+    return _stream(vectors, network, iter(images), network.layer(layer or vectors.layer), device)
 
 
 def _stream(

@@ -68,7 +68,7 @@ def apply(
     assert not [*ready]  # the network has been checked
     good = {name: file for name, file in files.items() if file not in bad}
     run = _Run(folder, vectors, size, skip_damaged)
-    log = run.begin(good, network.layer(layer or vectors.about.module))
+    log = run.begin(good, network.layer(layer or vectors.layer))
     waiting = {name: file for name, file in good.items() if name not in log.at}
     names: list[str] = []
     wrong: list[BadInput] = []

@@ -31,6 +31,7 @@ from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import as_preprocessing
 from n2vlib.paths import resolve
 from n2vlib.probe import ProbeSet
+from n2vlib.zoo.recipes import DICTIONARIES
 
 FORMAT = "net2vec vectors 1"
 METHODS = ("combination", "single filter")
@@ -42,8 +43,8 @@ _MOST = 2**28  # numbers in a tensor
 class About:
     """What vectors belong to, and how they were learned; hashes are sha256.
 
-    network                of a user's own file, the function's name only
-    layer, module          the name asked for, and the module's
+    network                its name, without the folders of a user's own file
+    layer, module          the name asked for, likewise, and the module's; of units, a colon and their hash behind it
     shape                  (filter, h, w)
     preprocessing          `Preprocessing.as_json`
     tau, quantile          of the thresholds
@@ -88,6 +89,17 @@ class Vectors:
     def __repr__(self) -> str:
         about, (concepts, filters) = self.about, self.weights.shape
         return f"Vectors({about.network} {about.layer}, {about.task}, {concepts} concepts, {filters} filters)"
+
+    @property
+    def layer(self) -> str:
+        """The name by which a network gives the layer. BadInput for units of a user's file, whose place is unknown."""
+        base, units, _ = self.about.module.partition(":")
+        file = self.about.layer.rpartition(":")[2]
+        if units and file not in DICTIONARIES:
+            raise BadInput(
+                f"the vectors are of units: say where their file is, layer={base}:FILE (--layer {base}:FILE)"
+            )
+        return f"{base}:{file}" if units else base
 
     def only(self, names: Sequence[str | int]) -> "Vectors":
         """The vectors of some concepts, by name or label number; BadInput for one that is not there."""
@@ -135,7 +147,7 @@ def of(found: Alignment, layer: Layer, probe: ProbeSet) -> Vectors:
     network, rows = layer.source[0], probe.concepts.loc[found.weights.index]
     concepts = list(zip(rows.index.tolist(), rows["name"].tolist(), rows["category"].tolist(), strict=True))
     about = About(
-        FORMAT, _public(layer.network), layer.network_fingerprint, layer.name, layer.module, layer.shape,
+        FORMAT, _public(layer.network), layer.network_fingerprint, _public(layer.name), layer.module, layer.shape,
         network.preprocessing.as_json(), layer.tau, layer.quantile, task, method, found.settings, concepts,
         probe.name, probe.fingerprint, probe.label_size, layer.made,
     )  # fmt: skip
@@ -169,7 +181,7 @@ def check_same(vectors: Vectors, network: Network, layer: str | None = None, dev
     if network.fingerprint != about.network_fingerprint:
         was, now = about.network_fingerprint[:12], network.fingerprint[:12]
         return f"the vectors are of network {about.network} (sha256 {was}), not of {name} (sha256 {now})"
-    if (here := network.layer(layer or about.module)) != about.module:
+    if (here := network.layer(layer or vectors.layer)) != about.module:
         return f"the vectors are of layer {about.module}, not of {here}"
     if (shown := network.preprocessing.as_json()) != about.preprocessing:
         return f"the vectors were learned with preprocessing {about.preprocessing}, the network has {shown}"
@@ -196,8 +208,8 @@ def _standardised(found: Alignment, layer: Layer, probe: ProbeSet) -> tuple[NDAr
 
 
 def _public(name: str) -> str:
-    """A network's name without the folders of a user's file."""
-    return name.rpartition(":")[2] if ".py:" in name else name
+    """A network's or layer's name without the folders of a user's file: file.py:function, conv5:units.safetensors."""
+    return ":".join(Path(part).name for part in name.split(":"))
 
 
 def _about(metadata: dict[str, str], file: str) -> About:
