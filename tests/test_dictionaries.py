@@ -36,7 +36,7 @@ def quiet_and_on_one_thread(monkeypatch):
     torch.set_num_threads(before)
 
 
-def planted(n: int = 10_000, filters: int = 16, seed: int = 0) -> tuple[torch.Tensor, np.ndarray]:
+def planted(n: int = 6_000, filters: int = 16, seed: int = 0) -> tuple[torch.Tensor, np.ndarray]:
     """Samples that are sums of two of 24 directions, and the directions: (sample, filter), (direction, filter)."""
     rng = np.random.default_rng(seed)
     true = directions.at_random(SMALL.units, filters, seed=seed)

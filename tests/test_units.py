@@ -18,6 +18,7 @@ from n2vlib.errors import BadInput
 from n2vlib.methods import dissection
 from n2vlib.networks import units
 from n2vlib.networks.hooks import run_layers
+from n2vlib.networks.unit_files import ACTIVATIONS
 from n2vlib.paths import layer_from_here
 from n2vlib.probe import load_probe
 from n2vlib.report import file_name
@@ -59,7 +60,7 @@ def saved(folder, activation: str, name: str = "made"):
     )
 
 
-@pytest.mark.parametrize("activation", units.ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_units_are_what_a_loop_over_places_gives(tmp_path, activation):
     grid = np.random.default_rng(1).standard_normal((2, FILTERS, 3, 4)).astype(np.float32)
     found = units.load(saved(tmp_path, activation)).units(torch.from_numpy(grid))

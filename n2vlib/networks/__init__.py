@@ -18,6 +18,7 @@ layout            an output as (image, filter, h, w), and back
 receptive_field   the part of the input that a cell of a layer sees
 hooks             outputs of modules, captured in one forward pass
 units             a linear map of a layer's filters, from a file, read as a layer
+unit_files        the tensors of such a file, checked
 saelens           units from a folder of SAELens
 downstream        a network from one of its layers on
 """

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from n2vlib.errors import BadInput
 from n2vlib.files.userfiles import plain
-from n2vlib.networks import units
+from n2vlib.networks.unit_files import check, read_tensors
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 LARGEST = 2**20  # bytes of cfg.json
@@ -44,7 +44,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], str, int]:
     folder = folder_of(path)
     name, options = folder.name, _options(folder / CONFIG, folder.name)
     kind = _architecture(options, name)
-    own = units.read_tensors(folder / WEIGHTS, ("W_enc", "W_dec", "b_dec", *_NEEDED[kind]))[0]
+    own = read_tensors(folder / WEIGHTS, ("W_enc", "W_dec", "b_dec", *_NEEDED[kind]))[0]
     _check(own, name)
     own = {each: values.double() for each, values in own.items()}
     tensors = {"weight": own["W_enc"].T, "decoder": own["W_dec"], "base": own["b_dec"]}
@@ -63,7 +63,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], str, int]:
         tensors["decoder"] = own["W_dec"] / norm.clamp(min=1e-8)[:, None]
     activation = {"standard": "relu", "gated": "jumprelu"}.get(kind, kind)
     k = options.get("k", 0) if kind == "topk" else 0
-    units.check({each: values.shape for each, values in tensors.items()}, activation, k, name)
+    check({each: values.shape for each, values in tensors.items()}, activation, k, name)
     return tensors, activation, k
 
 
