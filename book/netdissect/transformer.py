@@ -272,8 +272,16 @@ charts.unique_by(counted, "label", f"Most in {totals.idxmax()}: {totals.max()}")
 
 # %% [markdown]
 # A layer with more units has more chances. *Share* is the part of the units that are detectors, with a bootstrap
-# interval over units. *Among n* is the number of unique detectors among n units of the layer, chosen at random, where n
-# is the number of units of the narrowest layer; *from* and *to* hold the middle 95 percent of five hundred choices.
+# interval over units.
+
+# %%
+shares = detectors.shares(found, layers, SEED).rename(columns={"filters": "units"})
+columns = ["label", "units", "detectors", "share", "low", "high"]
+charts.table(shares[columns], "Share of detectors among all units", rows=20)
+
+# %% [markdown]
+# How many concepts would each layer detect if all had as few units as the narrowest? We choose that many units of each
+# layer at random, five hundred times; *from* and *to* hold the middle 95 percent of the counts.
 
 # %%
 n = min(each.n_filters for each in layers.values())
@@ -286,18 +294,18 @@ for label, each in found.items():
 of_n = pd.DataFrame(drawn).describe([0.025, 0.975]).loc[["mean", "2.5%", "97.5%"]]
 
 # %%
-shares = detectors.shares(found, layers, SEED).drop(columns="unique_per_filter")
-shares = shares.rename(columns={"filters": "units"})
 of_n = of_n.set_axis([f"among {n}", "from", "to"]).T
-shares = shares.merge(of_n, left_on="label", right_index=True)
-charts.table(shares, "Detectors, and unique detectors among as many units", rows=20)
+unique = shares[["label", "units", "unique_detectors"]]
+unique = unique.merge(of_n, left_on="label", right_index=True)
+charts.table(unique, "Unique detectors of all units and of as many", digits=1, rows=20)
 
 # %% [markdown]
-# In the default run, most filters of the convolutional network are detectors, few channels of the residual stream are,
-# and the hidden units of the MLP lie between; they are many, so together they detect more concepts. The heads are the
-# surprise: most of their channels have a label. But look at the colors of their bars. How large is what a unit marks?
-# The next table gives the mean number of cells that a unit fires in, over the images in which it fires at all, and the
-# share of the unique detectors that are for scenes and textures, which label whole images.
+# In the default run, about half of the filters of the convolutional network are detectors. Few channels of the residual
+# stream are, and hidden units of the MLP not much more often; but these are many, so together they detect more
+# concepts. The heads are the surprise: most of their channels have a label. But look at the colors of their bars. How
+# large is what a unit marks? The next table gives the mean number of cells that a unit fires in, over the images in
+# which it fires at all, and the share of the unique detectors that are for scenes and textures, which label whole
+# images.
 
 # %%
 rows_of_size = []
@@ -317,7 +325,7 @@ charts.table(sizes, "How much a unit marks when it fires", digits=1, rows=20)
 
 # %% [markdown]
 # A head averages over many tokens, so what it hands to one token resembles what it hands to the next: its units mark
-# large parts of an image, and their labels are those of whole images. A count of detectors does not show this.
+# large parts of an image, and most of their labels are those of whole images. A count of detectors does not show this.
 #
 # By category, all layers of a kind together:
 
@@ -334,7 +342,7 @@ charts.table(by_kind.reset_index(), title)
 
 # %% [markdown]
 # Of each kind, the layer with most unique detectors, and its best detector of an object or a part, on the three images
-# where it is highest:
+# where it is highest, whether they show the concept or not:
 
 # %%
 from n2vlib.analysis import top_images
@@ -366,7 +374,8 @@ gallery.show(images, captions, predicted=masks, **shown)
 # %%
 from n2vlib.analysis import comparison
 
-own_labels, last = set(listed["label"][: len(LAYERS)]), listed["label"][len(LAYERS) - 1]
+own_labels = list(listed["label"][: len(LAYERS)])
+last = own_labels[-1]
 compared = [last, *(label for label in of_kind if label not in own_labels)]
 row_of = dict(zip(listed["label"], [*rows, *NETWORKS], strict=True))
 asked = [{**row_of[label], "label": label} for label in compared]
@@ -381,6 +390,7 @@ charts.by_network(means, f"The combination is ahead in {ahead} of {len(wide)} me
 
 # %%
 gains = comparison.gains(means, draws).drop(columns="training")
+gains = gains.rename(columns={"gain": "times"})
 title = "Mean set IoU: the combination in multiples of the best unit"
 charts.table(gains, title)
 
@@ -414,7 +424,7 @@ charts.table(table, "Mean set IoU of the best unit and of all units, by category
 # The main numbers of each kind, from the layers compared last:
 
 # %%
-ours = shares.set_index("label").loc[compared, ["units", "share", f"among {n}"]]
+ours = shares.set_index("label").loc[compared, ["units", "share"]]
 ours["cells per image"] = sizes.set_index("layer")["cells per image"]
 ours = ours.join(gains.set_index("label")[["single filter", "combination"]])
 ours = ours.rename(columns={"single filter": "best unit"})
@@ -422,15 +432,15 @@ charts.table(ours.rename_axis("layer").reset_index(), digits=3)
 
 # %% [markdown]
 # In the default run the two networks are about equally good at their task, and the best unit for a concept is about as
-# good in the residual stream and in the MLP as in the convolutional network. The rest differs. A
-# filter behind a convolution usually has a label; a channel of the residual stream usually has none, and the hidden
-# units of an MLP are detectors about as rarely. Yet all units together outline concepts better in the transformer, also
-# in the residual stream, which has fewer units than the last convolution has filters. So this transformer does not know
-# less about where the concepts are. It keeps less of it in single units, and more in directions across them. For the
-# question whether a concept is in the image at all, which classification asks of the mean over all cells, the
-# combination is a little better in the convolutional network. A likely reason, which we have not tested: the
-# transformer answers it in its class token, which is not in that mean. The heads are apart: most of their units have a label, and they outline worst, because they mark
-# large parts of an image.
+# good in the residual stream and in the MLP as in the convolutional network. The rest differs. A filter of the
+# convolutional network has a label more often than not; a channel of the residual stream usually has none, and a hidden
+# unit of the MLP not either. Yet all units together outline concepts better in the transformer, also in the residual
+# stream, which has fewer units than the last convolution has filters. So this transformer does not know less about
+# where the concepts are. It keeps less of it in single units, and more in directions across them. For the question
+# whether a concept is in the image at all, which classification asks of the mean over all cells, the combination is a
+# little better in the convolutional network. A likely reason, which we have not tested: the transformer answers it in
+# its class token, which is not in that mean. The heads are apart: most of their units have a label, and they outline
+# worst, because they mark large parts of an image.
 #
 # For the residual stream one would expect this: nothing is applied to its channels one by one, so training has no
 # reason to line up concepts with them. Units of the MLP do pass a non-linearity one at a time, as filters do, and are
@@ -438,8 +448,8 @@ charts.table(ours.rename_axis("layer").reset_index(), digits=3)
 #
 # ## Where we differ
 #
-# - **Size and data.** Published transformers have twelve blocks and more and learn from millions of photographs; ours
-#   has four and was trained for minutes. Both networks are one training run each.
+# - **Size and data.** Published transformers have more blocks and learn from millions of photographs; ours was trained
+#   for minutes on drawings. Both networks are one training run each.
 # - **The high side only.** A channel of the residual stream can be negative, and low values may mean something too. The
 #   papers' threshold looks at high values, which is natural behind a ReLU and a choice here.
 # - **Numbers of units.** The MLP has more units than the other layers, which also gives its combination more weights.
