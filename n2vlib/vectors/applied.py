@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -19,7 +19,7 @@ from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import Network
 from n2vlib.vectors.saved import Vectors, check_same
 
-_taps_of = cache(taps_of)
+_taps_of = lru_cache(64)(taps_of)
 
 
 @dataclass(frozen=True)
