@@ -107,7 +107,7 @@ def _stream(
             ready.append(network.preprocessing(image[None]))
         if not ready:
             return
-        # One image alone is computed by other kernels, whose rounding changed 165 of 6,823 masks of small-alexnet conv5.
+        # One image alone is computed by other kernels, whose rounding changed 165 of 6,823 masks (small-alexnet).
         ready = ready * 2 if len(ready) == 1 else ready
         shown = torch.cat(ready).to(device, memory_format=torch.channels_last)
         yield from _read(vectors, run_layers(network.module, [module], shown)[module], sizes)
