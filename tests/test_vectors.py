@@ -209,6 +209,8 @@ def test_names_keep_their_suffix_only_where_they_must(photographs):
         (lambda data: b"PK\x03\x04" + data, "cannot be read as saved vectors"),
         (lambda data: data.replace(b"net2vec vectors 1", b"net2vec vectors 9"), "holds no concept vectors"),
         (lambda data: data.replace(b'"task":"\\"segmentation\\""', b'"task":"\\"segmentatio\\"n"'), "metadata"),
+        (lambda data: data.replace(b'"task":"\\"segmentation\\""', b'"task":"\\"segmentatiom\\""'), "task and method"),
+        (lambda data: data.replace(b'"label_size":"[16, 16]"', b'"label_size":"[16, -1]"'), "label size"),
         (lambda data: data[:-4] + np.float32(np.nan).tobytes(), "not finite"),
     ],
 )

@@ -62,8 +62,10 @@ def in_one(page: Path) -> str:
     if article is None:
         raise ValueError("it has no article")
     for link in article.find_all("a", href=True):
-        if link.get_text() == "#" or not re.match(r"#|https?:", str(link["href"])):
-            link.unwrap() if link.get_text() != "#" else link.decompose()
+        if link.get_text() == "#":
+            link.decompose()  # beside a title
+        elif not re.match(r"#|https?:", str(link["href"])):
+            link.unwrap()
     for picture in article.find_all("img", src=True):
         if not str(picture["src"]).startswith("data:"):
             picture["src"] = _as_data(_inside(page, str(picture["src"])))
@@ -91,10 +93,10 @@ def _programs(page: Path, article: str) -> tuple[list[str], list[str]]:
 
 
 def _folded(licences: list[str]) -> str:
-    text = escape("\n\n".join(licences))
-    return (
-        f"<details><summary>Licences of the programs in this page</summary><pre>{text}</pre></details>" if text else ""
-    )
+    if not licences:
+        return ""
+    summary, text = "Licences of the programs in this page", escape("\n\n".join(licences))
+    return f"<details><summary>{summary}</summary><pre>{text}</pre></details>"
 
 
 def _in_element(script: str) -> str:

@@ -42,9 +42,8 @@ class Cost:
     memory: Range = (0.0, 0.0)
 
     def __add__(self, other: "Cost") -> "Cost":
-        return Cost(
-            _sum(self.disk, other.disk), _sum(self.seconds, other.seconds), max(self.memory, other.memory)
-        )  # fmt: skip
+        disk, seconds = _sum(self.disk, other.disk), _sum(self.seconds, other.seconds)
+        return Cost(disk, seconds, max(self.memory, other.memory))
 
     def __str__(self) -> str:
         return f"{span(self.seconds, duration)}, {span(self.disk, size)} on disk"
@@ -90,11 +89,10 @@ def sample(probe: str) -> Sample:
 
 def _undrawn(n_images: int, step: int) -> Sample:
     noise = np.random.default_rng(0).integers(0, 256, (SHOWN, 112, 112, 3), np.uint8)
-    drawing = n_images * 0.008  # s; measured 7 to 9 ms an image (benchmarks/RESULTS.md, "drawing the images")
-    labels = Cost((n_images * 6e4, n_images * 1.2e5), (drawing, MORE * drawing))
-    return Sample(
-        f"{n_images:,} images, not drawn yet; drawn when first asked for", -(-n_images // step), noise, labels
-    )
+    drawing = n_images * 0.008  # s; 27 to 36 s for 4,000 images (benchmarks/RESULTS.md, "drawing the images")
+    disk = n_images * 112 * 112 * 3.0  # decoded; as much again for the files and the label maps
+    text = f"{n_images:,} images, not drawn yet; drawn when first asked for"
+    return Sample(text, -(-n_images // step), noise, Cost((disk, 2 * disk), (drawing, MORE * drawing)))
 
 
 def _read(folder: Path, step: int) -> Sample:

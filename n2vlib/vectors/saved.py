@@ -31,10 +31,11 @@ from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import as_preprocessing
 from n2vlib.paths import resolve
 from n2vlib.probe import ProbeSet
+from n2vlib.probe.layout import LARGEST_MAP
 from n2vlib.zoo.recipes import DICTIONARIES
 
 FORMAT = "net2vec vectors 1"
-METHODS = ("combination", "single filter")
+METHODS, TASKS = ("combination", "single filter"), ("segmentation", "classification")
 _PER_FILTER = ("thresholds", "centre", "scale")
 _MOST = 2**28  # numbers in a tensor
 
@@ -109,7 +110,8 @@ class Vectors:
 
     def _row(self, wanted: str | int) -> int:
         known = self.about.concepts
-        found = [row for row, (number, name, _) in enumerate(known) if wanted in (number, name)]
+        found = [row for row, (_, name, _) in enumerate(known) if name == wanted]
+        found = found or [row for row, (number, _, _) in enumerate(known) if str(number) == str(wanted)]
         if len(found) > 1:
             numbers = [known[row][0] for row in found]
             raise BadInput(f"concept {wanted!r}: several have this name, give a number: {numbers}")
@@ -142,7 +144,7 @@ def of(found: Alignment, layer: Layer, probe: ProbeSet) -> Vectors:
             f"layer {layer.name}: no concept has a vector; the probe set {probe.name} has nothing to learn from"
         )
     task, method = (str(found.scores[column].iloc[0]) for column in ("task", "method"))
-    if method not in METHODS or task not in ("segmentation", "classification"):
+    if method not in METHODS or task not in TASKS:
         raise BadInput(f"{task} by {method}: has no vectors to save; take {' or '.join(METHODS)}")
     network, rows = layer.source[0], probe.concepts.loc[found.weights.index]
     concepts = list(zip(rows.index.tolist(), rows["name"].tolist(), rows["category"].tolist(), strict=True))
@@ -170,7 +172,7 @@ def load(file: str | Path) -> Vectors:
     except (SafetensorError, OSError, TypeError) as error:
         raise BadInput(f"{file}: cannot be read as saved vectors: {' '.join(str(error).split())}") from None
     for name, array in arrays.items():
-        if not np.isfinite(array if name != "thresholds" else array[array > -np.inf]).all():
+        if not (np.isfinite(array) | ((array == -np.inf) & (name == "thresholds"))).all():
             raise BadInput(f"{file}: {name} has numbers that are not finite; save the vectors again")
     return Vectors(about, **arrays)
 
@@ -217,15 +219,28 @@ def _about(metadata: dict[str, str], file: str) -> About:
         raise BadInput(f"{file}: holds no concept vectors (its metadata have no format {FORMAT!r})")
     try:
         about = _ABOUT.validate_python({name: json.loads(text) for name, text in metadata.items()})
-        as_preprocessing(about.preprocessing, file)
     except ValidationError as error:
         raise BadInput(f"{file}: metadata {error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from None
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{file}: metadata are damaged ({error})") from None
+    as_preprocessing(about.preprocessing, file)
+    if fault := _fault(about):
+        raise BadInput(f"{file}: {fault}; save the vectors again")
     return about
 
 
 _ABOUT = TypeAdapter(About)
+
+
+def _fault(about: About) -> str:
+    """What is impossible in metadata of the right types, "" for nothing."""
+    if about.method not in METHODS or about.task not in TASKS:
+        return f"its task and method are {about.task!r} and {about.method!r}"
+    if about.task == "segmentation" and not isinstance(about.settings.get("align_corners"), bool):
+        return "its settings do not say how masks are upsampled (align_corners)"
+    if min(*about.shape, *about.label_size) < 1 or about.label_size[0] * about.label_size[1] > LARGEST_MAP:
+        return f"its shape {about.shape} or label size {about.label_size} cannot be"
+    return ""
 
 
 def _check_shapes(shapes: dict[str, list[int]], about: About, file: str) -> None:
