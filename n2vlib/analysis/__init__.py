@@ -24,6 +24,9 @@ history              a layer's filters while the network learns (TPAMI 3.6, 3.7)
 concept_similarity   in which respect two concepts are similar (TPAMI 3.7)
 discrimination       a linear classifier on a layer's features (TPAMI 3.9, 3.10)
 
+runs                 networks, layers, probe sets or seeds to be compared
+between_runs         which detectors appeared and went, which concepts gained, distances
+
 evaluation           a network's own predictions with filters or directions removed
 ablation             how much filters matter for each class (Bau et al. 2020, Figure 2)
 concept_ablation     a concept removed from a layer, in several ways

@@ -79,7 +79,7 @@ function switchBox(name, update) {
   return el("label", { class: "chip" }, el("input", { type: "checkbox", onchange }), name);
 }
 
-const PORTION = 600; // of a long list, that are made at once
+const PORTION = 240; // of a long list, that are made at once
 
 /** The node with an element for each item: some at once, more whenever the last one comes near. */
 function growing(node, items, make, from = 0) {
