@@ -16,8 +16,13 @@ STAGES = {
     4: "masks.counts methods",
     5: "analysis baselines significance planted spaces released_units vectors",
     6: "charts",
+<<<<<<< HEAD
     7: "claims report exports probe_page rating_page made_by parameters",
     8: "builder doctor cli __main__",
+=======
+    7: "claims compare_page report exports probe_page rating_page made_by parameters",
+    8: "builder cli __main__",
+>>>>>>> 47ef385 (compare: runs against each other as one page)
 }
 STAGE_OF = {name: stage for stage, names in STAGES.items() for name in names.split()}
 

@@ -1,5 +1,7 @@
 """Two runs against each other: by slow loops, against themselves, and on two probe sets with other numbers."""
 
+import json
+import re
 from dataclasses import replace
 
 import measured as small
@@ -7,10 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from n2vlib import compare_page
 from n2vlib.analysis import between_runs, rsa, runs
+from n2vlib.cli.options import networks_in
 from n2vlib.errors import BadInput
 from n2vlib.masks.iou import iou_of_counts
 from n2vlib.methods import dissection
+from n2vlib.parameters import check_value
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import write
 from n2vlib.significance import held_out
@@ -174,6 +179,37 @@ def test_too_few_runs_and_equal_ones_are_named(made, keep, words):
     _, rows, probe, options = made
     with pytest.raises(BadInput, match=words):
         runs.read([rows[at] for at in keep], probe, **options)
+
+
+def test_the_page_has_the_tables_of_every_pair(made, tmp_path):
+    found = made[0]
+    text = compare_page.write(tmp_path / "page.html", found, iou_threshold=CUT, draws=10).read_text("utf-8")
+    told = json.loads(re.search(r'id="contents">(.*?)</script>', text, re.DOTALL)[1])
+    assert [run["label"] for run in told["runs"]] == ["fine", "coarse", "other"] and len(told["pairs"]) == 2
+    names = list(zip(told["concepts"]["name"], told["concepts"]["category"], strict=True))
+    for other, pair in zip(found[1:], told["pairs"], strict=True):
+        changed = between_runs.changes(found[0], other, CUT, draws=10)
+        assert [names[row["at"]] for row in pair["changes"]] == list(
+            changed[CONCEPT].itertuples(index=False, name=None)
+        )
+        assert [row["again"] for row in pair["changes"]] == pytest.approx(changed["again"].tolist())
+        rows = between_runs.gains(found[0], other, draws=10).to_dict("records")
+        assert sum(map(len, pair["gains"].values())) == len(rows) > 10
+        for row in rows:
+            at = names.index((row["name"], row["category"]))
+            kept = pair["gains"][f"{row['task']}, {row['method']}"][str(at)]
+            known = [row[name] for name in ("before", "after", "difference", "low", "high")]
+            assert kept == [value if value == value else None for value in kept]
+            assert kept == pytest.approx(known, rel=5e-3, abs=1e-9, nan_ok=True)
+
+
+def test_a_run_on_the_command_line_has_its_own_probe_set_and_seed(tmp_path):
+    (row,) = networks_in("compare", "{network: small-vgg, layer: conv4_3, seed: 3, probe: world-800}")
+    assert row == {"network": "small-vgg", "layer": "conv4_3", "seed": 3, "probe": "world-800"}
+    with pytest.raises(BadInput, match="'sead', which is none of"):
+        networks_in("compare", "{network: small-vgg, layer: conv4_3, sead: 3}")
+    with pytest.raises(BadInput, match="'seed', which is none of"):
+        check_value("NETWORKS", [row], list)
 
 
 def test_the_other_set_was_read_by_its_own_numbers(made):
