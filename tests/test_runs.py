@@ -170,8 +170,8 @@ def test_labels_say_what_tells_the_runs_apart(made):
     _, rows, probe, options = made
     plain = [{key: value for key, value in row.items() if key != "label"} for row in rows]
     labels = [run.label for run in runs.read(plain, probe, **options)]
-    name = labels[0].split(",")[0]
-    assert labels == [f"{name}, 1, on {probe.name}", f"{name}, 3, on {probe.name}", f"{name}, 1, on other"]
+    name = labels[0].split()[0]
+    assert labels == [f"{name} 1, on {probe.name}", f"{name} 3, on {probe.name}", f"{name} 1, on other"]
 
 
 @pytest.mark.parametrize(("keep", "words"), [([0], "1 given"), ([0, 0], "'fine' is given twice")])

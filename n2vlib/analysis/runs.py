@@ -33,7 +33,7 @@ class Run:
 
     @property
     def concepts(self) -> pd.DataFrame:
-        """name and category, index concept."""
+        """name and category, by number."""
         return self.probe.concepts.loc[:, CONCEPT]
 
     def named(self, concepts: pd.Index) -> pd.MultiIndex:
@@ -71,16 +71,16 @@ def read(
 
 def _named(found: list[Run], rows: Sequence[Mapping[str, Any]]) -> list[Run]:
     """The runs with labels: what tells them apart is added to those that were not given one."""
-    differ = {
-        "layer": [run.measured.layer.name for run in found],
-        "on": [run.probe.name for run in found],
-        "seed": [str(run.seed) for run in found],
+    parts = {
+        " {}": [run.measured.layer.name for run in found],
+        ", on {}": [run.probe.name for run in found],
+        ", seed {}": [run.seed for run in found],
     }
-    words = [name for name, values in differ.items() if len(set(values)) > 1]
+    differ = {words: values for words, values in parts.items() if len(set(values)) > 1}
     named = []
     for place, (run, row) in enumerate(zip(found, rows, strict=True)):
-        more = [differ[name][place] if name == "layer" else f"{name} {differ[name][place]}" for name in words]
-        label = row.get("label") or ", ".join([run.label, *more])
+        more = "".join(words.format(values[place]) for words, values in differ.items())
+        label = row.get("label") or f"{run.label}{more}"
         named.append(replace(run, measured=replace(run.measured, label=label)))
     labels = [run.label for run in named]
     if again := next((label for label in labels if labels.count(label) > 1), None):

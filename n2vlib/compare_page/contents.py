@@ -17,7 +17,7 @@ def contents(found: Sequence[Run], iou_threshold: float, draws: int = between_ru
     """The page's values: about (iou_threshold, draws), categories, concepts of the first run (name, category, slug),
     runs (`_described`), and pairs (`_pair` of the first run with each of the others)."""
     first, *others = found
-    concepts = first.concepts.reset_index()
+    concepts = first.concepts
     names = style.categories(concepts["category"])
     word = slugs([run.label for run in found], list(range(len(found))))
     return {
@@ -25,7 +25,7 @@ def contents(found: Sequence[Run], iou_threshold: float, draws: int = between_ru
         "categories": list(map(list, zip(names, style.colors(names), strict=True))),
         "concepts": {
             "name": concepts["name"].tolist(), "category": concepts["category"].tolist(),
-            "slug": slugs(concepts["name"].tolist(), concepts["concept"].tolist()),
+            "slug": slugs(concepts["name"].tolist(), concepts.index.tolist()),
         },
         "runs": [_described(run, slug, iou_threshold) for run, slug in zip(found, word, strict=True)],
         "pairs": [_pair(first, other, iou_threshold, draws) for other in others],

@@ -37,6 +37,7 @@ def file_name(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def html(values: dict) -> str:
     """The page of these `contents`; its policy allows only our script and style, and no network."""
-    title = f"{values['runs'][0]['label']} against {', '.join(run['label'] for run in values['runs'][1:])}"
+    first, *others = (run["label"] for run in values["runs"])
+    title = f"{first} against {others[0] if len(others) == 1 else f'{len(others)} others'}"
     script = "".join(asset(f"compare_page/{name}") for name in SCRIPTS)
     return with_views(title, VIEWS, asset("compare_page/compare.css"), script, {"contents": values})
