@@ -196,6 +196,7 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 #
 # - [Your own network](start/your-own-network): from a network in PyTorch to its concepts.
 # - [Your own probe set](start/your-own-probe-set): from images with masks to a network measured on them.
+# - [Compare runs](start/compare-runs): what two networks, layers, probe sets or seeds have in common, and what not.
 #
 # **Net2Vec**, in the order of the paper
 #

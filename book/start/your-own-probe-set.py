@@ -479,7 +479,7 @@ charts.table(change.reset_index(), "1. A label map of half the size")
 # - Look at the masks before you trust a number: a shifted list of names raises no error.
 # - A small set can be measured too, if every name is tested on other images and against chance.
 #
-# The next chapter opens the paper: the [introduction](../net2vec/introduction).
+# The next chapter sets two measurements against each other: [compare runs](compare-runs).
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)
