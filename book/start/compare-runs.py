@@ -37,10 +37,8 @@ EPOCHS: int = 30  # passes over the training images, where weights are learned
 SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
-RUNS: list = (
-    "zoo/runs"  # compared with NETWORK: network, layer; probe, seed, label, ...
-)
-REPEATS: list = "zoo/repeats"  # networks that differ only in the seed of their training
+RUNS: list = "zoo/runs"  # compared with NETWORK; keys: network, layer, probe, seed, ...
+REPEATS: list = "zoo/repeats"  # networks that differ only in their seed
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
 # %%
