@@ -156,16 +156,6 @@ def test_the_interval_of_a_distance_is_over_concepts_that_are_not_paired_with_th
         assert (found[f"{name}_low"], found[f"{name}_high"]) == pytest.approx((low, high))
 
 
-def test_the_summary_has_a_line_for_every_run_but_the_first(made):
-    found = made[0]
-    table = between_runs.summary(found, CUT, draws=10)
-    assert table["label"].tolist() == ["coarse", "other"]
-    for run, row in zip(found[1:], table.to_dict("records"), strict=True):
-        assert (row["detectors"], row["unique_detectors"]) == (sum(_detectors(run).values()), len(_detectors(run)))
-        assert row["appeared"] + row["stayed"] == row["unique_detectors"]
-        assert row["low"] <= row["high"] and row["correlation_low"] <= row["correlation"] <= row["correlation_high"]
-
-
 def test_labels_say_what_tells_the_runs_apart(made):
     _, rows, probe, options = made
     plain = [{key: value for key, value in row.items() if key != "label"} for row in rows]

@@ -2,14 +2,13 @@
 
     first, *others = runs.read(rows, probe, tau=0.005, epochs=30)
     between_runs.changes(first, other, iou_threshold=0.04)
-    between_runs.summary([first, *others], iou_threshold=0.04)
+    between_runs.gains(first, other)
+    between_runs.distances(first, other)
 
 Concepts of two probe sets are the same where name and category are. Differences are of the other run minus the first.
 Where both runs have one probe set they are resampled by the same draws of images, so that an image that is hard for
 both is no noise; otherwise each by its own.
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -48,15 +47,20 @@ def detected(run: Run, iou_threshold: float) -> pd.DataFrame:
 
 def detected_draws(run: Run, iou_threshold: float, *, seed: int, draws: int = DRAWS) -> pd.DataFrame:
     """Whether a concept has a detector when the images are drawn again: bool, (draw, concept)."""
-    every = family(run.measured.layer, run.probe)
-    intersection, predicted, annotated = held_out.group_counts(every)
-    times = np.random.default_rng(seed).multinomial(
-        held_out.GROUPS, np.full(held_out.GROUPS, 1 / held_out.GROUPS), draws
-    )
+    key = "detected", iou_threshold, seed, draws
+    if key not in run.kept:
+        run.kept[key] = _drawn(run, iou_threshold, seed, draws)
+    return run.kept[key]
+
+
+def _drawn(run: Run, iou_threshold: float, seed: int, draws: int) -> pd.DataFrame:
+    every, groups = family(run.measured.layer, run.probe), held_out.GROUPS
+    parts = [part.astype(np.float64) for part in held_out.group_counts(every)]  # whole numbers, exact
+    times = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), draws).astype(np.float64)
     rows = np.zeros((draws, len(every.candidates)), bool)
-    for draw, weight in enumerate(times):
-        iou = iou_of_counts(*(np.tensordot(weight, part, 1) for part in (intersection, predicted, annotated)))
-        rows[draw, iou.argmax(1)[iou.max(1) > iou_threshold]] = True
+    for row, weight in zip(rows, times, strict=True):
+        iou = iou_of_counts(*(np.tensordot(weight, part, 1) for part in parts))
+        row[iou.argmax(1)[iou.max(1) > iou_threshold]] = True
     return pd.DataFrame(rows, columns=every.candidates.index)
 
 
@@ -171,30 +175,3 @@ def distances(first: Run, other: Run, *, draws: int = DRAWS) -> pd.DataFrame:
             bounds = rsa.intervals(one, two, seed=first.seed, draws=draws)
             rows.append({"task": task, **rsa.compare(one, two), **bounds})
     return pd.DataFrame(rows, columns=["task", *DISTANCES])
-
-
-def summary(found: Sequence[Run], iou_threshold: float, *, draws: int = DRAWS) -> pd.DataFrame:
-    """One row for each run after the first, against the first.
-
-    Returns   label, detectors, unique_detectors, appeared, went, stayed (concepts), difference (of the mean set IoU of
-              all filters together) with low and high, correlation (of the segmentation spaces) with correlation_low and
-              correlation_high
-    """
-    return pd.DataFrame(_row(found[0], other, iou_threshold, draws) for other in found[1:])
-
-
-def _row(first: Run, other: Run, iou_threshold: float, draws: int) -> dict[str, object]:
-    kinds = changes(first, other, iou_threshold, draws=draws)["change"].value_counts()
-    own = detected(other, iou_threshold)["detectors"].to_numpy()
-    gain = mean_gains(first, other, draws=draws).query("task == 'segmentation' and method == 'combination'")
-    apart = distances(first, other, draws=draws).query("task == 'segmentation'")
-    counts = {"detectors": int(own.sum()), "unique_detectors": int((own > 0).sum())}
-    return {
-        "label": other.label, **counts, **dict(kinds.reindex(KINDS, fill_value=0)),
-        **_first_of(gain, ["difference", "low", "high"]),
-        **_first_of(apart, ["correlation", "correlation_low", "correlation_high"]),
-    }  # fmt: skip
-
-
-def _first_of(table: pd.DataFrame, columns: list[str]) -> dict[str, float]:
-    return table[columns].iloc[0].to_dict() if len(table) else dict.fromkeys(columns, np.nan)

@@ -7,6 +7,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -35,6 +36,11 @@ class Run:
     def concepts(self) -> pd.DataFrame:
         """name and category, by number."""
         return self.probe.concepts.loc[:, CONCEPT]
+
+    @cached_property
+    def kept(self) -> dict[tuple, pd.DataFrame]:
+        """What was drawn for it already, by kind and options, since every pair with this run needs it."""
+        return {}
 
     def named(self, concepts: pd.Index) -> pd.MultiIndex:
         """Name and category of these concepts, by which those of two probe sets are compared."""
