@@ -194,6 +194,14 @@ def test_a_mask_with_many_corners_is_drawn_coarser_and_keeps_its_area(mask):
     assert drawn.any() and abs(int(drawn.sum()) - int(mask.sum())) <= 16**2
 
 
+@settings(max_examples=40, deadline=None)
+@given(arrays(bool, (6, 7)))
+def test_corners_are_those_of_the_path(mask):
+    steps = [re.findall(r"[hv]", loop) for loop in pictures.path(mask).split("z")]
+    turns = sum(len(ways) - (len(ways) > 1 and ways[0] == ways[-1]) for ways in steps)
+    assert pictures._corners(mask) == turns
+
+
 def test_coarse_pixels_are_the_fullest():
     mask = np.zeros((5, 6), bool)
     mask[0:2, 2:4] = mask[4, 0] = True
