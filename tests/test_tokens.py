@@ -294,3 +294,37 @@ def test_filters_of_tokens_are_removed_in_the_cells_and_class_tokens_are_kept(n_
         Downstream(net, "blocks.0.linear1", x)
     with pytest.raises(BadInput, match="layer blocks.0.self_attn.heads: it is not all that its module puts out"):
         Downstream(net, "blocks.0.self_attn.heads", x)
+
+
+# ---- tokens of which the network says what they are
+
+
+class Hidden(nn.Module):
+    """The pass leaves torch, so that nothing shows which token is which cell."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = Then(lambda x: torch.from_numpy(TOKENS["class and registers"](x).numpy().copy()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x)
+
+
+def test_a_network_can_say_itself_which_tokens_are_cells():
+    """Twenty cells, a class token and four registers: 25 tokens, which are no 5 x 5."""
+    net, x = Hidden().eval(), planted(3, 5)[:, :, :4]
+    name = "inner.after"
+    with pytest.raises(BadInput, match=r"is unknown; .* let the network say it: network.n2v_tokens = "):
+        run_layers(net, [name], x)
+    network = load_network(Hidden(), preprocessing={"size": [4, 5], "mean": 0, "std": 1})
+    network.module.n2v_tokens = {"before": 5, "grid": [4, 5]}  # pyright: ignore[reportArgumentType]
+    assert torch.equal(run_layers(network.module, [name], x)[name], x)
+    assert network.layers().set_index("name").loc[name, "shape"] == (3, 4, 5)
+    for said, message in {
+        "a": 'n2v_tokens is 5; write, for instance, network.n2v_tokens = {"before": 1',
+        "b": r"says 1 \+ 5 x 5 \+ 0 tokens, and the layer has 25",
+    }.items():
+        other = Hidden().eval()
+        other.inner.n2v_tokens = 5 if said == "a" else {"before": 1, "grid": (5, 5)}  # pyright: ignore
+        with pytest.raises(BadInput, match=message):
+            run_layers(other, [name], x)

@@ -13,6 +13,7 @@ behaviour         a layer's outputs for a few fixed images, which show changes t
 axes              the axes of a tensor: which of them are height and width, and which tokens are which cells
 following         the axes of every tensor, followed through a forward pass
 tokens            the cells of tokens, followed through functions that put tokens together or choose among them
+declared          which tokens are cells, as the network itself says
 layout            an output as (image, filter, h, w), and back
 receptive_field   the part of the input that a cell of a layer sees
 hooks             outputs of modules, captured in one forward pass

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from n2vlib.errors import BadInput, one_line
+from n2vlib.networks.declared import EXAMPLE, declared
 from n2vlib.networks.following import Mark, following, mark_of
 from n2vlib.networks.layout import Layout
 from n2vlib.networks.outputs import find
@@ -173,15 +174,18 @@ def learn(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, 
     for name, outputs in found.items():
         if not outputs:
             raise BadInput(f"layer {name}: a pass through the network does not call it; {_instead(module, name)}")
-    return {name: Seen(len(outputs), *_described(outputs[-1])) for name, outputs in found.items()}
+    return {name: Seen(len(outputs), *_described(module, name, outputs[-1])) for name, outputs in found.items()}
 
 
-def _described(output: tuple[tuple[int, ...], Mark] | None) -> tuple[tuple[int, ...] | None, Layout | None]:
-    """Shape for one image, and layout, of an output for two."""
+def _described(
+    module: nn.Module, name: str, output: tuple[tuple[int, ...], Mark] | None
+) -> tuple[tuple[int, ...] | None, Layout | None]:
+    """Shape for one image, and layout, of a layer's output for two."""
     if output is None:
         return None, None
-    layout = output[1].layout(2)
-    return (layout.shape_of(1) if layout else output[0])[1:], layout
+    shape, mark = output
+    layout = mark.layout(2) or declared(module, name, shape, 2)
+    return (layout.shape_of(1) if layout else shape)[1:], layout
 
 
 def _instead(module: nn.Module, name: str) -> str:
@@ -217,7 +221,8 @@ def _as_grid(output: object, name: str, n_images: int, seen: Seen) -> Tensor:
 def _no_grid(shape: tuple[int, ...]) -> str:
     """Why an output of this shape is not read, and what to do."""
     if len(shape) == 3:
-        return f"which entries of its output {shape} are cells of the image's grid is unknown; choose another module"
+        what = f"which entries of its output {shape} are cells of the image's grid is unknown"
+        return f"{what}; choose another module, or let the network say it: {EXAMPLE}"
     what = f"which axes of its output {shape} are height and width is unknown"
     return f"{what}; choose another module, such as a convolution beside it"
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from n2vlib.errors import BadInput
+from n2vlib.networks.declared import declared
 from n2vlib.networks.following import Mark, following, mark_of
 from n2vlib.networks.hooks import passing
 from n2vlib.networks.outputs import HEADS, Output, attentions, items
@@ -30,11 +31,11 @@ def grids_of(network: nn.Module, shape: tuple[int, int, int]) -> tuple[dict[str,
     shape   of an input image: (channel, height, width)
     """
     unfinished = ""
-    found: dict[str, tuple[Windows | None, Mark]] = {}
+    found: dict[str, tuple[tuple[int, ...], Windows | None, Mark]] = {}
 
     def receive(name: str, output: object) -> None:
         for key, value in items(output):
-            found[f"{name}[{key}]" if key else name] = windows_of(value), mark_of(value)
+            found[f"{name}[{key}]" if key else name] = tuple(value.shape), windows_of(value), mark_of(value)
 
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     images = torch.zeros(2, *shape, device=device)
@@ -47,12 +48,10 @@ def grids_of(network: nn.Module, shape: tuple[int, int, int]) -> tuple[dict[str,
         if not found:
             raise
         unfinished = str(failure)
-    layouts = {name: (mark.layout(len(images)), windows) for name, (windows, mark) in found.items()}
-    grids = {
-        name: Grid(layout.grid, windows if layout.stands else None, not layout.stands)
-        for name, (layout, windows) in layouts.items()
-        if layout
-    }
+    grids = {}
+    for name, (size, windows, mark) in found.items():
+        if layout := mark.layout(len(images)) or declared(network, name, size, len(images)):
+            grids[name] = Grid(layout.grid, windows if layout.stands else None, not layout.stands)
     return grids, unfinished
 
 
