@@ -238,7 +238,8 @@ def test_layers_of_a_transformer_are_listed_with_heads_and_without_a_receptive_f
 
 def test_the_command_names_heads_and_says_what_is_left_out(tmp_path, capsys):
     source = "import torch\nfrom torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n"
-    source += "        super().__init__()\n        self.conv = nn.Conv2d(3, 8, 2, 2)\n        self.attn = nn.MultiheadAttention(8, 2)\n"
+    source += "        super().__init__()\n        self.conv = nn.Conv2d(3, 8, 2, 2)\n"
+    source += "        self.attn = nn.MultiheadAttention(8, 2)\n"
     source += "    def forward(self, x):\n        t = self.conv(x).flatten(2).permute(2, 0, 1)\n"
     source += "        t = torch.cat([torch.ones(3, len(x), 8), t])\n        return self.attn(t, t, t)[0]\n"
     source += "def build():\n    return Net(), {'size': 8, 'mean': 0, 'std': 1}\n"
