@@ -8,6 +8,7 @@ from test_axes import Then, planted, windows
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from n2vlib.cli.networks import layers as list_layers
 from n2vlib.errors import BadInput
 from n2vlib.networks.downstream import Downstream
 from n2vlib.networks.hooks import run_layers
@@ -230,8 +231,24 @@ def test_layers_of_a_transformer_are_listed_with_heads_and_without_a_receptive_f
     assert table["shape"].to_dict() == dict.fromkeys(["conv", "attn.heads", "attn[0]"], (8, 4, 6))
     assert table["receptive_field"].isna().tolist() == [False, True, True]
     assert network.layer('attn["0"]') == "attn[0]" and network.layer("attn.heads['1']") == "attn.heads[1]"
+    assert network.other_tokens == {"attn.heads": 1, "attn[0]": 1}
     with pytest.raises(BadInput, match="no such module"):
         network.layer("atn.heads")
+
+
+def test_the_command_names_heads_and_says_what_is_left_out(tmp_path, capsys):
+    source = "import torch\nfrom torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n"
+    source += "        super().__init__()\n        self.conv = nn.Conv2d(3, 8, 2, 2)\n"
+    source += "        self.attn = nn.MultiheadAttention(8, 2)\n"
+    source += "    def forward(self, x):\n        t = self.conv(x).flatten(2).permute(2, 0, 1)\n"
+    source += "        t = torch.cat([torch.ones(3, len(x), 8), t])\n        return self.attn(t, t, t)[0]\n"
+    source += "def build():\n    return Net(), {'size': 8, 'mean': 0, 'std': 1}\n"
+    (tmp_path / "net.py").write_text(source)
+    list_layers(f"{tmp_path}/net.py:build")
+    *table, permuted, others = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in table[1:]] == ["conv", "attn.heads", "attn[0]"]
+    assert permuted.endswith("another order: attn.heads, attn[0]")
+    assert others.endswith("are not read: 3 tokens of attn.heads, attn[0]")
 
 
 def test_one_of_several_outputs_is_chosen_by_its_key_or_its_position():

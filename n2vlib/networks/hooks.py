@@ -74,11 +74,12 @@ def run_layers(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[
     """Outputs of the modules `names`, {name: float32 (image, filter, h, w)}, from one pass in inference mode.
 
     module   in eval mode, on the device of `images`
-    names    dotted module names, or of derived layers; "" is the network itself
+    names    of outputs (`outputs`): dotted module names, heads, one of several; of derived layers; "" is the network
     images   float32, (image, channel, height, width), preprocessed
-    Outputs (image, filter) of fully connected modules are read as 1 x 1 grids; outputs in another order, such as
-    (image, h, w, filter), are permuted (`axes`). The pass stops at the deepest module. The first call for a network and
-    image size runs a whole pass over one image; the number of calls, and the grids, must not depend on the images'
+    Outputs (image, filter) of fully connected modules are read as 1 x 1 grids. Outputs in another order, such as
+    (image, h, w, filter), tokens or windows, are brought to that one (`layout`); class tokens and registers are left
+    out. The pass stops at the deepest module. The first call for a network and image size runs a whole pass over one
+    image, shown twice; the number of calls, and the grids, must not depend on the images'
     content. Raises BadInput for an unknown name, a module that is not called, another kind of output, a grid that
     changes, or any error of the network.
     """

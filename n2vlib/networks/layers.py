@@ -18,11 +18,16 @@ from n2vlib.networks.receptive_field import Windows, walk, windows_of
 
 
 class Grid(NamedTuple):
-    """A layer's output for one image: (filter, h, w); `permuted` from another order, tokens or windows."""
+    """A layer's output for one image.
+
+    shape      (filter, h, w)      permuted   from another order, tokens or windows
+    n_others   tokens that are no cells and are left out: class tokens and registers
+    """
 
     shape: tuple[int, int, int]
     windows: Windows | None
     permuted: bool
+    n_others: int = 0
 
 
 def grids_of(network: nn.Module, shape: tuple[int, int, int]) -> tuple[dict[str, Grid], str]:
@@ -51,7 +56,7 @@ def grids_of(network: nn.Module, shape: tuple[int, int, int]) -> tuple[dict[str,
     grids = {}
     for name, (size, windows, mark) in found.items():
         if layout := mark.layout(len(images)) or declared(network, name, size, len(images)):
-            grids[name] = Grid(layout.grid, windows if layout.stands else None, not layout.stands)
+            grids[name] = Grid(layout.grid, windows if layout.stands else None, not layout.stands, layout.n_others)
     return grids, unfinished
 
 

@@ -142,15 +142,21 @@ class Network:
 
     @property
     def permuted(self) -> list[str]:
-        """The layers whose output, (image, h, w, filter) or similar, is permuted to (image, filter, h, w)."""
+        """The layers whose output, (image, h, w, filter), tokens or similar, is permuted to (image, filter, h, w)."""
         return [name for name, grid in self._grids.items() if grid.permuted]
 
-    def layers(self) -> pd.DataFrame:
-        """One row per module with an output (image, filter, h, w), permuted if needed, in order of the forward pass.
+    @property
+    def other_tokens(self) -> dict[str, int]:
+        """{layer: how many of its tokens are no cells of a grid}: class tokens and registers, which are not read."""
+        return {name: grid.n_others for name, grid in self._grids.items() if grid.n_others}
 
-        Columns: name, alias, module (its class), shape (filters, h, w) at the network's input size, and, in pixels of
-        that input, stride and receptive_field (of the longer axis; both missing where unknown, the field also where a
-        cell sees the whole image, as after squeeze and excitation; it can be larger than the image).
+    def layers(self) -> pd.DataFrame:
+        """One row per output (image, filter, h, w), permuted if needed, in order of the forward pass.
+
+        Columns: name (`outputs`), alias, module (its class, "heads" for what an attention's projection is given), shape
+        (filters, h, w) at the network's input size, and, in pixels of that input, stride and receptive_field (of the
+        longer axis; both missing where unknown, as behind attention, the field also where a cell sees the whole image,
+        as after squeeze and excitation; it can be larger than the image).
         Raises BadInput where no module has such an output.
         """
         if not self._grids:
