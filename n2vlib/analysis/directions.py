@@ -111,8 +111,8 @@ def compared(
     """How many concepts each layer detects, a row per label; and the same numbers on resampled images, (draw, label).
 
     Returns   label, units, detectors, concepts (that some unit detects), low and high (95%, from the spread over
-              resampled images), held_out (concepts of units that are named on half of the images and detectors on the other half; mean
-              over divisions), equally_many (concepts among as many units as the smallest layer has)
+              resampled images), held_out (concepts of units that are named on half of the images and detectors on the
+              other half; mean over divisions), equally_many (concepts among as many units as the smallest layer has)
     """
     rows, draws, fewest = [], {}, min(layer.n_filters for layer in layers.values())
     for label, layer in layers.items():
