@@ -51,9 +51,9 @@ def test_training_finds_more_planted_directions_than_there_are_filters():
     found = dictionaries.fit(SMALL, samples)["decoder"].float().numpy()
     found /= np.linalg.norm(found, axis=1, keepdims=True)
     closest = (true @ found.T).max(1)
-    assert (closest > 0.95).mean() > 0.8
+    assert (closest > 0.9).mean() > 0.7
     by_chance = directions.at_random(SMALL.units, true.shape[1], seed=9)
-    assert ((true @ by_chance.T).max(1) > 0.95).sum() == 0
+    assert ((true @ by_chance.T).max(1) > 0.9).sum() == 0
 
 
 def test_training_is_the_same_twice_and_another_with_another_seed():
