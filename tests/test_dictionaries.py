@@ -23,7 +23,7 @@ from n2vlib.world import scene
 from n2vlib.zoo import data, dictionaries, shipped
 from n2vlib.zoo.recipes import DICTIONARIES, Dictionary
 
-SMALL = Dictionary("small", "small-alexnet", "conv5", units=24, k=2, images=6, epochs=12, batch=250)
+SMALL = Dictionary("small", "small-alexnet", "conv5", units=24, k=2, images=6, epochs=12, batch=100)
 CARDS = list(DICTIONARIES)
 
 
@@ -36,7 +36,7 @@ def quiet_and_on_one_thread(monkeypatch):
     torch.set_num_threads(before)
 
 
-def planted(n: int = 6_000, filters: int = 16, seed: int = 0) -> tuple[torch.Tensor, np.ndarray]:
+def planted(n: int = 4_000, filters: int = 16, seed: int = 0) -> tuple[torch.Tensor, np.ndarray]:
     """Samples that are sums of two of 24 directions, and the directions: (sample, filter), (direction, filter)."""
     rng = np.random.default_rng(seed)
     true = directions.at_random(SMALL.units, filters, seed=seed)
@@ -51,9 +51,9 @@ def test_training_finds_more_planted_directions_than_there_are_filters():
     found = dictionaries.fit(SMALL, samples)["decoder"].float().numpy()
     found /= np.linalg.norm(found, axis=1, keepdims=True)
     closest = (true @ found.T).max(1)
-    assert (closest > 0.95).mean() > 0.8
+    assert (closest > 0.9).mean() > 0.7
     by_chance = directions.at_random(SMALL.units, true.shape[1], seed=9)
-    assert ((true @ by_chance.T).max(1) > 0.95).sum() == 0
+    assert ((true @ by_chance.T).max(1) > 0.9).sum() == 0
 
 
 def test_training_is_the_same_twice_and_another_with_another_seed():

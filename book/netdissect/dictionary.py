@@ -187,8 +187,8 @@ print(f"{(true > 0).sum(1).mean():.1f} of {n_filters} filters")
 # A unit is a detector if the dissection IoU with its best concept exceeds the threshold. Several units can detect one
 # concept, so we count concepts. The table gives three numbers that guard against chance and size:
 #
-# - *low* and *high*: 95% interval, bootstrap over images. It does not cover other dictionaries or directions. A draw has
-#   fewer different images, so a name is more often one of luck, in all sets, and a count can lie at the low end.
+# - *low* and *high*: 95% interval, from the spread over resampled images (bootstrap). It does not cover other
+#   dictionaries or directions, and it does not take off what is luck in the choice of names; the next number does.
 # - *held out*: units are named on one half of the images, and count if they are detectors of this concept on the other
 #   half. Mean over twenty divisions.
 # - *equally many*: concepts among as many units as the layer has filters, on average over all choices.

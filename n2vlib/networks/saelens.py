@@ -4,6 +4,8 @@ Read are the architectures standard, topk, jumprelu (batch-topk is saved as one)
 its documented defaults go, before. Fields of `cfg.json`: architecture, k (before 6: activation_fn_str and
 activation_fn_kwargs), apply_b_dec_to_input, normalize_activations, reshape_activations, rescale_acts_by_decoder_norm.
 Tensors: W_enc (filter, unit), b_enc, b_dec, W_dec (unit, filter), threshold; of gated ones r_mag, b_mag and b_gate.
+Tried on folders that SAELens 6.54 wrote with random weights, where units and reconstructions agree with its own; not
+tried on published weights.
 """
 
 import json
