@@ -1,5 +1,7 @@
 """`probe make`: what it writes, against loops over pixels; what it says; interruption; bad input."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +106,39 @@ def test_padding_keeps_the_shape_and_is_unlabelled_and_black():
     assert frame.sample(np.ones((10, 40), bool), (10, 40)).any(axis=1).sum() in (2, 3)
 
 
+def test_grey_16_bit_palette_and_opaque_images_are_what_they_show(tmp_path):
+    grey = np.full((20, 30), 200, np.uint8)
+    kinds = {
+        "grey.png": Image.fromarray(grey),
+        "deep.png": Image.fromarray(grey.astype(np.uint16) * 257),
+        "deep.tif": Image.fromarray(grey.astype(np.uint16) * 257),
+        "palette.png": Image.fromarray(grey).convert("P"),
+        "opaque.webp": Image.fromarray(np.dstack([grey, grey, grey, grey * 0 + 255])),
+        "grey.bmp": Image.fromarray(grey),
+    }
+    for i, (name, image) in enumerate(kinds.items()):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        image.save(tmp_path / "images" / f"{i}{name}", **({"lossless": True} if "webp" in name else {}))
+        save(tmp_path / "masks" / f"{i}{name.partition('.')[0]}.png", blocks(20, 30))
+    (tmp_path / "names.txt").write_text("1 dog\n2 wheel\n")
+    made(tmp_path)
+    probe = load_probe(tmp_path / "out")
+    assert len(probe) == len(kinds)
+    assert all((probe.image(i) == 200).all() for i in range(len(kinds)))
+
+
+@pytest.mark.parametrize("fit", ["stretch", "pad"])
+@pytest.mark.parametrize("shape", [(61, 200), (150, 47), (300, 301)])
+def test_labels_lie_where_the_image_shows_what_they_name(fit, shape):
+    mask = np.zeros(shape, bool)
+    mask[shape[0] // 5 : shape[0] // 2, shape[1] // 4 : -3] = True
+    frame = Frame((120, 180), (40, 60), fit)
+    shown = frame.image(np.where(mask, 255, 0).astype(np.uint8)[..., None].repeat(3, axis=2))[1::3, 1::3, 0]  # centres
+    clear = (shown < 20) | (shown > 235)  # not at an edge, where colors mix
+    assert clear.mean() > 0.9
+    assert (frame.sample(mask, shape) == (shown > 128))[clear].all()
+
+
 def test_several_labels_at_a_pixel_are_kept_in_as_few_maps_as_possible():
     rng = np.random.default_rng(0)
     masks = [(number, rng.random((9, 9)) < 0.4) for number in range(1, 7)]
@@ -195,6 +230,8 @@ def bad(root: Path, kind: str) -> None:
         "no mask fits": lambda: [
             path.rename(path.with_name(f"{path.stem}_m.png")) for path in root.rglob("masks/**/*.png")
         ],
+        "transparent": lambda: save(image, np.zeros((*np.asarray(Image.open(mask)).shape, 4), np.uint8)),
+        "deep colors": lambda: mask.write_bytes(_deep_colors()),
         "image is text": lambda: image.write_text("no image"),
         "no images": lambda: [path.unlink() for path in root.rglob("images/**/*.png")],
         "no label": lambda: [save(path, np.zeros((20, 20), np.uint8)) for path in root.rglob("masks/**/*.png")],
@@ -213,6 +250,8 @@ BAD = {
     "same name": "suffix only",
     "link out": "lies outside",
     "no mask fits": "end in '_m': give the option suffix",
+    "transparent": "transparent in places",
+    "deep colors": "colors",
     "image is text": "00.png: cannot be read",
     "no images": "has no image",
     "no label": "no image has a label",
@@ -294,17 +333,22 @@ def test_an_index_map_is_read_by_index_whatever_its_colors(tmp_path, mode):
 
 
 def _four_bits(indices: np.ndarray) -> bytes:
-    """A grey PNG of 4 bits, which Pillow reads and does not write: packed by hand after the PNG specification."""
-    import struct
-    import zlib
+    return _png(indices.shape, 4, 0, [bytes(row[0::2] << 4 | row[1::2]) for row in indices])
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    h, w = indices.shape
-    rows = b"".join(b"\0" + bytes(row[0::2] << 4 | row[1::2]) for row in indices)
-    header = struct.pack(">IIBBBBB", w, h, 4, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+def _deep_colors() -> bytes:
+    return _png((3, 2), 16, 2, [bytes(range(12))] * 3)
+
+
+def _png(shape: tuple[int, ...], bits: int, kind: int, rows: list[bytes]) -> bytes:
+    """A PNG that Pillow reads and does not write, packed by hand after the PNG specification."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", shape[1], shape[0], bits, kind, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(("values", "belongs"), [((0, 255), 255), ((0, 1), 1), ((0, 7), 7)])
