@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 from n2vlib import tables
 from n2vlib.activations.layer import read_layers
-from n2vlib.errors import BadInput
 from n2vlib.methods import dissection, segmentation, single_filter
 from n2vlib.networks.downstream import Downstream
 from n2vlib.networks.hooks import run_layers
@@ -134,7 +133,7 @@ def test_a_combination_of_units_is_the_mask_that_its_weights_give_on_the_grid(me
     assert mask.sum() == pytest.approx(pair["predicted"], abs=1)
 
 
-def test_filters_of_the_patches_can_be_taken_out_and_units_of_tokens_beside_a_class_token_cannot(measured):
+def test_units_are_taken_out_of_the_cells_and_the_class_token_and_registers_stay_as_they_were(measured):
     probe, network, _ = measured
     images = network.preprocessing(np.stack([probe.image(i) for i in range(3)]))
     activations = run_layers(network.module, ["patch_embed"], images)["patch_embed"]
@@ -143,5 +142,15 @@ def test_filters_of_the_patches_can_be_taken_out_and_units_of_tokens_beside_a_cl
     changed.patch_embed.bias[[2, 7]] = 0
     (told,) = Downstream(network.module, "patch_embed", images).without(activations, [[2, 7]])
     torch.testing.assert_close(told, changed(images), rtol=1e-4, atol=1e-5)
-    with pytest.raises(BadInput, match=r"layer blocks\.0: "):
-        Downstream(network.module, "blocks.0", images)
+
+    def taken_out(_module, _given, output):
+        for token in range(5, 21):
+            output[:, token, 3] = 0
+        return output
+
+    downstream = Downstream(network.module, "blocks.0", images)
+    activations = run_layers(network.module, ["blocks.0"], images)["blocks.0"]
+    (told,) = downstream.without(activations, [[3]], downstream.others(images))
+    hook = network.module.get_submodule("blocks.0").register_forward_hook(taken_out)
+    torch.testing.assert_close(told, network.module(images), rtol=1e-4, atol=1e-5)
+    hook.remove()
