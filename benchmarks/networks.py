@@ -5,13 +5,15 @@
 Random weights; torchvision's classification and segmentation networks as shapes only. Where layers are channels last,
 tokens or windows, a planted patch shows where their cells lie: the pixels of one square change, and the cell that
 changes most, if it stands out, must lie in that square; what convolutions see beside it is left out. (Networks of less
-than 100 million parameters.) Takes minutes on one core. timm is optional: pip install "n2vlib[timm]".
+than 100 million parameters.) Takes half an hour on one core, and goes on where it was interrupted: delete
+build/networks.json to begin again. timm is optional: pip install "n2vlib[timm]".
 """
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from n2vlib.errors import BadInput
 from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import Network, load_network
 from n2vlib.networks.preprocessing import Preprocessing
+from n2vlib.paths import ROOT
 
 TIMM = [
     "vit_tiny_patch16_224", "vit_small_patch14_reg4_dinov2", "deit_tiny_distilled_patch16_224",
@@ -38,6 +41,7 @@ TIMM = [
     "inception_next_atto", "edgenext_xx_small",
 ]  # fmt: skip
 BOX = (2, 3)  # the square of the planted patch, in 32 x 32 pixels
+DONE = ROOT / "build" / "networks.json"
 STANDS_OUT = 2  # times the largest change more than 32 pixels from the square
 
 
@@ -147,11 +151,16 @@ def examine(name: str, make: Callable[[], Network]) -> Found:
 
 
 def main(names: list[str]) -> None:
-    rows = []
+    rows = [] if names or not DONE.exists() else [Found(**row) for row in json.loads(DONE.read_text())]
+    known = {row.network for row in rows}
     for name, make in makers(names):
-        torch.manual_seed(0)
-        rows.append(examine(name, make))
-        print(rows[-1], flush=True)
+        if name not in known:
+            torch.manual_seed(0)
+            rows.append(examine(name, make))
+            print(rows[-1], flush=True)
+            if not names:
+                DONE.parent.mkdir(exist_ok=True)
+                DONE.write_text(json.dumps([asdict(row) for row in rows]))
     table = pd.DataFrame(rows)
     if not names:
         Path(__file__).with_name("NETWORKS.md").write_text(page(table), encoding="utf-8")

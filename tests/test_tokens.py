@@ -48,6 +48,7 @@ TOKENS = {
         torch.cat([flat(x), others(x, 2)], 1)
     ),
     "reversed": lambda x: flat(x).flip(1), "rolled": lambda x: torch.cat([others(x, 1), flat(x)], 1).roll(3, 1),
+    "channels joined": lambda x: torch.cat(torch.cat([others(x, 1), flat(x)], 1).split([1, 2], -1), -1)[:, :, None],
     "channels first": lambda x: torch.cat([others(x, 1).mT, x.flatten(2)], 2),
     "tokens first": lambda x: torch.cat([others(x, 1), flat(x)], 1).transpose(0, 1),
     "images and tokens joined": lambda x: flat(x).reshape(-1, 3),
