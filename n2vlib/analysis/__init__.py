@@ -19,6 +19,7 @@ uncertainty          bootstrap over images
 
 rating               do labels describe top patches? (Network Dissection TPAMI 3.1)
 rotation             a layer rotated in the space of its filters (TPAMI 3.2)
+directions           a layer's filters beside a dictionary, components and random directions of the same space
 detectors            detectors of layers and networks side by side (TPAMI 3.3, 3.4)
 history              a layer's filters while the network learns (TPAMI 3.6, 3.7)
 concept_similarity   in which respect two concepts are similar (TPAMI 3.7)
