@@ -139,8 +139,8 @@ if by_seed:
 charts.table(kinds, title)
 
 # %% [markdown]
-# Only a number of changes above the range of the repeats, which is in the caption, says something about the networks.
-# The repeats share one training set and one recipe, so their range is a lower bound of what chance does.
+# Only a number of changes above the range of the repeats (in the caption, where there are any) says something about the
+# networks. The repeats share one training set and one recipe, so their range is a lower bound of what chance does.
 #
 # ## What gained
 #
