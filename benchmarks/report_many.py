@@ -1,7 +1,7 @@
 """Measure the report of 20,000 made-up filters: what its index weighs, and how soon it opens and answers.
 
     python benchmarks/report_many.py             a layer of 20,000 filters, then 40 layers of 500; 1,197 concepts
-    python benchmarks/report_many.py --filters 5000
+    python benchmarks/report_many.py --filters 5000 --layers 1
 
 Contents are drawn at random in the sizes that real ones have (Broden's concepts, eight images with masks for a filter,
 weights over all filters for a concept), written as a folder and opened from disk in a fresh profile with the network
@@ -140,7 +140,9 @@ def seconds(action) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--filters", type=int, default=20_000)
-    n, rng = parser.parse_args().filters, np.random.default_rng(0)
+    parser.add_argument("--layers", type=int, action="append", help="of equal size; may be repeated (default 1 and 40)")
+    asked = parser.parse_args()
+    n, rng = asked.filters, np.random.default_rng(0)
     coarse = rng.integers(0, 256, (IMAGES, 8, 8, 3), dtype=np.uint8)
     shown = {
         i: pictures.thumbnail(np.kron(each, np.ones((14, 14, 1), np.uint8)), 6000) for i, each in enumerate(coarse)
@@ -152,7 +154,7 @@ def main() -> int:
     missed = 0
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
-        for layers in (1, 40):
+        for layers in asked.layers or (1, 40):
             sheets = [made_up(f"layer {i}", n // layers, rng) for i in range(layers)]
             index, whole, opened, worked, answered, led = measured(browser, sheets, Path(scratch), shown)
             missed += index > MOST_MEGABYTES or opened > MOST_SECONDS
