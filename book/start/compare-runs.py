@@ -139,8 +139,8 @@ if by_seed:
 charts.table(kinds, title)
 
 # %% [markdown]
-# Only a number of changes above the range of the repeats, which is in the caption, says something about the networks.
-# The repeats share one training set and one recipe, so their range is a lower bound of what chance does.
+# Only a number of changes above the range of the repeats (in the caption, where there are any) says something about the
+# networks. The repeats share one training set and one recipe, so their range is a lower bound of what chance does.
 #
 # ## What gained
 #
@@ -173,9 +173,9 @@ charts.differences(ends, title, "name", axis, f"Against {first.label}.")
 # ## How far apart the spaces are
 #
 # The learned weights of all concepts make a space. Two spaces are compared through the cosines between their
-# concepts: the correlation over all pairs, and the typical difference of a cosine. The intervals draw the concepts
-# again; a concept that is drawn twice is not paired with itself. As a reference, the first layer is learned once more
-# from another random start: nothing else can be at a smaller distance by more than chance.
+# concepts: the correlation over all pairs, and the typical difference of a cosine. The intervals of the correlation
+# draw the concepts again; a concept that is drawn twice is not paired with itself. As a reference, the first layer is
+# learned once more from another random start: a distance as small as that one is no more than the noise of learning.
 
 # %%
 again = {**own, "seed": SEED + 1, "label": "other start"}
@@ -184,7 +184,7 @@ apart = {"first, other start": between_runs.distances(*same)}
 apart |= {label: between_runs.distances(*pair) for label, pair in pairs.items()}
 apart = pd.concat(apart, names=["run"]).reset_index("run")
 columns = ["run", "task", "concepts", "correlation", "correlation_low"]
-columns += ["correlation_high", "typical", "typical_low", "typical_high"]
+columns += ["correlation_high", "typical"]
 charts.table(apart[columns], "Against the first run", digits=2, rows=20)
 
 # %% [markdown]
