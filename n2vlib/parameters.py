@@ -178,6 +178,8 @@ def _one_line(name: str, value: Any, error: ValidationError) -> str:
     hint = ""
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         hint = f" (YAML reads {value} as text: write {value.replace('e', '.0e', 1)})"
+    elif first["type"] == "string_type" and isinstance(first["input"], int | float):
+        hint = f' (YAML reads a name of digits as a number: write it in quotes, "{first["input"]}")'
     return f"{name}{''.join(inner)}: {what}, got {value!r}{hint}"
 
 

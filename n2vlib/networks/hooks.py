@@ -42,7 +42,7 @@ class Seen(NamedTuple):
 _HINT = "it must take one batch of images and nothing else; check size in PREPROCESSING"
 # A pattern of torch's error message -> what to do.
 _HINTS = {
-    r"to have \d+ channels?, but got \d+": "give mean and std in PREPROCESSING one number for each channel it takes",
+    r"to have \d+ channels?, but got \d+": "mean and std in PREPROCESSING: one number for each channel, [0.5] for grey",
     "Half|BFloat16": "this device cannot compute it in half precision; let your function return network.float()",
 }
 

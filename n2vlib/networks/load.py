@@ -10,6 +10,7 @@ a layer's filters (`units`) is a layer too: `conv5:path/to/dictionary.safetensor
 """
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -197,6 +198,8 @@ def load_network(
     seed            of random weights; functions are called under this seed too
     Raises BadInput for an unknown name, unreadable weights, or missing preprocessing.
     """
+    # timm and others import tqdm.auto, which warns on stderr in a kernel without ipywidgets; that fails a chapter.
+    warnings.filterwarnings("ignore", "IProgress not found")
     if isinstance(network, str) and network in shipped.names():
         if weights is not None:
             raise BadInput(f"WEIGHTS: {network} is a network of the zoo and has its own weights; leave WEIGHTS empty")

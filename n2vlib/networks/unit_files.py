@@ -83,7 +83,7 @@ def function_in(metadata: Mapping[str, str], name: str) -> tuple[str, int]:
     """Activation and k as the metadata say them."""
     if "activation" not in metadata:
         raise BadInput(
-            f"units {name}: no activation in its metadata ({', '.join(ACTIVATIONS)}); see n2vlib.networks.units"
+            f"units {name}: no activation in its metadata ({', '.join(ACTIVATIONS)}); networks.units.save writes it"
         )
     k = metadata.get("k", "0")
     if not (k.isascii() and k.isdecimal() and len(k) < 10):
