@@ -112,7 +112,9 @@ def test_reports_are_called_after_their_network(tmp_path):
     names = []
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "net.py").write_text("from torch import nn\ndef build(): return nn.Conv2d(3, 4, 3)\n")
+        (tmp_path / folder / "net.py").write_text(
+            "from torch import nn\ndef build(): return nn.ModuleDict({'features/1': nn.Conv2d(3, 4, 3)})\n"
+        )
         given = [f"{tmp_path / folder}/net.py:build", f"{tmp_path}/x/../{folder}/net.py:build"]
         first, again = (report.file_name(load_network(name, None, SHOWN), "features/1") for name in given)
         assert first == again and re.fullmatch(r"build-[0-9a-f]{6}-features-1\.html", first)
