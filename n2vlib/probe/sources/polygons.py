@@ -27,9 +27,7 @@ def polygon(points: ArrayLike, size: tuple[int, int]) -> NDArray[np.bool_]:
     return polygons([points], size)
 
 
-def polygons(
-    parts: Iterable[ArrayLike], size: tuple[int, int], holes: Iterable[ArrayLike] = ()
-) -> NDArray[np.bool_]:
+def polygons(parts: Iterable[ArrayLike], size: tuple[int, int], holes: Iterable[ArrayLike] = ()) -> NDArray[np.bool_]:
     """The union of several parts, as COCO means the parts of one object, without the union of `holes`."""
     mask = np.zeros(size, np.bool_)
     for outline in parts:
