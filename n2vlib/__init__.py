@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from n2vlib import (
         activations, analysis, baselines, charts, claims, display, kernels, masks, methods, networks, planted, probe,
-        published, report, significance, spaces, tables, vocabulary, world, zoo,
+        published, report, significance, spaces, tables, vectors, vocabulary, world, zoo,
     )  # fmt: skip
     from n2vlib.activations.layer import Layer, read_layers
     from n2vlib.display import gallery
@@ -68,8 +68,8 @@ MODULES = {
     name: name
     for name in (
         "activations", "analysis", "baselines", "charts", "claims", "display", "kernels", "masks", "methods",
-        "networks", "planted", "probe", "published", "report", "significance", "spaces", "tables", "vocabulary",
-        "world", "zoo",
+        "networks", "planted", "probe", "published", "report", "significance", "spaces", "tables", "vectors",
+        "vocabulary", "world", "zoo",
     )
 }  # fmt: skip
 __all__ = sorted([*PLACES, *MODULES])  # pyright: ignore[reportUnsupportedDunderAll]

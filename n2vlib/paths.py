@@ -39,6 +39,12 @@ def from_here(text: str) -> str:
     return text if is_name else f"{path}{behind}"
 
 
+def layer_from_here(layer: str) -> str:
+    """A layer given on the command line: a file of units behind its colon is relative to the current folder."""
+    name, colon, file = layer.partition(":")
+    return f"{name}{colon}{from_here(file)}" if colon else layer
+
+
 def store_root(store: str | None = None) -> Path:
     """Folder of the stored measurements: the STORE parameter, else $N2V_STORE, else build/store."""
     return resolve(store or os.environ.get("N2V_STORE") or "build/store")

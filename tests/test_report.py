@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +12,17 @@ import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
+from markup import Tags, filled
 from measured import NAMES, TAU, activations, annotated, network, scenes
 from PIL import Image
 
 from n2vlib import released_units, report
 from n2vlib.activations.layer import read_layers
 from n2vlib.errors import BadInput
+from n2vlib.pages import document, pictures
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
-from n2vlib.report import contents, examples, page, pictures
+from n2vlib.report import contents, examples, page
 from n2vlib.report.measured import measure
 from n2vlib.significance import names
 from n2vlib.store import Store
@@ -41,21 +42,6 @@ def made(tmp_path_factory):
     layer = read_layers(network(), [LAYER], probe, tau=TAU, device="cpu", store=store)[LAYER]
     found = measure(layer, probe, epochs=3, seed=0)
     return found, contents.contents(found), store
-
-
-def filled(path: str, size: tuple[int, int]) -> np.ndarray:
-    """The pixels inside a path: those with an odd number of edges to their left."""
-    mask = np.zeros(size, bool)
-    for loop in filter(None, path.split("z")):
-        x, y = map(int, re.match(r"M(\d+) (\d+)", loop).groups())
-        for way, length in re.findall(r"([hv])(-?\d+)", loop):
-            if way == "v":
-                for row in range(min(y, y + int(length)), max(y, y + int(length))):
-                    mask[row, x:] ^= True
-                y += int(length)
-            else:
-                x += int(length)
-    return mask
 
 
 @settings(max_examples=80, deadline=None)
@@ -202,7 +188,7 @@ def test_the_units_are_those_of_the_released_format(made, tmp_path):
 
 def test_slugs_differ_and_are_words():
     names = ["tree", "Tree", "tree 7", "", "日本", HOSTILE]
-    found = contents.slugs(names, [5, 7, 8, 9, 10, 11])
+    found = document.slugs(names, [5, 7, 8, 9, 10, 11])
     assert len(set(found)) == len(names) and all(re.fullmatch(r"[a-z0-9-]+", slug) for slug in found)
     assert found[0] == "tree"
 
@@ -216,23 +202,9 @@ def test_a_picture_has_at_most_the_bytes_it_may(most):
         assert opened.width / opened.height == pytest.approx(4 / 3, rel=0.05)
 
 
-def test_all_pictures_together_have_at_most_the_bytes_they_may(made, monkeypatch):
-    probe = made[0].probe
-    monkeypatch.setattr(pictures, "ALL_BYTES", 20_000)
-    found = pictures.thumbnails(probe, [3, 1, 3, *range(40)])
+def test_all_pictures_together_have_at_most_the_bytes_they_may(made):
+    found = pictures.thumbnails(made[0].probe, [3, 1, 3, *range(40)], total=20_000)
     assert sum(map(len, found.values())) <= 20_000 and list(found) == list(range(40))
-
-
-class Tags(HTMLParser):
-    """The elements that a browser's parser would open."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.opened: list[tuple[str, dict]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.opened.append((tag, dict(attrs)))
 
 
 def test_a_hostile_name_stays_text(made):
@@ -257,7 +229,8 @@ def test_the_policy_allows_our_script_and_style_and_nothing_else(made):
 
 
 def test_the_script_never_reads_values_as_markup():
-    script = "".join((Path(page.__file__).parent / name).read_text(encoding="utf-8") for name in page.SCRIPTS)
+    own = [f"report/{name}" for name in page.SCRIPTS] + [f"pages/{name}" for name in document.SCRIPTS]
+    script = "".join(map(document.asset, own))
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|DOMParser", script)
 
 

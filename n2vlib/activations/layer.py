@@ -34,7 +34,8 @@ class Layer:
     """One layer of one network on one probe set, read from the store.
 
     network        its name; network_fingerprint: of its weights and its code
-    name, module   the name asked for, and the dotted name of the module whose output was captured
+    name, module   `Network.called`: the name asked for, of a file of units its last part; and `Network.layer`: the
+                   dotted name of the module whose output was captured, and the hash of the units
     shape          (filter, h, w)
     input_size     (height, width) of the network's input
     windows        receptive fields of the cells on the input; None where the network's code hides them
@@ -177,7 +178,7 @@ def read_layers(
 ) -> dict[str, Layer]:
     """Several layers of a network on a probe set, in one pass over the images, or from the store if it has them.
 
-    layers   names from the papers (conv5) or dotted module names
+    layers   names from the papers (conv5) or dotted module names; LAYER:FILE for units in a file (`networks.units`)
     tau      share of places where a filter fires (Net2Vec 3.1.1: 0.005)
     tau_max  largest tau that `Layer.at` will take; tau where None
     quantile "exact": tau as given; "released": the nearest entry of the released code's table of 1,000 quantiles, so
@@ -188,6 +189,9 @@ def read_layers(
         raise BadInput(f"quantile = {quantile!r}: say 'exact' or 'released'")
     store, tau_max, device = store or Store(), tau_max or tau, choose_device(device)
     modules = {name: network.layer(name) for name in layers}
+    called = {name: network.called(name) for name in layers}
+    if len({*called.values()}) < len({*layers}):
+        raise BadInput(f"layers: two files would have one name ({', '.join(called.values())}); rename one of them")
     known = {module: _known(network, module, probe) for module in modules.values()}
     outputs = behaviours(network, known, probe, device, store)
     of_tau_max = {"tau_max": str(effective_tau(tau_max, quantile))}
@@ -205,8 +209,9 @@ def read_layers(
         fingerprint = digest([folder.name, tau, quantile])
         n_images = len(probe.images)
         found[name] = Layer(
-            network.name, network.fingerprint, name, module, shape, network.preprocessing.size, network.windows(module),
-            n_images, tau, tau_max, quantile, fingerprint, folder, store, device, (network, probe),
+            network.name, network.fingerprint, called[name], module, shape, network.preprocessing.size,
+            network.windows(module), n_images, tau, tau_max, quantile, fingerprint, folder, store, device,
+            (network, probe),
         )  # fmt: skip
     return found
 

@@ -1,5 +1,6 @@
 """What follows from scores and weights: the questions of the papers, one file each. Tables in, tables out.
 
+annotations          how often, how large, and how often together the concepts of a probe set are
 saturation           how many filters are enough (Net2Vec 4.1, Figure 3)
 failures             where the combination loses against the single filter (Net2Vec 4.1)
 sharing              how many concepts each filter serves, and chance (Net2Vec 4.2)

@@ -90,17 +90,22 @@ def _texts(value: Any) -> Iterable[str]:
 
 
 def _files_named_in(parameters: Mapping[str, Any]) -> list[Path]:
-    """The files that parameters name: Python files with the neighbouring files they import, tables of probe sets, and
-    the whole package of package.module:function."""
+    """The files that parameters name: Python files with the neighbouring files they import, tables of probe sets, units
+    of LAYER:FILE, and the whole package of package.module:function."""
     found: list[Path] = []
     for text in _texts(parameters):
         if module := re.fullmatch(r"([^\W\d]\w*)(\.\w+)*:\w+", text):
             found += _package(module[1])
-        for name in {text.partition("[::")[0], text.rpartition(":")[0] or text}:
+        for name in {text.partition("[::")[0], text.rpartition(":")[0] or text, text.partition(":")[2] or text}:
             with suppress(BadInput):  # a text that cannot be a path, such as a long expression
                 path = resolve(name)
-                found += _with_imports(path) if path.is_file() else sorted(path.glob("*.csv")) if path.is_dir() else []
+                found += _with_imports(path) if path.is_file() else _tables_in(path)
     return found
+
+
+def _tables_in(folder: Path) -> list[Path]:
+    """The tables of a probe set, or the two files of a SAELens folder."""
+    return [file for name in ("*.csv", "cfg.json", "sae_weights.safetensors") for file in sorted(folder.glob(name))]
 
 
 @cache

@@ -1,17 +1,19 @@
 """The commands, `python -m n2vlib ...`, a file for each group; paths given to one are relative to the current folder.
 
-book       book, run, test, pairs, lab
-networks   layers, zoo
-report     report
-probe      probe check, probe draw
-options    the app and what several commands share
+book        book, run, test, pairs, lab
+networks    layers, zoo
+report      report
+probe       probe make, probe formats, probe check, probe draw
+probe_page  probe show
+result      export vectors, export words, export tables, apply
+options     the app and what several commands share
 """
 
 import errno
 import os
 import sys
 
-from n2vlib.cli import book, networks, probe, report  # noqa: F401 (each adds its commands to the app)
+from n2vlib.cli import book, networks, probe, probe_page, report, result  # noqa: F401 (each adds its commands)
 from n2vlib.cli.options import app
 from n2vlib.errors import BadInput
 

@@ -10,7 +10,7 @@ import typer
 from n2vlib.cli.options import app, as_yaml, stop_on
 from n2vlib.errors import BadInput
 from n2vlib.files.output import file_to_write
-from n2vlib.paths import ROOT, from_here, resolve
+from n2vlib.paths import ROOT, from_here, layer_from_here, resolve
 
 # Paths given to a command are relative to the current folder; defaults are in the book's own folder.
 EMBEDDED = ROOT / "params/embedded.yml"
@@ -96,6 +96,8 @@ def run(
 
     given = dict(_name_and_value(text) for text in parameter or [])
     given |= {name: from_here(given[name]) for name in PATHS if isinstance(given.get(name), str)}
+    if isinstance(given.get("LAYERS"), list):
+        given["LAYERS"] = [layer_from_here(each) if isinstance(each, str) else each for each in given["LAYERS"]]
     setting, found = _setting(params, out, kernel), runner.find_chapter(chapter)
     file_to_write(setting.executed(found))
     try:

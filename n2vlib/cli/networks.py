@@ -14,14 +14,21 @@ def layers(
     network: NetworkName,
     weights: Weights = None,
     preprocessing: Shown = None,
+    units: Annotated[str | None, typer.Option(help="A file of units: only the layers that it can be read from")] = None,
 ) -> None:
     """Name, shape, stride and receptive field of every layer of a network."""
     from n2vlib.networks.load import load_network
+    from n2vlib.networks.units import load as load_units
 
     loaded = load_network(
         from_here(network), weights and from_here(weights), as_yaml("--preprocessing ", preprocessing)
     )
-    print(loaded.layers().to_string(index=False))
+    table = loaded.layers()
+    if units:
+        made = load_units(from_here(units)).units
+        table = table[[shape[0] == made.weight.shape[1] for shape in table["shape"]]]
+        print(f"{made.extra_repr()}: read from {made.weight.shape[1]} filters, as NAME:{units}")
+    print(table.to_string(index=False) if len(table) else "no layer has that many filters")
     if loaded.unfinished:
         print(f"layers after these are not listed: {loaded.unfinished}")
     if loaded.permuted:
@@ -30,12 +37,14 @@ def layers(
 
 @app.command()
 def zoo(
-    names: Annotated[list[str] | None, typer.Argument(help="Networks to train [default: all]")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Networks and dictionaries to train [default: all]")] = None,
     device: DeviceName = "auto",
 ) -> None:
-    """Train the zoo's networks again."""
+    """Train the zoo's networks, and dictionaries of their layers, again."""
     from n2vlib import zoo as networks
-    from n2vlib.zoo.recipes import RECIPES
+    from n2vlib.zoo import dictionaries
+    from n2vlib.zoo.recipes import DICTIONARIES, RECIPES
 
-    for name in names or [recipe.name for recipe in RECIPES.values() if recipe.task]:
-        print(yaml.safe_dump(networks.train(name, device), sort_keys=False))
+    for name in names or [*(recipe.name for recipe in RECIPES.values() if recipe.task), *DICTIONARIES]:
+        train = dictionaries.train if name in DICTIONARIES else networks.train
+        print(yaml.safe_dump(train(name, device), sort_keys=False))

@@ -7,13 +7,13 @@ import typer
 
 from n2vlib.cli.options import DeviceName, NetworkName, Shown, Weights, app, as_yaml
 from n2vlib.files.output import file_to_write
-from n2vlib.paths import from_here, resolve
+from n2vlib.paths import from_here, layer_from_here, resolve
 
 
 @app.command()
 def report(
     network: NetworkName,
-    layer: Annotated[str, typer.Argument(help="A layer of it, as `layers` lists them")],
+    layer: Annotated[str, typer.Argument(help="A layer of it, as `layers` lists them; LAYER:FILE for units in a file")],
     probe: Annotated[str, typer.Option(help="world, world-800, or a folder in Broden's format")] = "world",
     weights: Weights = None,
     preprocessing: Shown = None,
@@ -39,5 +39,6 @@ def report(
     loaded = load_network(
         from_here(network), weights and from_here(weights), as_yaml("--preprocessing ", preprocessing), seed
     )
+    layer = layer_from_here(layer)
     file = file_to_write(resolve(out, Path.cwd()) if out else Path("build/report") / pages.file_name(loaded, layer))
     print(pages.write(file, loaded, layer, load_probe(from_here(probe)), **options))

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from n2vlib.vocabulary import CATEGORIES, METHODS
 
@@ -18,6 +19,7 @@ LIGHT, FULL = 0.42, 1.0  # opacity of a single filter and of a combination
 OF_OUTCOME = (0.62, 1.0, 0.3)  # opacity of each of OUTCOMES
 
 MIME = "application/vnd.vegalite.v5+json"  # the newest that JupyterLab 4 draws without an extension
+DIGITS = 3  # of every number on a page
 CHART_WIDTH = 600  # pixels, in JupyterLab and in the PNG; in the site charts follow the page
 
 
@@ -61,3 +63,8 @@ def rounded(table: pd.DataFrame, digits: int = 4) -> pd.DataFrame:
 def significant(value: float, digits: int = 4) -> float:
     """`value` to `digits` significant digits."""
     return float(f"{value:.{digits}g}") if np.isfinite(value) else float(value)
+
+
+def short(values: ArrayLike) -> list[float | None]:
+    """Numbers for a page, to DIGITS significant digits; None for NaN."""
+    return [significant(v, DIGITS) if np.isfinite(v) else None for v in np.asarray(values, float).tolist()]

@@ -30,6 +30,17 @@ def file_to_write(out: str | Path) -> Path:
     return file
 
 
+def new_folder(out: str | Path) -> Path:
+    """The path of a folder to write, relative to the repository root; BadInput where it exists or cannot be made."""
+    folder = resolve(out)
+    if folder.exists():
+        raise BadInput(f"{out}: exists already; name a new folder, or move this one away")
+    there = next(place for place in folder.parents if place.exists())
+    if why := refused(there):
+        raise BadInput(f"{out}: nothing can be written into {there} ({why}); name another folder")
+    return folder
+
+
 def refused(folder: Path) -> str:
     """Why no file can be made in a folder, found by making one; "" where it can."""
     try:

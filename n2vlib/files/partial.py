@@ -1,7 +1,8 @@
 """Results appear complete or not at all: they are made in a partial folder beside their place, and renamed when done.
 
 A partial folder contains a lock, which the process that makes the result holds as long as it lives, however it ends.
-Where the lock can be taken, the folder belongs to a dead run, and the next run deletes it.
+Where the lock can be taken, the folder belongs to a dead run, and the next run deletes it, or continues it if its work
+takes long (`unfinished`).
 """
 
 import shutil
@@ -12,7 +13,10 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
+from n2vlib.errors import BadInput
+
 _LOCK = "lock"
+_KEY = "key.txt"
 
 
 @contextmanager
@@ -32,6 +36,33 @@ def atomic(target: Path) -> Iterator[Path]:
     finally:
         lock.release()
         _delete(folder)
+
+
+@contextmanager
+def unfinished(target: Path, key: str) -> Iterator[Path]:
+    """Like `atomic`, but what an interrupted run has written stays, and the next run with the same key finds it.
+
+    key   a line that says what decides the result; what runs with other keys have left is deleted
+    The folder is .<name>.unfinished, beside the target. Raises BadInput while another run works in it.
+    """
+    folder = target.with_name(f".{target.name}.unfinished")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(folder / _LOCK)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BadInput(f"{target}: another run is writing it") from None
+    try:
+        if not (folder / _KEY).is_file() or (folder / _KEY).read_text(encoding="utf-8") != key:
+            _empty(folder)
+            (folder / _KEY).write_text(key, encoding="utf-8")
+        yield folder / target.name
+        (folder / target.name).replace(target)
+        _empty(folder)
+    finally:
+        lock.release()
+        if {path.name for path in folder.iterdir()} <= {_LOCK, _KEY}:
+            _delete(folder)
 
 
 def sweep(*folders: Path) -> None:
@@ -59,10 +90,14 @@ def _own_folder(target: Path) -> tuple[Path, FileLock]:
 
 def _delete(folder: Path) -> None:
     """Delete a partial folder, its lock last, so that if this run dies meanwhile, the next one still deletes it."""
+    _empty(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _empty(folder: Path) -> None:
     with suppress(OSError):
         for path in folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             elif path.name != _LOCK:
                 path.unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)

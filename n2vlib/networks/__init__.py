@@ -9,6 +9,8 @@ behaviour         a layer's outputs for a few fixed images, which show changes t
 axes              which axes of an output are height and width
 receptive_field   the part of the input that a cell of a layer sees
 hooks             outputs of modules, captured in one forward pass
+units             a linear map of a layer's filters, from a file, read as a layer
+saelens           units from a folder of SAELens
 downstream        a network from one of its layers on
 """
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from n2vlib.errors import BadInput
-from n2vlib.networks.hooks import as_put_out, learn, passing, run_layers
+from n2vlib.networks.hooks import as_put_out, derived, learn, passing, run_layers
 
 # Two ways to the same scores may differ by these shares of the change with half of the filters at zero, and of the
 # largest score.
@@ -33,6 +33,9 @@ class Downstream:
     """
 
     def __init__(self, module: nn.Module, name: str, images: Tensor):
+        if name in derived(module):
+            base = derived(module)[name].module
+            raise BadInput(f"layer {name}: units of a file cannot be removed from the network; take {base}")
         self._layer, self._conv = _Behind(module, name, images), None
         activations = run_layers(module, [name], images)[name]
         half = range(0, activations.shape[1], 2)

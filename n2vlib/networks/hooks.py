@@ -47,15 +47,31 @@ _HINTS = {
 _seen_of: WeakKeyDictionary[nn.Module, dict[tuple, dict[str, Seen]]] = WeakKeyDictionary()
 
 
+class Derived(NamedTuple):
+    """A layer that is a map of another module's grid: float32, (image, filter, h, w) to (image, unit, h, w)."""
+
+    module: str
+    map: nn.Module
+    name: str  # of the map, for people
+
+
+_derived_of: WeakKeyDictionary[nn.Module, dict[str, Derived]] = WeakKeyDictionary()
+
+
 class _Stop(BaseException):
     """Leaves the forward pass; not an Exception, so that no `except Exception` inside a network catches it."""
+
+
+def derived(module: nn.Module) -> dict[str, Derived]:
+    """The derived layers of a network, which `run_layers` takes by their names; `units` adds to them."""
+    return _derived_of.setdefault(module, {})
 
 
 def run_layers(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, Tensor]:
     """Outputs of the modules `names`, {name: float32 (image, filter, h, w)}, from one pass in inference mode.
 
     module   in eval mode, on the device of `images`
-    names    dotted module names; "" is the network itself
+    names    dotted module names, or of derived layers; "" is the network itself
     images   float32, (image, channel, height, width), preprocessed
     Outputs (image, filter) of fully connected modules are read as 1 x 1 grids; outputs in another order, such as
     (image, h, w, filter), are permuted (`axes`). The pass stops at the deepest module. The first call for a network and
@@ -63,7 +79,8 @@ def run_layers(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[
     content. Raises BadInput for an unknown name, a module that is not called, another kind of output, a grid that
     changes, or any error of the network.
     """
-    wanted = tuple(dict.fromkeys(names))
+    maps = derived(module)
+    wanted = tuple(dict.fromkeys(maps[name].module if name in maps else name for name in names))
     known, key = _seen_of.setdefault(module, {}), (wanted, images.shape[1:])
     if key not in known:
         known[key] = learn(module, wanted, images[:1])
@@ -73,7 +90,14 @@ def run_layers(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[
     for name in wanted:
         if name not in outputs:
             raise BadInput(f"layer {name}: the network calls it for some images only; choose another module")
-    return {name: _as_grid(outputs[name], name, len(images), seen[name]) for name in names}
+    grids = {name: _as_grid(outputs[name], name, len(images), seen[name]) for name in wanted}
+    return {name: _mapped(grids, maps[name]) if name in maps else grids[name] for name in names}
+
+
+def _mapped(grids: dict[str, Tensor], layer: Derived) -> Tensor:
+    grid = grids[layer.module]
+    with torch.inference_mode():
+        return layer.map.to(grid.device)(grid)
 
 
 @contextmanager

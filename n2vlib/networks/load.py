@@ -4,7 +4,8 @@
     load_network("small-alexnet")                     our zoo
     load_network("my_package.nets:build")             a function; "path/to/file.py:build" likewise
 
-A layer is any dotted module name; the papers' names (`conv5`) are aliases of the module after the ReLU.
+A layer is any dotted module name; the papers' names (`conv5`) are aliases of the module after the ReLU. A linear map of
+a layer's filters (`units`) is a layer too: `conv5:path/to/dictionary.safetensors`.
 """
 
 import copy
@@ -21,10 +22,10 @@ from torch.nn.parameter import is_lazy
 from torch.optim.swa_utils import AveragedModel
 
 from n2vlib.errors import BadInput, near
-from n2vlib.networks import factories
+from n2vlib.networks import factories, units
 from n2vlib.networks.axes import STANDS, Axes, axes_of, following
 from n2vlib.networks.fingerprint import code, fingerprint
-from n2vlib.networks.hooks import passing
+from n2vlib.networks.hooks import derived, passing
 from n2vlib.networks.preprocessing import Preprocessing, as_preprocessing
 from n2vlib.networks.receptive_field import Windows, walk, windows_of
 from n2vlib.zoo import shipped
@@ -100,10 +101,15 @@ class Network:
         self.code = self.code or code(self.module)
 
     def layer(self, name: str) -> str:
-        """The dotted module name of a layer given by that name or by its alias; BadInput with near matches."""
+        """The dotted module name of a layer given by that name or by its alias; BadInput with near matches.
+
+        For LAYER:FILE it is that of the layer, a colon, and the hash of the units that are read from the file.
+        """
         modules = [known for known, _ in self.module.named_modules(remove_duplicate=False) if known]
-        if name in modules:
+        if name in modules or name in derived(self.module):
             return name
+        if ":" in name:
+            return units.derive(self.module, self.layer(name.partition(":")[0]), name.partition(":")[2])
         if name in self.aliases:
             return self.aliases[name]
         known = list(self.aliases) + modules
@@ -115,13 +121,23 @@ class Network:
         return next((alias for alias, target in self.aliases.items() if target == dotted), "")
 
     def describe(self, name: str) -> str:
-        """Both names of a layer, "conv5 (features.11)", or the one it has."""
+        """Both names of a layer, "conv5 (features.11)", or the one it has; of units, what they are."""
         dotted, alias = self.layer(name), self.alias(name)
+        if dotted in derived(self.module):
+            units_of = derived(self.module)[dotted]
+            return f"{self.describe(units_of.module)}, {units_of.map.extra_repr()} of {units_of.name}"
         return f"{alias} ({dotted})" if alias else dotted
+
+    def called(self, name: str) -> str:
+        """The name of a layer in tables: as it is, or for LAYER:FILE without the file's folder and ending."""
+        units_of = derived(self.module).get(self.layer(name))
+        return f"{name.partition(':')[0]}:{units_of.name}" if units_of else name
 
     def windows(self, name: str) -> Windows | None:
         """Input windows of the layer's cells: offset, size, step along (height, width); None where they are unknown."""
-        return self._grids[self.layer(name)].windows if self.layer(name) in self._grids else None
+        dotted = self.layer(name)
+        base = derived(self.module)[dotted].module if dotted in derived(self.module) else dotted
+        return self._grids[base].windows if base in self._grids else None
 
     @property
     def permuted(self) -> list[str]:

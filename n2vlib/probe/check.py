@@ -10,6 +10,7 @@ import pandas as pd
 
 from n2vlib.errors import BadInput
 from n2vlib.paths import resolve
+from n2vlib.probe import ProbeSet
 from n2vlib.probe.files import Named, check_files, named_files
 from n2vlib.probe.layout import MOST_LABELS
 from n2vlib.probe.pictures import image_and_doubt, read_map
@@ -32,17 +33,44 @@ def check(path: str | Path) -> list[Problem]:
         return [Problem("error", str(root), None, "no such folder")]
     problems: list[Problem] = []
     report = Report(problems.append)
+    concepts, index = _tables(root, report)
+    if index:
+        files = named_files(index)
+        there = check_files(root, files, report)
+        shown = _decode(root, index, [file for file in files if file.path in there], set(concepts.index), report)
+        _images_of_concepts(index, concepts, shown, report)
+    return sorted(problems, key=lambda problem: problem.severity)
+
+
+def check_loaded(probe: ProbeSet, opened: Iterable[int]) -> list[Problem]:
+    """The problems of a set that could be loaded, as `check`, for the cost of its tables.
+
+    opened   positions of the images that are decoded; label maps are not decoded again, `probe.labels` has read them
+    """
+    problems: list[Problem] = []
+    report = Report(problems.append)
+    concepts, index = _tables(probe.root, report)
+    if index:
+        lines = dict(zip(index.images, index.lines, strict=True))
+        images = [Named(lines[name], name, False) for name in (probe.images[i] for i in opened)]
+        _decode(probe.root, index, images, set(concepts.index), report)
+        splits = np.repeat(probe.split, np.diff(probe.labels.pair_ptr))
+        holding, validating = (
+            Counter(probe.labels.pair_concept[of].tolist()) for of in (splits != "", splits == "val")
+        )
+        _seldom(concepts, holding, validating, bool((probe.split == "val").any()), report)
+    return sorted(problems, key=lambda problem: problem.severity)
+
+
+def _tables(root: Path, report: Report) -> tuple[pd.DataFrame, Index | None]:
+    """The concepts and the index, with all that is wrong in the tables reported."""
     categories = read_categories(root, report)
     concepts = read_concepts(root, categories, report)
     index = read_index(root, categories, report)
     _duplicates(concepts, index, report)
     if index:
         check_numbers(index, concepts, report)
-        files = named_files(index)
-        there = check_files(root, files, report)
-        shown = _decode(root, index, [file for file in files if file.path in there], set(concepts.index), report)
-        _images_of_concepts(index, concepts, shown, report)
-    return sorted(problems, key=lambda problem: problem.severity)
+    return concepts, index
 
 
 def _duplicates(concepts: pd.DataFrame, index: Index | None, report: Report) -> None:
@@ -105,10 +133,20 @@ def _images_of_concepts(index: Index, concepts: pd.DataFrame, shown: dict[str, s
         held = mapped.union(*(items_of(cell)[1] for cell in row))
         holding.update(held)
         validating.update(held if split == "val" else ())
-    if "val" not in index.splits:
+    _seldom(concepts, holding, validating, "val" in index.splits, report)
+
+
+def _seldom(
+    concepts: pd.DataFrame, holding: Counter[int], validating: Counter[int], validation: bool, report: Report
+) -> None:
+    """Warn of concepts without an image, or without a validation image; of the set, if it has none at all.
+
+    holding, validating   images, and validation images, that hold each concept      validation   whether there are any
+    """
+    if not validation:
         report.warning("index.csv", None, "no validation image: no row has split val")
     for number, name, line in zip(concepts.index, concepts["name"], concepts["line"], strict=True):
         if not holding[number]:
             report.warning("label.csv", int(line), f"'{name}' ({number}): no image holds this concept")
-        elif not validating[number] and "val" in index.splits:
+        elif not validating[number] and validation:
             report.warning("label.csv", int(line), f"'{name}' ({number}): no validation image among {holding[number]}")

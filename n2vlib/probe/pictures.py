@@ -24,6 +24,7 @@ _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, AssertionError, struc
 _NO_EXIF = (ValueError, SyntaxError, EOFError, KeyError, TypeError, ZeroDivisionError, struct.error)
 # Truncated EXIF data: what could be read is used. Set once here, since a warning filter holds for all threads.
 warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)
+BROAD = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # what people have, and `probe make` turns into JPEG or PNG
 _VOC = (0, 128, 128 << 8, 128 | 128 << 8)  # the usual palette of index maps, up to its first blue
 
 
@@ -36,10 +37,30 @@ def read_image(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     return image_and_doubt(path, size)[0]
 
 
-def image_and_doubt(path: Path, size: tuple[int, int]) -> tuple[NDArray[np.uint8], str]:
+def read_displayed(path: Path) -> NDArray[np.uint8]:
+    """An image of any size and format of BROAD as it is displayed, RGB: uint8, (height, width, 3)."""
+    return image_and_doubt(path, sizes(path)[0], BROAD)[0]
+
+
+def sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(height, width) of an image of any format of BROAD: as it is displayed, and as it is stored."""
+    with opened(path, BROAD) as file:
+        stored = (file.height, file.width)
+        return ((file.width, file.height) if orientation_of(file) >= 5 else stored), stored
+
+
+def check_header(path: Path) -> None:
+    """BadInput where the header of a file shows that it is no image of a format of BROAD."""
+    with opened(path, BROAD):
+        pass
+
+
+def image_and_doubt(
+    path: Path, size: tuple[int, int], formats: tuple[str, ...] = ("JPEG", "PNG")
+) -> tuple[NDArray[np.uint8], str]:
     """`read_image`, and what is ambiguous in the file: its orientation or its colors; "" for nothing."""
-    with _opened(path, ("JPEG", "PNG")) as file:
-        orientation, stored = _orientation(file), (file.height, file.width)
+    with opened(path, formats) as file:
+        orientation, stored = orientation_of(file), (file.height, file.width)
         shown = (file.width, file.height) if orientation >= 5 else stored
         if size not in (stored, shown):
             raise _other_size(path, shown, size)
@@ -52,12 +73,12 @@ def image_and_doubt(path: Path, size: tuple[int, int]) -> tuple[NDArray[np.uint8
 
 def read_map(path: Path, size: tuple[int, int]) -> NDArray[np.uint16]:
     """A label map: uint16, (sh, sw) with (sh, sw) = size, label numbers; else BadInput."""
-    with _opened(path, ("PNG",)) as file:
+    with opened(path, ("PNG",)) as file:
         if (stored := (file.height, file.width)) != size:
             raise _other_size(path, stored, size)
-        if (raw := _raw(file)).endswith("16B"):
+        if (raw := raw_mode(file)).endswith("16B"):
             raise _no_map(path, f"is 16 bits deep ({raw})")
-        if _orientation(file) > 1:
+        if orientation_of(file) > 1:
             raise _no_map(path, "has an EXIF orientation")
         if file.mode == "P" and (reason := _ambiguous(file)):
             raise _no_map(path, f"(mode P) has a palette that {reason}")
@@ -78,16 +99,20 @@ def _other_size(path: Path, found: tuple[int, int], size: tuple[int, int]) -> Ba
 
 
 @contextmanager
-def _opened(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+def opened(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     """The file, its header read; any error with it, until the block ends, becomes BadInput."""
     kinds = " or ".join(formats)
     try:
         with Image.open(path, formats=formats) as file:
             if file.height * file.width > (Image.MAX_IMAGE_PIXELS or file.height * file.width):
                 raise BadInput(f"{path}: {file.height} x {file.width} pixels are more than Pillow takes for safe")
-            if file.format == "PNG" and getattr(file, "is_animated", False):
-                raise BadInput(f"{path}: is an animated PNG; save the one picture that is meant")
-            raw = _raw(file)
+            if file.format in ("PNG", "WEBP", "TIFF") and getattr(file, "is_animated", False):
+                raise BadInput(f"{path}: is an animated {file.format}; save the one picture that is meant")
+            if file.format == "TIFF" and file.mode in ("I", "F"):
+                raise BadInput(
+                    f"{path}: has 32 bits for each pixel, on a scale that it does not say; save it in 8 bits"
+                )
+            raw = raw_mode(file)
             if "transparency" in file.info and ";" in raw and file.mode != "P":
                 # Pillow compares the color with values that it has scaled to 8 bits, and finds none.
                 raise BadInput(f"{path}: has a transparent color in {raw}, which Pillow cannot read; save it in 8 bits")
@@ -100,13 +125,13 @@ def _opened(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
         raise BadInput(f"{path}: cannot be read as {kinds}: {error or type(error).__name__}") from error
 
 
-def _raw(file: Image.Image) -> str:
+def raw_mode(file: Image.Image) -> str:
     """How a PNG that is not yet decoded stores its pixels, by Pillow's names: 'RGB', 'RGB;16B', 'L;4'; "" for JPEG."""
     tiles = getattr(file, "tile", None)
     return str(tiles[0][3]) if file.format == "PNG" and tiles else ""
 
 
-def _orientation(file: Image.Image) -> int:
+def orientation_of(file: Image.Image) -> int:
     """The EXIF orientation: 1 is upright, 5 to 8 swap the sides; 0 where the EXIF data cannot be read."""
     try:
         found = file.getexif().get(ExifTags.Base.Orientation, 1)

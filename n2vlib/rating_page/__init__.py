@@ -25,12 +25,12 @@ from n2vlib.display import gallery
 from n2vlib.errors import BadInput
 from n2vlib.files import cells
 from n2vlib.files.output import file_to_write, write_file
+from n2vlib.pages.document import asset, document
 from n2vlib.tables import need
 
 SIDE = 240  # pixels of a picture's longer side, at most
 QUALITY = 70  # of WebP: the edge of a patch stays sharp, and 900 drawn pictures take five megabytes
 _ASKED = ["network", "layer", "filter", "label", "category"]
-_HERE = Path(__file__).parent
 
 
 def write(
@@ -59,14 +59,9 @@ def _page(questions: pd.DataFrame, pictures: list[list[str]]) -> str:
     shown = [
         {**each, "word": word(each["label"]), "pictures": mine} for each, mine in zip(asked, pictures, strict=True)
     ]
-    style, script = ((_HERE / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    script = cells.script() + script
-    parts = {
-        "style": style, "style_hash": _hash(style), "script": script, "script_hash": _hash(script),
-        "data": _json({"digest": digest, "questions": shown}),
-    }  # fmt: skip
-    template = (_HERE / "page.html").read_text(encoding="utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
+    style, script = (asset(f"rating_page/page.{kind}") for kind in ("css", "js"))
+    data = {"data": {"digest": digest, "questions": shown}}
+    return document(asset("rating_page/page.html"), style, cells.script() + script, data)
 
 
 def word(label: str) -> str:
@@ -81,14 +76,3 @@ def _webp(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> str:
     out = io.BytesIO()
     picture.save(out, "WEBP", quality=QUALITY, method=1)  # method 4 takes three times as long to save a fifth
     return base64.b64encode(out.getvalue()).decode()
-
-
-def _json(value: Any) -> str:
-    """JSON for a script element, which no text within can end."""
-    text = json.dumps(value, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _hash(text: str) -> str:
-    """The hash for the page's security policy, which runs this one script and loads nothing."""
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

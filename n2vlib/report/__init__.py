@@ -4,8 +4,7 @@
 
 measured    the results of all methods on the layer
 contents    the same as plain values, in the page's order
-pictures    thumbnails, each once, and masks as paths
-page        values, pictures and our script in one file
+page        values, pictures and our script in one file (with `pages`)
 """
 
 from n2vlib.report.page import file_name, write

@@ -19,7 +19,7 @@ def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: in
     rows = {
         "network": f"{name}; weights: {network.weights.rpartition('/')[2]}; sha256 {network.fingerprint[:12]}",
         "its input": _input(network.preprocessing),
-        "layer": f"{network.describe(layer.name)}; {_cells(layer)}; sha256 {layer.fingerprint[:12]}",
+        "layer": f"{network.describe(layer.module)}; {_cells(layer)}; sha256 {layer.fingerprint[:12]}",
         "probe set": f"{probe.name}; {split}, {len(probe.concepts)} concepts; sha256 {probe.fingerprint[:12]}",
         "a filter fires": f"where its activation is above T_k; tau = {layer.tau:g} of all places, {layer.quantile}",
         "dissection IoU": f"over all images, convention {CONVENTION}; detectors are above {IOU_THRESHOLD:g}",

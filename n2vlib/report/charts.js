@@ -1,4 +1,4 @@
-// The histogram of concepts, ranked bars, and all weights of a concept.
+// The histogram of concepts, and all weights of a concept.
 
 /** One column for each concept that filters detect, by category, most filters first. */
 function histogram() {
@@ -31,25 +31,6 @@ function column(c, n, share) {
   const words = `${CONCEPTS.name[c]}: ${count(n, "filter")}`;
   const link = { class: "column", href: `#concept-${CONCEPTS.slug[c]}`, "aria-label": words, title: words };
   return el("a", link, el("span", { class: "stack" }, String(n), bar), el("span", { class: "name" }, CONCEPTS.name[c]));
-}
-
-/** A list with bars. rows: [link, share of the bar from -1 to 1, words]; none: the text where there are no rows. */
-function ranking(title, rows, note = "", none = "none") {
-  const signed = rows.some(([, share]) => share < 0);
-  const items = rows.map(([link, share, words]) => {
-    const bar = el("span", { class: share < 0 ? "below" : "above" });
-    bar.style.width = `${Math.abs(share) * (signed ? 50 : 100)}%`;
-    bar.style.marginLeft = signed ? `${share < 0 ? 50 + 50 * share : 50}%` : "0";
-    return el(
-      "li",
-      {},
-      link,
-      el("span", { class: "track" + (signed ? " signed" : "") }, bar),
-      el("span", { class: "n" }, words),
-    );
-  });
-  const body = items.length ? el("ol", { class: "ranking" }, items) : el("p", { class: "muted" }, none);
-  return el("section", { class: "block" }, el("h3", {}, title), note ? el("p", { class: "note" }, note) : null, body);
 }
 
 /** All w_k of a concept, largest first, as bars; a place can be pointed at and opened. */

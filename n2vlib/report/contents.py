@@ -1,7 +1,6 @@
 """The contents of the page as JSON values: filters by number, concepts by their position in probe.concepts."""
 
 import base64
-import re
 
 import numpy as np
 import pandas as pd
@@ -11,9 +10,11 @@ from n2vlib import released_units
 from n2vlib.analysis import embeddings
 from n2vlib.baselines import joined, places, summary
 from n2vlib.display import style
+from n2vlib.display.style import DIGITS, short
 from n2vlib.methods.alignment import Alignment, unit
+from n2vlib.pages.document import slugs
 from n2vlib.report import examples
-from n2vlib.report.measured import DIGITS, IOU_THRESHOLD, Measured, short
+from n2vlib.report.measured import IOU_THRESHOLD, Measured
 
 RANKED = 10  # entries of a list
 
@@ -137,17 +138,6 @@ def ranked(values: NDArray, *more: NDArray, count: int = RANKED) -> list[list[li
         [[int(c), *(short([each[row, c]])[0] for each in (values, *more))] for c in columns if values[row, c] > 0]
         for row, columns in enumerate(order)
     ]
-
-
-def slugs(names: list[str], numbers: list[int]) -> list[str]:
-    """A unique word for the address of each concept: its name, with the label number where that is taken."""
-    found: dict[str, int] = {}
-    for name, number in zip(names, numbers, strict=True):
-        word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-        while not word or word in found:
-            word = f"{word}-{number}".strip("-")
-        found[word] = number
-    return list(found)
 
 
 def _score(found: Alignment | None, measure: str, numbers: pd.Index) -> list[float | None]:

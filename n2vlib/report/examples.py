@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 
 from n2vlib.analysis import per_image, top_images
+from n2vlib.display.style import short
 from n2vlib.methods import dissection
 from n2vlib.methods.alignment import Alignment
+from n2vlib.pages.pictures import path
 from n2vlib.progress import bar
-from n2vlib.report.measured import CONVENTION, Measured, short
-from n2vlib.report.pictures import path
+from n2vlib.report.measured import CONVENTION, Measured
 
 TOP = 8  # images of each filter
 MOST_EXAMPLES = 2400  # pictures by decile; where there would be more, concepts with few images have none

@@ -1,12 +1,6 @@
-// The two lists, of filters and of concepts, with their search, selection and sorting.
+// The two lists, of filters and of concepts.
 
-const rank = new Map(DATA.categories.map(([category], i) => [category, i]));
-const last = DATA.categories.length;
-const byName = (a, b) => (a.name === null) - (b.name === null) || (a.name ?? "").localeCompare(b.name ?? "", "en");
-const byCategory = (a, b) => (rank.get(a.category) ?? last) - (rank.get(b.category) ?? last);
 const byIou = (a, b) => b.iou - a.iou;
-const falling = (values) => (a, b) => (values[b.at] ?? -1) - (values[a.at] ?? -1);
-
 const ALL_FILTERS = FILTERS.iou.map((iou, at) => {
   const c = FILTERS.concept[at];
   return { at, iou, number: String(at), name: nameOf(at), category: c === null ? null : CONCEPTS.category[c] };
@@ -25,85 +19,17 @@ const CONCEPT_SORTS = {
   detectors: [falling(CONCEPTS.detectors), byIou],
 };
 
-/** A list with its controls. draw(items, table) returns the nodes; buttons follow the controls. */
-function listing(what, items, sorts, draw, buttons = [], views = []) {
-  const chosen = { categories: new Set(), text: "", least: 0, sort: Object.keys(sorts)[0], table: false };
-  const said = el("p", { class: "said", role: "status" }),
-    body = el("div");
-  const update = (change) => {
-    Object.assign(chosen, change);
-    const kept = items.filter((item) => matches(item, chosen));
-    kept.sort((a, b) => sorts[chosen.sort].reduce((order, by) => order || by(a, b), 0) || a.at - b.at);
-    said.textContent = `${kept.length} of ${count(items.length, what)}`;
-    body.replaceChildren(...draw(kept, chosen.table));
-  };
-  const controls = el(
-    "form",
-    { class: "controls", role: "search", onsubmit: (event) => event.preventDefault() },
-    categoryBoxes(items, chosen, update),
-    searchBox(what, update),
-    leastBox(items, update),
-    sortBox(sorts, update),
-    el(
-      "span",
-      { class: "buttons" },
-      views.map((name) => switchBox(name, update)),
-      buttons,
-    ),
-  );
-  update({});
-  return el("section", {}, controls, said, body);
-}
-
-function matches(item, { categories, text, least }) {
-  const named = !text || item.number === text || (item.name ?? "no concept").toLowerCase().includes(text);
-  return named && item.iou >= least && (!categories.size || categories.has(item.category));
-}
-
-function categoryBoxes(items, chosen, update) {
-  const boxes = DATA.categories.map(([category]) => {
-    const n = items.filter((item) => item.category === category).length;
-    const onchange = ({ target }) => {
-      chosen.categories[target.checked ? "add" : "delete"](category);
-      update({});
-    };
-    const box = el("input", { type: "checkbox", onchange, disabled: n === 0 });
-    return el("label", { class: "chip" }, box, dot(category), category, el("small", {}, String(n)));
-  });
-  return el("fieldset", {}, el("legend", {}, "only"), boxes);
-}
-
-function searchBox(what, update) {
-  const oninput = ({ target }) => update({ text: target.value.trim().toLowerCase() });
-  const example = what === "filter" ? "concept or number" : "concept";
-  return el("label", {}, "name", el("input", { type: "search", placeholder: example, oninput }));
-}
-
 function leastBox(items, update) {
   const most = Math.ceil(items.reduce((top, item) => Math.max(top, item.iou), 0) * 100) / 100 || 0.01;
   const value = el("span", { class: "n" }, decimal(0, 2));
   const oninput = ({ target }) => {
     value.textContent = decimal(Number(target.value), 2);
-    update({ least: Number(target.value) });
+    const least = Number(target.value);
+    update({ keep: (item) => item.iou >= least });
   };
   const range = el("input", { type: "range", min: 0, max: most, step: 0.01, value: 0, oninput });
   range.value = 0;
   return el("label", {}, "IoU at least", range, value);
-}
-
-function sortBox(sorts, update) {
-  const options = Object.keys(sorts).map((name) => el("option", {}, name));
-  return el(
-    "label",
-    {},
-    "sort by",
-    el("select", { onchange: ({ target }) => update({ sort: target.value }) }, options),
-  );
-}
-
-function switchBox(name, update) {
-  const onchange = ({ target }) => update({ table: target.checked });
-  return el("label", { class: "chip" }, el("input", { type: "checkbox", onchange }), name);
 }
 
 const cards = new Map();
@@ -134,26 +60,6 @@ function card({ at: k, iou, category }) {
     cards.set(k, el("article", { class: "card", id: `card-${k}` }, heading, score, sign, body));
   }
   return cards.get(k);
-}
-
-function table(headings, rows) {
-  const head = el(
-    "tr",
-    {},
-    headings.map(([words, kind]) => el("th", { class: kind, scope: "col" }, words)),
-  );
-  const lines = rows.map((cells) =>
-    el(
-      "tr",
-      {},
-      cells.map((cell, i) => el("td", { class: headings[i][1] }, cell)),
-    ),
-  );
-  return el(
-    "div",
-    { class: "wide", tabindex: "0", role: "group", "aria-label": "table" },
-    el("table", {}, el("thead", {}, head), el("tbody", {}, lines)),
-  );
 }
 
 function drawFilters(items, asTable) {

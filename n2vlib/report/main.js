@@ -1,17 +1,21 @@
-// The view is given by the address behind #, so that it can be shared.
+// The views of a report, and its summary.
 
-const main = document.querySelector("main");
-const views = {};
-const scrolled = {};
-let here = null;
-
+const FILE = `${ABOUT.network}-${ABOUT.layer}`;
 const makers = {
   filters: () => [
     histogram(),
-    listing("filter", ALL_FILTERS, FILTER_SORTS, drawFilters, [download("CSV", "units", () => DATA.units)], ["table"]),
+    listing("filter", ALL_FILTERS, FILTER_SORTS, drawFilters, {
+      example: "concept or number",
+      boxes: [leastBox],
+      buttons: [download("CSV", `${FILE}-units`, () => DATA.units)],
+      views: ["table"],
+    }),
   ],
   concepts: () => [
-    listing("concept", ALL_CONCEPTS, CONCEPT_SORTS, drawConcepts, [download("CSV", "concepts", conceptsCsv)]),
+    listing("concept", ALL_CONCEPTS, CONCEPT_SORTS, drawConcepts, {
+      boxes: [leastBox],
+      buttons: [download("CSV", `${FILE}-concepts`, conceptsCsv)],
+    }),
   ],
   about: () => [aboutPage()],
 };
@@ -33,35 +37,12 @@ function aboutPage() {
   );
 }
 
-/** The view of an address: [its key, the function that makes it]. */
-function wanted(address) {
+/** The page of one filter or concept; null for another address. */
+function onePage(address) {
   const [, kind, id] = address.match(/^#(filter|concept)-(.*)$/) ?? [];
   const at = kind === "filter" ? (/^\d+$/.test(id) ? Number(id) : -1) : CONCEPTS.slug.indexOf(id);
-  if (kind === "filter" && at >= 0 && at < FILTERS.iou.length) return [address, () => filterPage(at)];
-  if (kind === "concept" && at >= 0) return [address, () => conceptPage(at)];
-  const name = address.slice(1);
-  return Object.hasOwn(makers, name) ? [name, makers[name]] : ["filters", makers.filters];
-}
-
-function show() {
-  const [key, make] = wanted(location.hash),
-    first = here === null;
-  if (here in makers) scrolled[here] = scrollY;
-  const kept = key in makers;
-  const view = (kept && views[key]) || el("div", { class: "view" }, make());
-  if (kept) views[key] = view;
-  main.replaceChildren(view);
-  for (const link of document.querySelectorAll("header nav a")) {
-    const on = link.hash === `#${key}` || key.startsWith(link.hash.slice(0, -1) + "-");
-    if (on) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
-  const title = view.querySelector("h2[tabindex]");
-  document.title = `${kept ? "" : `${title.textContent} · `}${ABOUT.layer} of ${ABOUT.network}`;
-  here = key;
-  if (first) return;
-  scrollTo(0, kept ? (scrolled[key] ?? 0) : 0);
-  title?.focus({ preventScroll: true });
+  if (kind === "filter" && at >= 0 && at < FILTERS.iou.length) return () => filterPage(at);
+  return kind === "concept" && at >= 0 ? () => conceptPage(at) : null;
 }
 
 const detectors = FILTERS.iou.filter((iou) => iou > DATA.iou_threshold).length;
@@ -69,6 +50,4 @@ const unique = CONCEPTS.detectors.filter((n) => n > 0).length;
 document.getElementById("summary").textContent =
   `${detectors} of ${count(FILTERS.iou.length, "filter")} are detectors (dissection IoU above ${DATA.iou_threshold}), of ${count(unique, "concept")}; ` +
   `measured on ${count(ABOUT.images, "image")} of ${ABOUT.probe} with ${count(CONCEPTS.name.length, "concept")}, tau = ${ABOUT.tau}.`;
-if ("scrollRestoration" in history) history.scrollRestoration = "manual";
-addEventListener("hashchange", show);
-show();
+startViews(makers, onePage);

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from n2vlib.activations.layer import Layer
 from n2vlib.baselines import summary
-from n2vlib.display import style
 from n2vlib.methods import classification, dissection, segmentation, single_filter
 from n2vlib.methods.alignment import Alignment
 from n2vlib.probe import ProbeSet
@@ -16,7 +15,6 @@ from n2vlib.probe.occurrences import presence
 from n2vlib.significance import names
 
 CONVENTION = "netdissect"
-DIGITS = 3  # of every number on the page
 IOU_THRESHOLD = 0.04  # of detectors: dissection IoU above it (Network Dissection 2)
 
 
@@ -52,11 +50,6 @@ class Measured:
     def named_place(self) -> NDArray[np.int64]:
         """The position of the concept that each filter is named after, (filter,)."""
         return np.searchsorted(self.probe.concepts.index.to_numpy(), self.named["concept"].to_numpy())
-
-
-def short(values: ArrayLike) -> list[float | None]:
-    """To three significant digits; None for NaN."""
-    return [style.significant(v, DIGITS) if np.isfinite(v) else None for v in np.asarray(values, float).tolist()]
 
 
 def measure(layer: Layer, probe: ProbeSet, *, epochs: int, seed: int) -> Measured:

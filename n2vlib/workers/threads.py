@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -36,7 +36,7 @@ def each_of(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     return list(map(function, items) if len(items) == 1 else ahead(function, items, len(items)))
 
 
-def ahead(function: Callable[[T], R], items: Sequence[T], workers: int | None = None) -> Iterator[R]:
+def ahead(function: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
     """function(item) of each item, in order; at most two items per thread are under way or waiting."""
     workers = workers or min(cores(), 16)
     waiting: deque[Future[R]] = deque()

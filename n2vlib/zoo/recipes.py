@@ -14,6 +14,7 @@ from n2vlib.zoo.architectures.captions import SmallResNetCaptions
 from n2vlib.zoo.architectures.googlenet import SmallGoogLeNet
 from n2vlib.zoo.architectures.resnet import SmallResNet
 from n2vlib.zoo.architectures.vgg import SmallVGG
+from n2vlib.zoo.architectures.vit import SmallViT
 
 # All networks of the zoo see drawn images at their own size; values about -2..2.
 PREPROCESSING = Preprocessing((112, 112), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 1)
@@ -27,6 +28,7 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     "small-googlenet": SmallGoogLeNet,
     "small-resnet": SmallResNet,
     "small-resnet-captions": SmallResNetCaptions,
+    "small-vit": SmallViT,
 }
 
 SUPERVISED = ("scenes and objects", "scenes", "objects", "captions")
@@ -70,7 +72,7 @@ class Recipe:
 
     @property
     def family(self) -> str:
-        """alexnet, vgg, googlenet or resnet, whatever its size and its input."""
+        """alexnet, vgg, googlenet, resnet or vit, whatever its size and its input."""
         return self.architecture.removeprefix("small-").partition("-")[0]
 
     @property
@@ -79,6 +81,28 @@ class Recipe:
         if self.task is None:
             return "random"
         return "supervised" if self.task in SUPERVISED else "self-supervised"
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """A dictionary of a layer of the zoo: a sparse autoencoder trained on what the layer computes for drawn images.
+
+    network, layer   whose filters it reads;  units: how many;  k: how many of them are above 0 at a place, at most
+    images           number of drawn training images, the first of world seed 1;  places: drawn from each
+    epochs           passes over these places;  batch, rate: of Adam;  seed: of everything drawn at random
+    """
+
+    name: str
+    network: str
+    layer: str
+    units: int
+    k: int
+    images: int = 6_000
+    places: int = 32
+    epochs: int = 10
+    batch: int = 1024
+    rate: float = 2e-3
+    seed: int = 0
 
 
 # They take five minutes on one core (small-vgg ten), and three and a half; the last epochs are at full size.
@@ -90,6 +114,10 @@ _TUNED = {**_SHORT, "epochs": 4, "small_epochs": 3, "batch_norm": False, "rate":
 
 _BOTH = "scenes and objects"
 
+DICTIONARIES = {
+    recipe.name: recipe
+    for recipe in (Dictionary("small-alexnet-dictionary", "small-alexnet", "conv5", units=256, k=8),)
+}
 
 RECIPES = {
     recipe.name: recipe
@@ -101,6 +129,7 @@ RECIPES = {
         Recipe("small-vgg", _BOTH, "small-vgg", **_SHORT),
         Recipe("small-googlenet", _BOTH, "small-googlenet", **_SHORTER),
         Recipe("small-resnet", _BOTH, "small-resnet", **_SHORTER),
+        Recipe("small-vit", _BOTH, "small-vit", **{**_SHORTER, "batch_norm": False, "rate": 2e-3}),
         Recipe("small-alexnet-rotation", "rotation", "small-alexnet", **_SHORTER),
         Recipe("small-alexnet-colorization", "colorization", "small-alexnet-grey", **_SHORTER),
         Recipe("small-alexnet-patch-order", "patch order", "small-alexnet-tiles", **_SHORTER),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from n2vlib.errors import BadInput, near
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.zoo.random_init import random_state
-from n2vlib.zoo.recipes import ARCHITECTURES, PREPROCESSING, RECIPES, Recipe
+from n2vlib.zoo.recipes import ARCHITECTURES, DICTIONARIES, PREPROCESSING, RECIPES, Recipe
 
 FOLDER = Path(__file__).parent / "files"
 
@@ -41,13 +41,20 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module, Preprocessing]:
     return module.eval(), PREPROCESSING
 
 
+def dictionary(name: str, folder: Path = FOLDER) -> Path:
+    """The file of one of the zoo's dictionaries, as `networks.units` reads it; BadInput where `load` raises it."""
+    _verified(name, folder)
+    return folder / f"{name}.safetensors"
+
+
 def card(name: str, folder: Path = FOLDER) -> dict[str, Any]:
-    """The card of a network, the JSON beside its weights: recipe, data, accuracy, sha256; of random weights the recipe.
+    """The card of a network or dictionary, the JSON beside its weights: recipe, data, accuracy, sha256; of random
+    weights the recipe.
 
     Raises BadInput where it is missing, damaged, or another network's.
     """
-    row = recipe(name)
-    if row.task is None:
+    row = DICTIONARIES[name] if name in DICTIONARIES else recipe(name)
+    if isinstance(row, Recipe) and row.task is None:
         return {"name": name, "task": None, "architecture": row.architecture, "seed": row.seed}
     path = folder / f"{name}.json"
     if not path.exists():

@@ -85,7 +85,8 @@ def fit(row: Recipe, learn: data.Drawn, device: torch.device) -> dict[int, dict[
 
 def _untrained(row: Recipe, outputs: int) -> nn.Module:
     """The module before its first step: new weights, or those of the network it starts from under a new head."""
-    module = ARCHITECTURES[row.architecture](outputs=outputs, batch_norm=row.batch_norm, **row.options)
+    norm = {"batch_norm": True} if row.batch_norm else {}
+    module = ARCHITECTURES[row.architecture](outputs=outputs, **norm, **row.options)
     if not row.batch_norm:
         _spread(module)
     if row.start:

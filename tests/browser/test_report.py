@@ -9,7 +9,8 @@ from playwright.sync_api import Page, expect
 
 import n2vlib
 from n2vlib.files import cells
-from n2vlib.report import contents, page, pictures
+from n2vlib.pages import pictures
+from n2vlib.report import contents, page
 from n2vlib.report.about import about
 from n2vlib.report.measured import measure
 from n2vlib.world import draw
@@ -55,7 +56,7 @@ def report(tmp_path_factory) -> Report:
     layer = n2vlib.read_layers(network, ["conv5"], probe, tau=0.005, device="cpu", store=store)["conv5"]
     told = contents.contents(measure(layer, probe, epochs=2, seed=0))
     told["concepts"]["name"][told["filters"]["concept"][-1]] = HOSTILE
-    made_by, shown = about(network, layer, probe, 2, 0), page.encoded(pictures.thumbnails(probe, told["images"]))
+    made_by, shown = about(network, layer, probe, 2, 0), pictures.encoded(pictures.thumbnails(probe, told["images"]))
     (folder / "report.html").write_text(page.html(made_by, told, shown), encoding="utf-8")
     return Report(folder / "report.html", {"about": made_by, **told})
 

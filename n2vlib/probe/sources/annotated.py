@@ -37,9 +37,11 @@ class Annotated:
     file      the image itself
     regions   its regions, those in front first, and notes; called once, perhaps in another thread. Raises BadInput
     whole     (category, concept) of the whole image
+    labels    files with annotations of this image only: a run that continues starts over if one of them has changed
     """
 
     name: str
     file: Path
     regions: Callable[[], Iterator[Region | Note]]
     whole: tuple[tuple[str, str], ...] = ()
+    labels: tuple[Path, ...] = ()

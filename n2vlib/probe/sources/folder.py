@@ -10,22 +10,35 @@ from n2vlib.errors import BadInput
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 
-def pictures(root: Path, suffixes: frozenset[str] = PICTURES) -> list[str]:
+def pictures(root: Path, suffixes: frozenset[str] = PICTURES, without: Path | None = None) -> list[str]:
     """The images below a folder, sorted, as paths below it with "/"; hidden ones (".name") are left out.
 
+    without   a folder that is left out, if it lies below
     Raises BadInput where the folder is none, or has no image.
     """
     if not root.is_dir():
         raise BadInput(f"{root}: is no folder")
-    found = sorted(_below(root, suffixes))
+    if without == root:
+        raise BadInput(f"{root}: has both images and masks; put the masks into a folder of their own")
+    found = sorted(_below(root, suffixes, without))
     if not found:
         raise BadInput(f"{root}: has no image; these are read: {', '.join(sorted(suffixes))}")
     return found
 
 
-def _below(root: Path, suffixes: frozenset[str]) -> Iterator[str]:
+def ending(root: Path, end: str) -> list[str]:
+    """The files below a folder whose names end so, sorted, as paths below it with "/". BadInput where there is none."""
+    if not root.is_dir():
+        raise BadInput(f"{root}: is no folder")
+    found = sorted(name for name in _below(root, frozenset({end[end.rindex(".") :]})) if name.endswith(end))
+    if not found:
+        raise BadInput(f"{root}: has no file whose name ends in {end}")
+    return found
+
+
+def _below(root: Path, suffixes: frozenset[str], without: Path | None = None) -> Iterator[str]:
     for folder, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".") and Path(folder, name) != without]
         below = Path(folder).relative_to(root)
         for name in files:
             if Path(name).suffix.lower() in suffixes and not name.startswith("."):

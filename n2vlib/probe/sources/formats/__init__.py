@@ -10,6 +10,24 @@ options   keyword parameters of type str, int, float, bool or Path, or one of th
 
 `read` is a generator that reads no mask: `Annotated.regions` does. The file coco_panoptic.py is the format
 coco-panoptic.
+
+    format         read                                       left out                            tried on
+    labelme        polygons, boxes, circles, brush masks;     lines, points, groups               files it wrote (6.3)
+                   flags by option
+    cvat           "for images 1.1": polygons, boxes,         lines, points, cuboids, skeletons,  brush masks that its
+                   ellipses, brush masks; tags by option      attributes; video                   SDK wrote (2.80)
+    label-studio   JSON: polygons, boxes, ellipses, brush     predictions, key points, bitmasks,  masks and boxes that
+                   masks; choices by option                   other annotators' work              its SDK wrote (2.1)
+    ade20k         objects, parts of all levels, scenes       instances, attributes, polygons     its published layout
+    sceneparse150  150 classes, scenes                        instances, "other objects"          its published layout
+    cityscapes     ids of classes                             void, instances, polygons           files its scripts
+                                                                                                  wrote (2.3)
+    pascal-part    objects, parts                             numbers and sides of parts          its published layout
+    sbd            20 classes                                 boundaries, instances               its published layout
+
+None of these was tried on the original data, or on an export of the tool's server. The splits of data sets are left out
+everywhere: the writer has its own. Polygons and boxes of labelme, CVAT and Label Studio become masks by our rule, not
+by theirs (`polygons`).
 """
 
 import importlib

@@ -1,5 +1,6 @@
 """Thumbnails of few bytes, and masks as paths over them."""
 
+import base64
 import io
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +19,18 @@ ALL_BYTES = 6_000_000  # of all pictures: in a page they take a third more
 _SIDES, _QUALITIES = (SIDE, 96, 64, 48, 32, 16), (75, 55, 35, 20)
 
 
-def thumbnails(probe: ProbeSet, images: Iterable[int]) -> dict[int, bytes]:
-    """{image: WebP}, together at most ALL_BYTES: the more pictures, the fewer bytes each."""
+def thumbnails(probe: ProbeSet, images: Iterable[int], total: int = ALL_BYTES) -> dict[int, bytes]:
+    """{image: WebP}, together at most `total` bytes: the more pictures, the fewer bytes each."""
     wanted = sorted(set(images))
-    most = min(MOST_BYTES, ALL_BYTES // max(len(wanted), 1))
+    most = min(MOST_BYTES, total // max(len(wanted), 1))
     with ThreadPoolExecutor() as pool:
         done = pool.map(lambda i: thumbnail(probe.image(i), most), wanted)
         return dict(zip(wanted, bar(done, "pictures", len(wanted)), strict=True))
+
+
+def encoded(pictures: dict[int, bytes]) -> dict[str, str]:
+    """The pictures as values that JSON can hold."""
+    return {str(image): base64.b64encode(data).decode() for image, data in pictures.items()}
 
 
 def thumbnail(image: NDArray[np.uint8], most: int) -> bytes:
@@ -50,6 +56,29 @@ def path(mask: NDArray[np.bool_]) -> str:
     Only M, h, v and z, so that it is short; filled by the even-odd rule it is the mask.
     """
     return "".join(_loop(line.astype(np.int64)) for line in contours(mask, rounds=0))
+
+
+def path_within(mask: NDArray[np.bool_], most: int) -> str:
+    """`path` of at most `most` characters: of the mask if that is short enough, else of one with coarser pixels.
+
+    Coarse pixels are 2 x 2, 4 x 4 ... pixels; those that hold most of the mask are in, as many as have its area.
+    """
+    side, found = 1, path(mask)
+    while len(found) > most and side < max(mask.shape):
+        side *= 2
+        found = path(_coarse(mask, side))
+    return found
+
+
+def _coarse(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """The mask in pixels of side x side, at least one of them; as large as the mask."""
+    height, width = mask.shape
+    rows, columns = np.arange(0, height, side), np.arange(0, width, side)
+    inside = np.add.reduceat(np.add.reduceat(mask.astype(np.int64), rows, axis=0), columns, axis=1)
+    count = max(1, round(int(mask.sum()) / side**2))
+    kept = np.zeros(inside.size, bool)
+    kept[np.argsort(-inside.ravel(), kind="stable")[:count]] = True
+    return kept.reshape(inside.shape).repeat(side, axis=0).repeat(side, axis=1)[:height, :width]
 
 
 def _loop(corners: NDArray[np.int64]) -> str:

@@ -11,17 +11,20 @@ function address(image) {
   return addresses.get(image);
 }
 
-/** An image dimmed outside its mask: the predicted edge dashed orange, the annotated one solid white. */
+/**
+ * An image dimmed outside its mask (the predicted one, if there is one): the predicted edge dashed orange, the annotated
+ * one solid white; without a mask, the image alone.
+ */
 function picture(image, words, predicted, annotated) {
   const [height, width] = DATA.grid;
-  const mask = smooth(predicted),
-    truth = annotated === undefined ? "" : smooth(annotated);
+  const edges = [
+    [annotated, "annotated"],
+    [predicted, "predicted"],
+  ].map(([mask, name]) => [mask ? smooth(mask) : "", name]);
   const overlay = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
-  overlay.append(svg("path", { class: "dim", d: `M0 0h${width}v${height}h-${width}z${mask}` }));
-  for (const [edge, name] of [
-    [truth, "annotated"],
-    [mask, "predicted"],
-  ]) {
+  const lit = predicted === undefined ? edges[0][0] : edges[1][0];
+  if (predicted ?? annotated) overlay.append(svg("path", { class: "dim", d: `M0 0h${width}v${height}h-${width}z${lit}` }));
+  for (const [edge, name] of edges) {
     if (edge) overlay.append(svg("path", { class: "casing", d: edge }), svg("path", { class: name, d: edge }));
   }
   const frame = el(
@@ -93,20 +96,4 @@ function whenNear(node, build) {
   builders.set(node, build);
   watcher.observe(node);
   return node;
-}
-
-/** The top images of a filter, with the masks where it fires. */
-function topPictures(k, captions = false) {
-  return FILTERS.top[k].map(([image, activation, mask, shows]) => {
-    const words = `image ${image}, activation ${activation.toPrecision(3)}${shows ? `, has ${nameOf(k)}` : ""}`;
-    const shown = picture(image, words, mask);
-    if (!captions) return shown;
-    const has = shows ? el("span", { class: "has" }, `has ${nameOf(k)}`) : null;
-    return el(
-      "figure",
-      {},
-      shown,
-      el("figcaption", {}, `image ${image} · ${activation.toPrecision(3)}`, el("br"), has),
-    );
-  });
 }

@@ -1,7 +1,7 @@
 // Values become text or attributes of elements created here; nothing is ever parsed as markup.
 
 const DATA = JSON.parse(document.getElementById("contents").textContent);
-const { concepts: CONCEPTS, filters: FILTERS, about: ABOUT } = DATA;
+const { concepts: CONCEPTS, about: ABOUT } = DATA;
 const COLORS = new Map(DATA.categories);
 
 /** An element. Attributes: on... is a listener, "color" a category; those that are false or missing are left out. */
@@ -47,28 +47,16 @@ function dot(category) {
   return el("span", { class: "dot", color: category, "aria-hidden": "true" });
 }
 
-/** What a filter is named after, or null. */
-function nameOf(k) {
-  const c = FILTERS.concept[k];
-  return c === null ? null : CONCEPTS.name[c];
-}
-
 function conceptLink(c) {
   return el("a", { class: "named", href: `#concept-${CONCEPTS.slug[c]}` }, dot(CONCEPTS.category[c]), CONCEPTS.name[c]);
 }
 
-function filterLink(k) {
-  const c = FILTERS.concept[k],
-    name = el("span", { class: "muted" }, nameOf(k) ?? "no concept");
-  return el("a", { class: "named", href: `#filter-${k}` }, dot(c === null ? "" : CONCEPTS.category[c]), `${k} `, name);
-}
-
-/** A button that saves text as a file. */
-function download(words, what, text) {
-  const name = `${ABOUT.network}-${ABOUT.layer}-${what}.csv`.replace(/[^\w.-]+/g, "-");
+/** A button that saves text as a CSV file of this name. */
+function download(words, name, text) {
+  const file = `${name}.csv`.replace(/[^\w.-]+/g, "-");
   const save = () => {
     const address = URL.createObjectURL(new Blob([text()], { type: "text/csv" }));
-    el("a", { href: address, download: name }).click();
+    el("a", { href: address, download: file }).click();
     setTimeout(() => URL.revokeObjectURL(address), 10_000);
   };
   return el("button", { type: "button", onclick: save }, words);

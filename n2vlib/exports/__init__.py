@@ -1,0 +1,10 @@
+"""Results for other programs.
+
+tables    tables as CSV or Parquet
+layer     the tables of one layer
+page      an executed chapter as one page that works offline
+"""
+
+from n2vlib.lazy import submodules
+
+__getattr__ = submodules(__name__)

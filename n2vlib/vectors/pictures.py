@@ -1,0 +1,55 @@
+"""Images that vectors are applied to: of any size, named one by one or found in folders."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from n2vlib.errors import BadInput
+from n2vlib.files.userfiles import plain
+from n2vlib.paths import resolve
+from n2vlib.probe.pictures import check_header
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def find(images: Sequence[str | Path]) -> dict[str, Path]:
+    """{name: file} of all images, in the given order; those of a folder and its subfolders by path.
+
+    images   files and folders, relative to the repository root
+    The name is the path below the folder given; it keeps its suffix only where two would have one name without.
+    Raises BadInput for a path that does not exist, a folder without images, and two images of one name.
+    """
+    found: dict[str, Path] = {}
+    for given in images:
+        for name, file in _below(given).items():
+            if name in found:
+                raise BadInput(
+                    f"{file}: {found[name]} has the same name {name}; apply the vectors to one folder at a time"
+                )
+            found[name] = file
+    bare = {name: str(Path(name).with_suffix("")) for name in found}
+    often = Counter(bare.values())
+    return {name if often[bare[name]] > 1 else bare[name]: file for name, file in found.items()}
+
+
+def problems(files: Sequence[Path]) -> dict[Path, str]:
+    """What is wrong with those that cannot be read, as far as their headers show."""
+    found = {}
+    for file in files:
+        try:
+            check_header(plain(file, file))
+        except BadInput as error:
+            found[file] = str(error)
+    return found
+
+
+def _below(given: str | Path) -> dict[str, Path]:
+    place = resolve(given)
+    if not place.is_dir():
+        if not place.exists():
+            raise BadInput(f"{given}: no such file or folder")
+        return {place.name: place}
+    files = sorted(file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise BadInput(f"{given}: holds no image (its name must end in {', '.join(SUFFIXES)})")
+    return {file.relative_to(place).as_posix(): file for file in files}
