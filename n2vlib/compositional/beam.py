@@ -112,7 +112,10 @@ def _joined_iou(
         np.stack([one + other - common, common, one - common], -1)
         for one, other, common in zip(alone, concepts, both, strict=True)
     )
-    return _iou(shared, sizes, fired.sum(1)[owner][:, None, None], released)
+    iou = _iou(shared, sizes, fired.sum(1)[owner][:, None, None], released)
+    if not released:  # one of the two, or nothing: a shorter formula says it
+        iou[(sizes == alone[1][..., None]) | (sizes == concepts[1][..., None])] = 0
+    return iou
 
 
 def _iou(shared: NDArray, sizes: NDArray, areas: NDArray, released: bool) -> NDArray[np.float64]:
@@ -128,10 +131,14 @@ def _best(counts: Counts, kept: list[Found], iou: NDArray[np.float64], beam: int
     Equal ones keep their order: older formulas come first.
     """
     scores = np.concatenate([[each.iou for each in kept], iou.ravel()])
-    worst = np.partition(scores, -beam)[-beam]  # no candidate below can enter
-    some = np.flatnonzero(scores >= worst if released else scores > 0)
-    order = some[np.argsort(-scores[some], kind="stable")]
-    return _kept((_candidate(counts, kept, iou.shape, at, float(scores[at])) for at in order), beam, released)
+    for wanted in (8 * beam, len(scores)):  # many of the best can be the same masks
+        worst = np.partition(scores, -wanted)[-wanted] if wanted < len(scores) else 0
+        some = np.flatnonzero((scores >= worst) & (scores > 0))
+        order = some[np.argsort(-scores[some], kind="stable")]
+        found = _kept((_candidate(counts, kept, iou.shape, at, float(scores[at])) for at in order), beam, released)
+        if len(found) == beam:
+            break
+    return found
 
 
 def _candidate(counts: Counts, kept: list[Found], shape: tuple[int, ...], at: int, iou: float) -> Found:
