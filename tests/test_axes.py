@@ -16,7 +16,7 @@ from torchvision.models.swin_transformer import SwinTransformer
 from n2vlib.activations.layer import read_layers
 from n2vlib.cli.networks import layers as list_layers
 from n2vlib.errors import BadInput
-from n2vlib.networks import axes
+from n2vlib.networks import following
 from n2vlib.networks.downstream import Downstream
 from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import Network, load_network
@@ -110,10 +110,9 @@ def by_numpy(x: torch.Tensor) -> torch.Tensor:
 
 
 REFUSED = {
-    "attention": attention, "windows": windows, "windows last": lambda x: windows(x).movedim(3, 1),
+    "attention": attention,
     "a function that is not followed": lambda x: by_numpy(x.permute(0, 2, 3, 1)),
-    "no picture": lambda x: torch.zeros(len(x), 2, 3, 4), "cut across": lambda x: x.reshape(len(x), 3, 2, -1),
-    "tokens": lambda x: x.flatten(2)[:, None],
+    "no picture": lambda x: torch.zeros(len(x), 2, 3, 4),
 }  # fmt: skip
 
 
@@ -186,13 +185,22 @@ def test_transformers_layers_are_turned_and_their_convolutions_are_not(make, las
     assert network.windows(network.permuted[0]) is None
 
 
-def test_maxvits_layers_inside_its_windows_are_refused_and_all_others_stand():
+def test_maxvits_layers_inside_its_windows_are_read_as_the_picture_that_the_windows_are_put_together_to():
+    torch.manual_seed(0)
     network = load_network(maxvit, preprocessing={"size": 32, "mean": 0, "std": 1})
-    names = list(raw(network.module, torch.zeros(1, 3, 32, 32)))
-    inside = ("attn_layer", "mlp_layer", "partition", "stochastic_dropout")
-    stand = [n for n in names if "attention." not in n or not any(word in n for word in inside)]
-    stand += [n for n in names if n.endswith("departition_op")]
-    assert set(network.layers()["name"]) == set(stand) and not network.permuted and len(stand) < len(names)
+    x = torch.randn(3, 3, 32, 32)
+    names = list(raw(network.module, x))
+    assert set(names) <= set(network.layers()["name"]) and "blocks.0.layers.0.layers.conv_layer" not in network.permuted
+    inside = "blocks.0.layers.0.layers.{}_attention.mlp_layer.4"  # followed by nothing but the way back to the picture
+    back = "blocks.0.layers.0.layers.{}_attention.departition_op"
+    for kind in ("window", "grid"):
+        seen = run_layers(network.module, [inside.format(kind), back.format(kind)], x)
+        first = inside.format(kind).replace("mlp_layer.4", "partition_op")
+        given = run_layers(network.module, [first], x)[first]
+        before = "blocks.0.layers.0.layers." + ("layers.pre_norm" if kind == "window" else "window_attention")
+        assert seen[back.format(kind)].shape == seen[inside.format(kind)].shape == given.shape
+        if kind == "grid":
+            assert torch.equal(given, run_layers(network.module, [before], x)[before])
 
 
 @pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "mobilenet_v3_small", "squeezenet1_1"])
@@ -208,7 +216,7 @@ def test_every_layer_of_a_convolutional_network_stands(name: str):
 @pytest.mark.parametrize("dim", [None, 1, -1, (2, 3), [0, -2]])
 def test_axes_behind_a_sum_are_those_that_it_leaves(dim, keepdim):
     value = torch.zeros(2, 3, 5, 7)
-    assert axes._reduced(value, dim, keepdim).shape == value.sum(dim, keepdim).shape
+    assert following._reduced(value, dim, keepdim).shape == value.sum(dim, keepdim).shape
 
 
 def test_to_list_layers_imports_no_compiler_of_torchs():

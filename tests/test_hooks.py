@@ -147,10 +147,14 @@ def test_what_cannot_be_read_as_filters_on_a_grid_is_one_clear_error():
     class Odd(nn.Module):
         def __init__(self):
             super().__init__()
-            self.pair, self.tokens, self.unused = Pair(), nn.Flatten(2), nn.ReLU()
+            self.pair, self.tokens, self.unused = Pair(), Sorted(), nn.ReLU()
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.tokens(self.pair(x)[0])
+
+    class Sorted(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.flatten(2).sort(2)[0]
 
     class Pair(nn.Module):
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -159,7 +163,7 @@ def test_what_cannot_be_read_as_filters_on_a_grid_is_one_clear_error():
     net = Odd().eval()
     with pytest.raises(BadInput, match="layer pair: its output is a tuple"):
         run_layers(net, ["pair"], images())
-    with pytest.raises(BadInput, match=r"layer tokens: its output is of shape \(2, 3, 64\)"):
+    with pytest.raises(BadInput, match=r"layer tokens: which entries of its output \(2, 3, 64\) are cells"):
         run_layers(net, ["tokens"], images())
     with pytest.raises(BadInput, match="layer unused: .* does not call it"):
         run_layers(net, ["unused"], images())

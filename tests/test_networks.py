@@ -225,7 +225,7 @@ def test_layers_behind_a_failure_are_said_to_be_missing(tmp_path: Path, capsys: 
     source += "def build():\n    return Fails(nn.Conv2d(3, 4, 8, 8), nn.Conv2d(4, 5, 1)), PREPROCESSING\n"
     shown = "PREPROCESSING = {'size': [32, 32], 'mean': [0, 0, 0], 'std': [1, 1, 1], 'range': 1}\n"
     (tmp_path / "fails.py").write_text(shown + source)
-    cli.layers(f"{tmp_path}/fails.py:build")
+    cli.networks.layers(f"{tmp_path}/fails.py:build")
     table, said = capsys.readouterr().out.splitlines()[1:]
     assert table.split()[0] == "0" and said.startswith("layers after these are not listed: network: its pass over an")
 
@@ -560,7 +560,7 @@ class Gate(nn.Module):
         return x * self.shared(x.mean((2, 3)))[:, :, None, None].sigmoid()
 
     def maximum_of_flat(self, x):
-        return x.mul(x.flatten(2).amax(2).view(1, 4, 1, 1).sigmoid())
+        return x.mul(x.flatten(2).amax(2).view(-1, 4, 1, 1).sigmoid())
 
     def channels_then_places(self, x):  # CBAM
         pooled = F.adaptive_avg_pool2d(x, 1), x.amax((2, 3), keepdim=True)

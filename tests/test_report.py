@@ -18,11 +18,12 @@ from PIL import Image
 
 from n2vlib import released_units, report
 from n2vlib.activations.layer import read_layers
+from n2vlib.cli.options import networks_in
 from n2vlib.errors import BadInput
 from n2vlib.pages import document, pictures
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
-from n2vlib.report import contents, examples, page
+from n2vlib.report import contents, examples, page, parts
 from n2vlib.report.measured import measure
 from n2vlib.significance import names
 from n2vlib.store import Store
@@ -207,19 +208,25 @@ def test_all_pictures_together_have_at_most_the_bytes_they_may(made):
     assert sum(map(len, found.values())) <= 20_000 and list(found) == list(range(40))
 
 
+def inside(text: str) -> dict:
+    """The parts in a page, by name."""
+    kept = re.findall(r'<script type="application/json" id="([\w-]+)">(.*?)</script>', text, re.DOTALL)
+    return {name: json.loads(value) for name, value in kept}
+
+
 def test_a_hostile_name_stays_text(made):
     _, told, _ = made
     assert HOSTILE in told["concepts"]["name"]
-    text = page.html(ABOUT, told, {})
+    text = page.html([parts.Sheet(ABOUT, told)], {})
     found = Tags(text)
     tags = [tag for tag, _ in found.opened]
-    assert tags.count("script") == 3 and "img" not in tags and HOSTILE not in text and "<!--" not in text
-    kept = re.search(r'id="contents">(.*?)</script>', text, re.DOTALL)
-    assert kept and json.loads(kept[1])["concepts"]["name"] == told["concepts"]["name"]
+    kept = inside(text)
+    assert tags.count("script") == len(kept) + 1 and "img" not in tags and HOSTILE not in text and "<!--" not in text
+    assert kept["contents"]["concepts"]["name"] == told["concepts"]["name"]
 
 
 def test_the_policy_allows_our_script_and_style_and_nothing_else(made):
-    text = page.html(ABOUT, made[1], {})
+    text = page.html([parts.Sheet(ABOUT, made[1])], {})
     policy = next(attrs["content"] for _, attrs in Tags(text).opened if attrs.get("http-equiv"))
     for tag in ("script", "style"):
         (own,) = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
@@ -254,9 +261,10 @@ def test_a_probe_set_without_any_mask_is_reported_too(tmp_path):
     write(tmp_path / "probe", drawn, NAMES)
     probe, store = load_probe(str(tmp_path / "probe")), Store(str(tmp_path / "store"))
     file = report.write(tmp_path / "page.html", network(), LAYER, probe, tau=TAU, epochs=2, device="cpu", store=store)
-    kept = json.loads(re.search(r'id="contents">(.*?)</script>', file.read_text(), re.DOTALL)[1])
-    assert list(kept["weights"]) == ["classification"] and kept["deciles"] == {}
-    assert kept["concepts"]["combined"] == [None, None]
+    kept = inside(file.read_text())
+    for each in kept["layer-0-concepts-0"]:
+        assert list(each["weights"]) == ["classification"] and each["deciles"] is None
+    assert kept["layer-0"]["concepts"]["combined"] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -305,3 +313,96 @@ def test_every_name_says_how_sure_it_is(made):
     for column in ("margin", "again", "chance", "q"):
         np.testing.assert_allclose(values["filters"][column], rows[column], rtol=5e-3)
     assert values["filters"]["sure"] == rows["sure"].tolist()
+
+
+def test_parts_together_are_the_contents(made):
+    _, told, _ = made
+    sheet = parts.Sheet(ABOUT, json.loads(json.dumps(told)))  # as the store keeps it
+    found, index = dict(parts.of_layer(0, sheet)), parts.index([sheet, sheet], folder=True)
+    listed = [entry for i in range(9) for entry in found.get(f"layer-0-filters-{i}", [])]
+    iou = told["filters"]["iou"]
+    order = parts.by_iou(iou)
+    assert [iou[k] for k in order] == sorted(iou, reverse=True) and sorted(order) == list(range(len(iou)))
+    assert [entry["top"] for entry in listed] == [_lists(told["filters"]["top"][k]) for k in order]
+    for task, users in told["users"].items():
+        assert [entry["users"][task] for entry in listed] == [_lists(users[k]) for k in order]
+    each = [entry for i in range(9) for entry in found.get(f"layer-0-concepts-{i}", [])]
+    for what in ("weights", "near"):
+        for task, of_task in told[what].items():
+            assert {c: entry[what][task] for c, entry in enumerate(each) if task in entry[what]} == _lists(of_task)
+    assert {c: entry["deciles"] for c, entry in enumerate(each) if entry["deciles"]} == _lists(told["deciles"])
+    for name in ("filters", "concepts"):
+        known = index["layers"][0] | index["concepts"] | found["layer-0"][name]
+        assert {key: known[key] for key in told[name] if key not in ("top", "serves")} == {
+            key: values for key, values in _lists(told[name]).items() if key not in ("top", "serves")
+        }
+    assert index["layers"][0]["slug"] != index["layers"][1]["slug"]
+
+
+def _lists(value):
+    """As JSON has it, but with numbers as keys where they are numbers."""
+    if isinstance(value, dict):
+        return {key: _lists(each) for key, each in value.items()}
+    return [_lists(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _several(found, store, out, **options):
+    reads = [report.Read(network(), ["1", LAYER]), report.Read(network(), [LAYER], label="again")]
+    return report.write_layers(out, reads, found.probe, tau=TAU, epochs=3, device="cpu", store=store, **options)
+
+
+def test_a_folder_has_every_part_and_picture_and_is_replaced_as_a_whole(made, tmp_path):
+    found, told, store = made
+    page_of = _several(found, store, tmp_path / "all")
+    kept, data = inside(page_of.read_text()), tmp_path / "all" / "data"
+    assert [each["network"] for each in kept["contents"]["layers"]] == ["random", "random", "again"]
+    asked = re.compile(r'part\("([\w-]+)", (.*)\);\n', re.DOTALL)
+    values = {
+        name: json.loads(value) for name, value in (asked.fullmatch(f.read_text()).groups() for f in data.iterdir())
+    }
+    assert {f"{name}.js" for name in values} == {file.name for file in data.iterdir()}
+    assert values["layer-1-filters-0"] == values["layer-2-filters-0"] != values["layer-0-filters-0"]
+    assert values["layer-1-units"] == told["units"]
+    shown = {int(file.stem) for file in (tmp_path / "all" / "pictures").iterdir()}
+    assert shown >= set(told["images"]) and all(HOSTILE not in f.read_text() for f in data.iterdir())
+    (data / "old.js").write_text("")
+    assert _several(found, store, tmp_path / "all") == page_of and not (data / "old.js").exists()
+    assert [each.name for each in tmp_path.iterdir()] == ["all"]
+
+
+def test_a_folder_with_other_files_is_left_alone(made, tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(BadInput, match="holds other files, for instance 'thesis.tex'"):
+        _several(made[0], made[2], tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_the_size_of_a_single_file_is_said_before_it_is_written(made, tmp_path):
+    out, said = tmp_path / "all.html", []
+    _several(made[0], made[2], out, single_file=True, say=lambda words: said.append((words, out.exists())))
+    (words, there), size = said[0], out.stat().st_size
+    assert f"one file of {size / 1e6:.1f} MB" in words and not there and len(said) == 1
+
+
+def test_a_layer_given_twice_is_named(made, tmp_path):
+    twice = [report.Read(network(), [LAYER]), report.Read(network(), [LAYER])]
+    with pytest.raises(BadInput, match=f"layer '{LAYER}' of random is given twice"):
+        report.write_layers(tmp_path / "all", twice, made[0].probe, tau=TAU, store=made[2])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("small-vgg=conv4_3, conv3_3", [("small-vgg", "conv4_3"), ("small-vgg", "conv3_3")]),
+        ("zoo/captions", [("small-resnet-captions", "conv4_x"), ("small-resnet", "conv4_x")]),
+    ],
+)
+def test_networks_on_the_command_line_are_pairs_or_the_name_of_a_list(text, rows):
+    assert [(row["network"], row["layer"]) for row in networks_in("--also", text)] == rows
+
+
+@pytest.mark.parametrize("text", ["=conv5", "small-vgg=", "small-vgg", "zoo/none"])
+def test_networks_that_cannot_be_read_are_named(text):
+    with pytest.raises(BadInput, match="--also|no list of networks"):
+        networks_in("--also", text)

@@ -19,7 +19,7 @@ from n2vlib.methods import classification, dissection, segmentation, single_filt
 from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe.occurrences import presence
-from n2vlib.probe.pictures import read_displayed
+from n2vlib.vectors.pictures import read_displayed
 from n2vlib.vectors import folder, pictures, word2vec
 
 LAYER = "1"
@@ -167,7 +167,7 @@ def test_a_damaged_image_is_an_error_first_and_a_stopped_run_continues(made, pho
     log = tmp_path / "out.work" / "log.jsonl"
     log.write_bytes(log.read_bytes()[:-9])  # killed while it wrote the last line
     asked = []
-    monkeypatch.setattr(folder, "read_displayed", lambda file: asked.append(file.name) or read_displayed(file))
+    monkeypatch.setattr(pictures, "read_displayed", lambda file: asked.append(file.name) or read_displayed(file))
     done = vectors.apply(out, saved, network(), [photographs], device="cpu", skip_damaged=True)
     assert asked == ["turned.jpg", "z.png"]
     assert folder.left_out(done) == ["z"] and {path.name for path in done.iterdir()} == {"about.json", "scores.csv"}

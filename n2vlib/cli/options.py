@@ -28,6 +28,21 @@ def as_yaml(name: str, text: str | None) -> Any:
         raise BadInput(f"{name}{text}: is no YAML ({why}); a text may need quotes: '\"text\"'") from None
 
 
+def networks_in(option: str, text: str) -> list[dict[str, Any]]:
+    """The rows, as chapters have them, of "NETWORK=LAYER,LAYER" or of the name of a list in params/networks."""
+    from n2vlib.parameters import check_value, in_full
+    from n2vlib.paths import from_here, layer_from_here
+
+    name, equals, layers = text.rpartition("=")
+    if not equals:
+        check_value("NETWORKS", text, list)
+        return in_full("NETWORKS", text)
+    named = [layer.strip() for layer in layers.split(",") if layer.strip()]
+    if not name or not named:
+        raise BadInput(f"{option} {text}: write NETWORK=LAYER,LAYER or the name of a list in params/networks")
+    return [{"network": from_here(name), "layer": layer_from_here(layer)} for layer in named]
+
+
 def stop_on(lines: list[str]) -> None:
     if lines:
         print("\n".join(lines), file=sys.stderr)

@@ -1,19 +1,35 @@
-"""One page on a layer: `report`."""
+"""One page on layers of networks: `report`."""
 
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from n2vlib.cli.options import DeviceName, NetworkName, Shown, Weights, app, as_yaml
-from n2vlib.files.output import file_to_write
+from n2vlib.cli.options import DeviceName, NetworkName, Shown, Weights, app, as_yaml, networks_in
 from n2vlib.paths import from_here, layer_from_here, resolve
+
+if TYPE_CHECKING:
+    from n2vlib.report import Read
 
 
 @app.command()
 def report(
     network: NetworkName,
-    layer: Annotated[str, typer.Argument(help="A layer of it, as `layers` lists them; LAYER:FILE for units in a file")],
+    layers: Annotated[
+        list[str], typer.Argument(help="Layers of it, as `layers` lists them; LAYER:FILE for units in a file")
+    ],
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="Other networks: NETWORK=LAYER,LAYER or a list in params/networks; may be repeated"),
+    ] = None,
+    single_file: Annotated[
+        bool | None,
+        typer.Option(
+            "--single-file/--folder", help="One file, or a page with its pictures beside it [default: by layers]"
+        ),
+    ] = None,
     probe: Annotated[str, typer.Option(help="world, world-800, or a folder in Broden's format")] = "world",
     weights: Weights = None,
     preprocessing: Shown = None,
@@ -23,22 +39,39 @@ def report(
     device: DeviceName = "auto",
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="The page [default: build/report/NETWORK-LAYER.html, with letters for a network not of the zoo]"
-        ),
+        typer.Option(help="The page or folder [default: in build/report, called after the network and the layer]"),
     ] = None,
 ) -> None:
-    """Write one page that works offline: every filter of a layer, and the concepts it detects."""
-    from n2vlib import load_network, load_probe
+    """Write a page that works offline: every filter of a layer, and the concepts it detects.
+
+    Several layers have one page with a search, by default in a folder with pictures and data.
+    """
+    from n2vlib import load_probe
     from n2vlib import report as pages
     from n2vlib.parameters import check_value
 
     options = {"tau": tau, "epochs": epochs, "seed": seed, "device": device}
     for name, value in options.items():
         check_value(name.upper(), value, type(value))
-    loaded = load_network(
-        from_here(network), weights and from_here(weights), as_yaml("--preprocessing ", preprocessing), seed
-    )
-    layer = layer_from_here(layer)
-    file = file_to_write(resolve(out, Path.cwd()) if out else Path("build/report") / pages.file_name(loaded, layer))
-    print(pages.write(file, loaded, layer, load_probe(from_here(probe)), **options))
+    shown = as_yaml("--preprocessing ", preprocessing)
+    first = {"network": from_here(network), "weights": weights and from_here(weights), "preprocessing": shown}
+    rows = [{**first, "layer": layer_from_here(layer)} for layer in layers]
+    rows += [row for text in also or [] for row in networks_in("--also", text)]
+    reads = list(_loaded(rows, seed))
+    whole = len(rows) == 1 if single_file is None else single_file
+    name = Path(pages.file_name(reads[0].network, rows[0]["layer"], len(rows) - 1))
+    place = resolve(out, Path.cwd()) if out else Path("build/report") / (name if whole else name.with_suffix(""))
+    say = None if single_file is None else typer.echo
+    print(pages.write_layers(place, reads, load_probe(from_here(probe)), single_file=whole, say=say, **options))
+
+
+def _loaded(rows: Iterable[dict[str, Any]], seed: int) -> "Iterable[Read]":
+    """The networks of these rows, one for neighbouring rows of one network."""
+    from n2vlib import load_network
+    from n2vlib.report import Read
+
+    def same(row: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(row.get(key) for key in ("network", "weights", "preprocessing", "label"))
+
+    for (network, weights, preprocessing, label), some in groupby(rows, key=same):
+        yield Read(load_network(network, weights, preprocessing, seed), [row["layer"] for row in some], label)

@@ -35,6 +35,25 @@ def new_folder(out: str | Path) -> Path:
     folder = resolve(out)
     if folder.exists():
         raise BadInput(f"{out}: exists already; name a new folder, or move this one away")
+    return _in_a_place(out, folder)
+
+
+def folder_to_replace(out: str | Path, known: set[str]) -> Path:
+    """The path of a folder to write, or to replace where it holds nothing but what an earlier run left there.
+
+    known   names of what such a run leaves there
+    Raises BadInput for a file, a folder that holds anything else, and where nothing can be written.
+    """
+    folder = resolve(out)
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"{out}: is a file; name a folder to write")
+    other = sorted({each.name for each in folder.iterdir()} - known) if folder.exists() else []
+    if other:
+        raise BadInput(f"{out}: holds other files, for instance {other[0]!r}; name a new folder")
+    return _in_a_place(out, folder)
+
+
+def _in_a_place(out: str | Path, folder: Path) -> Path:
     there = next(place for place in folder.parents if place.exists())
     if why := refused(there):
         raise BadInput(f"{out}: nothing can be written into {there} ({why}); name another folder")

@@ -81,6 +81,8 @@ class _Behind:
     def __init__(self, module: nn.Module, name: str, images: Tensor):
         self.module, self.layer, self.size = module, module.get_submodule(name), images.shape[1:]
         self.seen = learn(module, (name,), images[:1])[name]
+        if self.seen.layout and self.seen.layout.n_others:
+            raise BadInput(f"layer {name}: it also puts out class tokens or registers, which cannot be replaced yet")
         self.before, self.like = _finished_before(module, self.layer, self.seen.calls, images)
 
     def __call__(self, activations: Tensor, images: Tensor | None = None) -> Tensor:
@@ -97,7 +99,7 @@ class _Behind:
         def put_out(*given: object, **named: object) -> Tensor:
             nonlocal left
             left -= 1
-            return compute(*given, **named) if left else as_put_out(activations, self.seen.axes, self.like)
+            return compute(*given, **named) if left else as_put_out(activations, self.seen.layout, self.like)
 
         own = "forward" in vars(self.layer)
         self.layer.forward = put_out

@@ -21,19 +21,21 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from n2vlib.errors import BadInput, near, one_line
-from n2vlib.networks.axes import STANDS, Axes, axes_of, following
+from n2vlib.errors import BadInput, one_line
+from n2vlib.networks.following import Mark, following, mark_of
+from n2vlib.networks.layout import Layout
+from n2vlib.networks.outputs import find
 from n2vlib.workers.heap import keep_freed_memory
 
 keep_freed_memory()  # arrays have the same sizes in every batch
 
 
 class Seen(NamedTuple):
-    """What a whole pass shows of a module: the number of calls, and the shape and axes of its last output."""
+    """What a whole pass shows of a module: the number of calls, and the shape and layout of its last output."""
 
     calls: int = 0
-    shape: tuple[int, ...] | None = None  # None where the output is no tensor
-    axes: Axes | None = None  # None unless it has four
+    shape: tuple[int, ...] | None = None  # for one image; None where the output is no tensor
+    layout: Layout | None = None  # None where it is unknown
 
 
 _HINT = "it must take one batch of images and nothing else; check size in PREPROCESSING"
@@ -104,10 +106,13 @@ def _mapped(grids: dict[str, Tensor], layer: Derived) -> Tensor:
 def passing(images: Tensor) -> Iterator[None]:
     """A `with` block for a pass in inference mode; an error of the network becomes BadInput of one line.
 
-    Compiled modules run uncompiled, since hooks added after compilation would not be called.
+    Compiled modules run uncompiled, since hooks added after compilation would not be called; and attention runs
+    without torch's fast path, which calls none of the modules inside.
     """
     compiled = "torch._dynamo" in sys.modules
+    fast = torch.backends.mha.get_fastpath_enabled()
     try:
+        torch.backends.mha.set_fastpath_enabled(False)
         with torch.inference_mode(), torch.compiler.set_stance("force_eager") if compiled else nullcontext():
             yield
     except BadInput:
@@ -116,6 +121,8 @@ def passing(images: Tensor) -> Iterator[None]:
         shape = "x".join(map(str, images.shape[1:]))
         hint = next((hint for sign, hint in _HINTS.items() if re.search(sign, str(failure))), _HINT)
         raise BadInput(f"network: its pass over an input of {shape} fails ({one_line(failure)}); {hint}") from failure
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 @contextmanager
@@ -130,7 +137,7 @@ def capture(
     seen: dict[str, object] = {}
     waiting: dict[str, float] = {**calls} if calls else dict.fromkeys(names, math.inf)
 
-    def hook(name: str, _module: nn.Module, _args: object, output: object) -> None:
+    def receive(name: str, output: object) -> None:
         waiting[name] -= 1
         last = not any(left > 0 for left in waiting.values())
         seen[name] = output.clone() if isinstance(output, Tensor) and not last else output
@@ -139,76 +146,87 @@ def capture(
 
     with ExitStack() as hooks, suppress(_Stop):
         for name in names:
-            hooks.enter_context(_submodule(module, name).register_forward_hook(partial(hook, name)))
+            hooks.enter_context(find(module, name).hooked(partial(receive, name)))
         yield seen
 
 
 def learn(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, Seen]:
-    """How often one whole pass over an image calls each module of `names`, and the axes of its output.
+    """How often one whole pass calls each module of `names`, and the layout of its output.
 
     The network may fail after the requested modules (a classifier for another image size).
     Raises BadInput where a module is never called, or where the pass fails before all of them were.
     """
-    found = dict.fromkeys(names, Seen())
+    found: dict[str, list[tuple[tuple[int, ...], Mark] | None]] = {name: [] for name in names}
+    pair = torch.cat([images[:1], images[:1]])
 
-    def hook(name: str, _module: nn.Module, _args: object, output: object) -> None:
-        shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else None
-        axes = axes_of(output) if isinstance(output, Tensor) and output.ndim == 4 else None
-        found[name] = Seen(found[name].calls + 1, shape, axes)
+    def receive(name: str, output: object) -> None:
+        found[name].append((tuple(output.shape), mark_of(output)) if isinstance(output, Tensor) else None)
 
-    with ExitStack() as hooks:
-        for name in names:
-            hooks.enter_context(_submodule(module, name).register_forward_hook(partial(hook, name)))
-        try:
-            with passing(images), following(images):
-                module(images)
-        except BadInput:
-            if not all(seen.calls for seen in found.values()):
-                raise
-    for name, seen in found.items():
-        if not seen.calls:
-            raise BadInput(f"layer {name}: a pass through the network does not call it; choose another module")
-    return found
+    try:
+        with passing(pair), following(pair), ExitStack() as hooks:
+            for name in names:
+                hooks.enter_context(find(module, name).hooked(partial(receive, name)))
+            module(pair)
+    except BadInput:
+        if not all(found.values()):
+            raise
+    for name, outputs in found.items():
+        if not outputs:
+            raise BadInput(f"layer {name}: a pass through the network does not call it; {_instead(module, name)}")
+    return {name: Seen(len(outputs), *_described(outputs[-1])) for name, outputs in found.items()}
 
 
-def _submodule(module: nn.Module, name: str) -> nn.Module:
-    modules = dict(module.named_modules(remove_duplicate=False))
-    if name not in modules:
-        raise BadInput(f"layer {name}: the network has no such module; {near(name, list(modules)[1:])}")
-    if isinstance(modules[name], torch.jit.ScriptModule):
-        raise BadInput(f"layer {name}: scripted or traced modules cannot be read; use the module it was made of")
-    return modules[name]
+def _described(output: tuple[tuple[int, ...], Mark] | None) -> tuple[tuple[int, ...] | None, Layout | None]:
+    """Shape for one image, and layout, of an output for two."""
+    if output is None:
+        return None, None
+    layout = output[1].layout(2)
+    return (layout.shape_of(1) if layout else output[0])[1:], layout
+
+
+def _instead(module: nn.Module, name: str) -> str:
+    """What to take for a module that is not called."""
+    above, _, own = name.rpartition(".")
+    if own == "out_proj" and isinstance(module.get_submodule(above), nn.MultiheadAttention):
+        return f"torch's attention uses only its weights; take {above}[0], its output, or {above}.heads, its input"
+    return "choose another module"
 
 
 def _as_grid(output: object, name: str, n_images: int, seen: Seen) -> Tensor:
     """`output` as float32 (image, filter, h, w), or BadInput."""
-    shape = tuple(output.shape) if isinstance(output, Tensor) else None
-    if not isinstance(output, Tensor) or shape is None or len(shape) not in (2, 4) or shape[0] != n_images:
+    shape, layout = tuple(output.shape) if isinstance(output, Tensor) else None, seen.layout
+    could = shape is not None and (layout or (len(shape) in (2, 3, 4) and shape[0] == n_images))
+    if not isinstance(output, Tensor) or shape is None or not could:
         what = f"of shape {shape}" if shape is not None else f"a {type(output).__name__}"
         raise BadInput(f"layer {name}: its output is {what}, not (image, filter, h, w); choose another module")
-    if shape[1:] != seen.shape:
-        what = (
-            f"{' x '.join(map(str, shape[1:]))} for some images and {' x '.join(map(str, seen.shape or ()))} for others"
-        )
+    expected = layout.shape_of(n_images) if layout else (n_images, *(seen.shape or ()))
+    if shape != expected:
+        now, usual = (" x ".join(map(str, each[1:])) for each in (shape, expected))
+        what = f"{now} for some images and {usual} for others"
         raise BadInput(f"layer {name}: its output is {what}; choose a layer whose grid does not change between batches")
     if output.is_complex():
         raise BadInput(f"layer {name}: its output is complex; choose a module with a real output")
     plain = output.dequantize() if output.is_quantized else output.float()
+    if layout:
+        return layout.read(plain)
     if len(shape) == 2:
         return plain[:, :, None, None]
-    order = seen.axes.order if seen.axes else None
-    if order is None:
-        what = f"which axes of its output {shape} are height and width is unknown"
-        raise BadInput(f"layer {name}: {what}; choose another module, such as a convolution beside it")
-    return plain if order == STANDS else plain.permute(order)
+    raise BadInput(f"layer {name}: {_no_grid(shape)}")
 
 
-def as_put_out(activations: Tensor, axes: Axes | None, like: Tensor) -> Tensor:
+def _no_grid(shape: tuple[int, ...]) -> str:
+    """Why an output of this shape is not read, and what to do."""
+    if len(shape) == 3:
+        return f"which entries of its output {shape} are cells of the image's grid is unknown; choose another module"
+    what = f"which axes of its output {shape} are height and width is unknown"
+    return f"{what}; choose another module, such as a convolution beside it"
+
+
+def as_put_out(activations: Tensor, layout: Layout | None, like: Tensor) -> Tensor:
     """Activations (image, filter, h, w) in the layout of their module's own output.
 
     like   a tensor of that output's shape and type, except for the number of images
     """
-    order = axes.order if axes else None
-    if order is None:
+    if layout is None:
         return activations.reshape(len(activations), *like.shape[1:]).to(like.dtype)
-    return activations.permute([order.index(at) for at in range(4)]).to(like.dtype)
+    return layout.write(activations).to(like.dtype)

@@ -10,24 +10,21 @@ a layer's filters (`units`) is a layer too: `conv5:path/to/dictionary.safetensor
 
 import copy
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cached_property, partial
-from typing import NamedTuple
+from functools import cached_property
 
 import pandas as pd
-import torch
-from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
-from torch.optim.swa_utils import AveragedModel
+from torch import nn
 
 from n2vlib.errors import BadInput, near
 from n2vlib.networks import factories, units
-from n2vlib.networks.axes import STANDS, Axes, axes_of, following
 from n2vlib.networks.fingerprint import code, fingerprint
-from n2vlib.networks.hooks import derived, passing
+from n2vlib.networks.hooks import derived
+from n2vlib.networks.layers import Grid, grids_of, table
+from n2vlib.networks.outputs import ending, find
 from n2vlib.networks.preprocessing import Preprocessing, as_preprocessing
-from n2vlib.networks.receptive_field import Windows, walk, windows_of
+from n2vlib.networks.readable import readable, shown_in_its_type
+from n2vlib.networks.receptive_field import Windows
 from n2vlib.zoo import shipped
 from n2vlib.zoo.random_init import random_state
 
@@ -69,7 +66,6 @@ ALIASES: dict[str, list[dict[str, str]]] = {
     "SmallResNetCaptions": [{f"conv{i + 1}_x": f"layer{i}" for i in range(1, 4)}],
     "SqueezeNet": [_FIRE_1_0, _FIRE_1_1],
 }
-_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
 _BEFORE_RELU = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
 
 
@@ -94,8 +90,8 @@ class Network:
     code: str = ""
 
     def __post_init__(self) -> None:
-        self.module = _readable(self.module, self.name).eval().requires_grad_(False)
-        _shown_in_its_type(self.module)
+        self.module = readable(self.module, self.name).eval().requires_grad_(False)
+        shown_in_its_type(self.module)
         self.aliases = self.aliases or aliases_of(self.module)
         self.fingerprint = self.fingerprint or fingerprint(self.module)
         self.code = self.code or code(self.module)
@@ -110,10 +106,14 @@ class Network:
             return name
         if ":" in name:
             return units.derive(self.module, self.layer(name.partition(":")[0]), name.partition(":")[2])
-        if name in self.aliases:
-            return self.aliases[name]
-        known = list(self.aliases) + modules
-        raise BadInput(f"layer {name!r}: {self.name} has no such module or alias; {near(name, known)}")
+        base, end = ending(name)
+        dotted = self.aliases.get(base, base)
+        if dotted not in modules and (dotted or not end):
+            known = list(self.aliases) + modules
+            raise BadInput(f"layer {name!r}: {self.name} has no such module or alias; {near(base, known)}")
+        if end:
+            find(self.module, dotted + end)
+        return dotted + end
 
     def alias(self, name: str) -> str:
         """The paper's name of a layer, "" where it has none."""
@@ -155,14 +155,7 @@ class Network:
         if not self._grids:
             what = "no module has an output (image, filter, h, w)"
             raise BadInput(f"{self.name}: {what}; one with the output (image, filter) can be given by its name")
-        kinds = {name: type(module).__name__ for name, module in self.module.named_modules()}
-        alias_of = {dotted: alias for alias, dotted in self.aliases.items()}
-        rows = [
-            {"name": name, "alias": alias_of.get(name, ""), "module": kinds[name], "shape": grid.shape}
-            | _pixels(grid.windows)
-            for name, grid in self._grids.items()
-        ]
-        return pd.DataFrame(rows).astype({"stride": "Int64", "receptive_field": "Int64"})
+        return table(self.module, self.aliases, self._grids)
 
     @property
     def unfinished(self) -> str:
@@ -170,20 +163,12 @@ class Network:
         return self._seen[1]
 
     @property
-    def _grids(self) -> "dict[str, _Grid]":
+    def _grids(self) -> dict[str, Grid]:
         return self._seen[0]
 
     @cached_property
-    def _seen(self) -> "tuple[dict[str, _Grid], str]":
-        return _grids_of(self)
-
-
-class _Grid(NamedTuple):
-    """A layer's output for one image."""
-
-    shape: tuple[int, int, int]  # (filter, h, w)
-    windows: Windows | None
-    permuted: bool
+    def _seen(self) -> tuple[dict[str, Grid], str]:
+        return grids_of(self.module, (self.preprocessing.channels, *self.preprocessing.size))
 
 
 def load_network(
@@ -227,77 +212,8 @@ def randomly_initialised(network: Network, seed: int = 0) -> Network:
 def aliases_of(module: nn.Module) -> dict[str, str]:
     """{paper's name: dotted name} for a network of a class the alias table knows; empty for any other."""
     modules = dict(module.named_modules())
-    for table in ALIASES.get(type(module).__name__, []):
-        targets = [modules.get(dotted) for dotted in table.values()]
+    for known in ALIASES.get(type(module).__name__, []):
+        targets = [modules.get(dotted) for dotted in known.values()]
         if all(target is not None and not isinstance(target, _BEFORE_RELU) for target in targets):
-            return {alias: dotted for alias, dotted in table.items() if alias not in modules}
+            return {alias: dotted for alias, dotted in known.items() if alias not in modules}
     return {}
-
-
-def _grids_of(network: Network) -> tuple[dict[str, _Grid], str]:
-    """{dotted name: grid} of the modules whose output is one, in the order they finish; why the pass ended early."""
-    unfinished = ""
-    found: dict[str, tuple[torch.Size, Windows | None, Axes]] = {}
-
-    def hook(name: str, _module: nn.Module, _args: object, output: object) -> None:
-        if isinstance(output, Tensor) and output.ndim == 4:
-            found[name] = output.shape, windows_of(output), axes_of(output)
-
-    device = next((p.device for p in network.module.parameters()), torch.device("cpu"))
-    image = torch.zeros(1, network.preprocessing.channels, *network.preprocessing.size, device=device)
-    with ExitStack() as hooks:
-        for name, part in network.module.named_modules():
-            if name and not isinstance(part, torch.jit.ScriptModule):
-                hooks.enter_context(part.register_forward_hook(partial(hook, name)))
-        try:
-            with passing(image), walk(image), following(image):
-                network.module(image)
-        except BadInput as failure:
-            if not found:
-                raise
-            unfinished = str(failure)
-    grids = {}
-    for name, (shape, windows, axes) in found.items():
-        if order := axes.order:
-            filters, height, width = (shape[at] for at in order[1:])
-            grids[name] = _Grid((filters, height, width), windows if order == STANDS else None, order != STANDS)
-    return grids, unfinished
-
-
-def _readable(module: nn.Module, name: str) -> nn.Module:
-    """The module without the wrappers of torch.compile, DataParallel or weight averaging, around it or its parts;
-    BadInput for one that hooks cannot read."""
-    if isinstance(module, torch.jit.ScriptModule):
-        raise BadInput(f"NETWORK {name}: a scripted or traced network cannot be read; give the module it was made of")
-    wrapped = module._modules.get("_orig_mod") or (module.module if isinstance(module, _WRAPPERS) else None)
-    if wrapped is not None:
-        return _readable(wrapped, name)
-    for own, part in module._modules.items():
-        if part is not None and not isinstance(part, torch.jit.ScriptModule):
-            module._modules[own] = _readable(part, name)
-    lazy = [own for own, value in module.named_parameters(recurse=False) if is_lazy(value)]
-    if lazy:
-        what = f"{type(module).__name__} has no {lazy[0]} yet"
-        raise BadInput(f"NETWORK {name}: {what}; run it on one image in your function before returning it")
-    return module
-
-
-def _shown_in_its_type(module: nn.Module) -> None:
-    """Convert the inputs of a network in half or double precision to its own type."""
-    kind = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
-    if kind != torch.float32 and _in_its_type not in module._forward_pre_hooks.values():
-        module.register_forward_pre_hook(_in_its_type)
-
-
-def _in_its_type(module: nn.Module, given: tuple) -> tuple:
-    kind = next(p.dtype for p in module.parameters() if p.is_floating_point())
-    floats = (isinstance(value, Tensor) and value.is_floating_point() for value in given)
-    return tuple(value.to(kind) if is_float else value for value, is_float in zip(given, floats, strict=True))
-
-
-def _pixels(windows: Windows | None) -> dict[str, int | None]:
-    """Stride and receptive field of the longer axis, in input pixels; no field where a cell sees beyond its window."""
-    if windows is None:
-        return {"stride": None, "receptive_field": None}
-    field = None if any(w.further for w in windows) else int(max(w.size for w in windows))
-    return {"stride": int(max(w.step for w in windows)), "receptive_field": field}

@@ -14,26 +14,47 @@ from n2vlib.files import cells
 SCRIPTS = ("dom.js", "pictures.js", "lists.js", "views.js")
 
 
-def with_views(title: str, views: Mapping[str, str], style: str, script: str, data: Mapping[str, object]) -> str:
+def with_views(
+    title: str,
+    views: Mapping[str, str],
+    style: str,
+    script: str,
+    data: Mapping[str, object],
+    *,
+    beside: bool = False,
+) -> str:
     """A page with a bar of views above the one shown; what `pages` has for all of them comes before style and script.
 
-    title   of the page, a link to its first view      views   {address: words} of the bar
-    data    `contents`, and `pictures` {image: WebP in base64} (JSON values)
+    title    of the page, a link to its first view      views   {address: words} of the bar
+    data     `contents`, `pictures` {image: WebP in base64} and others (JSON values), each an element of this name
+    beside   whether scripts and pictures of its folder may be loaded
     """
     shared = "".join([cells.script(), *(asset(f"pages/{name}") for name in SCRIPTS)])
     links = "".join(f'<a href="#{escape(address)}">{escape(words)}</a>' for address, words in views.items())
-    parts = {"title": escape(title), "home": escape(next(iter(views))), "links": links}
-    return document(asset("pages/page.html"), asset("pages/page.css") + style, shared + script, data, parts)
+    values = "\n".join(
+        f'<script type="application/json" id="{name}">{as_json(value)}</script>' for name, value in data.items()
+    )
+    parts = {"title": escape(title), "home": escape(next(iter(views))), "links": links, "values": values}
+    style = asset("pages/page.css") + style
+    return document(asset("pages/page.html"), style, shared + script, {}, parts, beside=beside)
 
 
 def document(
-    template: str, style: str, script: str, data: Mapping[str, object], parts: Mapping[str, str] | None = None
+    template: str,
+    style: str,
+    script: str,
+    data: Mapping[str, object],
+    parts: Mapping[str, str] | None = None,
+    *,
+    beside: bool = False,
 ) -> str:
     """The template with $style, $script and $policy, a place for each of `data` (as JSON) and of `parts` (HTML)."""
     values = {name: as_json(value) for name, value in data.items()}
+    # From disk a page has no origin of its own: what lies beside it is allowed by "file:", on a server by "'self'".
+    folder = " 'self' file:" if beside else ""
     return Template(template).substitute(
-        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; img-src blob: data:; "
-        f"script-src {_hash(script)}; style-src {_hash(style)}",
+        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; img-src blob: data:{folder}; "
+        f"script-src {_hash(script)}{folder}; style-src {_hash(style)}",
         style=style, script=script, **values, **(parts or {}),
     )  # fmt: skip
 

@@ -47,15 +47,15 @@ function dot(category) {
   return el("span", { class: "dot", color: category, "aria-hidden": "true" });
 }
 
-function conceptLink(c) {
-  return el("a", { class: "named", href: `#concept-${CONCEPTS.slug[c]}` }, dot(CONCEPTS.category[c]), CONCEPTS.name[c]);
+function conceptLink(c, href = `#concept-${CONCEPTS.slug[c]}`) {
+  return el("a", { class: "named", href }, dot(CONCEPTS.category[c]), CONCEPTS.name[c]);
 }
 
-/** A button that saves text as a CSV file of this name. */
+/** A button that saves a text, or the text of a promise, as a CSV file of this name. */
 function download(words, name, text) {
   const file = `${name}.csv`.replace(/[^\w.-]+/g, "-");
-  const save = () => {
-    const address = URL.createObjectURL(new Blob([text()], { type: "text/csv" }));
+  const save = async () => {
+    const address = URL.createObjectURL(new Blob([await text()], { type: "text/csv" }));
     el("a", { href: address, download: file }).click();
     setTimeout(() => URL.revokeObjectURL(address), 10_000);
   };

@@ -2,7 +2,8 @@
 
 const rank = new Map(DATA.categories.map(([category], i) => [category, i]));
 const last = DATA.categories.length;
-const byName = (a, b) => (a.name === null) - (b.name === null) || (a.name ?? "").localeCompare(b.name ?? "", "en");
+const alphabetical = new Intl.Collator("en").compare;
+const byName = (a, b) => (a.name === null) - (b.name === null) || alphabetical(a.name ?? "", b.name ?? "");
 const byCategory = (a, b) => (rank.get(a.category) ?? last) - (rank.get(b.category) ?? last);
 const falling = (values) => (a, b) => (values[b.at] ?? -1) - (values[a.at] ?? -1);
 
@@ -78,23 +79,25 @@ function switchBox(name, update) {
   return el("label", { class: "chip" }, el("input", { type: "checkbox", onchange }), name);
 }
 
-function table(headings, rows) {
-  const head = el(
-    "tr",
-    {},
-    headings.map(([words, kind]) => el("th", { class: kind, scope: "col" }, words)),
-  );
-  const lines = rows.map((cells) =>
-    el(
-      "tr",
-      {},
-      cells.map((cell, i) => el("td", { class: headings[i][1] }, cell)),
-    ),
-  );
+const PORTION = 600; // of a long list, that are made at once
+
+/** The node with an element for each item: some at once, more whenever the last one comes near. */
+function growing(node, items, make, from = 0) {
+  const some = items.slice(from, from + PORTION).map(make);
+  node.append(...some);
+  const next = from + PORTION;
+  if (next < items.length) whenSeen(some.at(-1), () => growing(node, items, make, next));
+  return node;
+}
+
+/** A table with a row for each item; `cells` gives its cells in the order of the headings. */
+function table(headings, items, cells = (item) => item) {
+  const head = headings.map(([words, kind]) => el("th", { class: kind, scope: "col" }, words));
+  const row = (item) => el("tr", {}, cells(item).map((cell, i) => el("td", { class: headings[i][1] }, cell)));
   return el(
     "div",
     { class: "wide", tabindex: "0", role: "group", "aria-label": "table" },
-    el("table", {}, el("thead", {}, head), el("tbody", {}, lines)),
+    el("table", {}, el("thead", {}, el("tr", {}, head)), growing(el("tbody"), items, row)),
   );
 }
 

@@ -1,9 +1,11 @@
-// Pictures with masks. A picture is stored once, as text, and decoded when it first comes near the viewport.
+// Pictures with masks. A picture is stored once: as text, decoded when it first comes near the viewport, or in a folder.
 
-const PICTURES = JSON.parse(document.getElementById("pictures").textContent);
+let PICTURES = null;
 const addresses = new Map();
 
 function address(image) {
+  if (DATA.folder) return `pictures/${image}.webp`;
+  PICTURES ??= JSON.parse(document.getElementById("pictures").textContent);
   if (!addresses.has(image)) {
     const bytes = Uint8Array.from(atob(PICTURES[image]), (letter) => letter.charCodeAt(0));
     addresses.set(image, URL.createObjectURL(new Blob([bytes], { type: "image/webp" })));
@@ -79,21 +81,26 @@ function cutCorners(points) {
   });
 }
 
-const builders = new WeakMap();
+const actions = new WeakMap();
 const watcher = new IntersectionObserver(
   (entries) => {
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
       watcher.unobserve(target);
-      target.replaceChildren(...builders.get(target)());
+      actions.get(target)();
     }
   },
   { rootMargin: "300px" },
 );
 
-/** Fill the node with the result of `build` once it comes near the viewport. */
-function whenNear(node, build) {
-  builders.set(node, build);
+/** Do something once the node comes near the viewport. */
+function whenSeen(node, action) {
+  actions.set(node, action);
   watcher.observe(node);
   return node;
+}
+
+/** Fill the node with the result of `build`, which may be a promise, once it comes near the viewport. */
+function whenNear(node, build) {
+  return whenSeen(node, async () => node.replaceChildren(...(await build())));
 }

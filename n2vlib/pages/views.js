@@ -6,33 +6,43 @@
  * onePage: gives the function for an address of another kind, or null.
  */
 function startViews(makers, onePage) {
+  showViews((address) => {
+    const make = onePage(address),
+      name = address.slice(1);
+    if (make) return { key: name, make };
+    const known = Object.hasOwn(makers, name) ? name : Object.keys(makers)[0];
+    return { key: known, kept: true, make: makers[known] };
+  });
+}
+
+/**
+ * The same with addresses of any form.
+ * wanted(address): key, the address that a view is known by; make, which may return a promise of its nodes; kept, if it is
+ * made once; title, of the window; calm, if it neither scrolls nor takes the focus
+ * Returns the function that shows the view of the address; after(view's wanted) is called when it is there.
+ */
+function showViews(wanted, after = () => {}) {
   const main = document.querySelector("main"),
     title = document.title,
     views = {},
     scrolled = {};
   let here = null;
 
-  function wanted(address) {
-    const make = onePage(address),
-      name = address.slice(1);
-    if (make) return [address, make];
-    const known = Object.hasOwn(makers, name) ? name : Object.keys(makers)[0];
-    return [known, makers[known]];
-  }
-
-  function show() {
-    const [key, make] = wanted(location.hash),
-      first = here === null,
-      kept = key in makers;
-    if (here in makers) scrolled[here] = scrollY;
-    const view = (kept && views[key]) || el("div", { class: "view" }, make());
+  async function show() {
+    const asked = wanted(location.hash),
+      { key, kept, calm } = asked,
+      first = here === null;
+    if (here in views) scrolled[here] = scrollY;
+    here = key;
+    const view = views[key] ?? (await made(asked.make));
+    if (here !== key) return; // another one was asked for meanwhile
     if (kept) views[key] = view;
     main.replaceChildren(view);
+    after(asked);
     markCurrent(key);
     const heading = view.querySelector("h2[tabindex]");
-    document.title = kept ? title : `${heading.textContent} · ${title}`;
-    here = key;
-    if (first) return;
+    document.title = [kept ? null : heading?.textContent, asked.title ?? title].filter(Boolean).join(" · ");
+    if (first || calm) return;
     scrollTo(0, kept ? (scrolled[key] ?? 0) : 0);
     heading?.focus({ preventScroll: true });
   }
@@ -40,12 +50,24 @@ function startViews(makers, onePage) {
   if ("scrollRestoration" in history) history.scrollRestoration = "manual";
   addEventListener("hashchange", show);
   show();
+  return show;
+}
+
+/** The nodes of a view, or why there are none. */
+async function made(make) {
+  try {
+    return el("div", { class: "view" }, await make());
+  } catch (error) {
+    console.error(error);
+    return el("p", { role: "alert" }, error.message);
+  }
 }
 
 /** Mark the link of the bar whose view this is, or whose list leads to it. */
 function markCurrent(key) {
   for (const link of document.querySelectorAll("header nav a")) {
-    const on = link.hash === `#${key}` || key.startsWith(link.hash.slice(0, -1) + "-");
+    const own = link.hash.slice(1),
+      on = own === key || key.startsWith(own.slice(0, -1) + "-");
     if (on) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }

@@ -37,24 +37,6 @@ def read_image(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     return image_and_doubt(path, size)[0]
 
 
-def read_displayed(path: Path) -> NDArray[np.uint8]:
-    """An image of any size and format of BROAD as it is displayed, RGB: uint8, (height, width, 3)."""
-    return image_and_doubt(path, sizes(path)[0], BROAD)[0]
-
-
-def sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(height, width) of an image of any format of BROAD: as it is displayed, and as it is stored."""
-    with opened(path, BROAD) as file:
-        stored = (file.height, file.width)
-        return ((file.width, file.height) if orientation_of(file) >= 5 else stored), stored
-
-
-def check_header(path: Path) -> None:
-    """BadInput where the header of a file shows that it is no image of a format of BROAD."""
-    with opened(path, BROAD):
-        pass
-
-
 def image_and_doubt(
     path: Path, size: tuple[int, int], formats: tuple[str, ...] = ("JPEG", "PNG")
 ) -> tuple[NDArray[np.uint8], str]:

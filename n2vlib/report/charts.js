@@ -1,11 +1,12 @@
 // The histogram of concepts, and all weights of a concept.
 
 /** One column for each concept that filters detect, by category, most filters first. */
-function histogram() {
-  const found = CONCEPTS.detectors.map((n, c) => [c, n]).filter(([, n]) => n > 0);
+function histogram(layer) {
+  const { detectors, category: kind } = layer.concepts;
+  const found = detectors.map((n, c) => [c, n]).filter(([, n]) => n > 0);
   const most = Math.max(...found.map(([, n]) => n));
   const groups = DATA.categories.map(([category]) => {
-    const own = found.filter(([c]) => CONCEPTS.category[c] === category).sort((a, b) => b[1] - a[1]);
+    const own = found.filter(([c]) => kind[c] === category).sort((a, b) => b[1] - a[1]);
     if (!own.length) return null;
     const filters = own.reduce((sum, [, n]) => sum + n, 0);
     const heading = el(
@@ -15,7 +16,7 @@ function histogram() {
       category,
       el("small", {}, `${own.length} · ${count(filters, "filter")}`),
     );
-    const columns = own.map(([c, n]) => column(c, n, n / most));
+    const columns = own.map(([c, n]) => column(layer, c, n, n / most));
     return el("div", { class: "group", color: category }, heading, el("div", { class: "columns" }, columns));
   });
   const words = `Unique detectors: ${count(found.length, "concept")}, each with its number of filters`;
@@ -25,16 +26,17 @@ function histogram() {
   return el("section", {}, el("h2", {}, words), body);
 }
 
-function column(c, n, share) {
+function column(layer, c, n, share) {
   const bar = el("span", { class: "bar" });
   bar.style.height = `${Math.max(2, 84 * share)}px`;
-  const words = `${CONCEPTS.name[c]}: ${count(n, "filter")}`;
-  const link = { class: "column", href: `#concept-${CONCEPTS.slug[c]}`, "aria-label": words, title: words };
-  return el("a", link, el("span", { class: "stack" }, String(n), bar), el("span", { class: "name" }, CONCEPTS.name[c]));
+  const name = layer.concepts.name[c],
+    words = `${name}: ${count(n, "filter")}`;
+  const link = { class: "column", href: to(layer, `concept-${layer.concepts.slug[c]}`), "aria-label": words, title: words };
+  return el("a", link, el("span", { class: "stack" }, String(n), bar), el("span", { class: "name" }, name));
 }
 
 /** All w_k of a concept, largest first, as bars; a place can be pointed at and opened. */
-function weightBars({ all, largest }) {
+function weightBars(layer, { all, largest }) {
   const levels = Int8Array.from(atob(all), (letter) => letter.charCodeAt(0));
   const order = [...levels.keys()].sort((a, b) => levels[b] - levels[a] || a - b);
   const bars = (chosen) => order.map((k, i) => (chosen(levels[k]) ? `M${i} 0h1v${-levels[k]}h-1z` : "")).join("");
@@ -59,9 +61,9 @@ function weightBars({ all, largest }) {
     const place = at(event),
       k = order[place],
       w = (levels[k] / 127) * largest;
-    readout.textContent = `${place + 1} of ${order.length}: filter ${k} (${nameOf(k) ?? "no concept"}), w about ${sized(w, true)}`;
+    readout.textContent = `${place + 1} of ${order.length}: filter ${k} (${nameOf(layer, k) ?? "no concept"}), w about ${sized(w, true)}`;
   });
   chart.addEventListener("pointerleave", () => (readout.textContent = hint));
-  chart.addEventListener("click", (event) => (location.hash = `#filter-${order[at(event)]}`));
+  chart.addEventListener("click", (event) => (location.hash = to(layer, `filter-${order[at(event)]}`)));
   return el("div", { class: "weights" }, chart, readout);
 }

@@ -7,82 +7,73 @@ const MISSING = {
 };
 const share = (value, rows) => value / Math.max(...rows.map((row) => Math.abs(row[1])), 1e-9);
 
-function filterPage(k) {
-  const c = FILTERS.concept[k],
-    iou = FILTERS.iou[k],
-    n = FILTERS.iou.length;
-  const title = el("h2", { tabindex: "-1" }, `Filter ${k}`, c === null ? ": no concept" : [": ", conceptLink(c)]);
+async function filterPage(layer, k) {
+  const { top, serves, users } = await ofFilter(layer, k);
+  const { concept, iou, threshold, images, fires } = layer.filters,
+    c = concept[k];
+  const title = el("h2", { tabindex: "-1" }, `Filter ${k}`, c === null ? ": no concept" : [": ", conceptOf(layer, c)]);
   const kind =
     c === null
       ? "It overlaps with no concept."
-      : `Dissection IoU ${decimal(iou)}: ${iou > DATA.iou_threshold ? "a" : "no"} detector (above ${DATA.iou_threshold}).`;
-  const where = `It fires where its activation is above ${sized(FILTERS.threshold[k])}: in ${count(FILTERS.images[k], "image")} of ${ABOUT.images.toLocaleString("en")}, at ${decimal(100 * FILTERS.fires[k], 2)} % of all places.`;
-  const steps = el(
-    "nav",
-    { class: "steps", "aria-label": "Neighbouring filters" },
-    k > 0 ? el("a", { href: `#filter-${k - 1}`, rel: "prev" }, `← filter ${k - 1}`) : null,
-    k + 1 < n ? el("a", { href: `#filter-${k + 1}`, rel: "next" }, `filter ${k + 1} →`) : null,
-  );
-  const pictures = FILTERS.top[k].length
-    ? el("div", { class: "large" }, topPictures(k, true))
+      : `Dissection IoU ${decimal(iou[k])}: ${iou[k] > DATA.iou_threshold ? "a" : "no"} detector (above ${DATA.iou_threshold}).`;
+  const where = `It fires where its activation is above ${sized(threshold[k])}: in ${count(images[k], "image")} of ${DATA.images.toLocaleString("en")}, at ${decimal(100 * fires[k], 2)} % of all places.`;
+  const pictures = top.length
+    ? el("div", { class: "large" }, topPictures(layer, k, top, true))
     : el("p", {}, "There is no image in which it fires.");
   return [
-    steps,
+    neighbours(layer, k),
     title,
     el("p", {}, `${kind} ${where}`),
-    el("p", {}, c === null ? null : [mark(k), " ", doubts(k)]),
+    el("p", {}, c === null ? null : [mark(layer, k), " ", doubts(layer, k)]),
     el("h3", {}, "Images that activate it most"),
     pictures,
     el(
       "div",
       { class: "blocks" },
-      servesList(k),
-      Object.keys(DATA.users).map((task) => usersList(k, task)),
+      servesList(layer, serves),
+      Object.entries(users).map(([task, rows]) => usersList(layer, task, rows)),
     ),
   ];
 }
 
-/** Whether a name came again on other images and is above chance, in a sign. */
-function mark(k) {
-  const sure = FILTERS.sure[k];
-  return el("span", { class: sure ? "mark" : "mark muted", title: doubts(k) }, sure ? "✓ sure" : "? not sure");
-}
-
-function doubts(k) {
-  const again = `Both halves of the images choose this name in ${decimal(100 * FILTERS.again[k], 0)} % of 20 divisions`;
-  const chance = `chance reaches an IoU of ${decimal(FILTERS.chance[k])} on average (adjusted p ${sized(FILTERS.q[k])})`;
-  return `${again}; ${chance}; it is ${decimal(FILTERS.margin[k])} ahead of the second concept.`;
+function neighbours(layer, k) {
+  const n = layer.filters.iou.length;
+  return el(
+    "nav",
+    { class: "steps", "aria-label": "Neighbouring filters" },
+    k > 0 ? el("a", { href: to(layer, `filter-${k - 1}`), rel: "prev" }, `← filter ${k - 1}`) : null,
+    k + 1 < n ? el("a", { href: to(layer, `filter-${k + 1}`), rel: "next" }, `filter ${k + 1} →`) : null,
+  );
 }
 
 /** The concepts a filter serves, by its own IoU. */
-function servesList(k) {
-  const rows = FILTERS.serves[k];
+function servesList(layer, rows) {
   const words = ([, iou, set]) => [decimal(iou), el("span", { class: "muted" }, ` · ${decimal(set)}`)];
   return ranking(
     "Concepts by its own IoU",
-    rows.map((row) => [conceptLink(row[0]), share(row[1], rows), words(row)]),
+    rows.map((row) => [conceptOf(layer, row[0]), share(row[1], rows), words(row)]),
     "dissection IoU · set IoU on validation images",
     "It overlaps with no concept.",
   );
 }
 
 /** The concepts that use a filter most when weights are learned over all filters. */
-function usersList(k, task) {
-  const rows = DATA.users[task][k];
+function usersList(layer, task, rows) {
   const words = ([, used, place]) => [decimal(used, 2, true), el("span", { class: "muted" }, ` · rank ${place}`)];
   return ranking(
     `Concepts that use it most ${TASKS[task]}`,
-    rows.map((row) => [conceptLink(row[0]), share(row[1], rows), words(row)]),
+    rows.map((row) => [conceptOf(layer, row[0]), share(row[1], rows), words(row)]),
     "w_k, all weights of a concept scaled to length one · its rank among them",
   );
 }
 
-function conceptPage(c) {
-  const category = CONCEPTS.category[c],
-    none = CONCEPTS.train[c] + CONCEPTS.val[c] === 0;
-  const title = el("h2", { tabindex: "-1" }, dot(category), CONCEPTS.name[c], el("small", {}, category));
-  const held = `In ${count(CONCEPTS.train[c], "training image")} and ${count(CONCEPTS.val[c], "validation image")}; ${count(CONCEPTS.detectors[c], "filter")} named after it.${CONCEPTS.few[c] ? " With so few training images, none of its scores is certain." : ""}`;
-  const tasks = Object.keys(TASKS).filter((task) => DATA.weights[task]?.[c]);
+async function conceptPage(layer, c) {
+  const { weights, near, deciles } = await ofConcept(layer, c);
+  const { category, name, train, val, detectors, few, segmentation } = layer.concepts,
+    none = train[c] + val[c] === 0;
+  const title = el("h2", { tabindex: "-1" }, dot(category[c]), name[c], el("small", {}, category[c]));
+  const held = `In ${count(train[c], "training image")} and ${count(val[c], "validation image")}; ${count(detectors[c], "filter")} named after it.${few[c] ? " With so few training images, none of its scores is certain." : ""}`;
+  const tasks = Object.keys(TASKS).filter((task) => weights[task]);
   const missing = Object.keys(TASKS)
     .filter((task) => !tasks.includes(task))
     .map((task) => MISSING[task])
@@ -90,28 +81,30 @@ function conceptPage(c) {
   return [
     title,
     el("p", {}, none ? "No image of this probe set has it. " : `${held} `, missing),
-    tiles(c),
+    tiles(layer, c),
     el(
       "div",
       { class: "blocks pairs" },
-      bestList(c),
-      CONCEPTS.segmentation[c].length ? segmentationList(c) : null,
-      tasks.map((task) => weightsBlock(c, task)),
-      tasks.map((task) => nearList(c, task)),
+      bestList(layer, c),
+      segmentation[c].length ? segmentationList(layer, c) : null,
+      ONE ? null : elsewhere(c),
+      tasks.map((task) => weightsBlock(layer, task, weights[task])),
+      tasks.map((task) => nearList(layer, task, near[task])),
     ),
-    DATA.deciles[c] ? decileBlock(c) : null,
+    deciles ? decileBlock(deciles) : null,
   ];
 }
 
-function tiles(c) {
+function tiles(layer, c) {
+  const { best, single, combined, two, place, everything, accuracy } = layer.concepts;
   const own = [
-    ["dissection IoU, best filter", CONCEPTS.best[c][0]?.[1]],
-    ["set IoU, one filter", CONCEPTS.single[c]],
-    ["set IoU, all filters", CONCEPTS.combined[c]],
-    ["set IoU, two filters joined", CONCEPTS.two[c]],
-    ["set IoU, usual place, no network", CONCEPTS.place[c]],
-    ["set IoU, everything, no network", CONCEPTS.everything[c]],
-    ["accuracy, all filters", CONCEPTS.accuracy[c]],
+    ["dissection IoU, best filter", best[c][0]?.[1]],
+    ["set IoU, one filter", single[c]],
+    ["set IoU, all filters", combined[c]],
+    ["set IoU, two filters joined", two[c]],
+    ["set IoU, usual place, no network", place[c]],
+    ["set IoU, everything, no network", everything[c]],
+    ["accuracy, all filters", accuracy[c]],
   ];
   return el(
     "dl",
@@ -120,47 +113,59 @@ function tiles(c) {
   );
 }
 
-function bestList(c) {
-  const rows = CONCEPTS.best[c];
+function bestList(layer, c) {
+  const rows = layer.concepts.best[c];
   return ranking(
     "Best filters by dissection IoU",
-    rows.map((row) => [filterLink(row[0]), share(row[1], rows), decimal(row[1])]),
+    rows.map((row) => [filterLink(layer, row[0]), share(row[1], rows), decimal(row[1])]),
     "over all images",
     "No filter overlaps with it.",
   );
 }
 
-function segmentationList(c) {
-  const rows = CONCEPTS.segmentation[c];
+function segmentationList(layer, c) {
+  const rows = layer.concepts.segmentation[c];
   const words = ([, train, val]) => [decimal(train), el("span", { class: "muted" }, ` · ${decimal(val)}`)];
   return ranking(
     "Best filters by set IoU",
-    rows.map((row) => [filterLink(row[0]), share(row[1], rows), words(row)]),
+    rows.map((row) => [filterLink(layer, row[0]), share(row[1], rows), words(row)]),
     "training images · validation images",
   );
 }
 
-function weightsBlock(c, task) {
-  const own = DATA.weights[task][c],
-    rows = own.top;
+/** The best filter of a concept in every layer of the page. */
+function elsewhere(c) {
+  const rows = LAYERS.filter(({ concepts }) => concepts.best[c].length).map((layer) => [layer, ...layer.concepts.best[c][0]]);
+  const link = (layer) => el("a", { class: "named", href: to(layer, `concept-${CONCEPTS.slug[c]}`) }, layer.label);
+  const words = (layer, k, iou) => [el("a", { href: to(layer, `filter-${k}`) }, `filter ${k}`), ` · ${decimal(iou)}`];
+  const most = Math.max(...rows.map(([, , iou]) => iou));
+  return ranking(
+    "Best filter of each layer",
+    rows.map(([layer, k, iou]) => [link(layer), iou / most, words(layer, k, iou)]),
+    "dissection IoU over all images",
+    "No filter overlaps with it.",
+  );
+}
+
+function weightsBlock(layer, task, own) {
+  const rows = own.top;
   const list = ranking(
     `Weights learned ${TASKS[task]}`,
-    rows.map((row) => [filterLink(row[0]), share(row[1], rows), sized(row[1], true)]),
+    rows.map((row) => [filterLink(layer, row[0]), share(row[1], rows), sized(row[1], true)]),
     "The largest by size:",
   );
-  list.insertBefore(weightBars(own), list.querySelector(".note"));
+  list.insertBefore(weightBars(layer, own), list.querySelector(".note"));
   return list;
 }
 
-function nearList(c, task) {
-  const rows = DATA.near[task][c].map((row) => [conceptLink(row[0]), row[1], decimal(row[1], 2)]);
+function nearList(layer, task, near) {
+  const rows = near.map((row) => [conceptOf(layer, row[0]), row[1], decimal(row[1], 2)]);
   return ranking(`Nearest by weights ${TASKS[task]}`, rows, "cosine of the weights", "There is no other concept.");
 }
 
 /** Validation images from badly to well segmented, by all filters and by one. */
-function decileBlock(c) {
-  const own = DATA.deciles[c],
-    heading = el("h3", {}, "How well it is segmented: an example at each decile");
+function decileBlock(own) {
+  const heading = el("h3", {}, "How well it is segmented: an example at each decile");
   const strips = [
     ["combination", "all filters"],
     ["single filter", "best filter"],

@@ -1,23 +1,37 @@
-// The two lists, of filters and of concepts.
+// The two lists of a layer, of filters and of concepts.
 
 const byIou = (a, b) => b.iou - a.iou;
-const ALL_FILTERS = FILTERS.iou.map((iou, at) => {
-  const c = FILTERS.concept[at];
-  return { at, iou, number: String(at), name: nameOf(at), category: c === null ? null : CONCEPTS.category[c] };
-});
-const ALL_CONCEPTS = CONCEPTS.name.map((name, at) => {
-  return { at, iou: CONCEPTS.best[at][0]?.[1] ?? 0, number: null, name, category: CONCEPTS.category[at] };
-});
-
 const SORTS = { "dissection IoU": [byIou], category: [byCategory, byIou], name: [byName, byIou] };
-const FILTER_SORTS = { ...SORTS, number: [] };
-const CONCEPT_SORTS = {
-  ...SORTS,
-  "set IoU, all filters": [falling(CONCEPTS.combined)],
-  "set IoU, one filter": [falling(CONCEPTS.single)],
-  accuracy: [falling(CONCEPTS.accuracy)],
-  detectors: [falling(CONCEPTS.detectors), byIou],
-};
+
+function filterList(layer) {
+  const items = layer.filters.iou.map((iou, at) => {
+    return { at, iou, number: String(at), name: nameOf(layer, at), category: categoryOf(layer, at) };
+  });
+  return listing("filter", items, { ...SORTS, number: [] }, (kept, asTable) => [drawFilters(layer, kept, asTable)], {
+    example: "concept or number",
+    boxes: [leastBox],
+    buttons: [download("CSV", `${layer.network}-${layer.layer}-units`, () => load(`layer-${layer.at}-units`))],
+    views: ["table"],
+  });
+}
+
+function conceptList(layer) {
+  const { name, best, category, combined, single, accuracy, detectors } = layer.concepts;
+  const items = name.map((own, at) => {
+    return { at, iou: best[at][0]?.[1] ?? 0, number: null, name: own, category: category[at] };
+  });
+  const sorts = {
+    ...SORTS,
+    "set IoU, all filters": [falling(combined)],
+    "set IoU, one filter": [falling(single)],
+    accuracy: [falling(accuracy)],
+    detectors: [falling(detectors), byIou],
+  };
+  return listing("concept", items, sorts, (kept) => [drawConcepts(layer, kept)], {
+    boxes: [leastBox],
+    buttons: [download("CSV", `${layer.network}-${layer.layer}-concepts`, () => conceptsCsv(layer))],
+  });
+}
 
 function leastBox(items, update) {
   const most = Math.ceil(items.reduce((top, item) => Math.max(top, item.iou), 0) * 100) / 100 || 0.01;
@@ -32,99 +46,72 @@ function leastBox(items, update) {
   return el("label", {}, "IoU at least", range, value);
 }
 
+const FILTER_HEADINGS = [
+  ["filter", ""],
+  ["category", "more"],
+  ["dissection IoU", "n"],
+  ["margin", "n more"],
+  ["came again, %", "n more"],
+  ["by chance", "n more"],
+  ["sure", ""],
+  ["T_k", "n more"],
+  ["fires in images", "n"],
+];
+
+function drawFilters(layer, items, asTable) {
+  if (!asTable) return growing(el("div", { class: "cards" }), items, ({ at }) => keptCard(layer, at));
+  const { margin, again, chance, threshold, images, concept } = layer.filters;
+  return table(FILTER_HEADINGS, items, ({ at, iou, category }) => [
+    filterLink(layer, at),
+    category ?? "–",
+    decimal(iou),
+    decimal(margin[at]),
+    decimal(100 * again[at], 0),
+    decimal(chance[at]),
+    concept[at] === null ? "–" : mark(layer, at),
+    sized(threshold[at]),
+    images[at].toLocaleString("en"),
+  ]);
+}
+
 const cards = new Map();
 
-/** A filter's number, name, IoU and pictures; made once. */
-function card({ at: k, iou, category }) {
-  if (!cards.has(k)) {
-    const name = nameOf(k),
-      has = FILTERS.top[k].length;
-    const heading = el(
-      "h3",
-      {},
-      el(
-        "a",
-        { href: `#filter-${k}` },
-        el("span", { class: "k" }, String(k)),
-        " ",
-        dot(category ?? ""),
-        name ?? "no concept",
-      ),
-    );
-    const strip = whenNear(el("div", { class: "strip" }), () => topPictures(k));
-    const [height, width] = DATA.grid;
-    strip.style.aspectRatio = `${4 * width} / ${Math.ceil(has / 4) * height}`; // before the pictures are there
-    const body = has ? strip : el("p", { class: "muted" }, "fires nowhere");
-    const score = el("span", { class: iou > DATA.iou_threshold ? "iou" : "iou muted", title: "dissection IoU" }, decimal(iou));
-    const sign = FILTERS.concept[k] === null ? null : mark(k);
-    cards.set(k, el("article", { class: "card", id: `card-${k}` }, heading, score, sign, body));
-  }
-  return cards.get(k);
+/** The card of a filter in its layer's list; made once. */
+function keptCard(layer, k) {
+  const key = `${layer.at} ${k}`;
+  if (!cards.has(key)) cards.set(key, card(layer, k));
+  return cards.get(key);
 }
 
-function drawFilters(items, asTable) {
-  if (!asTable) return [el("div", { class: "cards" }, items.map(card))];
-  const headings = [
-    ["filter", ""],
-    ["category", "more"],
-    ["dissection IoU", "n"],
-    ["margin", "n more"],
-    ["came again, %", "n more"],
-    ["by chance", "n more"],
-    ["sure", ""],
-    ["T_k", "n more"],
-    ["fires in images", "n"],
-  ];
-  return [
-    table(
-      headings,
-      items.map(({ at, iou, category }) => [
-        filterLink(at),
-        category ?? "–",
-        decimal(iou),
-        decimal(FILTERS.margin[at]),
-        decimal(100 * FILTERS.again[at], 0),
-        decimal(FILTERS.chance[at]),
-        FILTERS.concept[at] === null ? "–" : mark(at),
-        sized(FILTERS.threshold[at]),
-        count(FILTERS.images[at], "").trim(),
-      ]),
-    ),
-  ];
+const CONCEPT_HEADINGS = [
+  ["concept", ""],
+  ["category", "more"],
+  ["images", "n more"],
+  ["detectors", "n more"],
+  ["best filter", "more"],
+  ["dissection IoU", "n"],
+  ["set IoU, one filter", "n"],
+  ["set IoU, all filters", "n"],
+  ["accuracy", "n more"],
+];
+
+function drawConcepts(layer, items) {
+  const { train, val, detectors, best, single, combined, accuracy } = layer.concepts;
+  return table(CONCEPT_HEADINGS, items, ({ at: c, iou, category }) => [
+    conceptOf(layer, c),
+    category,
+    String(train[c] + val[c]),
+    String(detectors[c]),
+    best[c].length ? filterLink(layer, best[c][0][0]) : "–",
+    decimal(iou),
+    decimal(single[c]),
+    decimal(combined[c]),
+    decimal(accuracy[c]),
+  ]);
 }
 
-function drawConcepts(items) {
-  const headings = [
-    ["concept", ""],
-    ["category", "more"],
-    ["images", "n more"],
-    ["detectors", "n more"],
-    ["best filter", "more"],
-    ["dissection IoU", "n"],
-    ["set IoU, one filter", "n"],
-    ["set IoU, all filters", "n"],
-    ["accuracy", "n more"],
-  ];
-  return [
-    table(
-      headings,
-      items.map(({ at: c, iou, category }) => [
-        conceptLink(c),
-        category,
-        String(CONCEPTS.train[c] + CONCEPTS.val[c]),
-        String(CONCEPTS.detectors[c]),
-        CONCEPTS.best[c].length ? filterLink(CONCEPTS.best[c][0][0]) : "–",
-        decimal(iou),
-        decimal(CONCEPTS.single[c]),
-        decimal(CONCEPTS.combined[c]),
-        decimal(CONCEPTS.accuracy[c]),
-      ]),
-    ),
-  ];
-}
-
-function conceptsCsv() {
-  const { number, name, category, train, val, detectors, best, single, combined, accuracy } = CONCEPTS;
+function conceptsCsv(layer) {
+  const { number, name, category, train, val, detectors, best, single, combined, accuracy } = layer.concepts;
   const head = [
     "number",
     "name",

@@ -21,7 +21,6 @@ from n2vlib.errors import BadInput
 from n2vlib.files.cells import as_csv
 from n2vlib.files.output import new_folder
 from n2vlib.networks.load import Network
-from n2vlib.probe.pictures import read_displayed
 from n2vlib.progress import bar
 from n2vlib.store import digest
 from n2vlib.vectors import pictures
@@ -166,7 +165,7 @@ def _first_of(problems: list[str]) -> str:
 
 def _read(file: Path) -> "NDArray[np.uint8] | BadInput":
     try:
-        return read_displayed(file)
+        return pictures.read_displayed(file)
     except BadInput as error:
         return BadInput(_first_of([str(error)]))
 

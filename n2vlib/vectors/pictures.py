@@ -4,10 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from n2vlib.errors import BadInput
 from n2vlib.files.userfiles import plain
 from n2vlib.paths import resolve
-from n2vlib.probe.pictures import check_header
+from n2vlib.probe.pictures import BROAD, image_and_doubt, opened
+from n2vlib.probe.sources.sizes import displayed
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -37,10 +41,16 @@ def problems(files: Sequence[Path]) -> dict[Path, str]:
     found = {}
     for file in files:
         try:
-            check_header(plain(file, file))
+            with opened(plain(file, file), BROAD):
+                pass
         except BadInput as error:
             found[file] = str(error)
     return found
+
+
+def read_displayed(path: Path) -> NDArray[np.uint8]:
+    """An image of any size as it is displayed, RGB: uint8, (height, width, 3)."""
+    return image_and_doubt(path, displayed(path), BROAD)[0]
 
 
 def _below(given: str | Path) -> dict[str, Path]:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 import n2vlib
 from n2vlib.files import cells
 from n2vlib.pages import pictures
-from n2vlib.report import contents, page
+from n2vlib.report import contents, page, parts
 from n2vlib.report.about import about
 from n2vlib.report.measured import measure
 from n2vlib.world import draw
@@ -35,6 +35,7 @@ LOADED = "n => [...document.images].filter(i => i.complete && i.naturalWidth > 0
 class Report:
     file: Path
     told: dict
+    probe: n2vlib.ProbeSet
 
     def concept(self, name: str) -> int:
         return self.told["concepts"]["name"].index(name)
@@ -56,9 +57,21 @@ def report(tmp_path_factory) -> Report:
     layer = n2vlib.read_layers(network, ["conv5"], probe, tau=0.005, device="cpu", store=store)["conv5"]
     told = contents.contents(measure(layer, probe, epochs=2, seed=0))
     told["concepts"]["name"][told["filters"]["concept"][-1]] = HOSTILE
-    made_by, shown = about(network, layer, probe, 2, 0), pictures.encoded(pictures.thumbnails(probe, told["images"]))
-    (folder / "report.html").write_text(page.html(made_by, told, shown), encoding="utf-8")
-    return Report(folder / "report.html", {"about": made_by, **told})
+    made_by, shown = about(network, layer, probe, 2, 0), pictures.thumbnails(probe, told["images"])
+    (folder / "report.html").write_text(page.html([parts.Sheet(made_by, told)], shown), encoding="utf-8")
+    return Report(folder / "report.html", {"about": made_by, **told}, probe)
+
+
+@pytest.fixture(scope="session")
+def several(report) -> dict[str, Path]:
+    """The page of two layers, as one file and as a folder; the second layer has half the IoUs of the first."""
+    told, folder = report.told, report.file.parent
+    half = {**told, "concepts": {**told["concepts"]}}
+    half["concepts"]["best"] = [[[k, iou / 2] for k, iou in best] for best in told["concepts"]["best"]]
+    sheets = [parts.Sheet(told["about"], told), parts.Sheet(told["about"] | {"layer": "<half>"}, half)]
+    shown = pictures.thumbnails(report.probe, told["images"])
+    (folder / "several.html").write_text(page.html(sheets, shown), encoding="utf-8")
+    return {"file": folder / "several.html", "folder": page.write_folder(folder / "several", sheets, shown)}
 
 
 @pytest.fixture
@@ -66,9 +79,10 @@ def at(offline, report):
     """Opens the report at a view; afterwards nothing may have gone wrong."""
     opened = []
 
-    def open_at(view: str = "", width: str = "laptop") -> Page:
+    def open_at(view: str = "", width: str = "laptop", file: Path = report.file) -> Page:
         opened.append(offline(width))
-        opened[-1].page.goto(report.file.as_uri() + view)
+        opened[-1].page.add_init_script("window.clicks = 0; addEventListener('click', () => window.clicks++, true)")
+        opened[-1].page.goto(file.as_uri() + view)
         return opened[-1].page
 
     yield open_at
@@ -286,3 +300,81 @@ def test_every_name_bears_its_mark_and_a_filters_page_says_why(at, report, width
     text = page.locator("main").inner_text()
     assert f"in {100 * filters['again'][report.best]:.0f} % of 20 divisions" in text
     assert f"chance reaches an IoU of {filters['chance'][report.best]:.3f} on average" in text
+
+
+BOTH = pytest.mark.parametrize("form", ["file", "folder"])
+
+
+@pytest.mark.parametrize(("form", "width"), [("file", "laptop"), ("folder", "phone")])
+def test_from_the_word_wheel_to_the_images_of_its_filter_in_two_clicks(at, report, several, form, width):
+    page, c = at(width=width, file=several[form]), report.concept("wheel")
+    k, iou = report.told["concepts"]["best"][c][0]
+    page.get_by_role("searchbox").click()
+    page.keyboard.type("wheel")
+    expect(page.locator(".card .iou").first).to_have_text(f"{iou:.3f}")
+    page.locator(".card a").first.click()
+    expect(page.locator("h2")).to_contain_text(f"Filter {k}")
+    page.wait_for_function(LOADED, arg=len(report.told["filters"]["top"][k]))
+    assert page.evaluate("window.clicks") <= 2 and page.url.endswith(f"#small-alexnet-conv5/filter-{k}")
+
+
+@BOTH
+def test_the_search_finds_the_best_filters_of_all_layers_for_every_concept_with_the_words(at, report, several, form):
+    page, concepts = at(file=several[form]), report.told["concepts"]
+    page.get_by_role("searchbox").fill(" CAR ")
+    found = [c for c, name in enumerate(concepts["name"]) if "car" in name.lower()]
+    expect(page.get_by_role("status")).to_contain_text(f"{len(found)} concept")
+    assert page.locator("main h2 a").first.inner_text() == "car" and page.locator("main h2").count() == min(
+        len(found), 12
+    )
+    both = [(iou / half, k) for k, iou in concepts["best"][report.concept("car")] for half in (1, 2)]
+    shown = page.locator("main section").first.locator(".card")
+    told = [(float(one.locator(".iou").inner_text()), int(one.locator(".k").inner_text())) for one in shown.all()]
+    assert [iou for iou, _ in told] == [pytest.approx(iou, abs=6e-4) for iou, _ in sorted(both, reverse=True)[:8]]
+    page.get_by_role("searchbox").fill("onerror <img")
+    expect(page.locator("main h2")).to_contain_text(HOSTILE)
+    page.get_by_role("searchbox").fill("no such concept")
+    expect(page.get_by_role("status")).to_contain_text("0 concepts")
+
+
+def test_a_folder_reads_the_parts_that_are_shown_and_no_others(at, report, several):
+    page, read = at(file=several["folder"]), "() => [...document.querySelectorAll('script[src]')].map(s => s.src)"
+    assert page.evaluate(read) == [] and page.locator("img").count() == 0
+    page.goto(several["folder"].as_uri() + "#small-alexnet-conv5/filter-70")
+    expect(page.locator("h2")).to_contain_text("Filter 70")
+    place = parts.by_iou(report.told["filters"]["iou"]).index(70)
+    scripts = [Path(name).stem for name in page.evaluate(read)]
+    assert scripts == ["layer-0", f"layer-0-filters-{place // parts.FILTERS}"]
+
+
+@BOTH
+def test_layers_have_addresses_of_their_own_and_a_concept_leads_to_the_other_layers(at, several, form):
+    page = at("#small-alexnet-half/filter-7", file=several[form])
+    expect(page.locator("h2")).to_contain_text("Filter 7")
+    expect(page.locator("#summary")).to_contain_text("<half> of small-alexnet")
+    page.get_by_role("link", name="Concepts", exact=True).click()
+    page.get_by_role("link", name="car", exact=True).first.click()
+    elsewhere = page.locator(".block").filter(has_text="Best filter of each layer")
+    elsewhere.get_by_role("link", name="conv5 of small-alexnet").click()
+    expect(page.locator("#summary")).to_contain_text("conv5 of small-alexnet")
+    page.go_back()
+    expect(page.locator("#summary")).to_contain_text("<half>")
+    page.get_by_role("link", name="All layers").click()
+    assert page.locator("tbody tr").count() == 2
+
+
+@pytest.mark.parametrize("width", ["laptop", "phone"])
+def test_no_view_of_several_layers_scrolls_sideways(at, several, width):
+    for view in ("", "#find=a", "#small-alexnet-half/filters", "#small-alexnet-half/concept-car"):
+        page = at(view, width, several["folder"])
+        page.locator("main > .view").wait_for()
+        assert page.evaluate(OVERFLOW) <= 0, view
+        assert page.evaluate("() => [...document.querySelectorAll('input, select')].every(c => c.labels.length)")
+
+
+def test_a_page_without_its_folder_says_so(offline, several, tmp_path):
+    alone = tmp_path / "index.html"
+    alone.write_bytes(several["folder"].read_bytes())
+    page = offline("laptop").page
+    page.goto(alone.as_uri() + "#small-alexnet-conv5/filter-7")
+    expect(page.get_by_role("alert")).to_contain_text("data/layer-0.js is missing")

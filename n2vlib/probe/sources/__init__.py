@@ -7,7 +7,13 @@ convert     one image and its masks, brought to the probe set's sizes
 frame       stretched or padded; where a label map's pixels lie in a mask
 colors      one of eleven color names for every pixel
 folder      images and masks in folders; names from data stay inside these
-masks_png   masks in PNG files: index maps, and the mask of one concept
-names       the names of indices in a file
+addresses   addresses of images in exports, looked up in the folder of images
+sizes       sizes of images, as data state them or as the file's header gives them
 polygons    the rule by which polygons and boxes become masks
+shapes      turned boxes and ellipses, by the same rule
+runlengths  run-lengths of masks, as annotation tools write them
+index_map   PNGs whose pixels are numbers
+masks_png   the mask of one concept in a PNG, and which masks belong to which images
+mat         MATLAB's files, without objects
+names       the names of indices in a file
 """

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from n2vlib.errors import BadInput
-from n2vlib.probe.pictures import BROAD, image_and_doubt, sizes
+from n2vlib.probe.pictures import BROAD, image_and_doubt
 from n2vlib.probe.sources.annotated import Annotated, Note, Region
 from n2vlib.probe.sources.colors import CATEGORY, COLORS, color_names
 from n2vlib.probe.sources.frame import Frame
+from n2vlib.probe.sources.sizes import displayed_and_stored
 
 AS_STORED = "masks are of their image as stored, without its EXIF orientation, so the image is taken as stored too"
 RESIZED = "masks are not of their image's size, but of its shape: they are stretched to it"
@@ -46,7 +47,7 @@ def convert(annotated: Annotated, frame: Frame, colors: bool) -> Converted:
 
 
 def _convert(annotated: Annotated, frame: Frame, colors: bool) -> Converted:
-    shown, stored = sizes(annotated.file)
+    shown, stored = displayed_and_stored(annotated.file)
     size, regions, notes = None, annotated.regions(), dict[str, None]()
     masks: dict[tuple[str, str], NDArray[np.bool_]] = {}
     for region in regions:

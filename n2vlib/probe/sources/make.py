@@ -1,7 +1,9 @@
 """Masks in any of the formats -> a probe set in Broden's format, image by image."""
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -76,7 +78,7 @@ def make(
     check_options(format, options)
     refuse_filled(root)
     found = _listed(reader(format)(folder, annotations, **options), folder)
-    key = _key(folder, annotations, format, frame, colors, options)
+    key = _key((folder, annotations), found, format, frame, colors, options)
     with unfinished(root, key) as part:
         writer = _writer(part, frame, found)
         _write(writer, found, frame, colors)
@@ -117,12 +119,29 @@ def _listed(annotated: Iterator[Annotated], folder: Path) -> list[Annotated]:
     return found
 
 
-def _key(folder: Path, labels: Path | None, format: str, frame: Frame, colors: bool, options: dict[str, Any]) -> str:
+def _key(
+    paths: tuple[Path, Path | None],
+    found: Sequence[Annotated],
+    format: str,
+    frame: Frame,
+    colors: bool,
+    options: dict[str, Any],
+) -> str:
     """What decides the result; images and the files of `Annotated.labels` are stated by each image's row."""
     code = sources_digest([__name__, reader(format).__module__])
-    stated = {name: [str(value), _state(value)] for name, value in options.items()}
-    what = [code, str(folder), str(labels), _state(labels), format, str(frame), colors, stated]
+    stated = {name: [str(value), _states(value, ())] for name, value in options.items()}
+    own = {file for each in found for file in (each.file, *each.labels)}
+    what = [code, *map(str, paths), _states(paths[1], own), format, str(frame), colors, stated]
     return json.dumps(what, sort_keys=True)
+
+
+def _states(path: Any, without: Collection[Path]) -> str:
+    """Changes when a file does, or one below a folder; those in `without` do not count."""
+    if not isinstance(path, Path) or not path.is_dir():
+        return _state(path)
+    below = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+    states = sorted(f"{file} {_state(file)}" for file in below if file not in without)
+    return hashlib.sha256("\n".join(states).encode()).hexdigest()
 
 
 def _state(file: Any) -> str:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from n2vlib.errors import BadInput
 from n2vlib.files.parsed import number
-from n2vlib.probe.pictures import sizes
+from n2vlib.probe.pictures import BROAD, opened, orientation_of
 
 MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 2**27  # what Pillow takes for safe
 
@@ -22,4 +22,11 @@ def checked(height: Any, width: Any, where: str) -> tuple[int, int]:
 
 def displayed(image: Path) -> tuple[int, int]:
     """(h, w) of an image file as it is displayed, from its header and EXIF orientation."""
-    return sizes(image)[0]
+    return displayed_and_stored(image)[0]
+
+
+def displayed_and_stored(image: Path) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(h, w) of an image file as it is displayed, and as it is stored."""
+    with opened(image, BROAD) as file:
+        stored = (file.height, file.width)
+        return ((file.width, file.height) if orientation_of(file) >= 5 else stored), stored

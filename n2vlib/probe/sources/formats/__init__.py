@@ -12,6 +12,15 @@ options   keyword parameters of type str, int, float, bool or Path, or one of th
 coco-panoptic.
 
     format         read                                       left out                            tried on
+    index-png      numbers of a palette or grey               colors                              files made for it
+    concept-png    black and white, in three layouts          colors                              files made for it
+    voc            21 classes                                 borders (void)                      files made for it
+    voc-boxes      boxes of objects and parts                 pose, actions, the split            its published layout
+    coco           polygons, run-lengths, crowds; boxes by    key points, captions                run-lengths that
+                   option                                                                         faster-coco-eval wrote
+    coco-panoptic  segments, crowds                           void                                its published layout
+    image-folders  classes of whole images                    masks: there are none               files made for it
+    image-csv      labels of whole images                     masks: there are none               files made for it
     labelme        polygons, boxes, circles, brush masks;     lines, points, groups               files it wrote (6.3)
                    flags by option
     cvat           "for images 1.1": polygons, boxes,         lines, points, cuboids, skeletons,  brush masks that its

@@ -11,10 +11,10 @@ from xml.etree.ElementTree import Element
 
 from n2vlib.errors import BadInput
 from n2vlib.files.parsed import number, xml_children
-from n2vlib.probe.pictures import sizes
 from n2vlib.probe.sources.annotated import Annotated, Note, Region
 from n2vlib.probe.sources.folder import ending, inside
 from n2vlib.probe.sources.polygons import reaches_outside, rectangle
+from n2vlib.probe.sources.sizes import displayed
 
 NOTE = "boxes are taken as masks: background inside a box counts as its concept"
 
@@ -40,7 +40,7 @@ def read(
 def _regions(
     objects: list[Element], image: Path, file: Path, how: tuple[bool, bool], category: str
 ) -> Iterator[Region | Note]:
-    size, _ = sizes(image)
+    size = displayed(image)
     for each in objects:
         if (each.findtext("difficult") or "0").strip() == "1" and not how[0]:
             continue
