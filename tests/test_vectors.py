@@ -19,8 +19,8 @@ from n2vlib.methods import classification, dissection, segmentation, single_filt
 from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe.occurrences import presence
-from n2vlib.vectors.pictures import read_displayed
 from n2vlib.vectors import folder, pictures, word2vec
+from n2vlib.vectors.pictures import read_displayed
 
 LAYER = "1"
 

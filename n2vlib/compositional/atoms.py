@@ -161,7 +161,7 @@ def _grouped(labels: LabelMaps) -> tuple[NDArray[np.unsignedinteger], NDArray[np
     A set of concepts is told from others by the exclusive or of random numbers, one for each concept, so that a pixel's
     is found without comparing sets. Two of a million sets share 64 bits by chance once in 37 million probe sets.
     """
-    marks = np.zeros(int(labels.pair_concept.max(initial=0)) + 1, np.uint64)
+    marks = np.zeros(int(labels.concepts.max(initial=0)) + 1, np.uint64)
     drawn = np.random.default_rng(0).integers(1, 2**64, len(labels.concepts), np.uint64)
     marks[labels.concepts] = drawn
     atom_of_mark: dict[int, int] = {}

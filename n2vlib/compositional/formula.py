@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from n2vlib.errors import BadInput, near
 
 OPERATORS = ("OR", "AND", "AND NOT")
+LONGEST = 2000  # characters: brackets are read by functions that call each other
 _KEYWORDS = {"OR", "AND", "NOT"}
 _TOKENS = re.compile(r'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|([^\s()"]+))')
 
@@ -153,6 +154,8 @@ def parse(text: str) -> Formula:
     Words beside each other are one name; a name with brackets, quotes or a word such as OR stands in double quotes.
     Several ORs, or several ANDs, need no brackets; a mixture of operators does, since no rule says which comes first.
     """
+    if len(text) > LONGEST:
+        raise BadInput(f"formula {text[:40]!r}...: is too long, {len(text):,} characters; at most {LONGEST:,} are read")
     tokens = _tokens(text)
     found, at = _chain(tokens, 0, text)
     if at < len(tokens):
