@@ -195,6 +195,8 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # **Start**
 #
 # - [Your own network](start/your-own-network): from a network in PyTorch to its concepts.
+# - [Your own probe set](start/your-own-probe-set): from images with masks to a network measured on them.
+# - [Compare runs](start/compare-runs): what two networks, layers, probe sets or seeds have in common, and what not.
 #
 # **Net2Vec**, in the order of the paper
 #
@@ -223,8 +225,10 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # - [Human evaluation](netdissect/human): do people agree with the labels?
 # - [How sure is a name?](netdissect/how-sure): names on other images and against chance.
 # - [Axis-aligned filters](netdissect/axis-aligned): are there fewer detectors after a rotation of the feature space?
+# - [Dictionary](netdissect/dictionary): do the units of a sparse autoencoder detect more than filters?
 # - [Layers](netdissect/layers): detectors by layer.
 # - [Networks](netdissect/networks): detectors by architecture and training task.
+# - [Transformer](netdissect/transformer): units of a vision transformer beside a convolutional network's filters.
 # - [Captioning](netdissect/captioning): a network trained to describe images in words.
 # - [Training conditions](netdissect/training-conditions): repeats, dropout, batch norm, and detectors during training.
 # - [Transfer](netdissect/transfer): which filters keep their label when a network is trained on a second task.

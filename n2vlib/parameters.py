@@ -6,7 +6,7 @@ and `RULES` the allowed values of known names. The same check serves the chapter
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
@@ -39,16 +39,21 @@ def _distinct(names: Any) -> Any:
     return names
 
 
-def _networks(rows: Any) -> Any:
+def _runs(rows: Any) -> Any:
+    """The same for runs, each of which may have a probe set and a seed of its own."""
+    return _networks(rows, _OF_A_NETWORK | {"probe", "seed"})
+
+
+def _networks(rows: Any, known: Set[str] | None = None) -> Any:
     """Check entries {network, layer} with their optional keys; the error names the entry. A text names a list."""
-    rows = listed(rows) if isinstance(rows, str) else rows
+    rows, known = listed(rows) if isinstance(rows, str) else rows, known or _OF_A_NETWORK
     for place, row in enumerate(rows if isinstance(rows, list) else []):
         given = set(row) if isinstance(row, dict) else set()
         for key in ("network", "layer"):
             if key not in given:
                 raise ValueError(f"entry {place} has no {key!r}")
-        if unknown := given - _OF_A_NETWORK:
-            raise ValueError(f"entry {place} has {min(unknown)!r}, which is none of {', '.join(sorted(_OF_A_NETWORK))}")
+        if unknown := given - known:
+            raise ValueError(f"entry {place} has {min(unknown)!r}, which is none of {', '.join(sorted(known))}")
         if row.get("training") not in (None, *TRAININGS):
             raise ValueError(f"entry {place}: training is one of {', '.join(TRAININGS)}")
     return rows
@@ -72,12 +77,15 @@ RULES: dict[str, Any] = {
     "DEVICE": Annotated[str, AfterValidator(named)],
     "STORE": str | None,
 }
-_OF_NETWORKS = {"NETWORKS": 1, "ALONG": 2, "BACK": 2} | dict.fromkeys(  # and how many entries each needs
+_OF_NETWORKS = {"NETWORKS": 1, "RUNS": 1, "ALONG": 2, "BACK": 2} | dict.fromkeys(  # and how many entries each needs
     ("MAPS", "BY_LAYER", "CONDITIONS", "SNAPSHOTS", "TO_SCENES", "TO_OBJECTS", "WIDTHS", "REPEATS"), 0
 )
 COMMON = tuple(RULES)  # the block every chapter declares
 # Parameters that may be a file or a folder.
-PATHS = ("PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS")
+PATHS = (
+    "PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS", "DICTIONARY",
+    "IMAGE_FOLDER", "LABELS",
+)  # fmt: skip
 RULES |= {  # and those of some chapters only
     "ALIGN_CORNERS": bool,
     "EXPRESSIONS": list[Text],
@@ -98,10 +106,17 @@ RULES |= {  # and those of some chapters only
     "SECOND": Text,
     "ALPHAS": Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), BeforeValidator(_distinct)],
     "ROTATIONS": Positive,
+    "IMAGE_FOLDER": str | None,
+    "LABELS": str | None,
+    "SIZE": Annotated[int, Field(ge=16, le=4096)],
+    "DICTIONARY": str | None,
+    "RANDOM_SETS": Positive,
     "TAUS": Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1), BeforeValidator(_distinct)],
 }
 RULES |= {
-    name: Annotated[list[dict[str, Any]], Field(min_length=least), BeforeValidator(_networks)]
+    name: Annotated[
+        list[dict[str, Any]], Field(min_length=least), BeforeValidator(_runs if name == "RUNS" else _networks)
+    ]
     for name, least in _OF_NETWORKS.items()
 }
 
@@ -163,6 +178,8 @@ def _one_line(name: str, value: Any, error: ValidationError) -> str:
     hint = ""
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         hint = f" (YAML reads {value} as text: write {value.replace('e', '.0e', 1)})"
+    elif first["type"] == "string_type" and isinstance(first["input"], int | float):
+        hint = f' (YAML reads a name of digits as a number: write it in quotes, "{first["input"]}")'
     return f"{name}{''.join(inner)}: {what}, got {value!r}{hint}"
 
 

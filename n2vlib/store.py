@@ -27,6 +27,7 @@ from n2vlib.files.partial import atomic, sweep
 from n2vlib.files.sealed import intact, seal, set_aside, sync
 from n2vlib.paths import store_root
 from n2vlib.progress import bar
+from n2vlib.reads import computing, note
 from n2vlib.sources import sources_digest
 from n2vlib.workers.threads import cores
 
@@ -76,12 +77,14 @@ class Store:
                 if folder.exists():
                     set_aside(folder)
             if missing:
-                make({folders.index(folder): work for folder, work in missing.items()})
+                with computing():
+                    make({folders.index(folder): work for folder, work in missing.items()})
             for folder, work in missing.items():
                 sweep(work)  # of a run that was killed
                 seal(work, {**what[folder], "made": made_with(device)})
                 work.rename(folder)
                 sync(folder.parent)
+        note([f"{kind}/{folder.name}" for folder in folders])
         return folders
 
 

@@ -68,7 +68,9 @@ def judged(made, number: int) -> set[int]:
     return {i for i, row in enumerate(cells) if any(row[category] for category in made.categories[number])}
 
 
-def test_pairs_are_counted_where_both_are_judged(made):
+@pytest.mark.parametrize("block", [annotations.BLOCK, 4])
+def test_pairs_are_counted_where_both_are_judged(made, monkeypatch, block):
+    monkeypatch.setattr(annotations, "BLOCK", block)
     found = annotations.together(made.probe, least=3).set_index(["one", "other"])
     expected = {}
     for one, other in combinations(made.probe.concepts.index.tolist(), 2):

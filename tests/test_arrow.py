@@ -9,15 +9,15 @@ from n2vlib.sources import _imports_in, module_file
 
 # A folder or module and its stage; the longest name that fits decides.
 STAGES = {
-    0: "errors vocabulary lazy paths progress device files workers sources store published tables display",
+    0: "errors vocabulary lazy paths progress device files workers sources reads store published tables display",
     1: "kernels masks.iou masks.conventions probe world spaces.names pages",
     2: "networks zoo",
     3: "activations",
     4: "masks.counts methods",
     5: "analysis baselines significance compositional planted spaces released_units vectors",
     6: "charts",
-    7: "claims report exports probe_page rating_page made_by parameters",
-    8: "builder cli __main__",
+    7: "claims compare_page report exports probe_page rating_page made_by parameters",
+    8: "builder doctor cli __main__",
 }
 STAGE_OF = {name: stage for stage, names in STAGES.items() for name in names.split()}
 

@@ -1,29 +1,22 @@
 """Formats of masks and bad input: one line that names the file and the field, before anything large is allocated."""
 
-import io
 import json
-import re
-import struct
 import tracemalloc
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.io.matlab
 from formats import planted
 from PIL import Image
 from scipy.io import savemat
 
 from n2vlib.errors import BadInput
-from n2vlib.files import parsed
-from n2vlib.probe.sources import addresses, index_map, mat, runlengths, sizes
+from n2vlib.probe.sources import runlengths
 from n2vlib.probe.sources.formats import cvat, label_studio, labelme, sbd
 
 FIXTURES = Path(__file__).parent / "formats"
 H, W = planted.SIZE
-SCIPYS = Path(scipy.io.matlab.__file__).parent / "tests" / "data"  # files that MATLAB wrote
 
 
 @pytest.fixture
@@ -192,169 +185,40 @@ def test_label_studio(images, tmp_path, change, why):
     refused(lambda: label_studio.read(images, tmp_path / "a.json"), why)
 
 
-def test_which_annotation_of_label_studio_counts(images, tmp_path):
+def test_which_annotations_of_label_studio_count(images, tmp_path):
     [task] = json.loads((FIXTURES / "label_studio.json").read_text())
     [first] = task["annotations"]
-    brush, box, polygon = first["result"]
+    _, box, _ = first["result"]
     skipped, truth = {**first, "was_cancelled": True}, {**first, "ground_truth": True, "result": [box]}
     chosen = {"type": "choices", "value": {"choices": ["street"]}}
+    key_point = {"type": "keypointlabels", "value": {"x": 1, "y": 2, "width": 3, "keypointlabels": ["nose"]}}
+    place = {"original_width": W, "original_height": H, "id": "a"}
+    egg = {"x": 50, "y": 25, "radiusX": 12.5, "radiusY": 12.5, "rotation": 90, "ellipselabels": ["egg"]}
+    area = {"x": 25, "y": 50, "width": 50, "height": 25}
+    split = [{"type": "rectangle", "value": area}, {"type": "labels", "value": {**area, "labels": ["a", "b"]}}]
+    others = [key_point, {"type": "ellipselabels", "value": egg}, *split]
     listed = [
         {**task, "annotations": [skipped]},
         {**task, "annotations": []},
         {**task, "annotations": [skipped, first, truth]},
         {"data": {"note": "x", "picture": "empty.png"}, "annotations": [{"result": [chosen]}]},
+        {"data": {"image": "third.png"}, "completions": [{"result": [{**place, **each} for each in others]}]},
     ]
     (tmp_path / "a.json").write_text(json.dumps(listed))
-    one, empty = label_studio.read(images, tmp_path / "a.json", choices="scene")
+    Image.new("RGB", (W, H)).save(images / "third.png")
+    one, empty, third = label_studio.read(images, tmp_path / "a.json", choices="scene")
     note, region = one.regions()
     assert note.text.startswith("several annotations") and region.concept == "box"
     assert (empty.name, empty.whole, [*empty.regions()]) == ("empty.png", (("scene", "street"),), [])
+    first, second, egg, note = third.regions()
+    assert (first.concept, second.concept, egg.concept) == ("a", "b", "egg")
+    assert np.array_equal(np.argwhere(first.mask)[[0, -1]], [[8, 6], [11, 17]]) and first.mask.sum() == 4 * 12
+    rows, columns = np.indices(planted.SIZE) + 0.5
+    assert np.array_equal(egg.mask, ((rows - 4) / 3) ** 2 + ((columns - 12) / 2) ** 2 <= 1)  # turned: wide is now high
+    assert note.text == "results of type keypointlabels are no masks: left out"
 
 
-# --- files
-
-
-@pytest.mark.parametrize("text", ["[" * 99999, "{", "", '{"a": NaN}', "9" * 9999])
-def test_json(tmp_path, text):
-    (tmp_path / "a.json").write_text(text)
-    refused(lambda: parsed.json_value(tmp_path / "a.json") and None, "a.json: ")
-
-
-def test_what_is_no_file_or_too_large(tmp_path, monkeypatch):
-    for read in (parsed.json_value, lambda path: [*parsed.xml_children(path)], lambda path: mat.read(path, "x")):
-        refused(lambda read=read: read(tmp_path), "is no plain file")
-        refused(lambda read=read: read(tmp_path / "no"), "no: cannot be read as .*: No such file or directory")
-    monkeypatch.setattr(parsed, "LARGEST", 3)
-    (tmp_path / "a").write_text("[1, 2]")
-    refused(lambda: parsed.json_value(tmp_path / "a"), "a: is larger than 3 bytes")
-
-
-def test_an_address_stays_in_the_folder_of_images(images, tmp_path):
-    Image.new("RGB", (W, H)).save(tmp_path / "secret.png")
-    (images / "link.png").symlink_to(tmp_path / "secret.png")
-    for address in (
-        "../secret.png",
-        "/secret.png",
-        f"{tmp_path}/secret.png",
-        "images/../../secret.png",
-        "",
-        "..",
-        "\0",
-    ):
-        refused(lambda address=address: addresses.meant(images, address, "a.json") and None, "a.json: .*is no file in")
-    refused(lambda: addresses.meant(images, "x/link.png", "a.json") and None, "a.json: link.png is a link out of")
-
-
-def test_pictures_of_numbers(tmp_path):
-    values = np.arange(16, dtype=np.uint8).reshape(4, 4)
-    grey = io.BytesIO()  # 4-bit grey, which Pillow cannot write: a PNG by hand
-    for kind, data in {
-        b"IHDR": struct.pack(">IIBBBBB", 4, 4, 4, 0, 0, 0, 0),
-        b"IDAT": zlib.compress(b"".join(b"\0" + bytes([row[0] << 4 | row[1], row[2] << 4 | row[3]]) for row in values)),
-        b"IEND": b"",
-    }.items():
-        grey.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
-    (tmp_path / "grey4.png").write_bytes(b"\x89PNG\r\n\x1a\n" + grey.getvalue())
-    palette = Image.frombytes("P", (4, 4), values.tobytes())
-    palette.putpalette([255 - n // 3 for n in range(768)])
-    palette.save(tmp_path / "palette.png")
-    Image.fromarray(values.astype(np.uint16) * 4000).save(tmp_path / "grey16.png")
-    Image.fromarray(values > 7).save(tmp_path / "grey1.png")
-    assert np.array_equal(index_map.read(tmp_path / "grey4.png"), values)
-    assert np.array_equal(index_map.read(tmp_path / "palette.png"), values)
-    assert np.array_equal(index_map.read(tmp_path / "grey16.png"), values.astype(int) * 4000)
-    assert np.array_equal(index_map.read(tmp_path / "grey1.png"), values > 7)
-    Image.new("RGB", (4, 4)).save(tmp_path / "rgb.png")
-    refused(lambda: index_map.read(tmp_path / "rgb.png") and None, r"rgb.png: must hold one number for each pixel")
-    refused(lambda: index_map.colors(tmp_path / "palette.png") and None, r"palette.png: must be an 8-bit RGB PNG")
-    (tmp_path / "cut.png").write_bytes((tmp_path / "palette.png").read_bytes()[:-40])
-    refused(lambda: index_map.read(tmp_path / "cut.png") and None, "cut.png: cannot be read as PNG")
-
-
-def test_sizes_of_images_as_displayed(tmp_path):
-    turned = Image.Exif()
-    turned[0x0112] = 6
-    Image.new("RGB", (W, H)).save(tmp_path / "turned.jpg", exif=turned)
-    Image.new("RGB", (W, H)).save(tmp_path / "plain.webp")
-    assert (sizes.displayed(tmp_path / "turned.jpg"), sizes.displayed(tmp_path / "plain.webp")) == ((W, H), (H, W))
-
-
-# --- .mat
-
-
-@pytest.mark.skipif(not SCIPYS.is_dir(), reason="scipy without its tests")
-def test_what_matlab_wrote_is_read_or_refused_as_it_should():
-    wrote = {"is read": 0, "refused": 0}
-    for file in sorted(SCIPYS.glob("test*.mat")):
-        expected = (
-            "object or function" if re.match("test(object|func)", file.name)
-            else "version 7.3" if "hdf5" in file.name
-            else "header is not that of version 5" if re.search("_4.2c_|mat4|testvec_4", file.name)
-            else None
-        )  # fmt: skip
-        wrote["refused" if expected else "is read"] += 1
-        if expected:
-            with pytest.raises(ValueError, match=expected):
-                mat._check(file.read_bytes())
-        else:
-            mat._check(file.read_bytes())
-    assert wrote["is read"] > 60 and wrote["refused"] > 15
-
-
-def matrix(kind: int, dimensions: tuple[int, ...], *content: bytes) -> bytes:
-    """An array of version 5 as the element miMATRIX: kind is its class, content what follows its name."""
-    parts = struct.pack("<II", kind, 0), struct.pack(f"<{len(dimensions)}i", *dimensions), b"x"
-    return element(14, b"".join([*map(element, (6, 5, 1), parts), *content]))
-
-
-def element(kind: int, data: bytes) -> bytes:
-    return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8 if kind != 15 else 0)
-
-
-def nested(levels: int) -> bytes:
-    return matrix(1, (1, 1), nested(levels - 1)) if levels else matrix(9, (1, 1), element(2, b"1"))
-
-
-HEADER = b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM"
-BOMB = element(15, zlib.compress(matrix(9, (1, 2**24), element(2, bytes(2**24)))))
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (b"", "its header"),
-        (b"no", "its header"),
-        (HEADER[:-4] + b"\0\2IM", "of version 7.3; save it in MATLAB with the option -v7"),
-        (HEADER + matrix(3, (1, 1)), r"holds a MATLAB object or function \(class 3\)"),
-        (HEADER + matrix(1, (1, 1), matrix(16, (1, 1))), r"object or function \(class 16\)"),
-        (HEADER + matrix(17, (1, 1)), r"object or function \(class 17\)"),
-        (HEADER + matrix(1, (2**15, 2**15)), "an array declares 1,073,741,824 values; 1 are possible"),
-        (HEADER + matrix(1, (3, 1), nested(0), nested(0)), "declares 3 values; 2 are possible"),
-        (HEADER + matrix(9, (2**15, 2**15), element(2, b"")), "declares 1,073,741,824 values; 67,108,864 are possible"),
-        (HEADER + matrix(9, (-1, 2), element(2, b"")), "declares -2 values"),
-        (HEADER + matrix(9, (2, 2), element(2, b"abc")), "cannot be read as a .mat file"),
-        (HEADER + nested(20), "nested too deeply"),
-        (HEADER + nested(1)[:-9], "an element is longer than the file"),
-        (HEADER + nested(1) + b"\0\0\0", "it ends within an element"),
-        (HEADER + element(9, b"12345678"), "holds data of type 9"),
-        (HEADER + element(15, b"12345678"), "incorrect header check"),
-        (HEADER + element(15, zlib.compress(nested(1))[:-9]), "cannot be read as a .mat file"),
-    ],
-)
-def test_mat(tmp_path, content, why):
-    (tmp_path / "a.mat").write_bytes(content)
-    refused(lambda: mat.read(tmp_path / "a.mat", "x"), rf"a\.mat: .*{why}")
-
-
-def test_mat_without_the_variable(tmp_path):
-    (tmp_path / "a.mat").write_bytes(HEADER + nested(1))
-    refused(lambda: mat.read(tmp_path / "a.mat", "GTcls"), "a.mat: has no variable 'GTcls'")
-
-
-def test_a_mat_file_that_decompresses_without_end(tmp_path, monkeypatch):
-    (tmp_path / "a.mat").write_bytes(HEADER + BOMB * 4)
-    monkeypatch.setattr(mat, "LARGEST", 3 * 2**24)
-    refused(lambda: mat.read(tmp_path / "a.mat", "x"), "a.mat: .*decompresses to more than 50,331,648 bytes")
+# --- all
 
 
 @pytest.mark.parametrize("value", [{"Segmentation": np.zeros((2, 2))}, {"Segmentation": []}, {"x": 1}, 1, "text"])

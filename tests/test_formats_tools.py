@@ -10,9 +10,11 @@ import pytest
 from formats import planted
 from PIL import Image
 
+from n2vlib.probe import load_probe
 from n2vlib.probe.sources import addresses, runlengths, shapes
 from n2vlib.probe.sources.annotated import Annotated, Note, Region
 from n2vlib.probe.sources.formats import cityscapes, cvat, label_studio, labelme
+from n2vlib.probe.sources.make import make
 
 FIXTURES = Path(__file__).parent / "formats"
 ROWS, COLUMNS = np.indices(planted.SIZE) + 0.5
@@ -44,6 +46,8 @@ def test_labelme(tmp_path):
     [one] = labelme.read(images, labels, flags="scene")
     assert (one.name, one.whole) == ("photo.png", (("scene", "street"),))
     assert notes(one) == ["lines and points have no area: left out"]
+    [without] = labelme.read(images, labels)
+    assert without.whole == () and notes(without)[0].startswith("flags are left out")
     found = masks(one)
     assert np.array_equal(found.pop("brush"), planted.MASK)
     assert np.array_equal(found.pop("polygon"), planted.inside(planted.POLYGON))
@@ -58,7 +62,7 @@ def test_labelme(tmp_path):
 def test_labelme_itself_draws_the_same_but_for_the_outline(tmp_path, concept):
     images = pictures(tmp_path, "photo.png")
     shutil.copy(FIXTURES / "labelme.json", tmp_path)
-    [one] = labelme.read(images, tmp_path)
+    [one] = labelme.read(images)
     theirs, ours = np.asarray(Image.open(FIXTURES / f"labelme_{concept}.png")) > 0, masks(one)[concept]
     around = [np.roll(np.pad(ours, 1), (y, x), (0, 1))[1:-1, 1:-1] for y in (-1, 0, 1) for x in (-1, 0, 1)]
     differ, at_outline = theirs ^ ours, np.any(around, axis=0) & ~np.all(around, axis=0)
@@ -91,6 +95,16 @@ def test_cvat(tmp_path):
     # The box is (12, 6) about (11.7, 7.6): planted.CORNERS, turned about its centre and rounded to hundredths.
     assert np.array_equal(found["box"], planted.inside(planted.CORNERS))
     assert notes(one) == ["polylines, points, cuboids and skeletons are no masks: left out"]
+    shutil.copy(FIXTURES / "cvat.xml", tmp_path / "annotations.xml")
+    without, _ = cvat.read(tmp_path, tmp_path)
+    assert without.whole == () and notes(without)[0].startswith("tags are left out")
+
+
+def test_a_project_of_cvat_has_a_folder_for_each_subset(tmp_path):
+    text = (FIXTURES / "cvat.xml").read_text()
+    (tmp_path / "annotations.xml").write_text(text.replace('name="photo.png"', 'name="photo.png" subset="Train"'))
+    images = pictures(tmp_path / "images", "Train/photo.png", "photo.png", "empty.png")
+    assert [one.name for one in cvat.read(images, tmp_path)] == ["Train/photo.png", "empty.png"]
 
 
 def test_cityscapes(tmp_path):
@@ -99,6 +113,7 @@ def test_cityscapes(tmp_path):
     file = tmp_path / "gtFine" / f"{stem}_gtFine_labelIds.png"
     file.parent.mkdir(parents=True)
     shutil.copy(FIXTURES / "cityscapes_labelIds.png", file)
+    shutil.copytree(tmp_path / "gtFine/train", tmp_path / "gtFine/test")  # whose labels are void in the original
     [one] = cityscapes.read(images, tmp_path / "gtFine")
     assert one.name == f"{stem}_leftImg8bit.png"
     found, ids = masks(one), np.asarray(Image.open(file))
@@ -110,6 +125,20 @@ def test_cityscapes(tmp_path):
 def test_the_ids_of_cityscapes_are_those_of_its_scripts():
     table = {int(number): row for number, row in json.loads((FIXTURES / "cityscapes_ids.json").read_text()).items()}
     assert cityscapes._names() == {n: None if kind == "void" else ("object", name) for n, (name, kind) in table.items()}
+
+
+@pytest.mark.parametrize("format", ["labelme", "label-studio", "cvat"])
+def test_a_probe_set_is_made_of_them(tmp_path, monkeypatch, format):
+    monkeypatch.setenv("N2V_DATA", str(tmp_path / "data"))
+    images = pictures(tmp_path / "images", "photo.png", "empty.png")
+    (folder := tmp_path / "labelme").mkdir()
+    shutil.copy(FIXTURES / "labelme.json", folder)
+    files = {"labelme": folder, "label-studio": FIXTURES / "label_studio.json", "cvat": FIXTURES / "cvat.xml"}
+    made = make(tmp_path / "set", images, files[format], format=format, size=planted.SIZE, label_size=planted.SIZE)
+    probe = load_probe(tmp_path / "set")
+    assert [each for each in made.problems if each.severity == "error"] == []
+    assert np.array_equal(probe.annotated("brush", probe.images.index("photo.png")), planted.MASK)
+    assert np.array_equal(probe.annotated("polygon", probe.images.index("photo.png")), planted.inside(planted.POLYGON))
 
 
 def encoded(values: np.ndarray, sizes: tuple[int, ...], rng: np.random.Generator) -> list[int]:

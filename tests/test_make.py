@@ -1,5 +1,7 @@
 """`probe make`: what it writes, against loops over pixels; what it says; interruption; bad input."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +9,12 @@ import pytest
 from PIL import Image
 
 from n2vlib.errors import BadInput
-from n2vlib.probe import load_probe
+from n2vlib.files.partial import unfinished
+from n2vlib.probe import load_probe, writer
 from n2vlib.probe.sources import make as making
 from n2vlib.probe.sources.colors import COLORS, color_names
 from n2vlib.probe.sources.convert import layers
+from n2vlib.probe.sources.formats import FORMATS, options_from
 from n2vlib.probe.sources.frame import Frame
 from n2vlib.probe.sources.index_map import read as index_map
 from n2vlib.probe.sources.make import Made, make
@@ -102,6 +106,39 @@ def test_padding_keeps_the_shape_and_is_unlabelled_and_black():
     assert frame.sample(np.ones((10, 40), bool), (10, 40)).any(axis=1).sum() in (2, 3)
 
 
+def test_grey_16_bit_palette_and_opaque_images_are_what_they_show(tmp_path):
+    grey = np.full((20, 30), 200, np.uint8)
+    kinds = {
+        "grey.png": Image.fromarray(grey),
+        "deep.png": Image.fromarray(grey.astype(np.uint16) * 257),
+        "deep.tif": Image.fromarray(grey.astype(np.uint16) * 257),
+        "palette.png": Image.fromarray(grey).convert("P"),
+        "opaque.webp": Image.fromarray(np.dstack([grey, grey, grey, grey * 0 + 255])),
+        "grey.bmp": Image.fromarray(grey),
+    }
+    for i, (name, image) in enumerate(kinds.items()):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        image.save(tmp_path / "images" / f"{i}{name}", **({"lossless": True} if "webp" in name else {}))
+        save(tmp_path / "masks" / f"{i}{name.partition('.')[0]}.png", blocks(20, 30))
+    (tmp_path / "names.txt").write_text("1 dog\n2 wheel\n")
+    made(tmp_path)
+    probe = load_probe(tmp_path / "out")
+    assert len(probe) == len(kinds)
+    assert all((probe.image(i) == 200).all() for i in range(len(kinds)))
+
+
+@pytest.mark.parametrize("fit", ["stretch", "pad"])
+@pytest.mark.parametrize("shape", [(61, 200), (150, 47), (300, 301)])
+def test_labels_lie_where_the_image_shows_what_they_name(fit, shape):
+    mask = np.zeros(shape, bool)
+    mask[shape[0] // 5 : shape[0] // 2, shape[1] // 4 : -3] = True
+    frame = Frame((120, 180), (40, 60), fit)
+    shown = frame.image(np.where(mask, 255, 0).astype(np.uint8)[..., None].repeat(3, axis=2))[1::3, 1::3, 0]  # centres
+    clear = (shown < 20) | (shown > 235)  # not at an edge, where colors mix
+    assert clear.mean() > 0.9
+    assert (frame.sample(mask, shape) == (shown > 128))[clear].all()
+
+
 def test_several_labels_at_a_pixel_are_kept_in_as_few_maps_as_possible():
     rng = np.random.default_rng(0)
     masks = [(number, rng.random((9, 9)) < 0.4) for number in range(1, 7)]
@@ -136,6 +173,24 @@ def test_an_interrupted_run_continues_and_ends_as_an_uninterrupted_one(tmp_path,
     assert content(tmp_path / "out") == content(tmp_path / "whole")
     assert again.notes == made(tmp_path, "third").notes
     assert not (tmp_path / ".out.unfinished").exists()
+
+
+def test_a_run_that_died_while_it_wrote_the_tables_continues(tmp_path, monkeypatch):
+    mixed(tmp_path)
+    made(tmp_path, "whole")
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="full"):
+        patched.setattr(writer, "write_tables", lambda *_: (_ for _ in ()).throw(OSError("full")))
+        made(tmp_path)
+    with (tmp_path / ".out.unfinished" / "journal.jsonl").open("a") as file:
+        file.write('[{"image": "a line that was not finish')
+    made(tmp_path)
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_two_runs_at_once_do_not_write_the_same_folder(tmp_path):
+    mixed(tmp_path)
+    with unfinished(tmp_path / "out", "a key"), pytest.raises(BadInput, match="another run is writing it"):
+        made(tmp_path)
 
 
 def test_a_changed_mask_makes_the_run_start_over(tmp_path, monkeypatch):
@@ -175,7 +230,12 @@ def bad(root: Path, kind: str) -> None:
         "no mask fits": lambda: [
             path.rename(path.with_name(f"{path.stem}_m.png")) for path in root.rglob("masks/**/*.png")
         ],
+        "transparent": lambda: save(image, np.zeros((*np.asarray(Image.open(mask)).shape, 4), np.uint8)),
+        "deep colors": lambda: mask.write_bytes(_deep_colors()),
         "image is text": lambda: image.write_text("no image"),
+        "no images": lambda: [path.unlink() for path in root.rglob("images/**/*.png")],
+        "no label": lambda: [save(path, np.zeros((20, 20), np.uint8)) for path in root.rglob("masks/**/*.png")],
+        "no names": lambda: (root / "names.txt").write_text("\n"),
         "two names": lambda: (root / "names.txt").write_text("1 dog\n1 cat\n"),
         "one name": lambda: (root / "names.txt").write_text("1 dog\n2 dog\n"),
     }
@@ -190,7 +250,12 @@ BAD = {
     "same name": "suffix only",
     "link out": "lies outside",
     "no mask fits": "end in '_m': give the option suffix",
+    "transparent": "transparent in places",
+    "deep colors": "colors",
     "image is text": "00.png: cannot be read",
+    "no images": "has no image",
+    "no label": "no image has a label",
+    "no names": "has no name",
     "two names": "two names",
     "one name": "names both 1 and 2",
 }
@@ -204,6 +269,44 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, kind):
         made(tmp_path)
     assert "\n" not in str(error.value)
     assert not [path.name for path in tmp_path.iterdir() if "out" in path.name]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"nmaes": "names.txt"}, "option nmaes: .* near matches: names"),
+        ({"void": "none"}, "option void: 'none' must be of type int"),
+        ({"fit": "crop"}, "fit 'crop'"),
+        ({"size": 1}, "size 1"),
+        ({"size": (2, 3, 4)}, "size"),
+    ],
+)
+def test_options_are_checked_before_anything_is_read(tmp_path, options, message):
+    with pytest.raises(BadInput, match=message):
+        make(tmp_path / "out", tmp_path / "no folder", tmp_path, format="index-png", **options)
+
+
+def test_texts_of_a_command_line_become_options_of_the_formats_types():
+    given = {"boxes": "true", "crowds": "no", "category": "thing"}
+    assert options_from("coco", given) == {"boxes": True, "crowds": False, "category": "thing"}
+    assert options_from("index-png", {"void": "7", "first": None}) == {"void": 7, "first": None}
+    assert options_from("index-png", {"names": "/a/b.txt"}) == {"names": Path("/a/b.txt")}
+
+
+def test_the_command_makes_checks_and_lists(tmp_path):
+    from typer.testing import CliRunner
+
+    from n2vlib.cli import app
+
+    mixed(tmp_path)
+    folders = ["--images", str(tmp_path / "images"), "--labels", str(tmp_path / "masks")]
+    command = ["probe", "make", str(tmp_path / "out"), *folders, "--format", "index-png", "--size", "24x30"]
+    result = CliRunner().invoke(app, [*command, "--names", str(tmp_path / "names.txt"), "--void=255"])
+    assert result.exit_code == 0, result.output
+    assert "6 images, stretched to 24 x 30" in result.output
+    assert "0 errors" in result.output
+    listed = CliRunner().invoke(app, ["probe", "formats"]).output
+    assert all(name in listed for name in FORMATS)
 
 
 def test_a_run_into_a_filled_folder_is_refused(tmp_path):
@@ -230,17 +333,22 @@ def test_an_index_map_is_read_by_index_whatever_its_colors(tmp_path, mode):
 
 
 def _four_bits(indices: np.ndarray) -> bytes:
-    """A grey PNG of 4 bits, which Pillow reads and does not write: packed by hand after the PNG specification."""
-    import struct
-    import zlib
+    return _png(indices.shape, 4, 0, [bytes(row[0::2] << 4 | row[1::2]) for row in indices])
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    h, w = indices.shape
-    rows = b"".join(b"\0" + bytes(row[0::2] << 4 | row[1::2]) for row in indices)
-    header = struct.pack(">IIBBBBB", w, h, 4, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+def _deep_colors() -> bytes:
+    return _png((3, 2), 16, 2, [bytes(range(12))] * 3)
+
+
+def _png(shape: tuple[int, ...], bits: int, kind: int, rows: list[bytes]) -> bytes:
+    """A PNG that Pillow reads and does not write, packed by hand after the PNG specification."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", shape[1], shape[0], bits, kind, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(("values", "belongs"), [((0, 255), 255), ((0, 1), 1), ((0, 7), 7)])
@@ -260,6 +368,24 @@ def test_the_mask_of_a_concept_may_have_a_smooth_edge_and_may_not_be_an_index_ma
     save(tmp_path / "m.png", np.array([[0, 1], [2, 3]], np.uint8))
     with pytest.raises(BadInput, match="not the mask of one concept"):
         concept_mask(tmp_path / "m.png")
+
+
+def test_255_is_void_unless_it_has_a_name_or_another_number_is(tmp_path):
+    mixed(tmp_path)
+    (tmp_path / "names.txt").write_text("1 dog\n2 wheel\n255 border\n")
+    made(tmp_path, label_size=96)  # large enough for the void's single row
+    assert "border" in set(load_probe(tmp_path / "out").concepts["name"])
+    made(tmp_path, "other", label_size=96, void=2)
+    assert set(load_probe(tmp_path / "other").concepts["name"]) == {"dog", "border"}
+
+
+def test_masks_of_0_and_255_that_are_taken_for_indices_are_refused_with_the_reason(tmp_path):
+    save(tmp_path / "images" / "a.png", np.zeros((8, 8, 3), np.uint8))
+    save(tmp_path / "masks" / "a.png", np.eye(8, dtype=np.uint8) * 255)
+    with pytest.raises(BadInput, match="no image has a label: .*void index 255"):
+        make(tmp_path / "out", tmp_path / "images", tmp_path / "masks", format="index-png")
+    make(tmp_path / "out", tmp_path / "images", tmp_path / "masks", format="concept-png", concept="tumor", size=8)
+    assert load_probe(tmp_path / "out").concepts["name"].tolist() == ["tumor"]
 
 
 @pytest.mark.parametrize("layout", ["{c}/{i}.png", "{i}/{c}.png", "{i}_{c}.png", "part/{c}/{i}.png"])

@@ -11,6 +11,7 @@ from torch import nn
 
 from n2vlib import methods
 from n2vlib.activations.layer import read_layers
+from n2vlib.errors import BadInput
 from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import load_probe
@@ -93,3 +94,17 @@ def test_masks_are_counted_for_each_image(found, planted):
     assert (pairs["intersection"] <= np.minimum(pairs["predicted"], pairs["annotated"])).all()
     red = pairs[pairs["concept"] == NUMBERS["red-c"]]
     assert red["image"].tolist() == probe.images_with("red-c").tolist()
+
+
+def test_a_fully_connected_layer_classifies_and_is_refused_in_one_line_where_masks_are_asked_for(tmp_path):
+    build(tmp_path / "probe", n_images=60)
+    probe = load_probe(str(tmp_path / "probe"))
+    module = nn.Sequential(color_network().module, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4))
+    network = Network("connected", module, Preprocessing((48, 48), (0.0,) * 3, (1.0,) * 3, 1), "random")
+    layer = read_layers(network, ["3"], probe, tau=0.3, device="cpu", store=Store(str(tmp_path / "store")))["3"]
+    assert layer.shape == (4, 1, 1)
+    scores = methods.classification.align(layer, probe, epochs=1).scores
+    assert set(scores["task"]) == {"classification"} and len(scores)
+    for method in ("dissection", "segmentation", "single_filter"):
+        with pytest.raises(BadInput, match=r"^layer 3: its grid is 1 x 1, as of a fully connected layer[^\n]*$"):
+            importlib.import_module(f"n2vlib.methods.{method}").align(layer, probe)

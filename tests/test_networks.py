@@ -230,6 +230,14 @@ def test_layers_behind_a_failure_are_said_to_be_missing(tmp_path: Path, capsys: 
     assert table.split()[0] == "0" and said.startswith("layers after these are not listed: network: its pass over an")
 
 
+def test_what_tqdm_says_in_a_kernel_without_ipywidgets_does_not_stop_a_network(tmp_path: Path):
+    imports = "import warnings\nfrom torch import nn\nfrom tqdm import TqdmWarning, notebook\n"
+    says = "warnings.warn(notebook.WARN_NOIPYW, TqdmWarning)\n"
+    (tmp_path / "says.py").write_text(f"{imports}{says}def build():\n    return nn.Sequential(nn.ReLU())\n")
+    network = load_network(f"{tmp_path}/says.py:build", preprocessing=PREPROCESSING)
+    assert list(network.layers()["name"]) == ["0"]
+
+
 def test_a_package_that_is_not_installed_is_reported():
     with pytest.raises(BadInput, match="no_such_package"):
         load_network("no_such_package.nets:build")

@@ -82,6 +82,7 @@ def test_right_values_pass(name, value, type_):
         ("SEED", -1, int, "greater than or equal to 0"),
         ("LAYERS", [], list, "at least 1 item"),
         ("LAYERS", ["conv1", 3], list, r"LAYERS\[1\]: .*string"),
+        ("LAYERS", [4], list, r'LAYERS\[0\]: .*in quotes, "4"'),  # what YAML makes of [4]
         ("LAYERS", ["conv1", "conv1"], list, "twice"),
         ("LAYERS", "conv1", list, "list"),
         ("DEVICE", "gpu", str, "say 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"),

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import handmade
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
@@ -98,6 +99,11 @@ def test_pairs_link_both_ways_and_are_ordered_by_lift(made):
     assert beside and all(beside[other, c] == rest for (c, other), rest in beside.items())  # fewer than ten of any
 
 
+def test_counts_stay_whole():
+    pairs = pd.DataFrame({"one": [3], "other": [7], "images": [20651], "lift": [1.23456]})
+    assert contents._rows(pairs, {3: 0, 7: 1}, [*pairs]) == [[0, 1, 20651, 1.23]]
+
+
 def test_bare_images_are_counted_and_some_are_shown(made):
     bare = {i for i, masks in enumerate(made.masks) if not masks}
     told = made.told["unlabelled"]
@@ -116,7 +122,9 @@ def test_warnings_are_those_of_the_check(tmp_path):
     text = probe_page.write(tmp_path / "page.html", load_probe(str(world.root))).read_text(encoding="utf-8")
     told = told_in(text)
     wanted = [[each.severity, f"{each.file}, row {each.row}", each.message] for each in check(world.root)]
-    assert told["problems"] == wanted and len(wanted) > 2
+    assert told["problems"] == {"count": len(wanted), "shown": wanted} and len(wanted) > 2
+    assert contents.problems(check(world.root) * 500)["count"] == 500 * len(wanted)
+    assert len(contents.problems(check(world.root) * 500)["shown"]) == contents.MOST_PROBLEMS
     assert "8 of 8 images" in dict(told["about"]["rows"])["checked"]
 
 
@@ -124,7 +132,7 @@ def test_of_a_large_set_only_the_images_shown_are_opened(made, tmp_path, monkeyp
     copy = shutil.copytree(made.probe.root, tmp_path / "set")
     monkeypatch.setattr(page, "OPENED", 10)
     probe = load_probe(str(copy))
-    shown = contents.contents(probe, 1, 0)["images"]
+    shown = contents.contents(probe, np.ones(11, bool), 1, 0)["images"]
     for i in set(range(len(probe))) - set(shown):
         (copy / "images" / probe.images[i]).write_bytes(b"not a picture")
     written = probe_page.write(tmp_path / "page.html", probe, pictures=1)
@@ -133,6 +141,16 @@ def test_of_a_large_set_only_the_images_shown_are_opened(made, tmp_path, monkeyp
     with pytest.raises(BadInput, match=re.escape(probe.images[shown[0]])):
         probe_page.write(tmp_path / "other.html", probe, pictures=1)
     assert not (tmp_path / "other.html").exists()
+
+
+def test_a_text_chooses_whose_pictures_are_shown(made, tmp_path):
+    file = probe_page.write(tmp_path / "page.html", made.probe, find="RED")
+    told = told_in(file.read_text(encoding="utf-8"))
+    pictured = {name for name, rows in zip(told["concepts"]["name"], told["examples"], strict=True) if rows}
+    assert pictured == {"red-c", "red square"} and told["find"] == "RED"
+    assert told["concepts"] == made.told["concepts"] and len(told["images"]) < len(made.told["images"])
+    with pytest.raises(BadInput, match="find 'sqare': no concept .* near matches: .*square"):
+        probe_page.write(tmp_path / "other.html", made.probe, find="sqare")
 
 
 def test_a_hostile_name_stays_text(made):
@@ -176,6 +194,14 @@ def test_a_mask_with_many_corners_is_drawn_coarser_and_keeps_its_area(mask):
     assert drawn.any() and abs(int(drawn.sum()) - int(mask.sum())) <= 16**2
 
 
+@settings(max_examples=40, deadline=None)
+@given(arrays(bool, (6, 7)))
+def test_corners_are_those_of_the_path(mask):
+    steps = [re.findall(r"[hv]", loop) for loop in pictures.path(mask).split("z")]
+    turns = sum(len(ways) - (len(ways) > 1 and ways[0] == ways[-1]) for ways in steps)
+    assert pictures._corners(mask) == turns
+
+
 def test_coarse_pixels_are_the_fullest():
     mask = np.zeros((5, 6), bool)
     mask[0:2, 2:4] = mask[4, 0] = True
@@ -191,6 +217,6 @@ def test_a_set_of_whole_images_has_no_masks(tmp_path):
         for i in range(9)
     )
     write(tmp_path / "set", shown, handmade.NAMES)
-    told = contents.contents(load_probe(str(tmp_path / "set")), 8, 0)
+    told = contents.contents(load_probe(str(tmp_path / "set")), np.ones(2, bool), 8, 0)
     assert told["concepts"]["whole"] == [5, 4] and {mask for rows in told["examples"] for _, _, mask in rows} == {None}
     assert told["strongest"] == told["weakest"] == []

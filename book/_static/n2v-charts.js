@@ -8,6 +8,7 @@
   let found = ""; // the concept marked on this page
 
   function loadVega() {
+    if (window.vegaEmbed) return Promise.resolve(); // a page alone has it inside
     return new Promise((done, failed) => {
       const script = document.createElement("script");
       script.src = here + "vega-bundle.js";

@@ -139,20 +139,23 @@ print(f"filter {k}, class {class_name}: {lost:.3f} lost on training images")
 import torch
 
 from n2vlib.networks.downstream import scores
+from n2vlib.networks.hooks import learn
 
-
-def ablate(module, given, output):
-    """The layer's output with filter k at zero: along the second axis, or the last."""
-    axis = output.shape.index(len(hurt.accuracy), 1)
-    return output.index_fill(axis, torch.tensor([k]), 0)
-
-
-# %%
 some = np.flatnonzero(val.own[:, c])[:20]
 images = np.stack([probe.image(int(i)) for i in val.images[some]])
 pixels = network.preprocessing(images)
-module = network.module.cpu()
-hook = module.get_submodule(network.layer(name)).register_forward_hook(ablate)
+module, layer_name = network.module.cpu(), network.layer(name)
+layout = learn(module, [layer_name], pixels[:1])[layer_name].layout
+
+
+def ablate(module, given, output):
+    """The layer's output with filter k at zero in all cells; class tokens stay."""
+    grid = layout.read(output).index_fill(1, torch.tensor([k]), 0)
+    return layout.write(grid, layout.others(output) if layout.n_others else None)
+
+
+# %%
+hook = module.get_submodule(layer_name).register_forward_hook(ablate)
 with torch.inference_mode():
     by_hand = asked.margins(scores(module(pixels)))[:, c].numpy()
 hook.remove()

@@ -116,7 +116,8 @@ charts.table(totals, "Number of concepts")
 # To upsample a map, we have to know where each of its cells lies in the image: at the centre of the cell's receptive
 # field. The library passes one image through the network and follows every function that is called, so it needs no
 # list of known architectures. The table gives the result along the width, in pixels of the network's input. *Step* is
-# the distance between neighbouring cells; a dash stands for a receptive field that is the whole image.
+# the distance between neighbouring cells; a dash stands for a receptive field that is the whole image. Layers without
+# a row, as in a transformer behind its first attention, have cells that see the whole image too.
 #
 # First, `read_layers` runs the network over the whole probe set once and stores, for every filter, its threshold and
 # the activations above it. The cell prints which filters cannot fire at a share $\tau$ of all places: *dead* filters
@@ -156,11 +157,13 @@ from n2vlib.networks.hooks import capture
 
 layer = layers[LAYERS[-1]]
 middle = [n // 2 for n in layer.grid]
-image = torch.rand(1, 3, *layer.input_size, requires_grad=True)
-with capture(network.module.cpu(), [layer.module]) as outputs:
-    network.module(image)
-outputs[layer.module][0, :, *middle].sum().backward()
-reached = np.nonzero(image.grad[0].abs().sum(0).numpy())
+reached = ()
+if layer.windows:
+    image = torch.rand(1, 3, *layer.input_size, requires_grad=True)
+    with capture(network.module.cpu(), [layer.module]) as outputs:
+        network.module(image)
+    outputs[layer.module][0, :, *middle].sum().backward()
+    reached = np.nonzero(image.grad[0].abs().sum(0).numpy())
 
 # %%
 rows = []

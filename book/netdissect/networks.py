@@ -512,7 +512,7 @@ for factor in (0.5, 2.5):
 # - The released counts are the only place here where the paper's own networks can be checked.
 #
 # Every count in this chapter depends on two numbers that were chosen: how often a filter fires, and the IoU threshold.
-# A [later chapter](threshold) varies them. The [next one](captioning) looks at a network that was trained on captions.
+# A [later chapter](threshold) varies them. The [next one](transformer) looks at a network without convolutions.
 
 # %%
 n2vlib.provenance(probe=probe, layers=ends, seed=SEED)

@@ -427,7 +427,7 @@ charts.table(iou[shown].rename_axis("attempt").reset_index(), title, best=shown)
 # - Test a measurement on something known first. Here the test showed that a filter's label depends on $\tau$.
 # - The mistakes that matter raise no error. Look for dead filters, and look at masks.
 #
-# The next chapter describes the images: the [probe set](../net2vec/probe-set).
+# The next chapter does the same with images: [your own probe set](your-own-probe-set).
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)

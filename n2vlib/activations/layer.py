@@ -124,11 +124,12 @@ class Layer:
 
     @property
     def silence(self) -> str:
-        """How many filters are dead or tied, as a sentence; "" where there are none."""
+        """How many filters, or units of a file, are dead or tied, as a sentence; "" where there are none."""
         dead, tied = (int((self.state == kind).sum()) for kind in ("dead", "tied"))
         if not dead + tied:
             return ""
-        return f"{self.name}: of {self.n_filters} filters {dead} never fire, {tied} at fewer places than tau (ties)"
+        what = "units" if ":" in self.module else "filters"
+        return f"{self.name}: of {self.n_filters} {what} {dead} never fire, {tied} at fewer places than tau (ties)"
 
     def __post_init__(self) -> None:
         if not n_above(self.tau, self.n_places, self.quantile):

@@ -19,10 +19,14 @@ uncertainty          bootstrap over images
 
 rating               do labels describe top patches? (Network Dissection TPAMI 3.1)
 rotation             a layer rotated in the space of its filters (TPAMI 3.2)
+directions           a layer's filters beside a dictionary, components and random directions of the same space
 detectors            detectors of layers and networks side by side (TPAMI 3.3, 3.4)
 history              a layer's filters while the network learns (TPAMI 3.6, 3.7)
 concept_similarity   in which respect two concepts are similar (TPAMI 3.7)
 discrimination       a linear classifier on a layer's features (TPAMI 3.9, 3.10)
+
+runs                 networks, layers, probe sets or seeds to be compared
+between_runs         which detectors appeared and went, which concepts gained, distances
 
 evaluation           a network's own predictions with filters or directions removed
 ablation             how much filters matter for each class (Bau et al. 2020, Figure 2)

@@ -13,6 +13,8 @@ from n2vlib.probe.reader import items_of
 
 EDGES = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # of classes of size, as shares of an image
 LEAST = 5  # images: pairs of concepts that neither share so many, nor would by chance, are left out
+BLOCK = 1024  # concepts that are compared with all others at a time
+PAIR = ["one", "other", "images", "judged", "expected"]
 QUANTILES = {"smallest": 0.0, "low": 0.1, "median": 0.5, "high": 0.9, "largest": 1.0}
 
 
@@ -57,19 +59,39 @@ def together(probe: ProbeSet, least: int = LEAST) -> pd.DataFrame:
     lift          images / expected: 1 where the two are independent
     Rows where both `images` and `expected` are below `least` are left out; the others by falling lift.
     """
-    number, n = probe.concepts.index.to_numpy(), len(probe.concepts)
-    where = image_of_pair(probe), concept_positions(probe)
-    held = sparse.csr_array((np.ones(len(where[0])), where), shape=(len(probe), n))
-    judged, of = _judged(probe)
-    both = (held.T @ held).toarray()
-    known = (judged.T @ judged)[of][:, of]  # (concept, concept): images judged for both
-    seen = (held.T @ judged)[:, of]  # [a, b]: images with a that are judged for b
-    expected = np.divide(seen * seen.T, known, out=np.zeros((n, n)), where=known > 0)
-    one, other = np.nonzero(np.triu((np.maximum(both, expected) >= least) & (expected > 0), 1))
-    rows = {"one": number[one], "other": number[other], "images": both[one, other].astype(int)}
-    rows |= {"judged": known[one, other].astype(int), "expected": expected[one, other]}
-    found = pd.DataFrame(rows).assign(lift=rows["images"] / rows["expected"])
+    of, (judged, group) = concept_positions(probe), _judged(probe)
+    entries = np.ones(len(of)), (image_of_pair(probe), of)
+    held = sparse.csc_array(entries, shape=(len(probe), len(probe.concepts)))
+    frequent = np.flatnonzero(held.sum(0) >= least)  # rarer ones neither share so many images nor would by chance
+    blocks = [frequent[at : at + BLOCK] for at in range(0, len(frequent), BLOCK)]
+    parts = [_pairs(held, judged, group, block, frequent, least) for block in blocks]
+    found = pd.concat(parts or [pd.DataFrame(columns=PAIR, dtype=float)])
+    number = probe.concepts.index.to_numpy()
+    found = found.assign(one=number[found["one"].astype(int)], other=number[found["other"].astype(int)])
+    found = found.astype({"images": int, "judged": int}).assign(lift=found["images"] / found["expected"])
     return found.sort_values(["lift", "images"], ascending=False, kind="stable", ignore_index=True)
+
+
+def _pairs(
+    held: sparse.csc_array,
+    judged: NDArray[np.float64],
+    group: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    least: int,
+) -> pd.DataFrame:
+    """The pairs of two sets of concepts, one below the other: PAIR, concepts by their position.
+
+    held   0 or 1, (image, concept)      judged, group   `_judged`
+    """
+    both = (held[:, rows].T @ held[:, columns]).toarray()
+    known = (judged.T @ judged)[group[rows]][:, group[columns]]  # images judged for both
+    one = (held[:, rows].T @ judged)[:, group[columns]]  # with the one, judged for the other
+    other = (held[:, columns].T @ judged)[:, group[rows]].T
+    expected = np.divide(one * other, known, out=np.zeros_like(both), where=known > 0)
+    at = np.nonzero((np.maximum(both, expected) >= least) & (expected > 0) & (rows[:, None] < columns))
+    found = rows[at[0]], columns[at[1]], both[at], known[at], expected[at]
+    return pd.DataFrame(dict(zip(PAIR, found, strict=True)))
 
 
 def labelled(probe: ProbeSet) -> NDArray[np.bool_]:

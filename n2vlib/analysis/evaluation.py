@@ -40,6 +40,7 @@ class Part:
     images       int64, (image,): positions in the probe set
     activations  float32, (image, filter, h, w), on the CPU;  scores  float32, (image, output), of the unchanged network
     truth        bool, (image, class);  counted  bool, (image, class): images on which the class is evaluated
+    others       class tokens and registers of the layer, (image, ...), which no change concerns; None where it has none
     """
 
     images: NDArray[np.int64]
@@ -47,6 +48,7 @@ class Part:
     scores: Tensor
     truth: NDArray[np.bool_]
     counted: NDArray[np.bool_]
+    others: Tensor | None = None
 
     @property
     def own(self) -> NDArray[np.bool_]:
@@ -102,7 +104,10 @@ def read(network: Network, layer: str, probe: ProbeSet, *, images: int, device: 
     few = network.preprocessing(np.stack([probe.image(int(i)) for i in chosen["train"][:2]])).to(device)
     downstream = Downstream(network.module, name, few)
     none = np.zeros((0, 0), np.bool_)
-    parts = {s: Part(i, *_run(network, name, probe, i, device), none, none) for s, i in chosen.items()}
+    parts = {}
+    for split, i in chosen.items():
+        activations, outputs, others = _run(network, name, probe, i, device, downstream)
+        parts[split] = Part(i, activations, outputs, none, none, others)
     table, exclusive = _classes(network, probe, parts)
     return _answered(Evaluation(table, exclusive, parts, downstream, device), probe)
 
@@ -114,15 +119,20 @@ def _spread(images: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     return images[np.arange(most) * len(images) // most]
 
 
-def _run(network: Network, name: str, probe: ProbeSet, images: NDArray[np.int64], device: str) -> tuple[Tensor, Tensor]:
-    """Activations and scores of these images."""
-    activations, outputs = [], []
+def _run(
+    network: Network, name: str, probe: ProbeSet, images: NDArray[np.int64], device: str, downstream: Downstream
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Activations and scores of these images, and what the layer has beside its cells."""
+    activations, outputs, others = [], [], []
     batches = probe.batches(_BATCH[kind_of(device)], images.tolist())
     for batch in bar(batches, f"running {network.name}", -(-len(images) // _BATCH[kind_of(device)])):
-        seen = run_layers(network.module, [name, ""], network.preprocessing(batch).to(device))
+        ready = network.preprocessing(batch).to(device)
+        seen = run_layers(network.module, [name, ""], ready)
         activations.append(seen[name].cpu().contiguous())
         outputs.append(scores(seen[""]).cpu())
-    return torch.cat(activations), torch.cat(outputs)
+        if (beside := downstream.others(ready)) is not None:
+            others.append(beside.cpu())
+    return torch.cat(activations), torch.cat(outputs), torch.cat(others) if others else None
 
 
 def _classes(network: Network, probe: ProbeSet, parts: dict[str, Part]) -> tuple[pd.DataFrame, dict[str, slice]]:
@@ -166,7 +176,8 @@ def _answered(evaluation: Evaluation, probe: ProbeSet) -> Evaluation:
 
 def without(evaluation: Evaluation, split: str, sets: Sequence[Sequence[int]]) -> NDArray[np.float32]:
     """Margins (`Evaluation.margins`) with each set of filters at zero: (set, image, class)."""
-    return _answers(evaluation, split, len(sets), lambda activations: evaluation.downstream.without(activations, sets))
+    downstream = evaluation.downstream
+    return _answers(evaluation, split, len(sets), lambda *batch: downstream.without(batch[0], sets, batch[1]))
 
 
 def without_directions(evaluation: Evaluation, split: str, bases: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
@@ -175,8 +186,8 @@ def without_directions(evaluation: Evaluation, split: str, bases: Sequence[NDArr
     bases   float, (direction, filter), rows orthonormal: A - B'B A at every place
     """
 
-    def under(activations: Tensor) -> Iterator[Tensor]:
-        return (evaluation.downstream(project_out(activations, basis)) for basis in bases)
+    def under(activations: Tensor, others: Tensor | None) -> Iterator[Tensor]:
+        return (evaluation.downstream(project_out(activations, basis), others) for basis in bases)
 
     return _answers(evaluation, split, len(bases), under)
 
@@ -192,7 +203,7 @@ def project_out(activations: Tensor, basis: NDArray[np.float64]) -> Tensor:
 
 
 def _answers(
-    evaluation: Evaluation, split: str, n: int, under: Callable[[Tensor], Iterable[Tensor]]
+    evaluation: Evaluation, split: str, n: int, under: Callable[[Tensor, Tensor | None], Iterable[Tensor]]
 ) -> NDArray[np.float32]:
     """Margins under each of n changes; `under` gives the scores of a batch for each change."""
     part = evaluation.parts[split]
@@ -201,8 +212,10 @@ def _answers(
     starts = range(0, len(part.images) if n else 0, size)
     with _one_thread():
         for start in bar(starts, f"answering {n} times, {size} images at a time", len(starts)):
-            batch = part.activations[start : start + size].to(evaluation.device)
-            margins[:, start : start + size] = evaluation.margins(torch.stack([*under(batch)])).cpu().numpy()
+            own = slice(start, start + size)
+            others = None if part.others is None else part.others[own].to(evaluation.device)
+            found = torch.stack([*under(part.activations[own].to(evaluation.device), others)])
+            margins[:, own] = evaluation.margins(found).cpu().numpy()
     return margins
 
 

@@ -32,6 +32,29 @@ def compare(one: pd.DataFrame, other: pd.DataFrame) -> dict[str, float]:
     }
 
 
+def intervals(one: pd.DataFrame, other: pd.DataFrame, *, seed: int = 0, draws: int = 200) -> dict[str, float]:
+    """95% bootstrap intervals over concepts of two measures of `compare`.
+
+    A concept that is drawn twice is not paired with itself: its cosine is 1 in every space.
+    Returns   typical_low, typical_high, correlation_low, correlation_high
+    """
+    one, other = restricted({"one": one, "other": other}).values()
+    a, b = (similarity(space).to_numpy() for space in (one, other))
+    n, rng, found = len(a), np.random.default_rng(seed), []
+    for _ in range(draws):
+        drawn = rng.integers(0, n, n)
+        pair = np.ix_(drawn, drawn)
+        different = drawn[:, None] != drawn
+        x, y = a[pair][different], b[pair][different]
+        alike = np.corrcoef(x, y)[0, 1] if len(x) and x.std() > 0 and y.std() > 0 else np.nan
+        found.append((np.sqrt(((x - y) ** 2).mean()) if len(x) else np.nan, alike))
+    low, high = np.nanquantile(np.array(found), [0.025, 0.975], axis=0)
+    return {
+        "typical_low": float(low[0]), "typical_high": float(high[0]),
+        "correlation_low": float(low[1]), "correlation_high": float(high[1]),
+    }  # fmt: skip
+
+
 def repeated(one: pd.DataFrame, other: pd.DataFrame, n: int = 5) -> dict[str, float]:
     """Agreement of the same space learned twice, on the same axes.
 

@@ -19,6 +19,7 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
+from n2vlib.builder import figures
 from n2vlib.builder.chapter_key import Key, chapter_key
 from n2vlib.builder.kernels import TIED, WARM, choose
 from n2vlib.errors import BadInput, near
@@ -26,6 +27,7 @@ from n2vlib.files.partial import atomic, sweep
 from n2vlib.files.userfiles import yaml_mapping
 from n2vlib.parameters import check_name, check_value, declared_in, differing, in_full
 from n2vlib.paths import ROOT
+from n2vlib.reads import VARIABLE, noted
 from n2vlib.store import digest
 from n2vlib.workers.pool import in_processes
 
@@ -89,6 +91,11 @@ def find_chapter(name: str, root: Path = ROOT) -> str:
 
 def parameters_of(chapter: str, given: Given, root: Path = ROOT) -> dict[str, Any]:
     """The values that differ from the chapter's defaults, checked; an error names the source of the value."""
+    return differing(values_of(chapter, given, root), _declared(chapter, root)[1])
+
+
+def values_of(chapter: str, given: Given, root: Path = ROOT) -> dict[str, Any]:
+    """The values of all parameters of a chapter, checked."""
     types, defaults = _declared(chapter, root)
     values = dict(defaults)
     for who, some in given:
@@ -99,7 +106,7 @@ def parameters_of(chapter: str, given: Given, root: Path = ROOT) -> dict[str, An
             except BadInput as error:
                 raise BadInput(f"{who}: {error} (chapter {chapter})") from None
             values[name] = in_full(name, value)
-    return differing(values, defaults)
+    return values
 
 
 def is_current(chapter: str, setting: Setting) -> bool:
@@ -137,6 +144,7 @@ def update_text(chapter: str, parameters: Mapping[str, Any], setting: Setting) -
         if cell.cell_type == "code":
             before = executed_ones.pop(0)
             cell.outputs, cell.execution_count = before.outputs, before.execution_count
+            cell.metadata |= {name: value for name, value in before.metadata.items() if name == figures.KEPT}
         cells.append(cell)
     copy.cells = [*cells, *executed_ones]
     with atomic(executed) as part:
@@ -154,8 +162,9 @@ def execute(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> Pa
     failed = executed.with_suffix(".part.ipynb")
     with atomic(executed) as part:
         try:
-            _execute(chapter, parameters, setting, part)
-            _finish(chapter, part, key)
+            reads = part.with_name("reads")
+            _execute(chapter, parameters, setting, part, reads)
+            _finish(chapter, part, key, noted(reads))
         except ChapterFailed:
             executed.unlink(missing_ok=True)
             if part.exists():
@@ -165,10 +174,11 @@ def execute(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> Pa
     return executed
 
 
-def _execute(chapter: str, parameters: Mapping[str, Any], setting: Setting, out: Path) -> None:
+def _execute(chapter: str, parameters: Mapping[str, Any], setting: Setting, out: Path, reads: Path) -> None:
+    """reads   the file in which the kernel notes which entries of the store are read"""
     import papermill
 
-    os.environ["N2V_PROGRESS"] = "0"
+    os.environ |= {"N2V_PROGRESS": "0", VARIABLE: str(reads)}
     try:
         papermill.execute_notebook(
             str(setting.root / f"{chapter}.ipynb"),
@@ -185,11 +195,18 @@ def _execute(chapter: str, parameters: Mapping[str, Any], setting: Setting, out:
         raise ChapterFailed(f"{chapter}: cell [{error.exec_count}] `{_first_line(error.source)}`: {said}") from None
     except Exception as error:  # no such kernel, a kernel that died: the other chapters still run
         raise ChapterFailed(f"{chapter}: {type(error).__name__}: {' '.join(str(error).split())}") from None
+    finally:
+        del os.environ[VARIABLE]
 
 
-def _finish(chapter: str, executed: Path, key: Key) -> None:
-    """Write key and content digest into an executed copy. Raises ChapterFailed if a cell wrote to stderr."""
+def _finish(chapter: str, executed: Path, key: Key, reads: Mapping[int, set[str]] | None = None) -> None:
+    """Write key and content digest into an executed copy, and what made its figures, unless only its text is new.
+
+    Raises ChapterFailed if a cell wrote to stderr.
+    """
     notebook = _without_traces(nbformat.read(executed, as_version=4))
+    if reads is not None:
+        figures.mark(notebook, reads)
     notebook.metadata["n2v"] = {"key": key, "content": digest(json.loads(nbformat.writes(notebook)))}
     nbformat.write(notebook, executed)
     if complaint := wrote_to_stderr(notebook):

@@ -26,6 +26,7 @@ from n2vlib.sources import imported_modules, sources_digest, sources_of
 from n2vlib.store import digest
 
 _DATA = (".csv", ".json", ".safetensors", ".html", ".css", ".js")
+FORMATS = Path(__file__).parents[1] / "probe" / "sources" / "formats"
 COVERAGE = ROOT / "book" / "coverage.csv"  # data that is beside the chapters, because people edit it there
 
 
@@ -46,6 +47,7 @@ def chapter_key(notebook: Path, parameters: Mapping[str, Any], kernel: str | Non
     ]
     data += sorted(LISTS.glob("*.yml"))
     data += sources_of(modules) if "n2vlib.display.reference" in modules else []  # it shows their docstrings
+    data += sorted(FORMATS.glob("*.py")) if "n2vlib.probe.sources.formats" in modules else []  # it lists this folder
     data += [COVERAGE] if "n2vlib.claims.coverage" in modules and COVERAGE.is_file() else []
     versions = {package: _version(package) for package in ("torch", "numpy", "altair")}
     ours = [sources_digest(modules), _digest_of(data), _digest_of(_files_named_in(parameters))]

@@ -146,18 +146,33 @@ def _vega(static: Path) -> None:
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     # The bundle has declarations at its top level that would collide with those of other scripts.
     (static / "vega-bundle.js").write_text("(()=>{" + bundle + "})();", encoding="utf-8")
-    (static / "vega-bundle.LICENSES.txt").write_text(_licences("vega", _VEGA), encoding="utf-8")
+    (static / "vega-bundle.LICENSES.txt").write_text(vega_licences(), encoding="utf-8")
 
 
 def _mathjax(target: Path) -> None:
     """The one component of MathJax and the fonts that the pages need, 1.6 of its 24 MB."""
+    source, fonts = mathjax(), "output/chtml/fonts/woff-v2"
+    shutil.copytree(source / fonts, target / fonts)
+    shutil.copy2(source / "tex-chtml.js", target)
+    (target / "LICENSE.txt").write_text(mathjax_licence(), encoding="utf-8")
+
+
+def mathjax() -> Path:
+    """The folder of MathJax's programs."""
     package = importlib.util.find_spec("sphinx-mathjax-offline")
     if package is None or package.origin is None:
         raise BadInput("sphinx-mathjax-offline is not installed; run `pip install -e .[book]`")
-    source, fonts = Path(package.origin).parent / "static" / "mathjax", "output/chtml/fonts/woff-v2"
-    shutil.copytree(source / fonts, target / fonts)
-    shutil.copy2(source / "tex-chtml.js", target)
-    (target / "LICENSE.txt").write_text(_licences("mathjax-full", ("mathjax",)), encoding="utf-8")
+    return Path(package.origin).parent / "static" / "mathjax"
+
+
+def vega_licences() -> str:
+    """The licence texts of the programs that draw charts."""
+    return _licences("vega", _VEGA)
+
+
+def mathjax_licence() -> str:
+    """The licence text of the program that sets formulas."""
+    return _licences("mathjax-full", ("mathjax",))
 
 
 def _licences(needed: str, prefixes: tuple[str, ...]) -> str:

@@ -1,11 +1,13 @@
 """The commands, `python -m n2vlib ...`, a file for each group; paths given to one are relative to the current folder.
 
 book        book, run, test, pairs, lab
+doctor      doctor
 networks    layers, zoo
 report      report
+compare     compare
 probe       probe make, probe formats, probe check, probe draw
 probe_page  probe show
-result      export vectors, export words, export tables, apply
+result      export vectors, words, tables, page; apply
 options     the app and what several commands share
 """
 
@@ -13,7 +15,8 @@ import errno
 import os
 import sys
 
-from n2vlib.cli import book, networks, probe, probe_page, report, result  # noqa: F401 (each adds its commands)
+# Each adds its commands to the app.
+from n2vlib.cli import book, compare, doctor, networks, probe, probe_page, report, result  # noqa: F401
 from n2vlib.cli.options import app
 from n2vlib.errors import BadInput
 

@@ -32,7 +32,16 @@ def layers(
     if loaded.unfinished:
         print(f"layers after these are not listed: {loaded.unfinished}")
     if loaded.permuted:
-        print(f"permuted to (filters, h, w), since their output has another order: {', '.join(loaded.permuted)}")
+        print(f"permuted to (filters, h, w), since their output has another order: {_some(loaded.permuted)}")
+    if others := loaded.other_tokens:
+        numbers = " or ".join(map(str, sorted(set(others.values()))))
+        print(f"class tokens and registers, in no cell of a grid, are not read: {numbers} tokens of {_some([*others])}")
+
+
+def _some(names: list[str], most: int = 6) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 @app.command()

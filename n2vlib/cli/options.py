@@ -29,14 +29,20 @@ def as_yaml(name: str, text: str | None) -> Any:
 
 
 def networks_in(option: str, text: str) -> list[dict[str, Any]]:
-    """The rows, as chapters have them, of "NETWORK=LAYER,LAYER" or of the name of a list in params/networks."""
+    """The rows, as chapters have them, of "NETWORK=LAYER,LAYER", of one row as YAML ("{network: ..., layer: ...}"), or
+    of the name of a list in params/networks."""
     from n2vlib.parameters import check_value, in_full
     from n2vlib.paths import from_here, layer_from_here
 
+    if text.startswith("{"):
+        rows = [as_yaml(f"{option} ", text)]
+        check_value("RUNS", rows, list)
+        places = {"network": from_here, "weights": from_here, "probe": from_here, "layer": layer_from_here}
+        return [{key: places[key](value) if key in places and value else value for key, value in rows[0].items()}]
     name, equals, layers = text.rpartition("=")
     if not equals:
-        check_value("NETWORKS", text, list)
-        return in_full("NETWORKS", text)
+        check_value("RUNS", text, list)
+        return in_full("RUNS", text)
     named = [layer.strip() for layer in layers.split(",") if layer.strip()]
     if not name or not named:
         raise BadInput(f"{option} {text}: write NETWORK=LAYER,LAYER or the name of a list in params/networks")

@@ -66,10 +66,9 @@ def probe_make(
 
     An interrupted run continues when the same command is given again. Options of the format: --NAME VALUE.
     """
-    from n2vlib.probe.sources.formats import options_from
     from n2vlib.probe.sources.make import Made, make
 
-    options = options_from(format, _pairs(context.args))
+    options = _options(context.args)
     sides = {"size": _sides("--size", size), "label_size": _sides("--label-size", label_size) if label_size else None}
     made: Made = make(out, images, labels, format=format, fit=fit, colors=colors, **sides, **options)  # pyright: ignore[reportArgumentType]
     print("\n".join(made.notes))
@@ -87,13 +86,20 @@ def probe_formats() -> None:
         print(f"{name}\n    " + cleandoc(reader(name).__doc__ or "").replace("\n\n", "\n").replace("\n", "\n    "))
 
 
-def _pairs(arguments: list[str]) -> dict[str, str]:
-    """--NAME VALUE or --NAME=VALUE ... as {name: value}; BadInput for anything else."""
-    words = [part for word in arguments for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    for name, value in zip(words[::2], [*words[1::2], "--"], strict=False):
-        if not name.startswith("--") or value.startswith("--"):
-            raise BadInput(f"{name}: options of the format are given as --NAME VALUE")
-    return {name[2:].replace("-", "_"): value for name, value in zip(words[::2], words[1::2], strict=False)}
+def _options(words: list[str]) -> dict[str, str]:
+    """--NAME VALUE, --NAME=VALUE, or --NAME for true, as {name: value}; BadInput for a word that is none of these."""
+    found: dict[str, str] = {}
+    name = ""
+    for word in words:
+        if word.startswith("--"):
+            name, is_given, value = word[2:].partition("=")
+            name = name.replace("-", "_")
+            found[name] = value if is_given else "true"
+        elif not name:
+            raise BadInput(f"{word}: options of the format are given as --NAME VALUE")
+        else:
+            found[name], name = word, ""
+    return found
 
 
 def _sides(option: str, text: str) -> tuple[int, int]:

@@ -56,7 +56,10 @@ def report(
     shown = as_yaml("--preprocessing ", preprocessing)
     first = {"network": from_here(network), "weights": weights and from_here(weights), "preprocessing": shown}
     rows = [{**first, "layer": layer_from_here(layer)} for layer in layers]
-    rows += [row for text in also or [] for row in networks_in("--also", text)]
+    others = [row for text in also or [] for row in networks_in("--also", text)]
+    if others:
+        check_value("NETWORKS", others, list)  # one probe set and one seed for the whole page
+    rows += others
     reads = list(_loaded(rows, seed))
     whole = len(rows) == 1 if single_file is None else single_file
     name = Path(pages.file_name(reads[0].network, rows[0]["layer"], len(rows) - 1))

@@ -8,7 +8,7 @@ import typer
 from n2vlib.cli.options import DeviceName, NetworkName, Shown, Weights, app, as_yaml, stop_on
 from n2vlib.errors import BadInput
 from n2vlib.files.output import file_to_write
-from n2vlib.paths import from_here, resolve
+from n2vlib.paths import from_here, layer_from_here, resolve
 
 export_app = typer.Typer(help="Write results for other programs.", no_args_is_help=True)
 app.add_typer(export_app, name="export")
@@ -82,7 +82,8 @@ def _layer(network: str, layer: str, probe: str, weights: str | None, preprocess
     shown = as_yaml("--preprocessing ", preprocessing)
     loaded = load_network(from_here(network), weights and from_here(weights), shown, options["SEED"])
     images = load_probe(from_here(probe))
-    return read_layers(loaded, [layer], images, tau=options["TAU"], device=options["DEVICE"])[layer], images
+    name = layer_from_here(layer)
+    return read_layers(loaded, [name], images, tau=options["TAU"], device=options["DEVICE"])[name], images
 
 
 def _learned(method: str, layer: Any, probe: Any, epochs: int, seed: int) -> Any:
@@ -94,6 +95,17 @@ def _learned(method: str, layer: Any, probe: Any, epochs: int, seed: int) -> Any
     if method not in learning:
         raise BadInput(f"--method {method}: choose from {', '.join(METHODS)}")
     return learning[method](layer, probe, epochs=epochs, seed=seed)
+
+
+@export_app.command("page")
+def export_page(
+    executed: Annotated[Path, typer.Argument(help="An executed chapter: what `run` prints, or papermill's copy")],
+    out: Annotated[Path, typer.Option(help="The file, .html")],
+) -> None:
+    """An executed chapter as one page that works offline."""
+    from n2vlib.builder import one_page
+
+    print(one_page.write(resolve(out, Path.cwd()), resolve(executed, Path.cwd())))
 
 
 @export_app.command("words")
@@ -110,14 +122,16 @@ def export_words(
 @app.command()
 def apply(
     vectors: Annotated[Path, typer.Argument(help="A file of `export vectors`")],
-    images: Annotated[list[Path], typer.Argument(help="Images (JPEG, PNG), or folders of them")],
+    images: Annotated[list[Path], typer.Argument(help="Images (JPEG, PNG, WebP, BMP, TIFF), or folders of them")],
     out: Annotated[Path, typer.Option(help="A new folder: scores.csv, and masks as PNG")],
     network: Annotated[
         str | None, typer.Option(help="As in other commands [default: the vectors' own, if it is of the zoo]")
     ] = None,
     weights: Weights = None,
     preprocessing: Annotated[str | None, typer.Option(help="As YAML [default: the vectors' own]")] = None,
-    layer: Annotated[str | None, typer.Option(help="Another layer than the vectors' own")] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="Another layer than the vectors' own, or where their units are: LAYER:FILE")
+    ] = None,
     concept: Annotated[list[str] | None, typer.Option(help="Only this concept (repeatable)")] = None,
     size: Annotated[str, typer.Option(help="Of masks: labels (the probe set's label maps) or image")] = "labels",
     anyway: Annotated[bool, typer.Option("--anyway", help="Apply vectors of another network or layer")] = False,
@@ -141,8 +155,8 @@ def apply(
     loaded = load_network(from_here(network or found.about.network), weights and from_here(weights), shown)
     files = [resolve(image, Path.cwd()) for image in images]
     done = saved.apply(
-        resolve(out, Path.cwd()), found, loaded, files, size=size, layer=layer, device=device, anyway=anyway,
-        skip_damaged=skip_damaged,
+        resolve(out, Path.cwd()), found, loaded, files, size=size, layer=layer and layer_from_here(layer),
+        device=device, anyway=anyway, skip_damaged=skip_damaged,
     )  # fmt: skip
     print(done)
     stop_on([f"left out, could not be read: {name}" for name in left_out(done)])

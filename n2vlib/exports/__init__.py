@@ -2,7 +2,6 @@
 
 tables    tables as CSV or Parquet
 layer     the tables of one layer
-page      an executed chapter as one page that works offline
 """
 
 from n2vlib.lazy import submodules

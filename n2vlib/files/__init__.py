@@ -6,4 +6,5 @@ sealed      folders whose damage is detected
 npy         .npy files, written part by part
 cells       texts in tables that a spreadsheet would take for formulas
 userfiles   users' tables and YAML, read so that none can exhaust memory
+parsed      users' JSON and XML, likewise
 """

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
@@ -116,7 +116,7 @@ class _Children:
             self.builder.data(text)
 
 
-def _opened(path: Path):
+def _opened(path: Path) -> BinaryIO:
     file = plain(path, path).open("rb")
     if path.stat().st_size > LARGEST:
         file.close()

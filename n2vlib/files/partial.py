@@ -56,9 +56,11 @@ def unfinished(target: Path, key: str) -> Iterator[Path]:
         if not (folder / _KEY).is_file() or (folder / _KEY).read_text(encoding="utf-8") != key:
             _empty(folder)
             (folder / _KEY).write_text(key, encoding="utf-8")
-        yield folder / target.name
-        (folder / target.name).replace(target)
-        _empty(folder)
+        part = folder / target.name
+        yield part
+        if part.exists():
+            part.replace(target)
+            _empty(folder)
     finally:
         lock.release()
         if {path.name for path in folder.iterdir()} <= {_LOCK, _KEY}:

@@ -44,6 +44,13 @@ class Counts:
         )
 
 
+def need_grid(layer: Layer, probe: ProbeSet) -> None:
+    """BadInput where a layer of 1 x 1 cells, such as a fully connected one, is to make masks of parts of images."""
+    if layer.grid == (1, 1) and bool(probe.concepts["segmentable"].to_numpy().any()):
+        what = "its grid is 1 x 1, as of a fully connected layer, so it has no masks"
+        raise BadInput(f"layer {layer.name}: {what}; use it for classification, or take a layer with a larger grid")
+
+
 def set_counts(layer: Layer, probe: ProbeSet, images: NDArray[np.int64], align_corners: bool) -> Counts:
     """Counts behind the set IoU of every filter and concept (Net2Vec 3.1.1), over images that contain the concept.
 

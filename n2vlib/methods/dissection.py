@@ -78,6 +78,7 @@ def dissection_iou(
 def count(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netdissect") -> Counts:
     """Pixel counts behind the dissection IoU: overlap, filter (where its area counts) and concept, over all images."""
     way = named(convention)
+    counts.need_grid(layer, probe)
     if set(probe.concepts["category"]) <= set(way.left_out):
         left_out = ", ".join(way.left_out)
         raise BadInput(f"convention {way.name} leaves out {left_out}; the probe set {probe.name} has nothing else")

@@ -12,6 +12,7 @@ from n2vlib.activations.layer import Layer
 from n2vlib.device import counts_on
 from n2vlib.errors import BadInput
 from n2vlib.kernels import combination, training, training_torch
+from n2vlib.masks.counts import need_grid
 from n2vlib.masks.iou import taps_of
 from n2vlib.methods.alignment import Alignment, generator, largest_weights, pair_table, pooled_scores
 from n2vlib.probe import ProbeSet
@@ -75,6 +76,7 @@ def align(
     options = Options(preset, loss, epochs, rate, momentum, align_corners, seed, n_filters)
     if preset not in PRESETS or loss not in LOSSES:
         raise BadInput(f"preset {preset!r}, loss {loss!r}: choose from {sorted(PRESETS)} and {LOSSES}")
+    need_grid(layer, probe)
     chosen = None
     if n_filters is not None:
         full = align(layer, probe, **{**asdict(options), "n_filters": None}).weights

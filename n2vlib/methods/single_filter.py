@@ -49,6 +49,7 @@ def align(layer: Layer, probe: ProbeSet, *, align_corners: bool = True) -> Align
 
 def set_counts(layer: Layer, probe: ProbeSet, split: str, *, align_corners: bool = True) -> Counts:
     """Pixel counts of every filter with every concept over the images of a split that contain the concept."""
+    counts.need_grid(layer, probe)
     inputs = {"layer": layer.fingerprint, "probe": probe.fingerprint, "split": split, "align_corners": align_corners}
 
     def make(folder: Path) -> None:

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from n2vlib.errors import BadInput
-from n2vlib.networks.hooks import as_put_out, derived, learn, passing, run_layers
+from n2vlib.networks.hooks import as_put_out, derived, learn, other_tokens, passing, run_layers
+from n2vlib.networks.outputs import find
 
 # Two ways to the same scores may differ by these shares of the change with half of the filters at zero, and of the
 # largest score.
@@ -36,33 +37,49 @@ class Downstream:
         if name in derived(module):
             base = derived(module)[name].module
             raise BadInput(f"layer {name}: units of a file cannot be removed from the network; take {base}")
+        if not find(module, name).is_whole:
+            raise BadInput(f"layer {name}: it is not all that its module puts out, so the network cannot go on from it")
         self._layer, self._conv = _Behind(module, name, images), None
-        activations = run_layers(module, [name], images)[name]
+        activations, others = run_layers(module, [name], images)[name], self.others(images)
         half = range(0, activations.shape[1], 2)
         changed = _zeroed(activations, half)
-        expected = self._layer(changed.clone(), images)
-        moved = expected - self._layer(activations.clone(), images)
+        expected = self._layer(changed.clone(), others, images)
+        moved = expected - self._layer(activations.clone(), others, images)
         within = max(_OF_THE_CHANGE * float(moved.abs().max()), _ROUNDING * float(expected.abs().max()))
-        if not _agrees(lambda: self._layer(changed.clone()), expected, within):
-            raise BadInput(f"layer {name}: a path of the network bypasses it; choose a layer where all paths meet")
+        if not _agrees(lambda: self._layer(changed.clone(), others), expected, within):
+            self._layer.for_each_image()
+            if not _agrees(lambda: self._layer(changed.clone(), others), expected, within):
+                raise BadInput(f"layer {name}: a path of the network bypasses it; choose a layer where all paths meet")
         for conv, conv_name in self._layer.feeds(activations, images):
             self._conv = conv, _Behind(module, conv_name, images)
             if _agrees(lambda: next(self.without(activations, [half])), expected, within):
                 return
         self._conv = None
 
-    def __call__(self, activations: Tensor) -> Tensor:
-        """Scores float32, (image, output), of activations (image, filter, h, w)."""
-        return self._layer(activations.clone())  # a ReLU after the layer may work in place
+    def others(self, images: Tensor) -> Tensor | None:
+        """What of the layer's output is in no cell: class tokens and registers, (image, ...); None where it has none.
 
-    def without(self, activations: Tensor, sets: Sequence[Sequence[int]]) -> Iterator[Tensor]:
-        """The scores with the filters of each set at zero, one set after another.
+        images   float32, (image, channel, height, width), preprocessed
+        """
+        return other_tokens(self._layer.module, self._layer.name, self._layer.seen, images)
+
+    def __call__(self, activations: Tensor, others: Tensor | None = None) -> Tensor:
+        """Scores float32, (image, output), of activations (image, filter, h, w).
+
+        others   of the same images, unchanged: needed where the layer has class tokens or registers (`others`)
+        """
+        return self._layer(activations.clone(), others)  # a ReLU after the layer may work in place
+
+    def without(
+        self, activations: Tensor, sets: Sequence[Sequence[int]], others: Tensor | None = None
+    ) -> Iterator[Tensor]:
+        """The scores with the filters of each set at zero in all cells, one set after another.
 
         Where the layer feeds a single convolution and nothing else, the filters' contribution to its output is
         subtracted: the same up to rounding, and faster for small sets.
         """
         if self._conv is None:
-            yield from (self._layer(_zeroed(activations, filters)) for filters in sets)
+            yield from (self._layer(_zeroed(activations, filters), others) for filters in sets)
             return
         conv, behind = self._conv
         every = range(activations.shape[1])
@@ -79,32 +96,40 @@ class _Behind:
     """The pass from one module on. It may overwrite the activations it is given."""
 
     def __init__(self, module: nn.Module, name: str, images: Tensor):
-        self.module, self.layer, self.size = module, module.get_submodule(name), images.shape[1:]
+        self.module, self.name, self.layer, self.size = module, name, module.get_submodule(name), images.shape[1:]
         self.seen = learn(module, (name,), images[:1])[name]
-        if self.seen.layout and self.seen.layout.n_others:
-            raise BadInput(f"layer {name}: it also puts out class tokens or registers, which cannot be replaced yet")
         self.before, self.like = _finished_before(module, self.layer, self.seen.calls, images)
+        self._each_image = False
 
-    def __call__(self, activations: Tensor, images: Tensor | None = None) -> Tensor:
+    def for_each_image(self) -> None:
+        """Let modules before the layer return zeros for every image: code of the network compares numbers of images."""
+        self._each_image = True
+
+    def __call__(self, activations: Tensor, others: Tensor | None = None, images: Tensor | None = None) -> Tensor:
         """Scores of a pass from the module on; with images, of a whole pass with only the module's output replaced."""
+        layout, n_others = self.seen.layout, 0 if others is None else len(others)
+        if layout and layout.n_others and n_others != len(activations):
+            raise BadInput(f"layer {self.name}: it has class tokens or registers; give those of the images (`others`)")
         shown = activations.new_zeros(1).expand(len(activations), *self.size) if images is None else images
-        with passing(shown), self._replaced(activations, self.before if images is None else {}):
+        put_out = as_put_out(activations, layout, self.like, others)
+        with passing(shown), self._replaced(put_out, self.before if images is None else {}):
             return scores(self.module(shown))
 
     @contextmanager
-    def _replaced(self, activations: Tensor, before: dict[nn.Module, Tensor]) -> Iterator[None]:
-        """The layer returns the activations; modules before it return zeros for one image, which are not used."""
+    def _replaced(self, output: Tensor, before: dict[nn.Module, Tensor]) -> Iterator[None]:
+        """The layer puts out `output`; modules before it return zeros for one image, which are not used."""
         compute, left = self.layer.forward, self.seen.calls
 
         def put_out(*given: object, **named: object) -> Tensor:
             nonlocal left
             left -= 1
-            return compute(*given, **named) if left else as_put_out(activations, self.seen.layout, self.like)
+            return compute(*given, **named) if left else output
 
         own = "forward" in vars(self.layer)
         self.layer.forward = put_out
         for part, zeros in before.items():
-            part.forward = lambda *_given, zeros=zeros, **_named: zeros
+            returned = zeros.repeat(len(output), *[1] * (zeros.ndim - 1)) if self._each_image else zeros
+            part.forward = lambda *_given, zeros=returned, **_named: zeros
         try:
             yield
         finally:

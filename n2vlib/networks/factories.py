@@ -185,11 +185,27 @@ def _random(name: str, seed: int, **options: int) -> nn.Module:
         return get_model(name, weights=None, **backbone, **options)
 
 
+def weights_missing(name: str, weights: str | None) -> str:
+    """Where torchvision's trained weights will be put that are not here yet; "" for others, and where they are here."""
+    from torchvision.models import get_model_weights, list_models
+
+    if name not in list_models() or weights is None or weights.lower().endswith(_FILES):
+        return ""
+    members = {member.name: member for member in get_model_weights(name)}
+    member = members.get(weights.rpartition(".")[2]) or getattr(get_model_weights(name), weights, None)
+    return str(_place(member)) if member is not None and not _place(member).exists() else ""
+
+
+def _place(member: Any) -> Path:
+    """The file of trained weights in torch's own cache."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / member.url.rpartition("/")[2]
+
+
 def _trained(name: str, member: Any) -> nn.Module:
     """torchvision's network with the weights of an enum member, downloaded once into torch's own cache."""
     from torchvision.models import get_model
 
-    path = Path(torch.hub.get_dir()) / "checkpoints" / member.url.rpartition("/")[2]
+    path = _place(member)
     wanted = _START.search(path.name)
     if path.exists() and wanted and not (found := _sha256(path)).startswith(wanted[1]):
         raise BadInput(f"WEIGHTS {path}: damaged (its sha256 starts with {found[:8]}, not {wanted[1]}); delete it")

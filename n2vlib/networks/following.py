@@ -133,7 +133,7 @@ def _put_together(args: tuple, kwargs: dict, given: list[tuple], shape: tuple[in
     """Axes after torch.cat."""
     along = kwargs.get("dim", args[1] if len(args) > 1 else kwargs.get("axis", 0)) % len(shape)
     found = aligned([(size, axes) for _, size, axes in given if axes], shape)
-    if labels(*found[:along], *found[along + 1 :]) & {"h", "w"}:  # pictures
+    if labels(*found[:along], *found[along + 1 :]) & {"h", "w", CELLS}:  # pictures, or channels of tokens
         return found
     axes = [(axes or unknown(size))[along] for _, size, axes in given if len(size) == len(shape)]
     return (*found[:along], tokens.joined(axes) or found[along], *found[along + 1 :])

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from n2vlib.errors import BadInput, one_line
+from n2vlib.networks.declared import EXAMPLE, declared
 from n2vlib.networks.following import Mark, following, mark_of
 from n2vlib.networks.layout import Layout
 from n2vlib.networks.outputs import find
@@ -41,7 +42,7 @@ class Seen(NamedTuple):
 _HINT = "it must take one batch of images and nothing else; check size in PREPROCESSING"
 # A pattern of torch's error message -> what to do.
 _HINTS = {
-    r"to have \d+ channels?, but got \d+": "give mean and std in PREPROCESSING one number for each channel it takes",
+    r"to have \d+ channels?, but got \d+": "mean and std in PREPROCESSING: one number for each channel, [0.5] for grey",
     "Half|BFloat16": "this device cannot compute it in half precision; let your function return network.float()",
 }
 
@@ -73,11 +74,12 @@ def run_layers(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[
     """Outputs of the modules `names`, {name: float32 (image, filter, h, w)}, from one pass in inference mode.
 
     module   in eval mode, on the device of `images`
-    names    dotted module names, or of derived layers; "" is the network itself
+    names    of outputs (`outputs`): dotted module names, heads, one of several; of derived layers; "" is the network
     images   float32, (image, channel, height, width), preprocessed
-    Outputs (image, filter) of fully connected modules are read as 1 x 1 grids; outputs in another order, such as
-    (image, h, w, filter), are permuted (`axes`). The pass stops at the deepest module. The first call for a network and
-    image size runs a whole pass over one image; the number of calls, and the grids, must not depend on the images'
+    Outputs (image, filter) of fully connected modules are read as 1 x 1 grids. Outputs in another order, such as
+    (image, h, w, filter), tokens or windows, are brought to that one (`layout`); class tokens and registers are left
+    out. The pass stops at the deepest module. The first call for a network and image size runs a whole pass over one
+    image, shown twice; the number of calls, and the grids, must not depend on the images'
     content. Raises BadInput for an unknown name, a module that is not called, another kind of output, a grid that
     changes, or any error of the network.
     """
@@ -173,15 +175,18 @@ def learn(module: nn.Module, names: Sequence[str], images: Tensor) -> dict[str, 
     for name, outputs in found.items():
         if not outputs:
             raise BadInput(f"layer {name}: a pass through the network does not call it; {_instead(module, name)}")
-    return {name: Seen(len(outputs), *_described(outputs[-1])) for name, outputs in found.items()}
+    return {name: Seen(len(outputs), *_described(module, name, outputs[-1])) for name, outputs in found.items()}
 
 
-def _described(output: tuple[tuple[int, ...], Mark] | None) -> tuple[tuple[int, ...] | None, Layout | None]:
-    """Shape for one image, and layout, of an output for two."""
+def _described(
+    module: nn.Module, name: str, output: tuple[tuple[int, ...], Mark] | None
+) -> tuple[tuple[int, ...] | None, Layout | None]:
+    """Shape for one image, and layout, of a layer's output for two."""
     if output is None:
         return None, None
-    layout = output[1].layout(2)
-    return (layout.shape_of(1) if layout else output[0])[1:], layout
+    shape, mark = output
+    layout = mark.layout(2) or declared(module, name, shape, 2)
+    return (layout.shape_of(1) if layout else shape)[1:], layout
 
 
 def _instead(module: nn.Module, name: str) -> str:
@@ -217,16 +222,27 @@ def _as_grid(output: object, name: str, n_images: int, seen: Seen) -> Tensor:
 def _no_grid(shape: tuple[int, ...]) -> str:
     """Why an output of this shape is not read, and what to do."""
     if len(shape) == 3:
-        return f"which entries of its output {shape} are cells of the image's grid is unknown; choose another module"
+        what = f"which entries of its output {shape} are cells of the image's grid is unknown"
+        return f"{what}; choose another module, or let the network say it: {EXAMPLE}"
     what = f"which axes of its output {shape} are height and width is unknown"
     return f"{what}; choose another module, such as a convolution beside it"
 
 
-def as_put_out(activations: Tensor, layout: Layout | None, like: Tensor) -> Tensor:
+def as_put_out(activations: Tensor, layout: Layout | None, like: Tensor, others: Tensor | None = None) -> Tensor:
     """Activations (image, filter, h, w) in the layout of their module's own output.
 
-    like   a tensor of that output's shape and type, except for the number of images
+    like     a tensor of that output's shape and type, except for the number of images
+    others   its tokens that are no cells (`other_tokens`)
     """
     if layout is None:
         return activations.reshape(len(activations), *like.shape[1:]).to(like.dtype)
-    return layout.write(activations).to(like.dtype)
+    return layout.write(activations, others).to(like.dtype)
+
+
+def other_tokens(module: nn.Module, name: str, seen: Seen, images: Tensor) -> Tensor | None:
+    """The class tokens and registers among a layer's tokens, float32 (image, ...); None where it has none."""
+    if not seen.layout or not seen.layout.n_others:
+        return None
+    with passing(images), capture(module, [name], {name: seen.calls}) as outputs:
+        module(images)
+    return seen.layout.others(outputs[name]).float()  # pyright: ignore[reportArgumentType]

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from n2vlib.errors import BadInput
+from n2vlib.networks.declared import declared
 from n2vlib.networks.following import Mark, following, mark_of
 from n2vlib.networks.hooks import passing
 from n2vlib.networks.outputs import HEADS, Output, attentions, items
@@ -17,11 +18,16 @@ from n2vlib.networks.receptive_field import Windows, walk, windows_of
 
 
 class Grid(NamedTuple):
-    """A layer's output for one image: (filter, h, w); `permuted` from another order, tokens or windows."""
+    """A layer's output for one image.
+
+    shape      (filter, h, w)      permuted   from another order, tokens or windows
+    n_others   tokens that are no cells and are left out: class tokens and registers
+    """
 
     shape: tuple[int, int, int]
     windows: Windows | None
     permuted: bool
+    n_others: int = 0
 
 
 def grids_of(network: nn.Module, shape: tuple[int, int, int]) -> tuple[dict[str, Grid], str]:
@@ -30,11 +36,11 @@ def grids_of(network: nn.Module, shape: tuple[int, int, int]) -> tuple[dict[str,
     shape   of an input image: (channel, height, width)
     """
     unfinished = ""
-    found: dict[str, tuple[Windows | None, Mark]] = {}
+    found: dict[str, tuple[tuple[int, ...], Windows | None, Mark]] = {}
 
     def receive(name: str, output: object) -> None:
         for key, value in items(output):
-            found[f"{name}[{key}]" if key else name] = windows_of(value), mark_of(value)
+            found[f"{name}[{key}]" if key else name] = tuple(value.shape), windows_of(value), mark_of(value)
 
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     images = torch.zeros(2, *shape, device=device)
@@ -47,12 +53,10 @@ def grids_of(network: nn.Module, shape: tuple[int, int, int]) -> tuple[dict[str,
         if not found:
             raise
         unfinished = str(failure)
-    layouts = {name: (mark.layout(len(images)), windows) for name, (windows, mark) in found.items()}
-    grids = {
-        name: Grid(layout.grid, windows if layout.stands else None, not layout.stands)
-        for name, (layout, windows) in layouts.items()
-        if layout
-    }
+    grids = {}
+    for name, (size, windows, mark) in found.items():
+        if layout := mark.layout(len(images)) or declared(network, name, size, len(images)):
+            grids[name] = Grid(layout.grid, windows if layout.stands else None, not layout.stands, layout.n_others)
     return grids, unfinished
 
 

@@ -63,30 +63,40 @@ class Layout(NamedTuple):
         """The grid (image, filter, h, w) of an output."""
         if self.stands:
             return output
-        images = output.numel() * self.images // math.prod(self.shape)
-        parts = output.reshape([n for _, n in self._split(images)])
+        parts = self._parts(output)
         if self.cells:
             parts = parts.index_select(self.at, torch.tensor(self.cells, device=output.device))
-        grid = parts.permute(self.order).reshape(images, *self.grid)
+        grid = parts.permute(self.order).reshape(parts.shape[self.order[0]], *self.grid)
         return grid.roll(self.shift, (2, 3)) if any(self.shift) else grid
 
-    def write(self, grid: Tensor, output: Tensor | None = None) -> Tensor:
-        """An output with this grid in the place of its own.
+    def others(self, output: Tensor) -> Tensor:
+        """The tokens of an output that are no cells, (image, ...): class tokens and registers."""
+        parts = self._parts(output)
+        return parts.index_select(self.at, self._others(output)).movedim(self.order[0], 0)
 
-        output   the module's own for the same images, from which other tokens than the grid's are kept; needed only
-                 where there are such (`n_others`)
-        """
+    def write(self, grid: Tensor, others: Tensor | None = None) -> Tensor:
+        """The output that has this grid; others are needed where there are such tokens (`n_others`)."""
         if self.stands:
             return grid
-        images, sizes = len(grid), [n for _, n in self._split(len(grid))]
+        sizes = [n for _, n in self._split(len(grid))]
         back = grid.roll([-by for by in self.shift], (2, 3)) if any(self.shift) else grid
         taken = [len(self.cells) if self.cells and at == self.at else n for at, n in enumerate(sizes)]
         inverse = [self.order.index(at) for at in range(len(self.order))]
         parts = back.reshape([taken[at] for at in self.order]).permute(inverse)
         if self.cells:
-            own = parts.new_empty(sizes) if output is None else output.reshape(sizes).clone()
-            parts = own.index_copy(self.at, torch.tensor(self.cells, device=grid.device), parts)
-        return parts.reshape(self.shape_of(images))
+            whole = parts.new_empty(sizes)
+            whole.index_copy_(self.at, torch.tensor(self.cells, device=grid.device), parts)
+            if others is not None:
+                whole.index_copy_(self.at, self._others(grid), others.to(grid).movedim(0, self.order[0]))
+            parts = whole
+        return parts.reshape(self.shape_of(len(grid)))
+
+    def _parts(self, output: Tensor) -> Tensor:
+        images = output.numel() * self.images // math.prod(self.shape)
+        return output.reshape([n for _, n in self._split(images)])
+
+    def _others(self, like: Tensor) -> Tensor:
+        return torch.tensor(sorted({*range(self.split[self.at])} - {*self.cells}), device=like.device)
 
 
 def layout_of(axes: Axes, images: int) -> Layout | None:

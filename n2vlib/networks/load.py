@@ -3,12 +3,14 @@
     load_network("alexnet", "IMAGENET1K_V1")          torchvision name and weights enum
     load_network("small-alexnet")                     our zoo
     load_network("my_package.nets:build")             a function; "path/to/file.py:build" likewise
+    load_network("timm:vit_tiny_patch16_224")         timm; "hf:path/to/folder" a folder of Hugging Face's transformers
 
 A layer is any dotted module name; the papers' names (`conv5`) are aliases of the module after the ReLU. A linear map of
 a layer's filters (`units`) is a layer too: `conv5:path/to/dictionary.safetensors`.
 """
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +19,7 @@ import pandas as pd
 from torch import nn
 
 from n2vlib.errors import BadInput, near
-from n2vlib.networks import factories, units
+from n2vlib.networks import factories, libraries, units
 from n2vlib.networks.fingerprint import code, fingerprint
 from n2vlib.networks.hooks import derived
 from n2vlib.networks.layers import Grid, grids_of, table
@@ -141,15 +143,21 @@ class Network:
 
     @property
     def permuted(self) -> list[str]:
-        """The layers whose output, (image, h, w, filter) or similar, is permuted to (image, filter, h, w)."""
+        """The layers whose output, (image, h, w, filter), tokens or similar, is permuted to (image, filter, h, w)."""
         return [name for name, grid in self._grids.items() if grid.permuted]
 
-    def layers(self) -> pd.DataFrame:
-        """One row per module with an output (image, filter, h, w), permuted if needed, in order of the forward pass.
+    @property
+    def other_tokens(self) -> dict[str, int]:
+        """{layer: how many of its tokens are no cells of a grid}: class tokens and registers, which are not read."""
+        return {name: grid.n_others for name, grid in self._grids.items() if grid.n_others}
 
-        Columns: name, alias, module (its class), shape (filters, h, w) at the network's input size, and, in pixels of
-        that input, stride and receptive_field (of the longer axis; both missing where unknown, the field also where a
-        cell sees the whole image, as after squeeze and excitation; it can be larger than the image).
+    def layers(self) -> pd.DataFrame:
+        """One row per output (image, filter, h, w), permuted if needed, in order of the forward pass.
+
+        Columns: name (`outputs`), alias, module (its class, "heads" for what an attention's projection is given), shape
+        (filters, h, w) at the network's input size, and, in pixels of that input, stride and receptive_field (of the
+        longer axis; both missing where unknown, as behind attention, the field also where a cell sees the whole image,
+        as after squeeze and excitation; it can be larger than the image).
         Raises BadInput where no module has such an output.
         """
         if not self._grids:
@@ -180,7 +188,8 @@ def load_network(
     """The network of that name, in eval mode on the CPU.
 
     network         torchvision name, zoo name, "package.module:function" or "path/file.py:function"; the function
-                    (it may be passed itself, as may a module) returns a module, or the pair (module, preprocessing)
+                    (it may be passed itself, as may a module) returns a module, or the pair (module, preprocessing);
+                    "timm:NAME" or "hf:FOLDER" (`libraries`)
     weights         torchvision weights enum ("IMAGENET1K_V1", "DEFAULT") or a file with a state dict (.safetensors, or
                     .pth without code in it); None: as the function or the zoo gives them, torchvision random by `seed`
                     For a torchvision name, a file is set up as torchvision's trained weights (Inception and GoogLeNet
@@ -189,10 +198,16 @@ def load_network(
     seed            of random weights; functions are called under this seed too
     Raises BadInput for an unknown name, unreadable weights, or missing preprocessing.
     """
+    # timm and others import tqdm.auto, which warns on stderr in a kernel without ipywidgets; that fails a chapter.
+    warnings.filterwarnings("ignore", "IProgress not found")
     if isinstance(network, str) and network in shipped.names():
         if weights is not None:
             raise BadInput(f"WEIGHTS: {network} is a network of the zoo and has its own weights; leave WEIGHTS empty")
         found = factories.Found(*shipped.load(network), f"zoo, {network}")
+    elif isinstance(network, str) and network.startswith(libraries.TIMM):
+        found = libraries.from_timm(network, weights, seed)
+    elif isinstance(network, str) and network.startswith(libraries.FOLDER):
+        found = libraries.from_folder(network, weights)
     elif isinstance(network, str) and ":" not in network:
         found = factories.from_torchvision(network, weights, seed, shipped.names())
     else:

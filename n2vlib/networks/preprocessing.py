@@ -18,7 +18,10 @@ EXAMPLE = "{'size': 224, 'mean': [0.485, 0.456, 0.406], 'std': [0.229, 0.224, 0.
 KEYS = ("size", "mean", "std", "range", "interpolation")
 INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
 LARGEST = 4096  # pixels of a side
-_HOW = f"write, for instance, PREPROCESSING: {EXAMPLE} (range 1: values 0..1; range 255: values 0..255)"
+_HOW = (
+    f"write, for instance, PREPROCESSING: {EXAMPLE} (range 1: values 0..1; range 255: values 0..255; "
+    'mean and std of grey input: [0.5]; in a command: --preprocessing "{...}")'
+)
 _LUMA = (19595, 38470, 7471)  # ITU-R BT.601's .299, .587 and .114 in 65,536ths, as Pillow's mode L has them
 
 

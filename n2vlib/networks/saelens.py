@@ -4,6 +4,8 @@ Read are the architectures standard, topk, jumprelu (batch-topk is saved as one)
 its documented defaults go, before. Fields of `cfg.json`: architecture, k (before 6: activation_fn_str and
 activation_fn_kwargs), apply_b_dec_to_input, normalize_activations, reshape_activations, rescale_acts_by_decoder_norm.
 Tensors: W_enc (filter, unit), b_enc, b_dec, W_dec (unit, filter), threshold; of gated ones r_mag, b_mag and b_gate.
+Tried on folders that SAELens 6.54 wrote with random weights, where units and reconstructions agree with its own; not
+tried on published weights.
 """
 
 import json
@@ -15,7 +17,7 @@ from torch import Tensor
 
 from n2vlib.errors import BadInput
 from n2vlib.files.userfiles import plain
-from n2vlib.networks import units
+from n2vlib.networks.unit_files import check, read_tensors
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 LARGEST = 2**20  # bytes of cfg.json
@@ -37,17 +39,17 @@ def folder_of(path: Path) -> Path:
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], str, int]:
-    """Tensors as `units.made` takes them, the activation, and k.
+    """Tensors as `units.load` takes them, the activation, and k.
 
     Raises BadInput for another architecture, and for options that are no linear map (activations that are normalised).
     """
     folder = folder_of(path)
     name, options = folder.name, _options(folder / CONFIG, folder.name)
     kind = _architecture(options, name)
-    own = units.read_tensors(folder / WEIGHTS, ("W_enc", "W_dec", "b_dec", *_NEEDED[kind]))[0]
+    own = read_tensors(folder / WEIGHTS, ("W_enc", "W_dec", "b_dec", *_NEEDED[kind]))[0]
     _check(own, name)
     own = {each: values.double() for each, values in own.items()}
-    tensors = {"weight": own["W_enc"].T, "decoder": own["W_dec"]}
+    tensors = {"weight": own["W_enc"].T, "decoder": own["W_dec"], "base": own["b_dec"]}
     if options.get("apply_b_dec_to_input", True):
         tensors["centre"] = own["b_dec"]
     if kind == "gated":
@@ -63,7 +65,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], str, int]:
         tensors["decoder"] = own["W_dec"] / norm.clamp(min=1e-8)[:, None]
     activation = {"standard": "relu", "gated": "jumprelu"}.get(kind, kind)
     k = options.get("k", 0) if kind == "topk" else 0
-    units.check({each: values.shape for each, values in tensors.items()}, activation, k, name)
+    check({each: values.shape for each, values in tensors.items()}, activation, k, name)
     return tensors, activation, k
 
 

@@ -27,7 +27,7 @@ def joined(axes: list[Axis]) -> Axis | None:
     """The axis that tensors with these axes have when they are put together along it; None where none has cells."""
     held = [_cells(axis) for axis in axes]
     grids = {(part.whole, part.step) for part in held if part and part.whole}
-    if not grids and all(held):
+    if not grids:
         return None
     size = sum(map(size_of, axes))
     if len(grids) != 1 or not all(held):

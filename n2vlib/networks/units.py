@@ -16,29 +16,26 @@ threshold and above 0, else 0); or topk with a number `k` (at each place the k l
 `save` writes such a file from arrays. A folder saved by SAELens is read too (`saelens`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from n2vlib.errors import BadInput, near
+from n2vlib.errors import BadInput
 from n2vlib.files.output import file_to_write
 from n2vlib.files.partial import atomic
-from n2vlib.files.userfiles import plain
 from n2vlib.networks.fingerprint import fingerprint
 from n2vlib.networks.hooks import Derived, derived
+from n2vlib.networks.unit_files import as_tensor, check, finite, function_in, read_tensors
 from n2vlib.paths import resolve
 from n2vlib.zoo import shipped
 from n2vlib.zoo.recipes import DICTIONARIES
 
-ACTIVATIONS = ("identity", "relu", "jumprelu", "topk")
 OPTIONAL = ("bias", "centre", "threshold", "decoder")
-MOST = 2**28  # numbers in one file
 
 
 class Units(nn.Module):
@@ -63,8 +60,9 @@ class Units(nn.Module):
         if self.activation == "topk":
             largest = values.topk(self.k, dim=-1)
             values = torch.zeros_like(values).scatter_(-1, largest.indices, largest.values.relu())
-        elif self.activation != "identity":  # the threshold of relu is 0
-            values = torch.where(values > self.threshold, values.relu(), 0.0)
+        elif self.activation != "identity":
+            values = values.relu()
+            values = torch.where(values > self.threshold, values, 0) if self.activation == "jumprelu" else values
         return values.movedim(-1, 1)
 
     def extra_repr(self) -> str:
@@ -72,23 +70,33 @@ class Units(nn.Module):
 
 
 class Found(NamedTuple):
-    """Units, what to call them, and their decoder, (unit, filter), if the file has one."""
+    """Units, what to call them, and how they are decoded: base + sum of unit * its row of the decoder.
+
+    decoder   float32, (unit, filter), or None where the file has none      base   float32, (filter,)
+    """
 
     units: Units
     name: str
     decoder: Tensor | None
+    base: Tensor
+
+    def decoded(self, codes: Tensor) -> Tensor:
+        """The layer's activations as the units give them, (image, filter, h, w), of codes (image, unit, h, w)."""
+        if self.decoder is None:
+            raise BadInput(f"units {self.name}: the file has no decoder; save it with one")
+        added = torch.einsum("iuhw,uf->ifhw", codes, self.decoder.to(codes.device))
+        return added + self.base.to(codes.device)[:, None, None]
 
 
-def made(tensors: Mapping[str, Tensor], activation: str, k: int = 0, name: str = "units") -> Found:
+def _made(tensors: Mapping[str, Tensor], activation: str, k: int = 0, name: str = "units") -> Found:
     """Units from a file's tensors, centre folded into bias. BadInput names what is missing or does not fit."""
     weight = tensors["weight"].double()
     n_units, n_filters = weight.shape
-    zeros, centre = torch.zeros(n_units, dtype=torch.float64), tensors.get("centre")
-    bias = tensors.get("bias", zeros).double()
-    if centre is not None:
-        bias = bias - weight @ centre.double()
-    threshold = tensors["threshold"] if activation == "jumprelu" else zeros
-    return Found(Units(weight, bias, threshold, activation, k), name, tensors.get("decoder"))
+    zeros, centre = torch.zeros(n_units), tensors.get("centre", torch.zeros(n_filters))
+    bias = tensors.get("bias", zeros).double() - weight @ centre.double()
+    decoder, base = tensors.get("decoder"), tensors.get("base", centre).float()
+    made = Units(weight, bias, tensors.get("threshold", zeros), activation, k)
+    return Found(made, name, None if decoder is None else decoder.float(), base)
 
 
 def load(file: str | Path) -> Found:
@@ -103,13 +111,13 @@ def load(file: str | Path) -> Found:
     path = shipped.dictionary(str(file)) if str(file) in DICTIONARIES else resolve(file)
     if saelens.is_one(path):
         tensors, activation, k = saelens.read(path)
-        return made(tensors, activation, k, saelens.folder_of(path).name)
+        return _made(tensors, activation, k, saelens.folder_of(path).name)
     if path.suffix != ".safetensors":
         raise BadInput(f"units {file}: no .safetensors file and no folder of SAELens; networks.units.save writes one")
     tensors, metadata = read_tensors(path, ("weight",), OPTIONAL)
-    activation, k = _function(metadata, path.name)
+    activation, k = function_in(metadata, path.name)
     check({name: values.shape for name, values in tensors.items()}, activation, k, path.name)
-    return made(tensors, activation, k, path.stem)
+    return _made(tensors, activation, k, path.stem)
 
 
 def derive(module: nn.Module, layer: str, file: str) -> str:
@@ -148,7 +156,7 @@ def save(
     from safetensors.torch import save as packed
 
     given = {"weight": weight, "bias": bias, "centre": centre, "threshold": threshold, "decoder": decoder}
-    tensors = {name: _tensor(values, name) for name, values in given.items() if values is not None}
+    tensors = {name: as_tensor(values, name) for name, values in given.items() if values is not None}
     check({name: values.shape for name, values in tensors.items()}, activation, k, "units")
     finite(tensors, "units")
     path = file_to_write(file)
@@ -157,83 +165,3 @@ def save(
     with atomic(path) as part:
         part.write_bytes(packed(tensors, {"activation": activation} | ({"k": str(k)} if k else {})))
     return path
-
-
-def read_tensors(
-    path: Path, needed: Iterable[str], optional: Iterable[str] = ()
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors of a safetensors file by their names, and its metadata; others are not read.
-
-    Raises BadInput where one is missing, not of finite floats, or where they are too large.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    if not plain(path, path.name).exists():
-        raise BadInput(f"units {path.name}: no such file")
-    try:
-        with safe_open(path, framework="pt") as opened:
-            names = list(opened.keys())
-            if missing := [name for name in needed if name not in names]:
-                raise BadInput(f"units {path.name}: no tensor {missing[0]!r}; {near(missing[0], names)}")
-            wanted = [name for name in (*needed, *optional) if name in names]
-            sizes = [int(np.prod(opened.get_slice(name).get_shape(), dtype=object)) for name in wanted]
-            if sum(sizes) > MOST:
-                raise BadInput(
-                    f"units {path.name}: {sum(sizes):,} numbers; at most {MOST:,} are read; take fewer units"
-                )
-            tensors = {name: opened.get_tensor(name) for name in wanted}
-            metadata = opened.metadata() or {}
-    except (SafetensorError, OSError) as failure:
-        why = str(failure).splitlines()[0][:80]
-        raise BadInput(f"units {path.name}: cannot be read as safetensors ({why}); write it with units.save") from None
-    finite(tensors, path.name)
-    return tensors, metadata
-
-
-def finite(tensors: Mapping[str, Tensor], name: str) -> None:
-    """BadInput where a tensor is not of floats, or has one that is infinite or none."""
-    for each, values in tensors.items():
-        if not values.is_floating_point():
-            raise BadInput(f"units {name}: {each} is of {values.dtype}, not of floats")
-        if not torch.isfinite(values).all():
-            raise BadInput(f"units {name}: {each} has values that are infinite or no numbers (NaN)")
-
-
-def check(shapes: Mapping[str, torch.Size], activation: str, k: int, name: str) -> None:
-    """BadInput where tensors of these shapes are no units."""
-    weight = tuple(shapes["weight"])
-    if len(weight) != 2 or not min(weight):
-        raise BadInput(f"units {name}: weight is {weight}, not (unit, filter)")
-    sizes = {"bias": weight[:1], "centre": weight[1:], "threshold": weight[:1], "decoder": weight}
-    for each, shape in shapes.items():
-        if tuple(shape) != sizes.get(each, weight):
-            raise BadInput(f"units {name}: {each} is {tuple(shape)}; with a weight of {weight} it is {sizes[each]}")
-    if activation not in ACTIVATIONS:
-        raise BadInput(f"units {name}: activation {activation!r} is none of {', '.join(ACTIVATIONS)}")
-    if (activation == "jumprelu") != ("threshold" in shapes):
-        raise BadInput(f"units {name}: activation jumprelu, and no other, has a threshold")
-    if activation == "topk" and not 0 < k <= weight[0] or activation != "topk" and k:
-        raise BadInput(
-            f"units {name}: k = {k}; topk has a k from 1 to its {weight[0]} units, no other activation has one"
-        )
-
-
-def _function(metadata: Mapping[str, str], name: str) -> tuple[str, int]:
-    """Activation and k as the metadata say them."""
-    if "activation" not in metadata:
-        raise BadInput(f"units {name}: no activation in its metadata ({', '.join(ACTIVATIONS)}); see networks.units")
-    k = metadata.get("k", "0")
-    if not (k.isascii() and k.isdecimal() and len(k) < 10):
-        raise BadInput(f"units {name}: k = {k[:20]!r} in its metadata is no number of units")
-    return metadata["activation"], int(k)
-
-
-def _tensor(values: ArrayLike, name: str) -> Tensor:
-    """A copy in float16 if it is in that type, else in float32."""
-    if isinstance(values, Tensor):
-        values = values.detach().cpu().float() if values.dtype != torch.float16 else values.detach().cpu()
-    try:
-        array = np.array(values)
-        return torch.from_numpy(np.ascontiguousarray(array, np.float16 if array.dtype == np.float16 else np.float32))
-    except (TypeError, ValueError):
-        raise BadInput(f"units: {name} is no array of numbers") from None

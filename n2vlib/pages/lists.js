@@ -9,11 +9,11 @@ const falling = (values) => (a, b) => (values[b.at] ?? -1) - (values[a.at] ?? -1
 
 /**
  * A list with its controls. draw(items, table) returns the nodes.
- * example: of what is searched for; boxes: functions (items, update) of further controls, which choose by update({ keep });
+ * example: of what is searched for; text: searched for at first; boxes: functions (items, update) of further controls, which choose by update({ keep });
  * buttons follow the controls; views: names of switches
  */
-function listing(what, items, sorts, draw, { example = what, boxes = [], buttons = [], views = [] } = {}) {
-  const chosen = { categories: new Set(), text: "", keep: () => true, sort: Object.keys(sorts)[0], table: false };
+function listing(what, items, sorts, draw, { example = what, text = "", boxes = [], buttons = [], views = [] } = {}) {
+  const chosen = { categories: new Set(), text: text.toLowerCase(), keep: () => true, sort: Object.keys(sorts)[0], table: false };
   const said = el("p", { class: "said", role: "status" }),
     body = el("div");
   const update = (change) => {
@@ -27,7 +27,7 @@ function listing(what, items, sorts, draw, { example = what, boxes = [], buttons
     "form",
     { class: "controls", role: "search", onsubmit: (event) => event.preventDefault() },
     categoryBoxes(items, chosen, update),
-    searchBox(example, update),
+    searchBox(example, text, update),
     boxes.map((box) => box(items, update)),
     sortBox(sorts, update),
     el(
@@ -59,9 +59,9 @@ function categoryBoxes(items, chosen, update) {
   return el("fieldset", {}, el("legend", {}, "only"), boxes);
 }
 
-function searchBox(example, update) {
+function searchBox(example, text, update) {
   const oninput = ({ target }) => update({ text: target.value.trim().toLowerCase() });
-  return el("label", {}, "name", el("input", { type: "search", placeholder: example, oninput }));
+  return el("label", {}, "name", el("input", { type: "search", placeholder: example, value: text, oninput }));
 }
 
 function sortBox(sorts, update) {
@@ -79,7 +79,7 @@ function switchBox(name, update) {
   return el("label", { class: "chip" }, el("input", { type: "checkbox", onchange }), name);
 }
 
-const PORTION = 600; // of a long list, that are made at once
+const PORTION = 240; // of a long list, that are made at once
 
 /** The node with an element for each item: some at once, more whenever the last one comes near. */
 function growing(node, items, make, from = 0) {

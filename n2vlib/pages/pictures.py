@@ -63,11 +63,20 @@ def path_within(mask: NDArray[np.bool_], most: int) -> str:
 
     Coarse pixels are 2 x 2, 4 x 4 ... pixels; those that hold most of the mask are in, as many as have its area.
     """
-    side, found = 1, path(mask)
-    while len(found) > most and side < max(mask.shape):
+    side, drawn = 1, mask
+    # Each corner takes two characters or more, and is counted faster than the path is made.
+    while side < max(mask.shape) and (2 * _corners(drawn) > most or len(path(drawn)) > most):
         side *= 2
-        found = path(_coarse(mask, side))
-    return found
+        drawn = _coarse(mask, side)
+    return path(drawn)
+
+
+def _corners(mask: NDArray[np.bool_]) -> int:
+    """Corners of the mask's edge; where two pixels touch at a corner only, there are two."""
+    padded = np.pad(mask, 1)
+    one, right, below, across = padded[:-1, :-1], padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]
+    touching = (one == across) & (right == below) & (one != right)
+    return int((one ^ right ^ below ^ across).sum() + 2 * touching.sum())
 
 
 def _coarse(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:

@@ -229,16 +229,21 @@ def _load(root: Path, name: str) -> ProbeSet:
     )
 
 
+def world_folder(n_images: int) -> Path:
+    """Where the drawn world of so many images is, or will be; its name holds a digest of the code that draws it."""
+    return data_root() / f"world-{n_images}-{sources_digest(['n2vlib.world'])[:8]}"
+
+
 def _world(n_images: int, name: str) -> ProbeSet:
     """The drawn world, drawn if its folder is missing or was changed.
 
-    The folder's name holds a digest of the code that drew it, and a file in it the fingerprint after drawing.
+    A file in the folder holds the fingerprint after drawing.
     """
-    folder = data_root() / f"world-{n_images}-{sources_digest(['n2vlib.world'])[:8]}"
+    folder = world_folder(n_images)
     sweep(data_root(), folder)  # of runs that died while drawing
-    if (probe := _as_drawn(folder, name)) is None:
+    if (probe := as_drawn(folder, name)) is None:
         with writing_into(folder.parent, "N2V_DATA"), FileLock(f"{folder}.lock"):
-            if (probe := _as_drawn(folder, name)) is None:
+            if (probe := as_drawn(folder, name)) is None:
                 if folder.exists():
                     set_aside(folder)
                 # Imported by name: measurements are keyed by the code this module imports, and must not depend on the
@@ -251,7 +256,7 @@ def _world(n_images: int, name: str) -> ProbeSet:
     return probe
 
 
-def _as_drawn(folder: Path, name: str) -> ProbeSet | None:
+def as_drawn(folder: Path, name: str) -> ProbeSet | None:
     """The set in a folder; None where there is none, or it was changed since it was drawn."""
     if not folder.exists():
         return None

@@ -7,6 +7,6 @@ contents    the numbers, examples and problems as plain values
 page        these and the pictures in one file (with `pages`)
 """
 
-from n2vlib.probe_page.page import file_name, write
+from n2vlib.probe_page.page import file_name, shown_in, write
 
-__all__ = ["file_name", "write"]
+__all__ = ["file_name", "shown_in", "write"]

@@ -95,7 +95,7 @@ function drawConcepts(items, asTable) {
 function sizeBars(c) {
   const counts = CONCEPTS.classes[c],
     most = Math.max(...counts, 1);
-  const words = counts.map((n, i) => (n ? `${sizeClass(i)}: ${n}` : null)).filter(Boolean);
+  const words = counts.map((n, i) => (n ? `${sizeClass(i)} %: ${n}` : null)).filter(Boolean);
   const chart = svg("svg", { class: "sizes", viewBox: `0 0 ${counts.length * 10} 20`, preserveAspectRatio: "none", role: "img" });
   chart.setAttribute("aria-label", `images by share covered: ${words.join("; ")}`);
   counts.forEach((n, i) => {
@@ -107,7 +107,7 @@ function sizeBars(c) {
 
 function sizeClass(i) {
   const [low, high] = [DATA.classes[i], DATA.classes[i + 1]].map((edge) => +(100 * edge).toPrecision(3));
-  return `${low} to ${high} %`;
+  return `${low}–${high}`;
 }
 
 /** The chart with the class under each bar, and the quantiles in words. */
@@ -118,7 +118,7 @@ function sizeBlock(c) {
   return el(
     "section",
     { class: "block" },
-    el("h3", {}, "Images by the share that it covers"),
+    el("h3", {}, "Images by the share that it covers, in %"),
     sizeBars(c),
     el("ol", { class: "classes" }, classes),
     el("p", { class: "note" }, said),
@@ -144,7 +144,7 @@ function conceptPage(c) {
   return [
     title,
     el("p", {}, `Number ${CONCEPTS.number[c]}. In ${split(c)}. ${kind}${more}`),
-    el("div", { class: "large" }, shown),
+    shown.length ? el("div", { class: "large" }, shown) : el("p", {}, `Pictures only of concepts with “${DATA.find}” in their name.`),
     el("div", { class: "blocks" }, whole === images(c) ? null : sizeBlock(c), besideList(c)),
   ];
 }

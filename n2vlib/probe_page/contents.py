@@ -1,7 +1,7 @@
 """What the page shows, as JSON values: concepts by their position in probe.concepts, images by theirs in the set."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
@@ -18,16 +18,18 @@ from n2vlib.probe_page import examples
 
 MOST_PAIRS = 100  # of concepts, in each of the two lists
 RANKED = 10  # concepts beside a concept
+MOST_PROBLEMS = 500  # listed; the others are counted
 UNLABELLED = 24  # images without a label that are shown
 
 
-def contents(probe: ProbeSet, pictures: int, seed: int) -> dict:
+def contents(probe: ProbeSet, pictured: NDArray[np.bool_], pictures: int, seed: int) -> dict:
     """Everything but problems and pictures; `images` lists the pictures that are needed.
 
-    pictures   of each concept, at most      seed   of the choice among its images
+    pictured   which concepts have pictures      pictures   of each, at most      seed   of the choice among its images
     """
     names = style.categories(probe.concepts["category"])
-    shown, bare = examples.spread(probe, pictures, seed), annotations.unlabelled(probe)
+    found, bare = examples.spread(probe, pictures, seed), annotations.unlabelled(probe)
+    shown = [images if wanted else images[:0] for images, wanted in zip(found, pictured, strict=True)]
     some = _some(bare, seed)
     needed = sorted({*np.concatenate([np.array(some, np.int64), *shown]).tolist()})
     return {
@@ -78,7 +80,8 @@ def together(probe: ProbeSet) -> dict[str, list]:
     """
     pairs = annotations.together(probe)
     shared = pairs.loc[(pairs["images"] >= annotations.LEAST) & (pairs["lift"] > 1)]
-    apart = pairs.loc[(pairs["expected"] >= annotations.LEAST) & (pairs["lift"] < 1)].iloc[::-1]
+    apart = pairs.loc[(pairs["expected"] >= annotations.LEAST) & (pairs["lift"] < 1)]
+    apart = apart.sort_values(["lift", "expected"], ascending=[True, False], kind="stable")
     columns = ["one", "other", "images", "expected", "lift"]
     at = {int(number): place for place, number in enumerate(probe.concepts.index)}
     beside: list[list] = [[] for _ in at]
@@ -90,14 +93,19 @@ def together(probe: ProbeSet) -> dict[str, list]:
     return {name: _rows(rows, at, columns) for name, rows in found.items()} | {"beside": beside}
 
 
-def problems(found: Iterable[Problem]) -> list[list[str]]:
-    """[severity, file and row, message] of each."""
-    return [[each.severity, each.file + (f", row {each.row}" if each.row else ""), each.message] for each in found]
+def problems(found: Sequence[Problem]) -> dict:
+    """count, and [severity, file and row, message] of the first of them: `shown`."""
+    rows = [
+        [each.severity, each.file + (f", row {each.row}" if each.row else ""), each.message]
+        for each in found[:MOST_PROBLEMS]
+    ]
+    return {"count": len(found), "shown": rows}
 
 
 def _rows(pairs: pd.DataFrame, at: dict[int, int], columns: list[str]) -> list[list]:
-    """The rows as lists, label numbers replaced by positions."""
-    values = [[at[n] for n in pairs[c].tolist()] if c in ("one", "other") else short(pairs[c]) for c in columns]
+    """The rows as lists, label numbers replaced by positions; counts stay whole."""
+    pairs = pairs.assign(one=pairs["one"].map(at.get), other=pairs["other"].map(at.get))
+    values = [short(pairs[c]) if c in ("expected", "lift") else pairs[c].tolist() for c in columns]
     return [list(row) for row in zip(*values, strict=True)]
 
 

@@ -4,6 +4,7 @@ const makers = {
   concepts: () => [
     listing("concept", ALL_CONCEPTS, CONCEPT_SORTS, drawConcepts, {
       example: "concept or number",
+      text: DATA.find,
       buttons: [download("CSV", `${ABOUT.probe}-concepts`, conceptsCsv)],
       views: ["table"],
     }),
@@ -42,16 +43,17 @@ function unlabelledPage() {
 }
 
 function problemsPage() {
-  const found = DATA.problems,
+  const { count: n, shown } = DATA.problems,
     rest = ABOUT.rows.find(([what]) => what === "checked")[1];
-  const title = el("h2", {}, found.length ? count(found.length, "warning") : "No problem found");
+  const title = el("h2", {}, n ? count(n, "warning") : "No problem found");
   const headings = [
     ["where", ""],
     ["what", ""],
   ];
-  const rows = found.map(([, where, message]) => [where, message]);
-  const body = rows.length ? table(headings, rows) : null;
-  return [title, el("p", {}, `Checked: ${rest}. A warning is no obstacle: the set can be measured.`), body];
+  const rows = shown.map(([, where, message]) => [where, message]);
+  const body = n ? table(headings, rows) : null,
+    more = shown.length < n ? ` The first ${shown.length}; \`probe check\` lists all:` : "";
+  return [title, el("p", {}, `Checked: ${rest}. A warning is no obstacle: the set can be measured.${more}`), body];
 }
 
 function aboutPage() {
@@ -79,5 +81,5 @@ function onePage(address) {
 document.getElementById("summary").textContent =
   `${count(ABOUT.train, "training image")} and ${count(ABOUT.val, "validation image")}, ` +
   `${count(CONCEPTS.name.length, "concept")} in ${count(DATA.by_category.length, "category", "categories")}; ` +
-  `${count(DATA.unlabelled.count, "image")} without any label, ${count(DATA.problems.length, "warning")}.`;
+  `${count(DATA.unlabelled.count, "image")} without any label, ${count(DATA.problems.count, "warning")}.`;
 startViews(makers, onePage);

@@ -81,6 +81,7 @@ async function conceptPage(layer, c) {
   return [
     title,
     el("p", {}, none ? "No image of this probe set has it. " : `${held} `, missing),
+    DATA.probe_page ? el("p", {}, el("a", { href: `${DATA.probe_page}#concept-${layer.concepts.slug[c]}` }, "Its images, as annotated")) : null,
     tiles(layer, c),
     el(
       "div",

@@ -42,6 +42,7 @@ def index(sheets: Sequence[Sheet], *, folder: bool) -> dict:
         **{name: first.values[name] for name in _COMMON},
         "per": [FILTERS, CONCEPTS],
         "folder": folder,
+        "probe_page": first.about.get("probe_page", ""),
         "concepts": concepts,
         "layers": [_known(sheet, slug) for sheet, slug in zip(sheets, short, strict=True)],
     }

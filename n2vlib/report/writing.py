@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from n2vlib import probe_page
 from n2vlib.activations.layer import Layer, read_layers
 from n2vlib.errors import BadInput
 from n2vlib.files.output import file_to_write, folder_to_replace, write_file
 from n2vlib.networks.load import Network
 from n2vlib.pages.pictures import ALL_BYTES, MOST_BYTES, thumbnails
 from n2vlib.parameters import check_value
+from n2vlib.paths import resolve
 from n2vlib.probe import ProbeSet
 from n2vlib.report import page
 from n2vlib.report.about import about
@@ -88,7 +90,8 @@ def write_layers(
         for each in reads
         for layer in read_layers(each.network, each.layers, probe, tau=tau, device=device, store=store).values()
     ]
-    sheets = [_sheet(each, layer, probe, epochs, seed) for each, layer in layers]
+    beside = _probe_page(resolve(out).parent, probe, "../" if folder else "")
+    sheets = [_sheet(each, layer, probe, epochs, seed, beside) for each, layer in layers]
     images = sorted({image for sheet in sheets for image in sheet.values["images"]})
     if folder:
         return page.write_folder(folder, sheets, stored_pictures(store, probe, images, MOST_BYTES * len(images)))
@@ -109,8 +112,16 @@ def _refuse_twice(reads: Sequence[Read]) -> None:
         raise BadInput("report: there is no layer to show; name one or more")
 
 
-def _sheet(read: Read, layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> Sheet:
-    """What the page shows of a layer, its contents from the store where it has them."""
+def _probe_page(folder: Path, probe: ProbeSet, way: str) -> str:
+    """The address of the probe set's page in this folder, `way` from the report; "" where it is not there."""
+    return f"{way}{probe_page.file_name(probe)}" if probe_page.shown_in(folder, probe) else ""
+
+
+def _sheet(read: Read, layer: Layer, probe: ProbeSet, epochs: int, seed: int, beside: str) -> Sheet:
+    """What the page shows of a layer, its contents from the store where it has them.
+
+    beside   address of the probe set's page, or ""
+    """
 
     def make(work: Path) -> None:
         values = contents(measure(layer, probe, epochs=epochs, seed=seed))
@@ -119,7 +130,7 @@ def _sheet(read: Read, layer: Layer, probe: ProbeSet, epochs: int, seed: int) ->
     inputs = {"layer": layer.fingerprint, "probe": probe.fingerprint, "epochs": epochs, "seed": seed}
     folder = layer.store.entry("report", inputs, CONTENTS, make, layer.device)
     values = json.loads((folder / "contents.json").read_text("utf-8"))
-    made_by = about(read.network, layer, probe, epochs, seed)
+    made_by = about(read.network, layer, probe, epochs, seed) | {"probe_page": beside}
     return Sheet(made_by | ({"network": read.label} if read.label else {}), values)
 
 

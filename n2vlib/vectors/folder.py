@@ -68,7 +68,7 @@ def apply(
     assert not [*ready]  # the network has been checked
     good = {name: file for name, file in files.items() if file not in bad}
     run = _Run(folder, vectors, size, skip_damaged)
-    log = run.begin(good, network.layer(layer or vectors.about.module))
+    log = run.begin(good, [network.fingerprint, network.preprocessing.as_json(), network.layer(layer or vectors.layer)])
     waiting = {name: file for name, file in good.items() if name not in log.at}
     names: list[str] = []
     wrong: list[BadInput] = []
@@ -78,7 +78,7 @@ def apply(
         log.add(name, rows)
     if wrong and not skip_damaged:
         raise wrong[0]
-    run.finish(log, [*files])
+    run.finish(log, [*files], network.fingerprint)
     run.work.rename(folder)
     return folder
 
@@ -101,9 +101,12 @@ class _Run:
     def work(self) -> Path:
         return self.folder.with_name(f"{self.folder.name}.work")
 
-    def begin(self, files: dict[str, Path], module: str) -> Log:
-        """What a stopped run of the same call has finished, or an empty log in a new working folder."""
-        plan, kept = digest([_content(self.vectors), self.size, module]), self.work / "plan.txt"
+    def begin(self, files: dict[str, Path], network: list) -> Log:
+        """What a stopped run of the same call has finished, or an empty log in a new working folder.
+
+        network   JSON values that identify the network and its layer
+        """
+        plan, kept = digest([_content(self.vectors), self.size, network]), self.work / "plan.txt"
         if self.work.exists() and not (kept.is_file() and kept.read_text(encoding="ascii") == plan):
             if not kept.is_file():
                 raise BadInput(f"{self.work}: is in the way and not of an earlier run; move it, or name another folder")
@@ -144,15 +147,15 @@ class _Run:
         Image.fromarray(mask).save(file)  # one bit a pixel
         return int(mask.sum()), float(f"{mask.mean():.6g}")
 
-    def finish(self, log: Log, names: list[str]) -> None:
+    def finish(self, log: Log, names: list[str], network: str) -> None:
         """Write the table, in the order of the images, and what made it."""
         done = [name for name in names if name in log.at]
         with (self.work / "scores.csv").open("w", encoding="utf-8", newline="") as table:
             table.write(as_csv([HEAD[self.vectors.about.task]]))
             for name in done:
                 table.write(as_csv(log.rows(name)))
-        about = {"vectors": asdict(self.vectors.about), "sha256": _content(self.vectors), "mask size": self.size}
-        about["left out"] = sorted({*names} - {*done})
+        about = {"vectors": asdict(self.vectors.about), "sha256": _content(self.vectors), "applied to network": network}
+        about |= {"mask size": self.size, "left out": sorted({*names} - {*done})}
         (self.work / "about.json").write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
         log.file.unlink()
         (self.work / "plan.txt").unlink()

@@ -15,11 +15,10 @@ class Log:
         with file.open("a+b") as lines:
             lines.seek(0)
             for line in lines:
-                if not line.endswith(b"\n"):
+                if (found := _read(line)) is None:
                     break
-                name, state, _ = json.loads(line)
-                if states.get(name) == state:
-                    self.at[name] = self._end
+                if states.get(found[0]) == found[1]:
+                    self.at[found[0]] = self._end
                 self._end += len(line)
             lines.truncate(self._end)
 
@@ -35,3 +34,12 @@ class Log:
         with self.file.open("rb") as lines:
             lines.seek(self.at[name])
             return json.loads(lines.readline())[2]
+
+
+def _read(line: bytes) -> tuple[str, list[int]] | None:
+    """The image of a line and its state; None for a line that is not whole."""
+    try:
+        name, state, _ = json.loads(line)
+    except ValueError:
+        return None
+    return (name, state) if line.endswith(b"\n") else None

@@ -13,7 +13,7 @@ from n2vlib.paths import resolve
 from n2vlib.probe.pictures import BROAD, image_and_doubt, opened
 from n2vlib.probe.sources.sizes import displayed
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # of probe.pictures.BROAD
 
 
 def find(images: Sequence[str | Path]) -> dict[str, Path]:
@@ -59,7 +59,7 @@ def _below(given: str | Path) -> dict[str, Path]:
         if not place.exists():
             raise BadInput(f"{given}: no such file or folder")
         return {place.name: place}
-    files = sorted(file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES)
+    files = sorted(file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     if not files:
         raise BadInput(f"{given}: holds no image (its name must end in {', '.join(SUFFIXES)})")
     return {file.relative_to(place).as_posix(): file for file in files}

@@ -31,9 +31,11 @@ from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import as_preprocessing
 from n2vlib.paths import resolve
 from n2vlib.probe import ProbeSet
+from n2vlib.probe.layout import LARGEST_MAP
+from n2vlib.zoo.recipes import DICTIONARIES
 
 FORMAT = "net2vec vectors 1"
-METHODS = ("combination", "single filter")
+METHODS, TASKS = ("combination", "single filter"), ("segmentation", "classification")
 _PER_FILTER = ("thresholds", "centre", "scale")
 _MOST = 2**28  # numbers in a tensor
 
@@ -42,8 +44,8 @@ _MOST = 2**28  # numbers in a tensor
 class About:
     """What vectors belong to, and how they were learned; hashes are sha256.
 
-    network                of a user's own file, the function's name only
-    layer, module          the name asked for, and the module's
+    network                its name, without the folders of a user's own file
+    layer, module          the name asked for, likewise, and the module's; of units, a colon and their hash behind it
     shape                  (filter, h, w)
     preprocessing          `Preprocessing.as_json`
     tau, quantile          of the thresholds
@@ -89,6 +91,17 @@ class Vectors:
         about, (concepts, filters) = self.about, self.weights.shape
         return f"Vectors({about.network} {about.layer}, {about.task}, {concepts} concepts, {filters} filters)"
 
+    @property
+    def layer(self) -> str:
+        """The name by which a network gives the layer. BadInput for units of a user's file, whose place is unknown."""
+        base, units, _ = self.about.module.partition(":")
+        file = self.about.layer.rpartition(":")[2]
+        if units and file not in DICTIONARIES:
+            raise BadInput(
+                f"the vectors are of units: say where their file is, layer={base}:FILE (--layer {base}:FILE)"
+            )
+        return f"{base}:{file}" if units else base
+
     def only(self, names: Sequence[str | int]) -> "Vectors":
         """The vectors of some concepts, by name or label number; BadInput for one that is not there."""
         rows = [self._row(name) for name in names]
@@ -97,7 +110,8 @@ class Vectors:
 
     def _row(self, wanted: str | int) -> int:
         known = self.about.concepts
-        found = [row for row, (number, name, _) in enumerate(known) if wanted in (number, name)]
+        found = [row for row, (_, name, _) in enumerate(known) if name == wanted]
+        found = found or [row for row, (number, _, _) in enumerate(known) if str(number) == str(wanted)]
         if len(found) > 1:
             numbers = [known[row][0] for row in found]
             raise BadInput(f"concept {wanted!r}: several have this name, give a number: {numbers}")
@@ -130,12 +144,12 @@ def of(found: Alignment, layer: Layer, probe: ProbeSet) -> Vectors:
             f"layer {layer.name}: no concept has a vector; the probe set {probe.name} has nothing to learn from"
         )
     task, method = (str(found.scores[column].iloc[0]) for column in ("task", "method"))
-    if method not in METHODS or task not in ("segmentation", "classification"):
+    if method not in METHODS or task not in TASKS:
         raise BadInput(f"{task} by {method}: has no vectors to save; take {' or '.join(METHODS)}")
     network, rows = layer.source[0], probe.concepts.loc[found.weights.index]
     concepts = list(zip(rows.index.tolist(), rows["name"].tolist(), rows["category"].tolist(), strict=True))
     about = About(
-        FORMAT, _public(layer.network), layer.network_fingerprint, layer.name, layer.module, layer.shape,
+        FORMAT, _public(layer.network), layer.network_fingerprint, _public(layer.name), layer.module, layer.shape,
         network.preprocessing.as_json(), layer.tau, layer.quantile, task, method, found.settings, concepts,
         probe.name, probe.fingerprint, probe.label_size, layer.made,
     )  # fmt: skip
@@ -158,7 +172,7 @@ def load(file: str | Path) -> Vectors:
     except (SafetensorError, OSError, TypeError) as error:
         raise BadInput(f"{file}: cannot be read as saved vectors: {' '.join(str(error).split())}") from None
     for name, array in arrays.items():
-        if not np.isfinite(array if name != "thresholds" else array[array > -np.inf]).all():
+        if not (np.isfinite(array) | ((array == -np.inf) & (name == "thresholds"))).all():
             raise BadInput(f"{file}: {name} has numbers that are not finite; save the vectors again")
     return Vectors(about, **arrays)
 
@@ -169,7 +183,7 @@ def check_same(vectors: Vectors, network: Network, layer: str | None = None, dev
     if network.fingerprint != about.network_fingerprint:
         was, now = about.network_fingerprint[:12], network.fingerprint[:12]
         return f"the vectors are of network {about.network} (sha256 {was}), not of {name} (sha256 {now})"
-    if (here := network.layer(layer or about.module)) != about.module:
+    if (here := network.layer(layer or vectors.layer)) != about.module:
         return f"the vectors are of layer {about.module}, not of {here}"
     if (shown := network.preprocessing.as_json()) != about.preprocessing:
         return f"the vectors were learned with preprocessing {about.preprocessing}, the network has {shown}"
@@ -196,8 +210,8 @@ def _standardised(found: Alignment, layer: Layer, probe: ProbeSet) -> tuple[NDAr
 
 
 def _public(name: str) -> str:
-    """A network's name without the folders of a user's file."""
-    return name.rpartition(":")[2] if ".py:" in name else name
+    """A network's or layer's name without the folders of a user's file: file.py:function, conv5:units.safetensors."""
+    return ":".join(Path(part).name for part in name.split(":"))
 
 
 def _about(metadata: dict[str, str], file: str) -> About:
@@ -205,15 +219,28 @@ def _about(metadata: dict[str, str], file: str) -> About:
         raise BadInput(f"{file}: holds no concept vectors (its metadata have no format {FORMAT!r})")
     try:
         about = _ABOUT.validate_python({name: json.loads(text) for name, text in metadata.items()})
-        as_preprocessing(about.preprocessing, file)
     except ValidationError as error:
         raise BadInput(f"{file}: metadata {error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from None
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{file}: metadata are damaged ({error})") from None
+    as_preprocessing(about.preprocessing, file)
+    if fault := _fault(about):
+        raise BadInput(f"{file}: {fault}; save the vectors again")
     return about
 
 
 _ABOUT = TypeAdapter(About)
+
+
+def _fault(about: About) -> str:
+    """What is impossible in metadata of the right types, "" for nothing."""
+    if about.method not in METHODS or about.task not in TASKS:
+        return f"its task and method are {about.task!r} and {about.method!r}"
+    if about.task == "segmentation" and not isinstance(about.settings.get("align_corners"), bool):
+        return "its settings do not say how masks are upsampled (align_corners)"
+    if min(*about.shape, *about.label_size) < 1 or about.label_size[0] * about.label_size[1] > LARGEST_MAP:
+        return f"its shape {about.shape} or label size {about.label_size} cannot be"
+    return ""
 
 
 def _check_shapes(shapes: dict[str, list[int]], about: About, file: str) -> None:

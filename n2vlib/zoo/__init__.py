@@ -4,6 +4,8 @@
     zoo.card("small-alexnet")        recipe, data, accuracy, sha256
     zoo.train("small-alexnet")       train it again
 
+`zoo.dictionaries` trains sparse autoencoders on their layers.
+
 `n2vlib.load_network` loads them by name. It imports `n2vlib.zoo.shipped` and not this package's names, so that
 a change of the training does not make stored measurements stale: these depend on the weights' hash.
 """

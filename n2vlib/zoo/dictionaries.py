@@ -9,12 +9,12 @@ import hashlib
 import json
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -44,7 +44,7 @@ def train(name: str, device: str = "auto", out: Path | None = None) -> dict[str,
     chosen, network = choose_device(device), load_network(row.network)
     network.module.to(chosen)
     learn, held_out = data.drawn(row.images, data.TRAIN_SEED), data.drawn(HELD_OUT, data.HELD_OUT_SEED)
-    found = fit(row, activations(network, row, learn))
+    found = {name: values.half() for name, values in fit(row, activations(network, row, learn)).items()}
     folder.mkdir(parents=True, exist_ok=True)
     file = units.save(folder / f"{name}.safetensors", **found, activation="topk", k=row.k)
     card = {
@@ -75,7 +75,7 @@ def activations(network: Network, row: Dictionary, learn: data.Drawn) -> Tensor:
 
 
 def fit(row: Dictionary, samples: Tensor) -> dict[str, Tensor]:
-    """weight, bias, centre and decoder as `units.save` takes them, float16, learned by Adam from random weights.
+    """weight, bias, centre and decoder as `units.save` takes them, float32, learned by Adam from random weights.
 
     samples   float32, (sample, filter)
     """
@@ -83,10 +83,10 @@ def fit(row: Dictionary, samples: Tensor) -> dict[str, Tensor]:
     scale = (samples - mean).square().mean().sqrt()
     learner = _Autoencoder(row, samples.shape[1], draws).to(samples.device)
     optimizer = torch.optim.Adam(learner.parameters(), row.rate)
-    steps = row.epochs * (len(samples) // row.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, row.rate, total_steps=steps, pct_start=0.05)
+    batches = max(1, len(samples) // row.batch)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(_rate, steps=row.epochs * batches))
     for _ in bar(range(row.epochs), f"training {row.name}", row.epochs):
-        for chosen in torch.randperm(len(samples), generator=draws).split(row.batch)[: steps // row.epochs]:
+        for chosen in torch.randperm(len(samples), generator=draws).split(row.batch)[:batches]:
             optimizer.zero_grad()
             learner((samples[chosen] - mean) / scale).backward()
             optimizer.step()
@@ -96,7 +96,12 @@ def fit(row: Dictionary, samples: Tensor) -> dict[str, Tensor]:
     # In the layer's own units; what a unit of 1 adds has length `scale`.
     own = {"weight": own["weight"] / scale, "bias": own["bias"], "centre": mean + scale * own["centre"],
            "decoder": own["decoder"] * scale}  # fmt: skip
-    return {name: values.half().cpu() for name, values in own.items()}
+    return {name: values.cpu() for name, values in own.items()}
+
+
+def _rate(step: int, steps: int) -> float:
+    """Share of the highest learning rate: it rises in the first twentieth of the steps and falls in the last fifth."""
+    return min(1, 20 * (step + 1) / steps, 5 * (1 - step / steps))
 
 
 class _Autoencoder(nn.Module):
@@ -141,35 +146,41 @@ def measured(row: Dictionary, network: Network, file: Path, held_out: data.Drawn
     silent               units that are above 0 at fewer than one place in ten thousand
     scores, reconstructed   of the network at its task, as it is and with the reconstruction in the layer's place
     """
-    own = {name: values.float() for name, values in load(file.read_bytes()).items()}
-    made, starts = units.load(file).units, range(0, len(held_out.images), AT_ONCE)
+    found, starts = units.load(file), range(0, len(held_out.images), AT_ONCE)
     few = network.preprocessing(held_out.images[:2]).to(_device(network))
-    downstream, labels = Downstream(network.module, network.layer(row.layer), few), Labels.of(held_out)
+    downstream, labels, sums = Downstream(network.module, network.layer(row.layer), few), Labels.of(held_out), _Sums()
     answers: dict[str, list[tuple[Tensor, Labels]]] = {"scores": [], "reconstructed": []}
-    error, squares, total, above, n = 0.0, 0.0, torch.zeros(len(own["centre"])), torch.zeros(row.units), 0
     for start in bar(starts, f"measuring {row.name}", len(starts)):
         maps = _maps(network, row, held_out.images[start : start + AT_ONCE])
-        codes = made.to(maps.device)(maps)
-        again = torch.einsum("iuhw,uf->ifhw", codes, own["decoder"].to(maps)) + own["centre"].to(maps)[:, None, None]
-        seen = labels.at(torch.arange(start, start + len(maps)))
-        answers["scores"].append((downstream(maps).cpu(), seen))
-        answers["reconstructed"].append((downstream(again).cpu(), seen))
-        error += float((maps - again).square().sum(dtype=torch.float64))
-        squares += float(maps.square().sum(dtype=torch.float64))
-        total, above, n = (
-            total + maps.sum((0, 2, 3)).cpu(),
-            above + (codes > 0).sum((0, 2, 3)).cpu(),
-            n + maps[:, 0].numel(),
-        )
+        codes = found.units.to(maps.device)(maps)
+        again, seen = found.decoded(codes), labels.at(torch.arange(start, start + len(maps)))
+        sums.add(maps, codes, again)
+        for what, shown in (("scores", maps), ("reconstructed", again)):
+            answers[what].append((downstream(shown).cpu(), seen))
     task = TASKS[str(RECIPES[row.network].task)]
-    facts = {
-        "variance_explained": 1 - error / (squares - float((total.double() / n).square().sum()) * n),
-        "l0": float(above.sum()) / n,
-        "silent": int((above < n / 10_000).sum()),
-    }
-    return {name: round(value, 4) for name, value in facts.items()} | {
-        what: {name: round(value, 4) for name, value in task.score(rows).items()} for what, rows in answers.items()
-    }
+    scores = {what: task.score(rows) for what, rows in answers.items()}
+    return sums.facts() | {what: {name: round(value, 4) for name, value in own.items()} for what, own in scores.items()}
+
+
+class _Sums:
+    """Sums over places, from which variance and sparsity follow."""
+
+    def __init__(self) -> None:
+        self.places, self.error, self.squares = 0, 0.0, 0.0
+        self.total, self.above = np.zeros(1), np.zeros(1)  # by filter, by unit
+
+    def add(self, maps: Tensor, codes: Tensor, again: Tensor) -> None:
+        self.places += maps[:, 0].numel()
+        self.error += float((maps - again).double().square().sum())
+        self.squares += float(maps.double().square().sum())
+        self.total = self.total + maps.double().sum((0, 2, 3)).cpu().numpy()
+        self.above = self.above + (codes > 0).sum((0, 2, 3)).cpu().numpy()
+
+    def facts(self) -> dict[str, float]:
+        spread = self.squares - float((self.total**2).sum()) / self.places
+        silent = int((self.above < self.places / 10_000).sum())
+        l0 = round(float(self.above.sum()) / self.places, 4)
+        return {"variance_explained": round(1 - self.error / spread, 4), "l0": l0, "silent": silent}
 
 
 def _maps(network: Network, row: Dictionary, images: np.ndarray) -> Tensor:

@@ -119,9 +119,19 @@ def test_the_mask_on_the_page_lies_on_the_concept(at, shown):
         assert box == pytest.approx([10, 10, side, side], abs=0.6)
 
 
+def test_a_page_made_for_a_text_opens_on_it(offline, shown, tmp_path):
+    opened = offline("phone")
+    file = probe_page.write(tmp_path / "page.html", load_probe(str(shown.file.parent / "set")), find="Ball")
+    opened.page.goto(file.as_uri())
+    assert names(opened.page) == ["ball"] and opened.page.get_by_role("searchbox").input_value() == "Ball"
+    opened.page.goto(file.as_uri() + "#concept-sky")
+    expect(opened.page.locator("main")).to_contain_text("Pictures only of concepts with “Ball”")
+    assert opened.wrong == []
+
+
 def test_problems_unlabelled_images_and_pairs_are_listed(at, shown):
     page = at("#problems")
-    assert page.locator("tbody tr").count() == len(shown.told["problems"])
+    assert page.locator("tbody tr").count() == len(shown.told["problems"]["shown"])
     page = at("#unlabelled")
     expect(page.locator("h2")).to_have_text("1 image without any label")
     expect(page.locator("figcaption")).to_contain_text("a/bare.png")

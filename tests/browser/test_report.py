@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import n2vlib
+from n2vlib import probe_page
 from n2vlib.files import cells
 from n2vlib.pages import pictures
 from n2vlib.report import contents, page, parts
@@ -176,6 +177,17 @@ def test_a_concept_lists_its_filters_weights_neighbours_and_examples(at, report)
     examples = [told["deciles"][c][method]["pictures"] for method in ("combination", "single filter")]
     assert page.locator(".examples .annotated").count() == sum(map(len, examples)) > 0
     page.wait_for_function(LOADED, arg=sum(map(len, examples)))
+
+
+def test_a_concept_leads_to_its_annotated_images_on_the_probe_sets_page(offline, report):
+    page, folder = offline("phone").page, report.file.parent
+    name = probe_page.write(folder / probe_page.file_name(report.probe), report.probe, find="car").name
+    linked = report.file.read_text(encoding="utf-8").replace('"probe_page":""', f'"probe_page":"{name}"')
+    (folder / "linked.html").write_text(linked, encoding="utf-8")
+    page.goto((folder / "linked.html").as_uri() + "#concept-car")
+    page.get_by_role("link", name="Its images, as annotated").click()
+    expect(page.locator("h2")).to_have_text("carobject")
+    assert page.locator(".large .annotated").count() > 0
 
 
 def test_a_concept_of_whole_images_says_that_it_has_no_masks(at, report):

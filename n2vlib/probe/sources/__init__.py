@@ -3,6 +3,7 @@
 make        writes the probe set, image by image, and checks it
 formats     the formats, one file each, and their options
 annotated   what every format hands to the writer
+continued   what an interrupted run has written, and whether the next run may continue it
 convert     one image and its masks, brought to the probe set's sizes
 frame       stretched or padded; where a label map's pixels lie in a mask
 colors      one of eleven color names for every pixel
@@ -10,6 +11,12 @@ folder      images and masks in folders; names from data stay inside these
 addresses   addresses of images in exports, looked up in the folder of images
 sizes       sizes of images, as data state them or as the file's header gives them
 polygons    the rule by which polygons and boxes become masks
+shapes      turned boxes and ellipses, by the same rule
+runlengths  run-lengths of annotation tools
+index_map   maps whose pixels are numbers: a region for each
+sizes       of images, as data state them
+addresses   addresses of images in exports, looked up in the folder of images
+mat         MATLAB's files; mat_check: whether they may be read
 shapes      turned boxes and ellipses, by the same rule
 runlengths  run-lengths of masks, as annotation tools write them
 index_map   PNGs whose pixels are numbers

@@ -1,6 +1,6 @@
 """One annotated image, at the probe set's sizes: its pixels, and what each concept covers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from n2vlib.probe.sources.colors import CATEGORY, COLORS, color_names
 from n2vlib.probe.sources.frame import Frame
 from n2vlib.probe.sources.sizes import displayed_and_stored
 
+Size = tuple[int, int]
 AS_STORED = "masks are of their image as stored, without its EXIF orientation, so the image is taken as stored too"
 RESIZED = "masks are not of their image's size, but of its shape: they are stretched to it"
 VANISHED = (
@@ -30,8 +31,8 @@ class Converted:
     """
 
     image: NDArray[np.uint8]
-    masks: dict[tuple[str, str], NDArray[np.bool_]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    masks: dict[tuple[str, str], NDArray[np.bool_]]
+    notes: list[str]
 
 
 def convert(annotated: Annotated, frame: Frame, colors: bool) -> Converted:
@@ -54,47 +55,46 @@ def _convert(annotated: Annotated, frame: Frame, colors: bool) -> Converted:
         if isinstance(region, Note):
             notes[region.text] = None
             continue
-        size = size or _size_of(region, shown, stored)
-        _check(region, size)
-        key, sampled = (region.category, region.concept), frame.sample(region.mask, size)
+        size = _size_of(region, shown, stored, size)
+        key, sampled = (region.category, one_line(region.concept)), frame.sample(region.mask, size)
         if sampled.any():
             masks[key] = masks[key] | sampled if key in masks else sampled
         notes |= _notes(region, sampled, size)
-    if size == stored != shown:
-        notes[AS_STORED] = None
     pixels, doubt = image_and_doubt(annotated.file, size or shown, BROAD)
-    if doubt.startswith("mode CMYK"):
-        notes[doubt] = None
+    if doubt:
+        notes[AS_STORED if size == stored != shown else doubt] = None
     if colors:
         masks |= _colors(pixels, frame)
     return Converted(frame.image(pixels), masks, [*notes])
 
 
-def _size_of(region: Region, shown: tuple[int, int], stored: tuple[int, int]) -> tuple[int, int]:
-    """The image's size, as shown or as stored, whichever the mask was drawn on."""
-    h, w = region.mask.shape
-    exact = (size for size in (shown, stored) if size == (h, w))
-    found = next(exact, None) or next((size for size in (shown, stored) if _same_shape((h, w), size)), None)
+def one_line(concept: str) -> str:
+    """A concept's name with single spaces in it and none around it: people type others by mistake."""
+    return " ".join(concept.split())
+
+
+def _size_of(region: Region, shown: Size, stored: Size, known: Size | None) -> Size:
+    """The image's size, as shown or as stored, whichever the mask was drawn on.
+
+    known   by the regions before, which are of the same picture
+    """
+    mask = region.mask
+    if mask.dtype != np.bool_ or mask.ndim != 2:
+        raise BadInput(f"the mask of {region.concept!r} is {mask.dtype} {mask.shape}, must be bool (h, w)")
+    possible = [known] if known else [shown, stored]
+    found = next((size for fits in (tuple.__eq__, _same_shape) for size in possible if fits(mask.shape, size)), None)
     if found is None:
+        h, w = known or shown
         raise BadInput(
-            f"the image is {shown[0]} x {shown[1]} (height x width), its mask of {region.concept!r} {h} x {w}: another "
-            "shape; annotate this image, or crop both alike"
+            f"the image is {h} x {w} (height x width), its mask of {region.concept!r} {mask.shape[0]} x "
+            f"{mask.shape[1]}: another shape; annotate this image, or crop both alike"
         )
     return found
 
 
-def _same_shape(mask: tuple[int, int], size: tuple[int, int]) -> bool:
+def _same_shape(mask: Size, size: Size) -> bool:
     """Whether a mask shows the same picture at another scale: equal but for rounding to whole pixels."""
     return abs(mask[0] - size[0] * mask[1] / size[1]) <= 1 or abs(mask[1] - size[1] * mask[0] / size[0]) <= 1
-
-
-def _check(region: Region, size: tuple[int, int]) -> None:
-    if region.mask.dtype != np.bool_ or region.mask.ndim != 2:
-        raise BadInput(
-            f"the mask of {region.concept!r} is {region.mask.dtype} {region.mask.shape}, must be bool (h, w)"
-        )
-    if not _same_shape(region.mask.shape, size):
-        raise BadInput(f"the mask of {region.concept!r} is {region.mask.shape}, others of this image {size}")
 
 
 def _notes(region: Region, sampled: NDArray[np.bool_], size: tuple[int, int]) -> dict[str, None]:

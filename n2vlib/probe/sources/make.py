@@ -1,9 +1,6 @@
 """Masks in any of the formats -> a probe set in Broden's format, image by image."""
 
-import hashlib
-import json
-import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -14,16 +11,15 @@ from n2vlib.files.partial import unfinished
 from n2vlib.paths import resolve
 from n2vlib.probe.broden import make_way, refuse_filled
 from n2vlib.probe.check import check
-from n2vlib.probe.journal import Journal
 from n2vlib.probe.layout import is_category
 from n2vlib.probe.problems import Problem
 from n2vlib.probe.sources.annotated import Annotated
 from n2vlib.probe.sources.colors import CATEGORY
-from n2vlib.probe.sources.convert import Converted, convert, layers
-from n2vlib.probe.sources.formats import check_options, reader
+from n2vlib.probe.sources.continued import continued, forget, key_of, state_of, written_name
+from n2vlib.probe.sources.convert import Converted, convert, layers, one_line
+from n2vlib.probe.sources.formats import needs_labels, options_from, reader
 from n2vlib.probe.sources.frame import Fit, Frame
 from n2vlib.probe.writer import Labelled, Writer
-from n2vlib.sources import sources_digest
 from n2vlib.workers.threads import in_order
 
 Side = int | tuple[int, int]
@@ -75,14 +71,19 @@ def make(
     root, folder = resolve(out, Path.cwd()), resolve(images, Path.cwd())
     annotations = None if labels is None else resolve(labels, Path.cwd())
     frame = _frame(size, label_size, fit)
-    check_options(format, options)
+    options = options_from(format, options)
+    if annotations is None and needs_labels(format):
+        raise BadInput(f"format {format}: needs labels, the file or folder of its annotations")
     refuse_filled(root)
     found = _listed(reader(format)(folder, annotations, **options), folder)
-    key = _key((folder, annotations), found, format, frame, colors, options)
+    key = key_of(found, annotations, [str(folder), format, str(frame), colors], options, reader(format).__module__)
     with unfinished(root, key) as part:
-        writer = _writer(part, frame, found)
+        writer = continued(part, found, frame.label_size)
         _write(writer, found, frame, colors)
         notes = tuple(_notes(writer, frame))
+        if not writer.tally.images:
+            forget(part)
+            raise BadInput(f"{folder}: no image has a label: {'; '.join(notes[2:]) or 'nothing is annotated'}")
         writer.finish(renumber=True)
         make_way(root)
     return Made(root, len(found), notes, tuple(check(root)))
@@ -119,83 +120,31 @@ def _listed(annotated: Iterator[Annotated], folder: Path) -> list[Annotated]:
     return found
 
 
-def _key(
-    paths: tuple[Path, Path | None],
-    found: Sequence[Annotated],
-    format: str,
-    frame: Frame,
-    colors: bool,
-    options: dict[str, Any],
-) -> str:
-    """What decides the result; images and the files of `Annotated.labels` are stated by each image's row."""
-    code = sources_digest([__name__, reader(format).__module__])
-    stated = {name: [str(value), _states(value, ())] for name, value in options.items()}
-    own = {file for each in found for file in (each.file, *each.labels)}
-    what = [code, *map(str, paths), _states(paths[1], own), format, str(frame), colors, stated]
-    return json.dumps(what, sort_keys=True)
-
-
-def _states(path: Any, without: Collection[Path]) -> str:
-    """Changes when a file does, or one below a folder; those in `without` do not count."""
-    if not isinstance(path, Path) or not path.is_dir():
-        return _state(path)
-    below = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
-    states = sorted(f"{file} {_state(file)}" for file in below if file not in without)
-    return hashlib.sha256("\n".join(states).encode()).hexdigest()
-
-
-def _state(file: Any) -> str:
-    """Changes when a file does; "" for what is none."""
-    if not isinstance(file, Path) or not file.is_file():
-        return ""
-    stat = file.stat()
-    return f"{stat.st_size} {stat.st_mtime_ns}"
-
-
-def _state_of(annotated: Annotated) -> str:
-    return " ".join(_state(file) for file in (annotated.file, *annotated.labels))
-
-
-def _writer(part: Path, frame: Frame, found: Sequence[Annotated]) -> Writer:
-    """A writer that knows what an earlier run has written, or nothing where that has changed since."""
-    path = part.parent / "journal.jsonl"
-    states = {_written_name(each.name): _state_of(each) for each in found}
-    if not part.exists():  # of a run that had finished
-        path.unlink(missing_ok=True)
-    journal = Journal(path)
-    if any(states.get(row["image"]) != row["state"] for row, _, _ in journal.entries):
-        path.unlink()
-        journal = Journal(path)
-    return Writer(part, {}, label_size=frame.label_size, journal=journal)
-
-
-def _written_name(name: str) -> str:
-    """JPEG stays JPEG, all other images become PNG."""
-    path = PurePosixPath(name)
-    return str(path.with_suffix(".jpg" if path.suffix.lower() in (".jpg", ".jpeg") else ".png"))
-
-
 def _write(writer: Writer, found: Sequence[Annotated], frame: Frame, colors: bool) -> None:
     done = {row["image"] for row in writer.rows}
-    todo = [each for each in found if _written_name(each.name) not in done]
+    todo = [each for each in found if written_name(each.name) not in done]
     converted = in_order(partial(convert, frame=frame, colors=colors), todo, "images and their masks")
-    for each, ready in zip(todo, converted, strict=True):
-        for category in {category for category, _ in [*ready.masks, *each.whole]}:
-            if not is_category(category):
-                raise BadInput(f"category {category!r} must be a plain word that can name a file and a column")
-        writer.add(_labelled(each, ready, writer), state=_state_of(each), notes=ready.notes)
+    try:
+        for each, ready in zip(todo, converted, strict=True):
+            writer.add(_labelled(each, ready, writer), state=state_of(each), notes=ready.notes)
+    except BadInput as error:
+        kept = f" ({len(writer.rows)} of {len(found)} images are done and kept: the same call continues after them)"
+        raise BadInput(f"{error}{kept if writer.rows else ''}") from None
 
 
 def _labelled(annotated: Annotated, converted: Converted, writer: Writer) -> Labelled:
     categories = dict.fromkeys(category for category, _ in converted.masks)
+    for category, concept in (*converted.masks, *annotated.whole):
+        if not is_category(category) or not concept:
+            raise BadInput(f"image {annotated.name}: {category!r} and {concept!r} must be a plain word and a name")
     maps = {
         category: layers([(writer.number(n), mask) for (c, n), mask in converted.masks.items() if c == category])
         for category in categories
     }
     whole: dict[str, list[int]] = {}
-    for category, concept in dict.fromkeys(annotated.whole):
+    for category, concept in dict.fromkeys((category, one_line(concept)) for category, concept in annotated.whole):
         whole.setdefault(category, []).append(writer.number(concept))
-    return Labelled(_written_name(annotated.name), converted.image, maps, whole)
+    return Labelled(written_name(annotated.name), converted.image, maps, whole)
 
 
 def _notes(writer: Writer, frame: Frame) -> Iterator[str]:

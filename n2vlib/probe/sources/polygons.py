@@ -4,8 +4,9 @@ Coordinates are continuous, as COCO's, labelme's and CVAT's are: the pixel in ro
 c + 1 and y from r to r + 1, so its centre is (c + 0.5, r + 0.5). A centre on the outline belongs to a left or an upper
 edge and not to a right or a lower one, so polygons that share an edge share no pixel, and the polygon (0, 0), (20, 0),
 (20, 10), (0, 10) has 200 pixels. Inside is even-odd: where an outline crosses itself, what it surrounds twice is
-outside. What lies outside the image is clipped. Other tools' rules differ; `benchmarks/polygons.py` measures by how
-much.
+outside. What lies outside the image is clipped. pycocotools differs at pixels whose centre is less than a fifth of a
+pixel from a side; other tools' rules differ more, for objects 8 pixels across by half their area
+(`benchmarks/POLYGONS.md`).
 """
 
 from collections.abc import Iterable
@@ -60,14 +61,23 @@ def _points(outline: ArrayLike) -> NDArray[np.float64]:
 
 def _inside(points: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
     """A row is inside from an odd crossing of the outline to the next: each crossing flips all pixels right of it."""
-    h, w = size
-    flips = np.zeros(h * (w + 1), np.bool_)
+    mask = np.zeros(size, np.bool_)
+    (left, top), (right, bottom) = _window(points, size)
+    h, w = bottom - top, right - left + 1
+    flips = np.zeros(h * w, np.bool_)
     ends = np.roll(points, -1, axis=0)
     step = max(1, CROSSINGS_AT_ONCE // max(h, 1))
     for at in range(0, len(points), step):
         row, column = _crossings(points[at : at + step], ends[at : at + step], size)
-        flips ^= np.bincount(row * (w + 1) + column, minlength=len(flips)) % 2 == 1
-    return np.logical_xor.accumulate(flips.reshape(h, w + 1), axis=1)[:, :w]
+        flips ^= np.bincount((row - top) * w + column.clip(left, right) - left, minlength=len(flips)) % 2 == 1
+    mask[top:bottom, left:right] = np.logical_xor.accumulate(flips.reshape(h, w), axis=1)[:, :-1]
+    return mask
+
+
+def _window(points: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.int64]:
+    """The first column and row in which a pixel can belong, and those behind the last: (2, 2), within the image."""
+    ends = [np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))] if len(points) else np.zeros((2, 2))
+    return np.clip(ends, 0, size[::-1]).astype(np.int64)
 
 
 def _crossings(

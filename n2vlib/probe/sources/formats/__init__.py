@@ -5,8 +5,8 @@
 images    folder of images
 labels    the file or folder of annotations; `Path | None = None` where the format needs none
 options   keyword parameters of type str, int, float, bool or Path, or one of these or None: `--option VALUE` on the
-          command line (`_` written `-`), keywords of `make` in Python. The docstring's first line says what the format
-          is, the lines `option   text` below it what its options are
+          command line (`_` written `-`; `--option` alone for true), keywords of `make` in Python. The docstring's first
+          line says what the format is, the lines `option   text` below it what its options are
 
 `read` is a generator that reads no mask: `Annotated.regions` does. The file coco_panoptic.py is the format
 coco-panoptic.
@@ -41,13 +41,14 @@ by theirs (`polygons`).
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from pkgutil import iter_modules
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from n2vlib.errors import BadInput, near
+from n2vlib.paths import resolve
 from n2vlib.probe.sources.annotated import Annotated
 
 Read = Callable[..., Iterator[Annotated]]
@@ -70,24 +71,22 @@ def options_of(name: str) -> dict[str, type]:
     return {keyword: _plain(hints[keyword]) for keyword in keywords}
 
 
-def options_from(name: str, texts: dict[str, str]) -> dict[str, Any]:
-    """A format's options from the command line's texts, each in the type that the format's `read` wants."""
+def options_from(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A format's options in the types that its `read` wants, from values or, as on a command line, texts.
+
+    Raises BadInput for an option that the format lacks, and for a value of another type.
+    """
     known = options_of(name)
-    return {_known(name, option, known): _value(option, text, known[option]) for option, text in texts.items()}
+    for option in given:
+        if option not in known:
+            hint = near(option, [*known]) if known else "it has no options"
+            raise BadInput(f"option {option}: format {name} has none of this name; {hint}")
+    return {option: _value(option, value, known[option]) for option, value in given.items()}
 
 
-def check_options(name: str, options: dict[str, Any]) -> None:
-    """BadInput for an option that the format lacks."""
-    known = options_of(name)
-    for option in options:
-        _known(name, option, known)
-
-
-def _known(name: str, option: str, known: dict[str, type]) -> str:
-    if option not in known:
-        hint = near(option, [*known]) if known else "it has no options"
-        raise BadInput(f"option {option}: format {name} has none of this name; {hint}")
-    return option
+def needs_labels(name: str) -> bool:
+    """Whether a format needs a file or folder of annotations."""
+    return inspect.signature(reader(name)).parameters["labels"].default is inspect.Parameter.empty
 
 
 def _plain(hint: Any) -> type:
@@ -95,12 +94,13 @@ def _plain(hint: Any) -> type:
     return next((each for each in get_args(hint) if each is not NoneType), hint)
 
 
-def _value(option: str, text: str, kind: type) -> Any:
-    if kind is bool:
-        if text.lower() not in _TRUTH:
-            raise BadInput(f"option {option}: {text!r} must be true or false")
-        return _TRUTH[text.lower()]
+def _value(option: str, value: Any, kind: type) -> Any:
+    if value is None or (isinstance(value, kind) and kind is not Path):
+        return value
+    if kind is Path:
+        return resolve(value, Path.cwd())
     try:
-        return Path(text).expanduser() if kind is Path else kind(text)
-    except ValueError:
-        raise BadInput(f"option {option}: {text!r} is no {kind.__name__}") from None
+        return _TRUTH[str(value).lower()] if kind is bool else kind(str(value))
+    except (ValueError, KeyError):
+        wanted = "true or false" if kind is bool else f"of type {kind.__name__}"
+        raise BadInput(f"option {option}: {value!r} must be {wanted}") from None

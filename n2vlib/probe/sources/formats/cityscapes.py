@@ -3,8 +3,9 @@
 Layout, from the README of cityscapesScripts: leftImg8bit/SPLIT/CITY/CITY_SEQ_FRAME_leftImg8bit.png and
 gtFine/SPLIT/CITY/CITY_SEQ_FRAME_gtFine_labelIds.png (or gtCoarse); the ids are those of its labels.py, here from
 torchvision, which has the same table. Ids 0 to 6 (category void: unlabeled, ego vehicle, rectification border, out of
-roi, static, dynamic, ground) are unlabelled pixels. Left out: instances, polygons, the split. Tried on files that
-cityscapesScripts wrote, not on the original.
+roi, static, dynamic, ground) are unlabelled pixels. Left out: instances, polygons, the split; and the images of
+test, whose labels are not public: all their pixels are void. Tried on files that cityscapesScripts wrote, not on the
+original.
 """
 
 import re
@@ -20,10 +21,11 @@ _LABELS = re.compile(r"_[^_]+_labelIds\.png$")
 
 
 def read(images: Path, labels: Path) -> Iterator[Annotated]:
-    """Cityscapes: the folders leftImg8bit and gtFine, or gtCoarse; void is unlabelled."""
+    """Cityscapes: the folders leftImg8bit and gtFine, or gtCoarse; void is unlabelled. Not tried on the original."""
     for file in ending(labels, "_labelIds.png"):
-        name = _LABELS.sub("_leftImg8bit.png", file)
-        yield Annotated(name, inside(images, name, f"{labels / file}"), partial(_regions, labels / file))
+        name, path = _LABELS.sub("_leftImg8bit.png", file), labels / file
+        if not file.startswith("test/"):
+            yield Annotated(name, inside(images, name, f"{path}"), partial(_regions, path), labels=(path,))
 
 
 def _regions(file: Path) -> Iterator[Region]:

@@ -1,7 +1,7 @@
 """One black-and-white PNG for each image and concept."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -11,19 +11,22 @@ from n2vlib.probe.sources.folder import pictures, stem
 from n2vlib.probe.sources.masks_png import concept_mask
 
 PNG = frozenset({".png"})
+Layout = Callable[[str, set[str]], tuple[str, str, str] | None]
 
 
-def read(images: Path, labels: Path, *, category: str = "object") -> Iterator[Annotated]:
+def read(images: Path, labels: Path, *, category: str = "object", concept: str | None = None) -> Iterator[Annotated]:
     """One black-and-white PNG for each image and concept, in one of three layouts.
 
     category   of all concepts
+    concept    the only one there is: masks are IMAGE.png
     The layouts: CONCEPT/IMAGE.png, IMAGE/CONCEPT.png, IMAGE_CONCEPT.png, the first that fits all masks; a folder
     CATEGORY/ around these names the category. An image without a mask is unlabelled.
     """
     found = pictures(images, without=labels)
-    masks = _by_image(pictures(labels, PNG), {stem(name): name for name in found}, labels)
+    layouts = [partial(_of_one_concept, concept)] if concept else LAYOUTS
+    masks = _by_image(pictures(labels, PNG), {stem(name): name for name in found}, labels, layouts)
     for name in found:
-        own = [(labels / file, kind or category, concept) for file, kind, concept in masks.get(name, ())]
+        own = [(labels / file, kind or category, shown) for file, kind, shown in masks.get(name, ())]
         yield Annotated(name, images / name, partial(_regions, own), labels=tuple(file for file, _, _ in own))
 
 
@@ -36,10 +39,12 @@ def _regions(masks: list[tuple[Path, str, str]]) -> Iterator[Region | Note]:
             yield Region(category, concept, mask)
 
 
-def _by_image(masks: list[str], images: dict[str, str], labels: Path) -> dict[str, list[tuple[str, str, str]]]:
+def _by_image(
+    masks: list[str], images: dict[str, str], labels: Path, layouts: Sequence[Layout]
+) -> dict[str, list[tuple[str, str, str]]]:
     """Image -> its masks: file, category ("" where no folder says it), concept."""
     stems = set(images)
-    for layout in LAYOUTS:
+    for layout in layouts:
         placed = [(mask, layout(mask, stems)) for mask in masks]
         if all(place for _, place in placed):
             found = defaultdict(list)
@@ -47,10 +52,16 @@ def _by_image(masks: list[str], images: dict[str, str], labels: Path) -> dict[st
                 if place:
                     found[images[place[0]]].append((mask, *place[1:]))
             return found
-    lost = min(masks, key=lambda mask: sum(bool(layout(mask, stems)) for layout in LAYOUTS))
+    lost = min(masks, key=lambda mask: sum(bool(layout(mask, stems)) for layout in layouts))
     raise BadInput(
-        f"{labels / lost}: no image fits this mask; masks are CONCEPT/IMAGE.png, IMAGE/CONCEPT.png or IMAGE_CONCEPT.png"
+        f"{labels / lost}: no image fits this mask; masks are CONCEPT/IMAGE.png, IMAGE/CONCEPT.png, IMAGE_CONCEPT.png "
+        "or, with the option concept, IMAGE.png"
     )
+
+
+def _of_one_concept(concept: str, mask: str, stems: set[str]) -> tuple[str, str, str] | None:
+    """(image, category, concept) of IMAGE.png."""
+    return (stem(mask), "", concept) if stem(mask) in stems else None
 
 
 def _concept_first(mask: str, stems: set[str]) -> tuple[str, str, str] | None:

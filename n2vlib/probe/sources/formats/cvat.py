@@ -14,7 +14,7 @@ Tried on masks that cvat-sdk encoded, not on an export.
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, fromstring, tostring
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,27 +32,33 @@ _NO_AREA = {"polyline", "points", "cuboid", "skeleton"}
 
 
 def read(images: Path, labels: Path, *, category: str = "object", tags: str | None = None) -> Iterator[Annotated]:
-    """CVAT's XML file, "CVAT for images 1.1" (annotations.xml).
+    """CVAT's XML file, "CVAT for images 1.1": annotations.xml, or the folder it is in. Not tried on a server's export.
 
     category   of the shapes' labels
     tags       category of the tags, as labels of the whole image; left out where not given
     """
-    for element in xml_children(labels):
+    file = labels / "annotations.xml" if labels.is_dir() else labels
+    for element in xml_children(file):
         if element.tag == "track":
-            raise BadInput(f"{labels}: is an export for video; choose 'CVAT for images 1.1' in CVAT")
+            raise BadInput(f"{file}: is an export for video; choose 'CVAT for images 1.1' in CVAT")
         if element.tag != "image":
             continue
         stated = "/".join(part for part in (element.get("subset"), element.get("name")) if part)
-        where = f"{labels}, image {stated[:200]!r}"
+        where = f"{file}, image {stated[:200]!r}"
         name = meant(images, stated, where)
         whole = tuple((tags, _label(tag, where)) for tag in element.iter("tag")) if tags else ()
-        yield Annotated(name, images / name, partial(_regions, element, where, category), whole)
+        # As text, since all are held until they are read, and elements take ten times as much.
+        drawn = tostring(element)
+        yield Annotated(name, images / name, partial(_regions, drawn, where, category, tags is not None), whole)
 
 
-def _regions(image: Element, where: str, category: str) -> Iterator[Region | Note]:
+def _regions(drawn: bytes, where: str, category: str, tags: bool) -> Iterator[Region | Note]:
+    image = fromstring(drawn)
+    if not tags and image.find("tag") is not None:
+        yield Note("tags are left out; as labels of whole images they need a category, the option tags")
     size = checked(image.get("height"), image.get("width"), where)
-    drawn = [*enumerate(shape for shape in image if shape.tag != "tag")]
-    for n, shape in sorted(drawn, key=lambda each: (_number(each[1], "z_order", where, 0), each[0]), reverse=True):
+    listed = [*enumerate(shape for shape in image if shape.tag != "tag")]
+    for n, shape in sorted(listed, key=lambda each: (_number(each[1], "z_order", where, 0), each[0]), reverse=True):
         if shape.tag in _NO_AREA:
             yield Note("polylines, points, cuboids and skeletons are no masks: left out")
             continue

@@ -14,6 +14,7 @@ from n2vlib.probe.sources.masks_png import paired
 from n2vlib.probe.sources.names import Named, is_void, read_names
 
 PNG = frozenset({".png"})
+VOID = 255
 
 
 def read(
@@ -23,7 +24,7 @@ def read(
     names: Path | None = None,
     category: str = "object",
     first: int | None = None,
-    void: int = 255,
+    void: int | None = None,
     suffix: str = "",
 ) -> Iterator[Annotated]:
     """PNGs named after their images; the number at a pixel, of the palette or grey, says what is there.
@@ -31,11 +32,13 @@ def read(
     names      file of numbers and names (.csv, .txt, .json, .yaml); "label 7" where there is none
     category   of the concepts whose row in `names` has none
     first      the number of the first line, where `names` lists names only
-    void       the number of pixels that were not annotated; names such as void and ignore say so too
+    void       the number of pixels that were not annotated, 255 unless that has a name; names such as void and ignore
+               say so too
     suffix     what a mask's name has behind its image's, before .png
     Number 0 is unlabelled unless it has a name. An image without a mask is unlabelled.
     """
     named = read_names(names, category, first) if names else None
+    void = VOID if void is None and VOID not in (named or ()) else void
     found = pictures(images, without=labels)
     masks = paired(found, pictures(labels, PNG), suffix, labels)
     for name in found:
@@ -46,12 +49,12 @@ def read(
             yield Annotated(name, images / name, lambda: iter(()))
 
 
-def indexed(mask: Path, named: Named | None, category: str, void: int) -> Iterator[Region | Note]:
+def indexed(mask: Path, named: Named | None, category: str, void: int | None) -> Iterator[Region | Note]:
     """The regions of an index map, a concept each."""
     indices = index_map.read(mask)
     for index in np.unique(indices).tolist():
         if index == void or (index == 0 and 0 not in (named or ())):
-            yield Note(f"{'void' if index else 'unnamed'} index {index} is unlabelled")
+            yield Note(f"{'void' if index == void else 'unnamed'} index {index} is unlabelled")
         elif named is None:
             yield Region(category, f"label {index}", indices == index)
         elif index not in named:

@@ -32,13 +32,15 @@ from n2vlib.probe.sources.polygons import polygon, reaches_outside
 from n2vlib.probe.sources.runlengths import packed
 from n2vlib.probe.sources.sizes import checked
 
-_GEOMETRY = {"rle", "points", "radiusX", "width"}
+_SEVERAL = Note("several annotations of one image: the ground truth counts, else the first")
+_CHOICES = Note("choices are left out; as labels of whole images they need a category, the option choices")
+_GEOMETRY = {"rle", "points", "radiusX", "height"}  # a key point has x, y and width
 
 
 def read(
     images: Path, labels: Path, *, category: str = "object", choices: str | None = None, data: str | None = None
 ) -> Iterator[Annotated]:
-    """Label Studio's JSON export (not JSON-MIN).
+    """Label Studio's JSON export (not JSON-MIN). Not tried on a server's export.
 
     category   of the regions' labels
     choices    category of the choices, as labels of the whole image; left out where not given
@@ -55,7 +57,8 @@ def read(
         results = member(found, "result", list, f"{where}, annotation")
         name = meant(images, _address(member(task, "data", dict, where), data, where), f"{where}, data")
         whole = tuple((choices, label) for one in results for label in _chosen(one)) if choices else ()
-        yield Annotated(name, images / name, partial(_regions, results, several, category, where), whole)
+        notes = [_SEVERAL] * several + [_CHOICES] * (not choices and any(map(_chosen, results)))
+        yield Annotated(name, images / name, partial(_regions, results, notes, category, where), whole)
 
 
 def _annotation(task: Any, where: str) -> tuple[dict | None, bool]:
@@ -89,9 +92,8 @@ def _chosen(result: Any) -> list[str]:
     return [str(label) for label in value["choices"]]
 
 
-def _regions(results: list, several: bool, category: str, where: str) -> Iterator[Region | Note]:
-    if several:
-        yield Note("several annotations of one image: the ground truth counts, else the first")
+def _regions(results: list, notes: list[Note], category: str, where: str) -> Iterator[Region | Note]:
+    yield from notes
     labelled = {str(one.get("id")) for one in results if isinstance(one, dict) and one.get("type") == "labels"}
     for n, result in reversed([*enumerate(results)]):
         at = f"{where}, result {n + 1}"

@@ -32,24 +32,28 @@ _NO_AREA = {"line", "linestrip", "point", "points"}
 _POINTS = {"rectangle": 2, "circle": 2, "mask": 2, "oriented_rectangle": 4}
 
 
-def read(images: Path, labels: Path, *, category: str = "object", flags: str | None = None) -> Iterator[Annotated]:
+def read(
+    images: Path, labels: Path | None = None, *, category: str = "object", flags: str | None = None
+) -> Iterator[Annotated]:
     """labelme's JSON files, in the folder of images or in one of their own.
 
     category   of the shapes' labels
     flags      category of the flags that are set, as labels of the whole image; left out where not given
     """
+    labels = labels or images
     for file in ending(labels, ".json"):
         record, path = json_value(labels / file), labels / file
         stated = path_in(member(record, "imagePath", str, f"{path}"))
         name = meant(images, f"{Path(file).parent.as_posix()}/{stated}", f"{path}, imagePath")
-        named = record.get("flags")
-        on = [flag for flag in named if named[flag] is True] if flags and isinstance(named, dict) else []
-        whole = tuple((flags or "", flag) for flag in on)
-        yield Annotated(name, images / name, partial(_regions, path, images / name, category), whole)
+        whole = tuple((flags, flag) for flag in _flags(record)) if flags else ()
+        regions = partial(_regions, path, images / name, category, flags is not None)
+        yield Annotated(name, images / name, regions, whole, (path,))
 
 
-def _regions(file: Path, image: Path, category: str) -> Iterator[Region | Note]:
+def _regions(file: Path, image: Path, category: str, flags: bool) -> Iterator[Region | Note]:
     record = json_value(file)
+    if not flags and _flags(record):
+        yield Note("flags are left out; as labels of whole images they need a category, the option flags")
     size = record.get("imageHeight"), record.get("imageWidth")
     size = displayed(image) if None in size else checked(*size, f"{file}, imageHeight and imageWidth")
     listed = [*enumerate(member(record, "shapes", list, f"{file}"))]
@@ -64,6 +68,12 @@ def _regions(file: Path, image: Path, category: str) -> Iterator[Region | Note]:
         if reaches_outside(points, size):
             yield Note("shapes reach outside the image: clipped")
         yield Region(category, label, _mask(shape, kind, points, size, where))
+
+
+def _flags(record: dict) -> list[str]:
+    """The flags of the image that are set."""
+    flags = record.get("flags")
+    return [name for name in flags if flags[name] is True] if isinstance(flags, dict) else []
 
 
 def _points(listed: list, where: str) -> list[tuple[float, float]]:
@@ -110,4 +120,5 @@ def _png(text: str, size: tuple[int, int], where: str) -> NDArray[np.bool_]:
     except BadInput:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds
-        raise BadInput(f"{where}: mask cannot be read as a PNG in base64: {error}") from None
+        why = " ".join(str(error).split())
+        raise BadInput(f"{where}: mask cannot be read as a PNG in base64: {why}") from None

@@ -23,20 +23,20 @@ _WORDS = {"ebrow": "eyebrow", "pa": "paw", "ho": "hoof", "liplate": "license pla
 
 
 def read(images: Path, labels: Path, *, sides: bool = False) -> Iterator[Annotated]:
-    """PASCAL-Part: the folders JPEGImages and Annotations_Part.
+    """PASCAL-Part: the folders JPEGImages and Annotations_Part. Not tried on the original.
 
     sides   keep the file's names of parts apart, for instance lfuleg; else left, right, front, back, upper and lower
             ones are one concept, as in Broden: leg
     """
     for file in ending(labels, ".mat"):
-        name = f"{stem(file)}.jpg"
-        yield Annotated(name, inside(images, name, f"{labels / file}"), partial(_regions, labels / file, sides))
+        name, path = f"{stem(file)}.jpg", labels / file
+        yield Annotated(name, inside(images, name, f"{path}"), partial(_regions, path, sides), labels=(path,))
 
 
 def _regions(file: Path, sides: bool) -> Iterator[Region]:
-    for thing in mat.records(mat.structure(file, "anno")["objects"]):
+    for thing in mat.structures(mat.structure(file, "anno"), "objects", file):
         yield Region("object", mat.text(thing, "class", file), mat.plane(thing, "mask", file) > 0)
-        for part in mat.records(thing["parts"]):
+        for part in mat.structures(thing, "parts", file):
             name = part_name(mat.text(part, "part_name", file), sides)
             yield Region("part", name, mat.plane(part, "mask", file) > 0)
 

@@ -22,10 +22,10 @@ _NAMES = {0: None} | {number: ("object", name) for number, name in enumerate(_CL
 
 
 def read(images: Path, labels: Path) -> Iterator[Annotated]:
-    """The Semantic Boundaries Dataset: its folders img and cls."""
+    """The Semantic Boundaries Dataset: its folders img and cls. Not tried on the original."""
     for file in ending(labels, ".mat"):
-        name = f"{stem(file)}.jpg"
-        yield Annotated(name, inside(images, name, f"{labels / file}"), partial(_regions, labels / file))
+        name, path = f"{stem(file)}.jpg", labels / file
+        yield Annotated(name, inside(images, name, f"{path}"), partial(_regions, path), labels=(path,))
 
 
 def _regions(file: Path) -> Iterator[Region]:

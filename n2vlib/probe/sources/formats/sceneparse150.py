@@ -19,7 +19,7 @@ from n2vlib.probe.sources.folder import ending, inside, stem
 
 
 def read(images: Path, labels: Path, *, names: Path | None = None) -> Iterator[Annotated]:
-    """SceneParse150: the folders images and annotations.
+    """SceneParse150: the folders images and annotations. Not tried on the original.
 
     names   objectInfo150.txt; if not given, it is looked for in the folder annotations and in the one above
     """
@@ -30,11 +30,10 @@ def read(images: Path, labels: Path, *, names: Path | None = None) -> Iterator[A
     listed = _beside(labels, "sceneCategories.txt")
     scenes = _scenes(listed) if listed else {}
     for file in ending(labels, ".png"):
-        name = f"{stem(file)}.jpg"
-        regions = partial(_regions, labels / file, classes)
-        scene = scenes.get(Path(file).stem)
+        name, path = f"{stem(file)}.jpg", labels / file
+        scene = scenes.get(path.stem)
         whole = (("scene", scene),) if scene else ()
-        yield Annotated(name, inside(images, name, f"{labels / file}"), regions, whole)
+        yield Annotated(name, inside(images, name, f"{path}"), partial(_regions, path, classes), whole, (path,))
 
 
 def _regions(file: Path, names: dict[int, tuple[str, str] | None]) -> Iterator[Region]:

@@ -1,4 +1,7 @@
-"""Pascal VOC's segmentation classes: palette PNGs, read by index; `labels` is SegmentationClass."""
+"""Pascal VOC's segmentation classes: palette PNGs, read by index; `labels` is SegmentationClass.
+
+Void (255) is the border between objects, and what was too difficult.
+"""
 
 from collections.abc import Iterator
 from functools import partial
@@ -6,10 +9,9 @@ from pathlib import Path
 
 from n2vlib.probe.sources.annotated import Annotated
 from n2vlib.probe.sources.folder import pictures
-from n2vlib.probe.sources.formats.index_png import PNG, indexed
+from n2vlib.probe.sources.formats.index_png import PNG, VOID, indexed
 from n2vlib.probe.sources.masks_png import paired
 
-VOID = 255  # borders between objects, and what was too difficult
 # In the order of their indices, as the VOC development kit lists them.
 CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
