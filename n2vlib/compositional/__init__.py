@@ -5,6 +5,7 @@ atoms      pixels grouped by the set of concepts that they show, and how often e
 beam       the search for a unit's formula, ours and as released
 exact      the best formula of up to three concepts
 explain    the formulas of a layer's filters
+trust      whether formulas hold on other images, and against chance
 """
 
 from n2vlib.lazy import submodules

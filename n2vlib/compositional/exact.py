@@ -20,7 +20,7 @@ _PLACES = ("x", "y", "z")
 
 def search(counts: Counts) -> pd.DataFrame:
     """The best formula of every unit: unit, formula, iou, length; formula None where no concept overlaps."""
-    short, long = _forms()
+    short, long = forms()
     parts = np.array([sum(1 << part for part in held) for held in [*short, *long]], np.int64)
     by_atom = counts.members.tocsc()
     by_atom.sort_indices()
@@ -43,7 +43,7 @@ def search(counts: Counts) -> pd.DataFrame:
 _Forms = dict[frozenset[int], Formula]  # the parts where a formula holds (see kernels.triples), and the formula
 
 
-def _forms() -> tuple[_Forms, _Forms]:
+def forms() -> tuple[_Forms, _Forms]:
     """All formulas of x and of x and y, x alone first; and all of x, y and z."""
     x, y, z = ({frozenset(p for p in range(1, 8) if p >> bit & 1): concept(_PLACES[bit])} for bit in range(3))
     of_two = {frozenset(p for p in held if p < 4): said for held, said in _pairs(x, y).items()}
