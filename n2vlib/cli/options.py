@@ -13,7 +13,9 @@ app = typer.Typer(
 )
 
 # Options of every command that loads a network.
-NetworkName = Annotated[str, typer.Argument(help="Zoo or torchvision name, package.module:function, file.py:function")]
+NetworkName = Annotated[
+    str, typer.Argument(help="Zoo or torchvision name, package.module:function, file.py:function, timm:NAME, hf:FOLDER")
+]
 Weights = Annotated[str | None, typer.Option(help="Weights enum or file")]
 Shown = Annotated[str | None, typer.Option("--preprocessing", help="As YAML, where the network has none of its own")]
 DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]

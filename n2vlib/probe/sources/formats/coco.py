@@ -128,7 +128,7 @@ def _decompressed(counts: str, size: tuple[int, int], where: str) -> NDArray[np.
     try:
         from faster_coco_eval.core import mask  # pyright: ignore[reportMissingImports] (an extra)
     except ImportError:
-        raise BadInput(f"{where}: compressed run-lengths need the extra masks: pip install n2vlib[masks]") from None
+        raise BadInput(f'{where}: compressed run-lengths need the extra masks: pip install "n2vlib[masks]"') from None
     try:
         return mask.decode({"size": [*size], "counts": counts.encode()}).astype(np.bool_)
     except (ValueError, RuntimeError) as error:
