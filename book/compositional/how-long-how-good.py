@@ -46,7 +46,13 @@ n2vlib.check_parameters(globals())
 # %%
 from n2vlib.compositional import beam, explain
 
-LENGTHS = (1, 2, 3, 5, 10)  # the longest formulas allowed; the paper shows 1, 3, 5 and 10
+LENGTHS = (
+    1,
+    2,
+    3,
+    5,
+    10,
+)  # the longest formulas allowed; the paper shows 1, 3, 5 and 10
 
 probe = n2vlib.load_probe(PROBE)
 n2vlib.need(probe, "pixel maps")
@@ -79,7 +85,9 @@ at_random = beam.search(noise, 3, beam=BEAM).groupby("allowed")["iou"].mean()
 assert at_random.is_monotonic_increasing
 growth = at_random[3] / at_random[1] - 1
 print(f"Filters that fire at random: IoU {at_random[1]:.3f} with one concept,")
-print(f"{at_random[3]:.3f} with three, {growth:.0%} more. Nothing is there to be found.")
+print(
+    f"{at_random[3]:.3f} with three, {growth:.0%} more. Nothing is there to be found."
+)
 
 # %% [markdown]
 # ## By layer
@@ -107,17 +115,19 @@ charts.lines(both, "allowed", "iou", "IoU by length, each layer", axes, series="
 # %%
 longest = beam.search(counts, 20, beam=BEAM).groupby("allowed")["iou"].mean()
 behind = longest[20] / longest[10] - 1
-print(f"{name}: {longest[1]:.3f} at 1, {longest[10]:.3f} at 10, {longest[20]:.3f} at 20")
+print(
+    f"{name}: {longest[1]:.3f} at 1, {longest[10]:.3f} at 10, {longest[20]:.3f} at 20"
+)
 print(f"concepts: ten more concepts after the tenth add {behind:.1%}.")
 
 # %% [markdown]
 # ## One filter at 1, 3 and 10
 #
-# The filter whose formula gains most, as the paper shows its unit 106:
+# The filter that gains most after the third concept, as the paper shows its unit 106:
 
 # %%
 wide = found[name].pivot(index="unit", columns="allowed", values="iou")
-k = int((wide[10] - wide[1]).idxmax())
+k = int((wide[10] - wide[3]).idxmax())
 rows = found[name].query("unit == @k and allowed in (1, 3, 10)")
 shown = rows.assign(formula=rows["formula"].map(str))
 charts.table(shown[["allowed", "formula", "iou"]], f"Filter {k} of {name}")
@@ -172,6 +182,7 @@ charts.lines(curves, "allowed", "iou", title, axes, series="series")
 # The gain from one concept to $n$, in mean IoU over filters: as the search reports it, on the half that it has not
 # seen, and by chance. Intervals leave out filters (bootstrap over the filters of the layer).
 
+
 # %%
 def gains(table, column):
     """Gain over one concept for each filter and length: (filter, length)."""
@@ -185,7 +196,10 @@ def with_interval(gain):
     drawn = rng.integers(0, len(gain), (1000, len(gain)))
     means = gain.to_numpy()[drawn].mean(1)
     low, high = np.quantile(means, [0.025, 0.975], axis=0)
-    return [f"{m:.3f} ({a:.3f} to {b:.3f})" for m, a, b in zip(gain.mean(), low, high)]
+    return [
+        f"{m:.3f} ({a:.3f} to {b:.3f})"
+        for m, a, b in zip(gain.mean(), low, high, strict=True)
+    ]
 
 
 # %%
@@ -207,8 +221,12 @@ charts.table(table, f"{name}: gain of mean IoU over one concept")
 again = halves.groupby("allowed")["again"].mean()
 lasting = parts["on the other half"].mean() / parts["reported"].mean()
 print(f"Of the gain with 3 concepts {lasting[3]:.0%} is there on other images, of that")
-print(f"with 10 concepts {lasting[10]:.0%}. The same formula comes again for {again[1]:.0%} of")
-print(f"filters with one concept, {again[3]:.0%} with three, {again[10]:.0%} with ten.")
+print(
+    f"with 10 concepts {lasting[10]:.0%}. The same formula comes again for {again[1]:.0%}"
+)
+print(
+    f"of filters with one concept, {again[3]:.0%} with three, {again[10]:.0%} with ten."
+)
 
 # %% [markdown]
 # ## What we see

@@ -47,10 +47,12 @@ def forms() -> tuple[_Forms, _Forms]:
     """All formulas of x and of x and y, x alone first; and all of x, y and z."""
     x, y, z = ({frozenset(p for p in range(1, 8) if p >> bit & 1): concept(_PLACES[bit])} for bit in range(3))
     of_two = {frozenset(p for p in held if p < 4): said for held, said in _pairs(x, y).items()}
+    ways = [(_pairs(one, other), last) for one, other, last in permutations((x, y, z))]
     long: _Forms = {}
-    for one, other, last in permutations((x, y, z)):
-        pairs = _pairs(one, other)
-        long = {**dict(_joined(last, pairs)), **dict(_joined(pairs, last)), **long}
+    for pairs, last in ways:
+        long |= dict(_joined(last, pairs))
+    for pairs, last in ways:  # as a beam writes them, where it can
+        long |= dict(_joined(pairs, last))
     return {frozenset({1, 3}): concept("x")} | of_two, long
 
 

@@ -1,7 +1,8 @@
 """Do formulas hold on other images, and would chance find as good ones? The two tests that names stand, for formulas.
 
-A longer formula has more ways to fit, so its IoU grows even where it means nothing. What is left of the growth on images
-that the search has not seen, and what the same search finds on annotations of other images, say how much of it is real.
+A longer formula has more ways to fit, so its IoU grows even where it means nothing. What is left of the growth on
+images that the search has not seen, and what the same search finds on annotations of other images, say how much of it
+is real.
 """
 
 import numpy as np
