@@ -148,13 +148,13 @@ module, layer_name = network.module.cpu(), network.layer(name)
 layout = learn(module, [layer_name], pixels[:1])[layer_name].layout
 
 
+# %%
 def ablate(module, given, output):
     """The layer's output with filter k at zero in all cells; class tokens stay."""
     grid = layout.read(output).index_fill(1, torch.tensor([k]), 0)
     return layout.write(grid, layout.others(output) if layout.n_others else None)
 
 
-# %%
 hook = module.get_submodule(layer_name).register_forward_hook(ablate)
 with torch.inference_mode():
     by_hand = asked.margins(scores(module(pixels)))[:, c].numpy()
