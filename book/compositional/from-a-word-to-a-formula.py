@@ -118,7 +118,7 @@ charts.table(pd.DataFrame(scores, columns=["concept", "IoU"]), f"Filter {k}, rou
 # A formula whose mask is already there is dropped: *a OR b* and *b OR a* would take two places.
 
 # %%
-from n2vlib.compositional.formula import concept, join
+from n2vlib.compositional.formula import OPERATORS, concept, join, joined
 
 
 def longer(kept):
@@ -126,9 +126,15 @@ def longer(kept):
     tried = dict(kept)
     for formula, truth in kept.items():
         for name, other in single.items():
-            tried[join(formula, "OR", concept(name))] = truth | other
-            tried[join(formula, "AND", concept(name))] = truth & other
-            tried[join(formula, "AND NOT", concept(name))] = truth & ~other
+            for operator in OPERATORS:
+                longer_one = join(formula, operator, concept(name))
+                tried.setdefault(longer_one, joined(operator, truth, other))
+    return best_of(tried)
+
+
+# %%
+def best_of(tried):
+    """The best formulas, without those whose mask is there already."""
     best, seen = {}, set()
     for formula in sorted(tried, key=lambda each: -iou_of(tried[each])):
         if tried[formula].tobytes() not in seen and len(best) < BEAM:

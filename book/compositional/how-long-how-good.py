@@ -46,20 +46,16 @@ n2vlib.check_parameters(globals())
 # %%
 from n2vlib.compositional import beam, explain
 
-LENGTHS = (
-    1,
-    2,
-    3,
-    5,
-    10,
-)  # the longest formulas allowed; the paper shows 1, 3, 5 and 10
-
 probe = n2vlib.load_probe(PROBE)
 n2vlib.need(probe, "pixel maps")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 store = n2vlib.Store(STORE)
 options = {"tau": TAU, "device": DEVICE, "store": store}
 layers = n2vlib.read_layers(network, LAYERS, probe, **options)
+
+# %%
+LENGTHS = (1, 2, 3, 5, 10)  # longest formulas allowed; the paper shows 1, 3, 5 and 10
+
 every = {name: explain.Filters(layers[name], probe) for name in LAYERS}
 found = {
     name: beam.search(measured.counts(), LENGTHS[-1], beam=BEAM)
@@ -142,6 +138,8 @@ maps = top_images.stored_maps(layers[name], k, [image])
 mask = dissection.mask(layers[name], probe, maps[0], k, convention=explain.COMPEXP)
 said = list(rows["formula"])
 parts = [explain.mask(each, probe, image) for each in said]
+
+# %%
 gallery.show(
     [probe.image(image)] * 3,
     [f"formula of {each.length}" for each in said],
@@ -164,6 +162,8 @@ halves = trust.held_out(every[name], LENGTHS[-1], beam=BEAM, seed=SEED)
 dealt = trust.by_chance(
     every[name], LENGTHS[-1], beam=BEAM, permutations=PERMUTATIONS, seed=SEED
 )
+
+# %%
 series = {
     "searched and scored on the same half": halves.groupby("allowed")["iou"].mean(),
     "scored on the other half": halves.groupby("allowed")["held_out"].mean(),
@@ -190,6 +190,7 @@ def gains(table, column):
     return mean.sub(mean[1], axis=0)[list(LENGTHS[1:])]
 
 
+# %%
 def with_interval(gain):
     """Mean and 95% interval over filters, for each length."""
     rng = np.random.default_rng(SEED)
@@ -220,13 +221,10 @@ charts.table(table, f"{name}: gain of mean IoU over one concept")
 # %%
 again = halves.groupby("allowed")["again"].mean()
 lasting = parts["on the other half"].mean() / parts["reported"].mean()
-print(f"Of the gain with 3 concepts {lasting[3]:.0%} is there on other images, of that")
-print(
-    f"with 10 concepts {lasting[10]:.0%}. The same formula comes again for {again[1]:.0%}"
-)
-print(
-    f"of filters with one concept, {again[3]:.0%} with three, {again[10]:.0%} with ten."
-)
+print(f"Of the gain with 3 concepts {lasting[3]:.0%} is there on other images,")
+print(f"with 10 concepts {lasting[10]:.0%}. The same formula comes again for")
+print(f"{again[1]:.0%} of filters with one concept, {again[3]:.0%} with three and")
+print(f"{again[10]:.0%} with ten.")
 
 # %% [markdown]
 # ## What we see

@@ -91,6 +91,7 @@ sizes = np.bincount(part_of, counts.sizes, 8)[1:]
 area = counts.fired[k].sum()
 
 
+# %%
 def iou_of(chosen):
     """IoU of the filter with some of the seven parts."""
     overlap = fired[chosen].sum()
@@ -125,20 +126,15 @@ import pandas as pd
 from n2vlib import charts
 
 
+# %%
 def beside(width):
     """The beam's formulas of up to three concepts beside the best ones."""
     kept = beam.search(counts, 3, beam=width)
     kept = kept.loc[kept["allowed"] == 3].set_index("unit")
-    return pd.DataFrame(
-        {
-            "filter": best["unit"],
-            "beam": kept["formula"].map(str),
-            "IoU": kept["iou"],
-            "best": best["formula"].map(str),
-            "best IoU": best["iou"],
-            "missed": best["iou"] - kept["iou"],
-        }
-    )
+    columns = {"filter": best["unit"], "beam": kept["formula"].map(str)}
+    columns |= {"IoU": kept["iou"], "best": best["formula"].map(str)}
+    columns |= {"best IoU": best["iou"], "missed": best["iou"] - kept["iou"]}
+    return pd.DataFrame(columns)
 
 
 # %%
@@ -164,9 +160,8 @@ on_the_right = formulas.map(lambda each: bool(each.right and each.right.parts))
 no_way = on_the_right.reindex(best.index, fill_value=False)
 for width in (5, 50):
     worse = tables[width]["missed"] > 1e-9
-    print(
-        f"Beam of {width}: {worse.sum()} missed, {(worse & no_way).sum()} out of any reach."
-    )
+    out = (worse & no_way).sum()
+    print(f"Beam of {width}: {worse.sum()} missed, {out} of them out of reach.")
 
 # %%
 missed = tables[5].nlargest(8, "missed")
