@@ -92,7 +92,8 @@ import numpy as np
 from n2vlib.compositional import beam
 
 found = beam.search(counts, 3, beam=BEAM)
-wide = found.pivot(index="unit", columns="allowed", values="iou")
+named = found.dropna(subset="formula")
+wide = named.pivot(index="unit", columns="allowed", values="iou")
 k = int(wide.diff(axis=1)[[2, 3]].min(axis=1).idxmax())
 fired, sizes, members = counts.fired[k], counts.sizes, counts.members.toarray()
 

@@ -122,7 +122,8 @@ print(f"concepts: ten more concepts after the tenth add {behind:.1%}.")
 # The filter that gains most after the third concept, as the paper shows its unit 106:
 
 # %%
-wide = found[name].pivot(index="unit", columns="allowed", values="iou")
+named = found[name].dropna(subset="formula")
+wide = named.pivot(index="unit", columns="allowed", values="iou")
 k = int((wide[10] - wide[3]).idxmax())
 rows = found[name].query("unit == @k and allowed in (1, 3, 10)")
 shown = rows.assign(formula=rows["formula"].map(str))
@@ -220,11 +221,11 @@ charts.table(table, f"{name}: gain of mean IoU over one concept")
 
 # %%
 again = halves.groupby("allowed")["again"].mean()
-lasting = parts["on the other half"].mean() / parts["reported"].mean()
-print(f"Of the gain with 3 concepts {lasting[3]:.0%} is there on other images,")
-print(f"with 10 concepts {lasting[10]:.0%}. The same formula comes again for")
-print(f"{again[1]:.0%} of filters with one concept, {again[3]:.0%} with three and")
-print(f"{again[10]:.0%} with ten.")
+reported, other = parts["reported"].mean(), parts["on the other half"].mean()
+for n in (3, 10):
+    print(f"{n} concepts gain {reported[n]:.3f} where they were searched, {other[n]:.3f}")
+    print(f"on other images. For {again[n]:.0%} of filters the formula comes again; the")
+    print(f"single concept does for {again[1]:.0%}.")
 
 # %% [markdown]
 # ## What we see

@@ -45,7 +45,7 @@ n2vlib.check_parameters(globals())
 from n2vlib.compositional import beam, exact, explain
 
 probe = n2vlib.load_probe(PROBE)
-n2vlib.need(probe, "pixel maps")
+n2vlib.need(probe, "pixel maps", concepts=3)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 store = n2vlib.Store(STORE)
 options = {"tau": TAU, "device": DEVICE, "store": store}
