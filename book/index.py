@@ -237,6 +237,12 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # - [Threshold](netdissect/threshold): how the labels depend on the measure.
 # - [Ablation](netdissect/ablation): what a network loses without a filter (from later work of the authors).
 #
+# **Compositional explanations**, formulas instead of single concepts
+#
+# - [From a word to a formula](compositional/from-a-word-to-a-formula): the search, step by step.
+# - [How long, how good?](compositional/how-long-how-good): what longer formulas gain, and how much of it is real.
+# - [Is it the best formula?](compositional/is-it-the-best-formula): the beam search against all formulas.
+#
 # **Verdict**: every experiment and every claim, with its result on this run, for [Net2Vec](verdict/net2vec) and for
 # [Network Dissection](verdict/netdissect).
 #

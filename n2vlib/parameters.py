@@ -105,6 +105,7 @@ RULES |= {  # and those of some chapters only
     "RATED": Positive,
     "SECOND": Text,
     "ALPHAS": Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), BeforeValidator(_distinct)],
+    "BEAM": Positive,
     "ROTATIONS": Positive,
     "IMAGE_FOLDER": str | None,
     "LABELS": str | None,

@@ -21,6 +21,10 @@ netdissect_cvpr_release_detectors     detectors and unique detectors of 27 netwo
 netdissect_released_unique_detectors  the same, counted again from their released files of units, by two rules
 netdissect_unit_evolution       how units change in fine-tuning (Section 3.7)
 bau2020_ablation                accuracy without units of VGG-16's conv5_3 (Bau et al. 2020, Figure 2 and its section)
+compexp_formula_length          mean IoU by the longest formula allowed, and one unit's (Compositional Explanations,
+                                Figures 3 and 4)
+compexp_quantitative_claims     every number in the text of Compositional Explanations, with its section
+compexp_figure5_units           eight units with formula and IoU (Figure 5)
 experiments                     everything that the papers compute, by id, with section and printed numbers
 hyperparameters                 settings of Net2Vec, Network Dissection and the later papers
 """

@@ -1,0 +1,13 @@
+"""Compositional explanations of neurons (Mu and Andreas, NeurIPS 2020): logical formulas instead of single concepts.
+
+formula    a formula as a value: printed, parsed, compared, simplified, and turned into a mask
+atoms      pixels grouped by the set of concepts that they show, and how often each unit fires on each group
+beam       the search for a unit's formula, ours and as released
+exact      the best formula of up to three concepts
+explain    the formulas of a layer's filters
+trust      whether formulas hold on other images, and against chance
+"""
+
+from n2vlib.lazy import submodules
+
+__getattr__ = submodules(__name__)

@@ -1,0 +1,52 @@
+"""Do formulas hold on other images, and would chance find as good ones? The two tests that names stand, for formulas.
+
+A longer formula has more ways to fit, so its IoU grows even where it means nothing. What is left of the growth on
+images that the search has not seen, and what the same search finds on annotations of other images, say how much of it
+is real.
+"""
+
+import numpy as np
+import pandas as pd
+
+from n2vlib.compositional import beam as beams
+from n2vlib.compositional.explain import Filters
+from n2vlib.progress import bar
+from n2vlib.significance.chance import permutation
+
+SPLITS, PERMUTATIONS = 3, 10
+
+
+def held_out(
+    measured: Filters, length: int, *, beam: int = beams.BEAM, splits: int = SPLITS, seed: int = 0
+) -> pd.DataFrame:
+    """Every filter's formulas searched on one half of the images and scored on the other, both ways for every split.
+
+    Returns   split, unit, allowed, iou (on the half searched), held_out (of the same formula on the other half), again
+              (whether the other half's search finds a formula with the same mask), one row for each allowed length
+    """
+    rng, tables = np.random.default_rng(seed), []
+    n = len(measured.probe)
+    for split in bar(range(splits), "formulas, held out", splits):
+        halves = measured.halves(rng.permutation(n) % 2)
+        found = [beams.search(half, length, beam=beam) for half in halves]
+        for here, there, other in ((0, 1, found[1]), (1, 0, found[0])):
+            scored = [
+                halves[there].iou(row.unit, row.formula) if row.formula is not None else 0.0
+                for row in found[here].itertuples()
+            ]
+            again = [one == two for one, two in zip(found[here]["formula"], other["formula"], strict=True)]
+            tables.append(found[here].assign(split=split, held_out=scored, again=again))
+    columns = ["split", "unit", "allowed", "formula", "iou", "held_out", "again"]
+    return pd.concat(tables, ignore_index=True)[columns]
+
+
+def by_chance(
+    measured: Filters, length: int, *, beam: int = beams.BEAM, permutations: int = PERMUTATIONS, seed: int = 0
+) -> pd.DataFrame:
+    """The same search after the annotations were dealt to other images: permutation, unit, allowed, iou."""
+    everywhere, tables = np.zeros(len(measured.probe), np.int64), []
+    for number in bar(range(permutations), "formulas by chance", permutations):
+        dealt = measured.counts(permutation(everywhere, number, seed))
+        found = beams.search(dealt, length, beam=beam)
+        tables.append(found.assign(permutation=number)[["permutation", "unit", "allowed", "iou"]])
+    return pd.concat(tables, ignore_index=True)
