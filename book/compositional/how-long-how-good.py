@@ -223,8 +223,12 @@ charts.table(table, f"{name}: gain of mean IoU over one concept")
 again = halves.groupby("allowed")["again"].mean()
 reported, other = parts["reported"].mean(), parts["on the other half"].mean()
 for n in (3, 10):
-    print(f"{n} concepts gain {reported[n]:.3f} where they were searched, {other[n]:.3f}")
-    print(f"on other images. For {again[n]:.0%} of filters the formula comes again; the")
+    print(
+        f"{n} concepts gain {reported[n]:.3f} where they were searched, {other[n]:.3f}"
+    )
+    print(
+        f"on other images. For {again[n]:.0%} of filters the formula comes again; the"
+    )
     print(f"single concept does for {again[1]:.0%}.")
 
 # %% [markdown]

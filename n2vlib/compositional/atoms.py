@@ -84,6 +84,7 @@ class Atoms:
     shows      bool, (image, concept)
     """
 
+    n_atoms: int
     of: NDArray[np.integer] = field(repr=False)
     members: csr_array = field(repr=False)
     concepts: pd.DataFrame = field(repr=False)
@@ -92,9 +93,9 @@ class Atoms:
     def sizes(self, group: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Pixels of each atom: (atom,), or (group, atom) with the group of each image."""
         groups = np.zeros(len(self.of), np.int64) if group is None else group
-        n, found = self.members.shape[1], np.zeros((groups.max(initial=0) + 1, self.members.shape[1]), np.int64)
+        found = np.zeros((groups.max(initial=0) + 1, self.n_atoms), np.int64)
         for image, own in enumerate(groups):
-            found[own] += np.bincount(self.of[image], minlength=n)
+            found[own] += np.bincount(self.of[image], minlength=self.n_atoms)
         return found[0] if group is None else found
 
     def fired(
@@ -109,7 +110,7 @@ class Atoms:
         n = len(self.of)
         shown = np.arange(n) if shown is None else shown
         groups = np.zeros(n, np.int64) if group is None else group
-        shape = groups.max(initial=0) + 1, n_units, self.members.shape[1]
+        shape = groups.max(initial=0) + 1, n_units, self.n_atoms
         runs = masks.ptr, masks.filters, masks.run_ptr, masks.runs
 
         def part(images: slice) -> NDArray[np.int64]:
@@ -144,7 +145,7 @@ def atoms(probe: ProbeSet, store: Store, *, left_out: Sequence[str] = LEFT_OUT) 
     members = csr_array((np.ones(len(atom), bool), (np.searchsorted(held, concept), atom)), shape=shape)
     shows = np.zeros((len(of), len(held)), bool)
     shows[np.repeat(np.arange(len(of)), np.diff(labels.pair_ptr)), np.searchsorted(held, labels.pair_concept)] = True
-    return Atoms(of, members, _concepts(probe, held, left_out), shows)
+    return Atoms(shape[1], of, members, _concepts(probe, held, left_out), shows)
 
 
 def _concepts(probe: ProbeSet, numbers: NDArray[np.int32], left_out: Sequence[str]) -> pd.DataFrame:

@@ -69,9 +69,8 @@ def filters(
     found = beams.search(Filters(layer, probe).counts(), length, beam=beam, released=released)
     texts = ["" if formula is None else str(formula) for formula in found["formula"]]
     table = found.rename(columns={"unit": "filter"}).assign(formula=texts)
-    return table.assign(network=layer.network, layer=layer.name)[
-        ["network", "layer", "filter", "allowed", "formula", "iou", "length"]
-    ]
+    table = table.assign(network=layer.network, layer=layer.name)
+    return table.loc[:, ["network", "layer", "filter", "allowed", "formula", "iou", "length"]]
 
 
 def mask(formula: Formula, probe: ProbeSet, image: int) -> NDArray[np.bool_]:

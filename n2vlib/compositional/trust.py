@@ -30,14 +30,12 @@ def held_out(
         halves = measured.halves(rng.permutation(n) % 2)
         found = [beams.search(half, length, beam=beam) for half in halves]
         for here, there, other in ((0, 1, found[1]), (1, 0, found[0])):
-            scored = [
-                halves[there].iou(row.unit, row.formula) if row.formula is not None else 0.0
-                for row in found[here].itertuples()
-            ]
+            pairs = zip(found[here]["unit"], found[here]["formula"], strict=True)
+            scored = [halves[there].iou(unit, each) if each is not None else 0.0 for unit, each in pairs]
             again = [one == two for one, two in zip(found[here]["formula"], other["formula"], strict=True)]
             tables.append(found[here].assign(split=split, held_out=scored, again=again))
     columns = ["split", "unit", "allowed", "formula", "iou", "held_out", "again"]
-    return pd.concat(tables, ignore_index=True)[columns]
+    return pd.concat(tables, ignore_index=True).loc[:, columns]
 
 
 def by_chance(
