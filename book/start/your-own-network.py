@@ -375,13 +375,16 @@ head = n2vlib.read_layers(network, ["head"], few, **often_enough)["head"]
 print(f"head: {head.n_filters} filters on a grid of {head.grid[0]} x {head.grid[1]}")
 
 # %% [markdown]
-# **Tokens.** A vision transformer's blocks return a list of patches, not a grid, and are refused. Wrap the network in a
-# module of yours that removes the class token and folds the patches back to (image, filter, height, width).
+# **Tokens.** A vision transformer's blocks return a list of patches. Which patch lies where is followed through the
+# network's own functions, so a list is read as a grid, without class tokens. The chapter on a
+# [transformer](../netdissect/transformer) does this with a whole one.
 
 # %%
+torch.manual_seed(SEED)
 tokens = nn.Sequential(nn.Conv2d(3, 8, 16, 16), nn.Flatten(2))
 tokens = n2vlib.load_network(tokens, preprocessing=preprocessing)
-refused(lambda: n2vlib.read_layers(tokens, ["1"], few, tau=TAU, store=store))
+grid = n2vlib.read_layers(tokens, ["1"], few, **often_enough)["1"].grid
+print(f"{grid[0] * grid[1]} tokens of 16 x 16 pixels: a grid of {grid[0]} x {grid[1]}")
 
 # %% [markdown]
 # ## Whose code runs?
