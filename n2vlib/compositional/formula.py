@@ -90,8 +90,7 @@ class Formula:
         if self._leaf:
             return _quoted(self.concept)
         left, right = self.parts
-        chain = left._leaf or (left.operator == self.operator != "AND NOT")
-        first = str(left) if chain else f"({left})"
+        first = str(left) if left._leaf or left.operator == self.operator else f"({left})"
         return f"{first} {self.operator} {right if right._leaf else f'({right})'}"
 
     def __repr__(self) -> str:
@@ -152,7 +151,8 @@ def parse(text: str) -> Formula:
     """The formula that a text such as `(water OR "swimming pool") AND NOT blue` says; BadInput where it is none.
 
     Words beside each other are one name; a name with brackets, quotes or a word such as OR stands in double quotes.
-    Several ORs, or several ANDs, need no brackets; a mixture of operators does, since no rule says which comes first.
+    One operator several times needs no brackets and is read from the left; a mixture of operators does, since no rule
+    says which comes first.
     """
     if len(text) > LONGEST:
         raise BadInput(f"formula {text[:40]!r}...: is too long, {len(text):,} characters; at most {LONGEST:,} are read")
