@@ -308,15 +308,33 @@ def test_counts_are_those_of_every_pixel_also_by_group_and_after_a_permutation(m
 
 def test_the_filters_of_a_layer_get_formulas_whose_masks_have_that_iou(measured):
     world, probe, layer = measured
-    table = explain.filters(layer, probe, length=3)
+    table, found = explain.filters(layer, probe, length=3), explain.Filters(layer, probe)
     assert len(table) == 9 and table.groupby("filter")["iou"].apply(lambda each: each.is_monotonic_increasing).all()
     last = table.loc[table["allowed"] == 3].set_index("filter")
     for unit, row in last.iterrows():
         said = parse(row["formula"])
-        ours = np.stack([explain.mask(said, probe, image) for image in range(len(probe))])
+        ours = np.stack([found.mask(said, image) for image in range(len(probe))])
         fires = np.stack([mask_in(layer, image, unit, probe.label_size) for image in range(len(probe))])
         assert row["iou"] == pytest.approx(slow_iou(fires, ours), abs=1e-12)
     assert "red-c" in last.loc[0, "formula"] and "blue-c" in last.loc[1, "formula"]
+
+
+def test_a_formulas_mask_is_of_the_maps_that_count(measured):
+    """The category left out is not read, also where one of its maps shows a concept that counts."""
+    world, probe, layer = measured
+    found = explain.Filters(layer, probe, left_out=("part",))
+    for text in ("rim AND NOT blue-c", "square OR striped"):
+        for image, name in enumerate(probe.images):
+            drawn = {
+                each: world.masks[name].get(number, np.zeros(probe.label_size, bool))
+                for each, number in NUMBERS.items()
+            }
+            if parse(text).concepts[0] != "rim":
+                assert (found.mask(parse(text), image) == parse(text).truth(drawn)).all()
+            else:
+                assert not (found.mask(parse(text), image) & ~parse(text).truth(drawn)).any()
+    with pytest.raises(BadInput, match=r"no concept 'squere'.*square"):
+        found.mask(parse("squere"), 0)
 
 
 def test_formula_is_a_value():

@@ -175,7 +175,7 @@ gallery.show(
     [probe.image(i) for i in top],
     [f"image {i}" for i in top],
     predicted=list(masks),
-    annotated=[explain.mask(said, probe, i) for i in top],
+    annotated=[measured.mask(said, i) for i in top],
     columns=4,
 )
 

@@ -138,7 +138,7 @@ image = int(top_images.top_images(layers[name], [k], 1)["image"].iloc[0])
 maps = top_images.stored_maps(layers[name], k, [image])
 mask = dissection.mask(layers[name], probe, maps[0], k, convention=explain.COMPEXP)
 said = list(rows["formula"])
-parts = [explain.mask(each, probe, image) for each in said]
+parts = [every[name].mask(each, image) for each in said]
 
 # %%
 gallery.show(

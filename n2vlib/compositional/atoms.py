@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from n2vlib.compositional.formula import Formula
-from n2vlib.errors import BadInput
+from n2vlib.errors import BadInput, near
 from n2vlib.kernels import atoms as kernel
 from n2vlib.kernels.permuted import Masks
 from n2vlib.probe import ProbeSet
@@ -56,12 +56,18 @@ class Counts:
 
     def truth(self, formula: Formula) -> NDArray[np.bool_]:
         """The atoms for which a formula holds, (atom,)."""
-        rows = {name: self.names.index(name) for name in formula.concepts if name in self.names}
-        return formula.truth({name: self.members[[row]].toarray()[0] for name, row in rows.items()})
+        return truth(formula, self.members, self.names)
 
     def iou(self, unit: int, formula: Formula) -> float:
         """IoU of a unit with a formula over all pixels; 0 where both are empty."""
         return float(iou_on(self.fired[unit], self.sizes, self.truth(formula)))
+
+
+def truth(formula: Formula, members: csr_array, names: list[str]) -> NDArray[np.bool_]:
+    """The atoms for which a formula holds, (atom,); BadInput for a concept that is not among the names."""
+    if unknown := [name for name in formula.concepts if name not in names]:
+        raise BadInput(f"formula {formula}: no concept {unknown[0]!r}; {near(unknown[0], names)}")
+    return formula.truth({name: members[[names.index(name)]].toarray()[0] for name in formula.concepts})
 
 
 def iou_on(fired: NDArray[np.int64], sizes: NDArray[np.int64], truth: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -78,9 +84,10 @@ def iou_on(fired: NDArray[np.int64], sizes: NDArray[np.int64], truth: NDArray[np
 class Atoms:
     """The atoms of a probe set.
 
+    n_atoms    their number
     of         (image, pixel): the atom of each pixel of the label maps, memory mapped
     members    bool, sparse, (concept, atom)
-    concepts   index concept number; name, category
+    concepts   index concept number; name (with the number where several have it), category
     shows      bool, (image, concept)
     """
 
@@ -89,6 +96,10 @@ class Atoms:
     members: csr_array = field(repr=False)
     concepts: pd.DataFrame = field(repr=False)
     shows: NDArray[np.bool_] = field(repr=False)
+
+    def mask(self, formula: Formula, image: int) -> NDArray[np.bool_]:
+        """Where a formula holds in an image, as it is counted: bool, (pixel,)."""
+        return truth(formula, self.members, self.concepts["name"].tolist())[self.of[image]]
 
     def sizes(self, group: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Pixels of each atom: (atom,), or (group, atom) with the group of each image."""

@@ -50,6 +50,10 @@ class Filters:
     def _counts(self, fired: NDArray[np.int64], sizes: NDArray[np.int64]) -> Counts:
         return Counts(fired, sizes, self.atoms.members, self.atoms.concepts, self.beside)
 
+    def mask(self, formula: Formula, image: int) -> NDArray[np.bool_]:
+        """Where a formula holds in an image, as it is counted: bool, (sh, sw)."""
+        return self.atoms.mask(formula, image).reshape(self.probe.label_size)
+
     @cached_property
     def beside(self) -> NDArray[np.bool_]:
         """Whether a concept is in an image in which the filter fires, (filter, concept)."""
@@ -71,9 +75,3 @@ def filters(
     table = found.rename(columns={"unit": "filter"}).assign(formula=texts)
     table = table.assign(network=layer.network, layer=layer.name)
     return table.loc[:, ["network", "layer", "filter", "allowed", "formula", "iou", "length"]]
-
-
-def mask(formula: Formula, probe: ProbeSet, image: int) -> NDArray[np.bool_]:
-    """Where a formula holds in an image: bool, (sh, sw)."""
-    values = {name: probe.annotated(name, image) for name in formula.concepts}
-    return formula.truth(values)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from n2vlib.compositional import beam as beams
 from n2vlib.compositional.explain import Filters
+from n2vlib.errors import BadInput
 from n2vlib.progress import bar
 from n2vlib.significance.chance import permutation
 
@@ -25,7 +26,8 @@ def held_out(
               (whether the other half's search finds a formula with the same mask), one row for each allowed length
     """
     rng, tables = np.random.default_rng(seed), []
-    n = len(measured.probe)
+    if (n := len(measured.probe)) < 2:
+        raise BadInput(f"probe set {measured.probe.name}: held-out formulas need two images, one for each half")
     for split in bar(range(splits), "formulas, held out", splits):
         halves = measured.halves(rng.permutation(n) % 2)
         found = [beams.search(half, length, beam=beam) for half in halves]
