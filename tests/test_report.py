@@ -18,8 +18,12 @@ from PIL import Image
 
 from n2vlib import probe_page, released_units, report
 from n2vlib.activations.layer import read_layers
+from n2vlib.analysis import top_images
 from n2vlib.cli.options import networks_in
+from n2vlib.compositional import formula
+from n2vlib.compositional.explain import COMPEXP
 from n2vlib.errors import BadInput
+from n2vlib.methods import dissection
 from n2vlib.pages import document, pictures
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
@@ -322,6 +326,23 @@ def test_every_name_says_how_sure_it_is(made):
     for column in ("margin", "again", "chance", "q"):
         np.testing.assert_allclose(values["filters"][column], rows[column], rtol=5e-3)
     assert values["filters"]["sure"] == rows["sure"].tolist()
+
+
+def test_a_formula_and_a_concept_have_the_ious_of_their_masks(made):
+    found, values, _ = made
+    layer, probe, told = found.layer, found.probe, values["filters"]
+    truth = annotated(probe).astype(bool)
+    shown = {name: truth[:, c] for c, name in enumerate(probe.concepts["name"]) if truth[:, c].any()}
+    for k in range(layer.n_filters):
+        maps = top_images.stored_maps(layer, k, range(len(probe)))
+        fires = dissection.mask(layer, probe, maps, k, convention=COMPEXP)
+        ious = {name: (fires & mask).sum() / max((fires | mask).sum(), 1) for name, mask in shown.items()}
+        assert told["one_iou"][k] == pytest.approx(max(ious.values()), rel=5e-3)
+        if told["formula"][k]:
+            holds = formula.parse(told["formula"][k]).truth(shown)
+            assert told["formula_iou"][k] == pytest.approx((fires & holds).sum() / (fires | holds).sum(), rel=5e-3)
+            assert told["formula_iou"][k] >= told["one_iou"][k] and 0 <= told["held_out_iou"][k] <= 1
+    assert any(" OR " in text or " AND " in text for text in told["formula"])
 
 
 def test_parts_together_are_the_contents(made):

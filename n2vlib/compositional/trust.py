@@ -17,6 +17,25 @@ from n2vlib.significance.chance import permutation
 SPLITS, PERMUTATIONS = 3, 10
 
 
+def formulas(
+    measured: Filters, length: int = beams.LENGTH, *, beam: int = beams.BEAM, splits: int = 1, seed: int = 0
+) -> pd.DataFrame:
+    """Every filter's formula beside its best single concept, and how such formulas do on other images.
+
+    Returns   index filter; formula (text; "" where no concept overlaps) and formula_iou; one_iou, of the best single
+              concept; held_out_iou: the mean, on one half of the images, of the formulas searched on the other (NaN
+              where there is one image)
+    """
+    found = beams.search(measured.counts(), length, beam=beam).pivot(index="unit", columns="allowed")
+    longest, texts = found["formula"][length], found["formula"][length].map(str)
+    table = pd.DataFrame({"formula": texts.where(longest.notna(), ""), "formula_iou": found["iou"][length]})
+    table = table.assign(one_iou=found["iou"][1], held_out_iou=np.nan).rename_axis("filter")
+    if len(measured.probe) > 1:
+        halves = held_out(measured, length, beam=beam, splits=splits, seed=seed).query("allowed == @length")
+        table["held_out_iou"] = halves.groupby("unit")["held_out"].mean()
+    return table
+
+
 def held_out(
     measured: Filters, length: int, *, beam: int = beams.BEAM, splits: int = SPLITS, seed: int = 0
 ) -> pd.DataFrame:

@@ -42,7 +42,8 @@ function listing(what, items, sorts, draw, { example = what, text = "", boxes = 
 }
 
 function matches(item, { categories, text, keep }) {
-  const named = !text || item.number === text || (item.name ?? "no concept").toLowerCase().includes(text);
+  const words = [item.name ?? "no concept", item.more ?? ""];
+  const named = !text || item.number === text || words.some((each) => each.toLowerCase().includes(text));
   return named && keep(item) && (!categories.size || categories.has(item.category));
 }
 

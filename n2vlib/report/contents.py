@@ -74,15 +74,18 @@ def concepts(measured: Measured) -> dict[str, list]:
 
 def filters(measured: Measured) -> dict[str, list]:
     """One list each: concept (None where no IoU exceeds 0), iou, how sure it is (margin, again, chance, q, sure: see
-    `names.how_sure`), threshold, fires (share of places), images (where it fires), and serves: [concept, dissection
-    IoU, set IoU on validation images], best first."""
-    layer, named = measured.layer, measured.named
+    `names.how_sure`), formula (text) with formula_iou, one_iou (of the best single concept, over the same pixels) and
+    held_out_iou, threshold, fires (share of places), images (where it fires), and serves: [concept, dissection IoU, set
+    IoU on validation images], best first."""
+    layer, named, formulas = measured.layer, measured.named, measured.formulas
     places = measured.named_place.tolist()
     return {
         "concept": [place if iou > 0 else None for place, iou in zip(places, named["dissection_iou"], strict=True)],
         "iou": short(named["dissection_iou"]),
         **{name: short(named[name]) for name in ("margin", "again", "chance", "q")},
         "sure": named["sure"].tolist(),
+        "formula": formulas["formula"].tolist(),
+        **{name: short(formulas[name]) for name in ("formula_iou", "one_iou", "held_out_iou")},
         "threshold": short(layer.thresholds),
         "fires": short(layer.realised),
         "images": (np.asarray(layer.highest) > layer.thresholds).sum(0).tolist(),

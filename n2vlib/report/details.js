@@ -25,6 +25,7 @@ async function filterPage(layer, k) {
     title,
     el("p", {}, `${kind} ${where}`),
     el("p", {}, c === null ? null : [mark(layer, k), " ", doubts(layer, k)]),
+    formulaWords(layer, k),
     el("h3", {}, "Images that activate it most"),
     pictures,
     el(

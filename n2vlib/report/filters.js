@@ -16,6 +16,20 @@ function conceptOf(layer, c) {
   return conceptLink(c, to(layer, `concept-${CONCEPTS.slug[c]}`));
 }
 
+/** The formula of a filter where it says more than its name, or null. */
+function formulaOf({ filters }, k) {
+  return / (OR|AND) /.test(filters.formula[k]) ? filters.formula[k] : null;
+}
+
+/** What the formula of a filter adds to its best concept, and whether it does on other images. */
+function formulaWords({ filters }, k) {
+  const { formula, formula_iou, one_iou, held_out_iou } = filters;
+  if (!formula[k]) return null;
+  const other = held_out_iou[k] === null ? "" : ` Formulas searched on one half of the images have ${decimal(held_out_iou[k])} on the other.`;
+  const words = `IoU over all pixels ${decimal(formula_iou[k])}, where the best single concept has ${decimal(one_iou[k])}.${other}`;
+  return el("p", {}, "Formula of up to three concepts: ", el("strong", { class: "formula" }, formula[k]), `. ${words}`);
+}
+
 function filterLink(layer, k) {
   const name = el("span", { class: "muted" }, nameOf(layer, k) ?? "no concept");
   return el("a", { class: "named", href: to(layer, `filter-${k}`) }, dot(categoryOf(layer, k)), `${k} `, name);
@@ -52,7 +66,8 @@ function card(layer, k, known = null) {
   const score = el("span", { class: iou > DATA.iou_threshold ? "iou" : "iou muted", title: "dissection IoU" }, decimal(iou));
   const sign = layer.filters.concept[k] === null ? null : mark(layer, k);
   const place = known === null ? null : el("span", { class: "where" }, layer.label);
-  return el("article", { class: "card", id: `card-${k}` }, heading, score, place, sign, strip(layer, k));
+  const formula = formulaOf(layer, k) && el("span", { class: "where" }, formulaOf(layer, k));
+  return el("article", { class: "card", id: `card-${k}` }, heading, score, place, sign, formula, strip(layer, k));
 }
 
 /** The pictures of a filter, once they are near. */

@@ -5,10 +5,10 @@ const SORTS = { "dissection IoU": [byIou], category: [byCategory, byIou], name: 
 
 function filterList(layer) {
   const items = layer.filters.iou.map((iou, at) => {
-    return { at, iou, number: String(at), name: nameOf(layer, at), category: categoryOf(layer, at) };
+    return { at, iou, number: String(at), name: nameOf(layer, at), category: categoryOf(layer, at), more: layer.filters.formula[at] };
   });
   return listing("filter", items, { ...SORTS, number: [] }, (kept, asTable) => [drawFilters(layer, kept, asTable)], {
-    example: "concept or number",
+    example: "concept, formula or number",
     boxes: [leastBox],
     buttons: [download("CSV", `${layer.network}-${layer.layer}-units`, () => load(`layer-${layer.at}-units`))],
     views: ["table"],
@@ -56,11 +56,14 @@ const FILTER_HEADINGS = [
   ["sure", ""],
   ["T_k", "n more"],
   ["fires in images", "n"],
+  ["formula of up to three concepts", "more"],
+  ["its IoU", "n more"],
+  ["on other images", "n more"],
 ];
 
 function drawFilters(layer, items, asTable) {
   if (!asTable) return growing(el("div", { class: "cards" }), items, ({ at }) => keptCard(layer, at));
-  const { margin, again, chance, threshold, images, concept } = layer.filters;
+  const { margin, again, chance, threshold, images, concept, formula, formula_iou, held_out_iou } = layer.filters;
   return table(FILTER_HEADINGS, items, ({ at, iou, category }) => [
     filterLink(layer, at),
     category ?? "–",
@@ -71,6 +74,9 @@ function drawFilters(layer, items, asTable) {
     concept[at] === null ? "–" : mark(layer, at),
     sized(threshold[at]),
     images[at].toLocaleString("en"),
+    formula[at] || "–",
+    decimal(formula_iou[at]),
+    decimal(held_out_iou[at]),
   ]);
 }
 

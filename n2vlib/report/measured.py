@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from n2vlib.activations.layer import Layer
 from n2vlib.baselines import summary
+from n2vlib.compositional import trust
+from n2vlib.compositional.explain import Filters
 from n2vlib.methods import classification, dissection, segmentation, single_filter
 from n2vlib.methods.alignment import Alignment
 from n2vlib.probe import ProbeSet
@@ -23,6 +25,7 @@ class Measured:
     """A layer and its scores on the concepts of a probe set; concepts are given by their position in probe.concepts.
 
     named        `significance.names.how_sure`: the best concept of every filter, and how sure it is
+    formulas     `compositional.trust.formulas`: the formula of every filter, and how it does on other images
     iou          dissection IoU, (filter, concept)
     set_iou      {"train", "val": (filter, concept)}; NaN where the split has no image of a segmentable concept
     holds        bool, (image, concept)
@@ -34,6 +37,7 @@ class Measured:
     layer: Layer
     probe: ProbeSet
     named: pd.DataFrame
+    formulas: pd.DataFrame
     iou: NDArray[np.float64]
     set_iou: dict[str, NDArray[np.float64]]
     holds: NDArray[np.bool_]
@@ -57,6 +61,7 @@ def measure(layer: Layer, probe: ProbeSet, *, epochs: int, seed: int) -> Measure
     return Measured(
         layer, probe,
         names.how_sure(layer, probe, convention=CONVENTION, seed=seed),
+        trust.formulas(Filters(layer, probe), seed=seed),
         dissection.dissection_iou(layer, probe, convention=CONVENTION),
         {split: _set_iou(layer, probe, split) for split in ("train", "val")},
         presence(probe).to_numpy(),

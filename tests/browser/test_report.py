@@ -129,7 +129,9 @@ def test_filters_are_chosen_by_category_iou_name_and_number(at, report):
     page.get_by_label("IoU at least").fill("0")
     name = concepts["name"][filters["concept"][report.best]]
     page.get_by_role("searchbox").fill(name.upper())
-    assert report.best in cards(page) and len(cards(page)) < len(filters["iou"])
+    own = {k for k, c in enumerate(filters["concept"]) if c is not None and name.lower() in concepts["name"][c].lower()}
+    in_formula = {k for k, text in enumerate(filters["formula"]) if name.lower() in text.lower()}
+    assert set(cards(page)) == own | in_formula and report.best in own and len(own | in_formula) < len(filters["iou"])
     page.get_by_role("searchbox").fill("17")
     assert cards(page) == [17]
     expect(page.get_by_role("status")).to_have_text(f"1 of {len(filters['iou'])} filters")
@@ -314,6 +316,14 @@ def test_every_name_bears_its_mark_and_a_filters_page_says_why(at, report, width
     assert f"chance reaches an IoU of {filters['chance'][report.best]:.3f} on average" in text
 
 
+def test_a_filters_page_says_its_formula_and_what_is_left_on_other_images(at, report):
+    filters = report.told["filters"]
+    k = max(range(len(filters["iou"])), key=lambda at: filters["formula_iou"][at] - filters["one_iou"][at])
+    text = at(f"#filter-{k}").locator("main").inner_text()
+    numbers = [filters[name][k] for name in ("formula_iou", "one_iou", "held_out_iou")]
+    assert filters["formula"][k] in text and all(f"{value:.3f}" in text for value in numbers)
+
+
 BOTH = pytest.mark.parametrize("form", ["file", "folder"])
 
 
@@ -325,7 +335,7 @@ def test_from_the_word_wheel_to_the_images_of_its_filter_in_two_clicks(at, repor
     page.keyboard.type("wheel")
     expect(page.locator(".card .iou").first).to_have_text(f"{iou:.3f}")
     page.locator(".card a").first.click()
-    expect(page.locator("h2")).to_contain_text(f"Filter {k}")
+    expect(page.get_by_role("heading", name=f"Filter {k}")).to_be_visible()
     page.wait_for_function(LOADED, arg=len(report.told["filters"]["top"][k]))
     assert page.evaluate("window.clicks") <= 2 and page.url.endswith(f"#small-alexnet-conv5/filter-{k}")
 
@@ -336,15 +346,22 @@ def test_the_search_finds_the_best_filters_of_all_layers_for_every_concept_with_
     page.get_by_role("searchbox").fill(" CAR ")
     found = [c for c, name in enumerate(concepts["name"]) if "car" in name.lower()]
     expect(page.get_by_role("status")).to_contain_text(f"{len(found)} concept")
-    assert page.locator("main h2 a").first.inner_text() == "car" and page.locator("main h2").count() == min(
+    assert page.locator("main h2 a").first.inner_text() == "car" and page.locator("main h2 a").count() == min(
         len(found), 12
     )
     both = [(iou / half, k) for k, iou in concepts["best"][report.concept("car")] for half in (1, 2)]
     shown = page.locator("main section").first.locator(".card")
     told = [(float(one.locator(".iou").inner_text()), int(one.locator(".k").inner_text())) for one in shown.all()]
     assert [iou for iou, _ in told] == [pytest.approx(iou, abs=6e-4) for iou, _ in sorted(both, reverse=True)[:8]]
+    formulas = [
+        k
+        for k, text in enumerate(report.told["filters"]["formula"])
+        if re.search("car.* (OR|AND) |(OR|AND) .*car", text)
+    ]
+    rows = page.locator("main section", has=page.locator("h2", has_text="In formulas")).locator("tbody tr")
+    assert rows.count() == min(2 * len(formulas), 40) > 0 and all("car" in text for text in rows.all_inner_texts())
     page.get_by_role("searchbox").fill("onerror <img")
-    expect(page.locator("main h2")).to_contain_text(HOSTILE)
+    expect(page.locator("main h2").first).to_contain_text(HOSTILE)
     page.get_by_role("searchbox").fill("no such concept")
     expect(page.get_by_role("status")).to_contain_text("0 concepts")
 
@@ -372,7 +389,7 @@ def test_layers_have_addresses_of_their_own_and_a_concept_leads_to_the_other_lay
     page.go_back()
     expect(page.locator("#summary")).to_contain_text("<half>")
     page.get_by_role("link", name="All layers").click()
-    assert page.locator("tbody tr").count() == 2
+    expect(page.locator("tbody tr")).to_have_count(2)
 
 
 @pytest.mark.parametrize("width", ["laptop", "phone"])
