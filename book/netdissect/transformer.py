@@ -300,12 +300,10 @@ unique = unique.merge(of_n, left_on="label", right_index=True)
 charts.table(unique, "Unique detectors of all units and of as many", digits=1, rows=20)
 
 # %% [markdown]
-# In the default run, about half of the filters of the convolutional network are detectors. Few channels of the residual
-# stream are, and hidden units of the MLP not much more often; but these are many, so together they detect more
-# concepts. The heads are the surprise: most of their channels have a label. But look at the colors of their bars. How
-# large is what a unit marks? The next table gives the mean number of cells that a unit fires in, over the images in
-# which it fires at all, and the share of the unique detectors that are for scenes and textures, which label whole
-# images.
+# The two tables belong together: many units of which few are detectors can detect more concepts than few units of which
+# many are. And a label can be cheap: look at the colors of the heads' bars. How large is what a unit marks? The next
+# table gives the mean number of cells that a unit fires in, over the images in which it fires at all, and the share of
+# the unique detectors that are for scenes and textures, which label whole images.
 
 # %%
 rows_of_size = []
@@ -324,8 +322,8 @@ sizes = pd.DataFrame(rows_of_size, columns=columns)
 charts.table(sizes, "How much a unit marks when it fires", digits=1, rows=20)
 
 # %% [markdown]
-# A head averages over many tokens, so what it hands to one token resembles what it hands to the next: its units mark
-# large parts of an image, and most of their labels are those of whole images. A count of detectors does not show this.
+# A head averages over many tokens, so what it hands to one token resembles what it hands to the next: its units can mark
+# large parts of an image and match labels of whole images, where the table shows it. A count of detectors does not.
 #
 # By category, all layers of a kind together:
 
