@@ -28,8 +28,9 @@ from n2vlib.pages import document, pictures
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.report import contents, examples, page, parts, writing
+from n2vlib.report.about import _sure
 from n2vlib.report.measured import measure
-from n2vlib.significance import names
+from n2vlib.significance import chance, names
 from n2vlib.store import Store
 
 HOSTILE = "</script><img src=x onerror=alert(1)><!--"
@@ -343,6 +344,15 @@ def test_a_formula_and_a_concept_have_the_ious_of_their_masks(made):
             assert told["formula_iou"][k] == pytest.approx((fires & holds).sum() / (fires | holds).sum(), rel=5e-3)
             assert told["formula_iou"][k] >= told["one_iou"][k] and 0 <= told["held_out_iou"][k] <= 1
     assert any(" OR " in text or " AND " in text for text in told["formula"])
+
+
+@pytest.mark.parametrize("n_filters", [4, 128, 20_000])
+def test_as_many_names_as_the_page_says_must_reach_the_smallest_p_for_any_to_be_sure(n_filters):
+    (fewest,) = re.findall(r"so here (\d+) names", _sure(n_filters))
+    for reached in (int(fewest), int(fewest) - 1):
+        p = np.ones(n_filters)
+        p[:reached] = 1 / (chance.PERMUTATIONS + 1)
+        assert (chance.adjusted(p) <= chance.RATE).sum() == reached * (reached == int(fewest))
 
 
 def test_parts_together_are_the_contents(made):

@@ -1,14 +1,17 @@
 """How a report was made: names, settings, hashes and versions, and no times or paths, so that two runs agree."""
 
 from collections.abc import Iterable
+from math import ceil
 
 from n2vlib.activations.layer import Layer
 from n2vlib.baselines import summary
+from n2vlib.compositional import beam
 from n2vlib.methods import segmentation
 from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import ProbeSet
 from n2vlib.report.measured import CONVENTION, IOU_THRESHOLD
+from n2vlib.significance import chance
 
 
 def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> dict:
@@ -23,6 +26,8 @@ def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: in
         "probe set": f"{probe.name}; {split}, {len(probe.concepts)} concepts; sha256 {probe.fingerprint[:12]}",
         "a filter fires": f"where its activation is above T_k; tau = {layer.tau:g} of all places, {layer.quantile}",
         "dissection IoU": f"over all images, convention {CONVENTION}; detectors are above {IOU_THRESHOLD:g}",
+        "a name is sure": _sure(layer.n_filters),
+        "formula": f"up to {beam.LENGTH} concepts, beam {beam.BEAM}, IoU over all pixels of all images",
         "set IoU": "over the images of a split with the concept; a concept's filter is chosen on training images",
         "floors of set IoU": f"{summary.FLOORS}; with fewer than {summary.FEW} training images no score is certain",
         "learned weights": f"{epochs} epochs, seed {seed}; masks: preset {masks.preset}, loss {masks.loss}",
@@ -33,6 +38,14 @@ def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: in
         "network": name, "layer": layer.name, "probe": probe.name, "images": len(probe), "tau": layer.tau,
         "rows": [list(row) for row in rows.items()],
     }  # fmt: skip
+
+
+def _sure(n_filters: int) -> str:
+    """What a name needs. The smallest p that permutations can give is adjusted too, so a layer needs several of them."""
+    smallest = 1 / (chance.PERMUTATIONS + 1)
+    fewest = ceil(n_filters * smallest / chance.RATE)
+    rule = f"most divisions of the images choose it in both halves, and its adjusted p is at most {chance.RATE:g}"
+    return f"{rule}; p is at least {smallest:.4f}, so here {fewest} names must reach that for any to be sure"
 
 
 def _input(shown: Preprocessing) -> str:

@@ -22,7 +22,7 @@ def pictures(root: Path, suffixes: frozenset[str] = PICTURES, without: Path | No
         raise BadInput(f"{root}: has both images and masks; put the masks into a folder of their own")
     found = sorted(_below(root, suffixes, without))
     if not found:
-        raise BadInput(f"{root}: has no image; these are read: {', '.join(sorted(suffixes))}")
+        raise BadInput(f"{root}: has no image file; these are read: {', '.join(sorted(suffixes))}")
     return found
 
 
