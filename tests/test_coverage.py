@@ -13,6 +13,21 @@ from n2vlib.paths import ROOT
 COVERED = coverage.read()
 
 
+@pytest.mark.parametrize("system", ["net2vec", "netdissect", "compexp"])
+def test_a_page_lists_every_experiment_of_its_system_with_its_section(system):
+    shown = coverage.shown(system, "book/verdict/net2vec").set_index("id")
+    known = COVERED.set_index("id").loc[shown.index]
+    assert len(shown) >= 20 and (shown["runs"] == (known["status"] == "runs")).all()
+    for name, row in shown.iterrows():
+        chapter, anchor = known.loc[name, ["chapter", "anchor"]]
+        assert row["status"].startswith(known.loc[name, "status"]) and known.loc[name, "reason"] in row["status"]
+        if chapter:
+            heading = row["section"].removeprefix(f"{chapter.rpartition('/')[2]}: ")
+            assert row["link"] == f"../../{chapter}.html#{anchor}" and coverage.slug(heading) == anchor
+        else:
+            assert row["section"] == row["link"] == ""
+
+
 def test_both_lists_hold_the_same_experiments_in_the_same_order():
     assert list(COVERED["id"]) == list(published.table("experiments")["id"])
 

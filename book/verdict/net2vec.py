@@ -58,24 +58,10 @@ n2vlib.check_parameters(globals())
 from n2vlib import charts, claims
 from n2vlib.claims import coverage
 
-covered = coverage.joined(coverage.read(), "net2vec")
-words = {"what_it_computes": "what it computes"}
-words["published_headline_numbers"] = "published"
-shown = covered.rename(columns=words)
-addresses = coverage.links(covered, "book/verdict/net2vec")
-shown["section"] = [
-    link.rpartition("/")[2].replace(".html#", ": ").replace("-", " ")
-    for link in addresses
-]
-
-# %%
-other = shown["params"].where(shown["params"] != "params/embedded.yml", "").fillna("")
-shown["status"] = shown["status"] + other.radd(", ").where(other != "", "")
-reason = shown["reason"].fillna("")
-shown["status"] += reason.radd(": ").where(reason != "", "")
-columns = ["id", "section", "what it computes", "published", "status"]
-title = f"{(covered['status'] == 'runs').sum()} of {len(covered)} run"
-charts.table(shown[columns], title, links={"section": addresses})
+covered = coverage.shown("net2vec", "book/verdict/net2vec")
+title = f"{covered['runs'].sum()} of {len(covered)} run"
+shown = covered.drop(columns=["runs", "link"])
+charts.table(shown, title, links={"section": covered["link"].to_list()})
 
 # %% [markdown]
 # ## When a claim holds

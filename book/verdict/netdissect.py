@@ -60,32 +60,11 @@ n2vlib.check_parameters(globals())
 # %%
 from n2vlib import charts, claims
 from n2vlib.claims import coverage
-from n2vlib.paths import ROOT
 
-covered = coverage.joined(coverage.read(), "netdissect")
-words = {"what_it_computes": "what it computes"}
-words["published_headline_numbers"] = "published"
-shown = covered.rename(columns=words)
-heading_of = {}
-for chapter in sorted(set(covered["chapter"].dropna()) - {""}):
-    for heading in coverage.headings(ROOT / f"{chapter}.ipynb"):
-        heading_of[chapter, coverage.slug(heading)] = heading
-
-# %%
-shown["section"] = [
-    f"{chapter.rpartition('/')[2]}: {heading_of[chapter, anchor]}" if chapter else ""
-    for chapter, anchor in zip(covered["chapter"], covered["anchor"], strict=True)
-]
-
-# %%
-other = shown["params"].where(shown["params"] != "params/embedded.yml", "").fillna("")
-shown["status"] = shown["status"] + other.radd(", ").where(other != "", "")
-reason = shown["reason"].fillna("")
-shown["status"] += reason.radd(": ").where(reason != "", "")
-columns = ["id", "section", "what it computes", "published", "status"]
-addresses = {"section": coverage.links(covered, "book/verdict/netdissect")}
-title = f"{(covered['status'] == 'runs').sum()} of {len(covered)} run"
-charts.table(shown[columns], title, links=addresses)
+covered = coverage.shown("netdissect", "book/verdict/netdissect")
+title = f"{covered['runs'].sum()} of {len(covered)} run"
+shown = covered.drop(columns=["runs", "link"])
+charts.table(shown, title, links={"section": covered["link"].to_list()})
 
 # %% [markdown]
 # ## What it takes to hold

@@ -94,6 +94,29 @@ def joined(coverage: pd.DataFrame, system: str) -> pd.DataFrame:
     return rows.merge(coverage, on="id", how="left", validate="one_to_one")
 
 
+def shown(system: str, chapter: str, root: Path = ROOT) -> pd.DataFrame:
+    """The experiments of one system as the page of `chapter` lists them.
+
+    Returns   id, section (chapter and heading), what it computes, published, status (with parameter file and reason
+              where they say more), runs (bool), link (the section's address, relative to the page)
+    """
+    table = joined(read(root), system).fillna("")
+    names = {
+        name: {slug(each): each for each in headings(root / f"{name}.ipynb")} for name in set(table["chapter"]) - {""}
+    }
+    section = [
+        f"{name.rpartition('/')[2]}: {names[name][anchor]}" if name else ""
+        for name, anchor in zip(table["chapter"], table["anchor"], strict=True)
+    ]
+    other = table["params"].replace("params/embedded.yml", "")
+    status = table["status"] + other.radd(", ").where(other != "", "")
+    status += table["reason"].radd(": ").where(table["reason"] != "", "")
+    words = {"what_it_computes": "what it computes", "published_headline_numbers": "published"}
+    found = table.rename(columns=words).assign(section=section, status=status, runs=table["status"] == "runs")
+    found = found.assign(link=links(table, chapter))
+    return found[["id", "section", "what it computes", "published", "status", "runs", "link"]]
+
+
 def links(coverage: pd.DataFrame, chapter: str) -> list[str]:
     """The address of each row's section, relative to the page of `chapter`; empty where no chapter runs it."""
     up = "../" * chapter.count("/")

@@ -41,7 +41,7 @@ def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: in
 
 
 def _sure(n_filters: int) -> str:
-    """What a name needs. The smallest p that permutations can give is adjusted too, so a layer needs several of them."""
+    """What a name needs: the smallest p that permutations can give is adjusted too, so that a layer needs several."""
     smallest = 1 / (chance.PERMUTATIONS + 1)
     fewest = ceil(n_filters * smallest / chance.RATE)
     rule = f"most divisions of the images choose it in both halves, and its adjusted p is at most {chance.RATE:g}"

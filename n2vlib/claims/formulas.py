@@ -1,0 +1,76 @@
+"""What formulas say: the claims of Compositional Explanations of Neurons, and the tables that they need."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from n2vlib.claims.claim import FILTERS, Effect, Measures, of_concepts
+
+SHORT, USUAL, LONG, LONGEST = 1, 3, 10, 20  # lengths of formulas that claims compare
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What one run measured of the formulas of a layer's filters; tables that were not measured are empty.
+
+    lengths     `beam.search`, a row for each unit and allowed length up to LONGEST
+    halves      `trust.held_out`, up to LONG
+    dealt       `trust.by_chance`, up to LONG
+    """
+
+    lengths: pd.DataFrame = field(default_factory=pd.DataFrame)
+    halves: pd.DataFrame = field(default_factory=pd.DataFrame)
+    dealt: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def longer_better(e: Explained) -> Effect | None:
+    """Mean IoU with formulas of LONG over that with single concepts."""
+    iou = by_length(e.lengths, "iou")
+    return None if iou is None else _ratio(iou[[LONG, SHORT]])
+
+
+def hardly_longer(e: Explained) -> Effect | None:
+    """By how many percent the mean IoU still rises from LONG to LONGEST."""
+    iou = by_length(e.lengths, "iou")
+    if iou is None or LONGEST not in iou:
+        return None
+    return of_concepts(lambda two: 100 * (two[:, 0].mean() / two[:, 1].mean() - 1), iou[[LONGEST, LONG]], over=FILTERS)
+
+
+def left_elsewhere(e: Explained) -> Effect | None:
+    """How many percent of the gain from SHORT to LONG are left on the half that the search has not seen."""
+    searched, other = by_length(e.halves, "iou"), by_length(e.halves, "held_out")
+    if searched is None or other is None:
+        return None
+    gains = np.column_stack([other[LONG] - other[SHORT], searched[LONG] - searched[SHORT]])
+    return of_concepts(lambda two: 100 * two[:, 0].mean() / two[:, 1].mean(), gains, over=FILTERS)
+
+
+def above_chance(e: Explained) -> Effect | None:
+    """The gain from SHORT to LONG on the half not searched, minus what the search gains on annotations of others."""
+    other, dealt = by_length(e.halves, "held_out"), by_length(e.dealt, "iou")
+    if other is None or dealt is None:
+        return None
+    gain = (other[LONG] - other[SHORT]) - (dealt[LONG] - dealt[SHORT])
+    return of_concepts(np.mean, gain.to_numpy(), over=FILTERS)
+
+
+def by_length(table: pd.DataFrame, column: str) -> pd.DataFrame | None:
+    """The mean of a column for each unit and allowed length, (unit, allowed); None of an empty table."""
+    return None if table.empty else table.groupby(["unit", "allowed"])[column].mean().unstack()
+
+
+def _ratio(two: pd.DataFrame) -> Effect:
+    mean: Callable[[NDArray], float] = lambda rows: rows[:, 0].mean() / rows[:, 1].mean()  # noqa: E731
+    return of_concepts(mean, two, over=FILTERS)
+
+
+MEASURES: Measures = {
+    "longer-better": longer_better,
+    "hardly-longer": hardly_longer,
+    "left-elsewhere": left_elsewhere,
+    "above-chance": above_chance,
+}
