@@ -114,7 +114,7 @@ def shown(system: str, chapter: str, root: Path = ROOT) -> pd.DataFrame:
     words = {"what_it_computes": "what it computes", "published_headline_numbers": "published"}
     found = table.rename(columns=words).assign(section=section, status=status, runs=table["status"] == "runs")
     found = found.assign(link=links(table, chapter))
-    return found[["id", "section", "what it computes", "published", "status", "runs", "link"]]
+    return found.loc[:, ["id", "section", "what it computes", "published", "status", "runs", "link"]]
 
 
 def links(coverage: pd.DataFrame, chapter: str) -> list[str]:

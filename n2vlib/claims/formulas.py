@@ -29,7 +29,7 @@ class Explained:
 def longer_better(e: Explained) -> Effect | None:
     """Mean IoU with formulas of LONG over that with single concepts."""
     iou = by_length(e.lengths, "iou")
-    return None if iou is None else _ratio(iou[[LONG, SHORT]])
+    return None if iou is None else _ratio(iou.loc[:, [LONG, SHORT]])
 
 
 def hardly_longer(e: Explained) -> Effect | None:
@@ -60,7 +60,7 @@ def above_chance(e: Explained) -> Effect | None:
 
 def by_length(table: pd.DataFrame, column: str) -> pd.DataFrame | None:
     """The mean of a column for each unit and allowed length, (unit, allowed); None of an empty table."""
-    return None if table.empty else table.groupby(["unit", "allowed"])[column].mean().unstack()
+    return None if table.empty else table.pivot_table(column, "unit", "allowed")
 
 
 def _ratio(two: pd.DataFrame) -> Effect:

@@ -26,10 +26,11 @@ def formulas(
               concept; held_out_iou: the mean, on one half of the images, of the formulas searched on the other (NaN
               where there is one image)
     """
-    found = beams.search(measured.counts(), length, beam=beam).pivot(index="unit", columns="allowed")
-    longest, texts = found["formula"][length], found["formula"][length].map(str)
-    table = pd.DataFrame({"formula": texts.where(longest.notna(), ""), "formula_iou": found["iou"][length]})
-    table = table.assign(one_iou=found["iou"][1], held_out_iou=np.nan).rename_axis("filter")
+    found = beams.search(measured.counts(), length, beam=beam).set_index("unit").rename_axis("filter")
+    one, longest = found.loc[found["allowed"] == 1], found.loc[found["allowed"] == length]
+    texts = ["" if formula is None else str(formula) for formula in longest["formula"]]
+    table = pd.DataFrame({"formula": texts, "formula_iou": longest["iou"], "one_iou": one["iou"]})
+    table["held_out_iou"] = np.nan
     if len(measured.probe) > 1:
         halves = held_out(measured, length, beam=beam, splits=splits, seed=seed).query("allowed == @length")
         table["held_out_iou"] = halves.groupby("unit")["held_out"].mean()
