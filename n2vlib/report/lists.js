@@ -8,7 +8,7 @@ function filterList(layer) {
     return { at, iou, number: String(at), name: nameOf(layer, at), category: categoryOf(layer, at), more: layer.filters.formula[at] };
   });
   return listing("filter", items, { ...SORTS, number: [] }, (kept, asTable) => [drawFilters(layer, kept, asTable)], {
-    example: "concept, formula or number",
+    example: "concept or number",
     boxes: [leastBox],
     buttons: [download("CSV", `${layer.network}-${layer.layer}-units`, () => load(`layer-${layer.at}-units`))],
     views: ["table"],
