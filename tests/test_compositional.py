@@ -2,6 +2,7 @@
 
 from itertools import product
 
+import measured as small
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,13 +14,14 @@ from scipy.sparse import csr_array
 from torch import nn
 
 from n2vlib.activations.layer import read_layers
-from n2vlib.compositional import beam, exact, explain
+from n2vlib.compositional import beam, exact, explain, trust
 from n2vlib.compositional.atoms import Counts
 from n2vlib.compositional.formula import OPERATORS, Formula, concept, join, parse
 from n2vlib.errors import BadInput
 from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import load_probe
+from n2vlib.probe.broden import write
 from n2vlib.store import Store
 
 TINY = 1e-10
@@ -335,6 +337,70 @@ def test_a_formulas_mask_is_of_the_maps_that_count(measured):
                 assert not (found.mask(parse(text), image) & ~parse(text).truth(drawn)).any()
     with pytest.raises(BadInput, match=r"no concept 'squere'.*square"):
         found.mask(parse("squere"), 0)
+
+
+@pytest.fixture(scope="module")
+def pixels(measured):
+    """Where filters fire, (unit, image, h, w), and where formulas hold: a function of a formula, (image, h, w)."""
+    _, probe, layer = measured
+    images, found = range(len(probe)), explain.Filters(layer, probe)
+    fires = np.array([[mask_in(layer, i, unit, probe.label_size) for i in images] for unit in range(3)])
+    return fires, lambda formula: np.array([found.mask(formula, i) for i in images]), found
+
+
+def test_formulas_of_one_half_are_scored_on_the_pixels_of_the_other(pixels):
+    fires, holds, found = pixels
+    n, table, rng = fires.shape[1], trust.held_out(found, 3, splits=2, seed=5), np.random.default_rng(5)
+    singles = [concept(name) for name in found.atoms.concepts["name"]]
+    for split in range(2):
+        half = rng.permutation(n) % 2
+        rows = table.loc[table["split"] == split]
+        both = [rows.iloc[:9], rows.iloc[9:]]
+        for at, (mine, other) in enumerate(zip(both, both[::-1], strict=True)):
+            assert mine["again"].tolist() == [a == b for a, b in zip(mine["formula"], other["formula"], strict=True)]
+            for row in mine.itertuples():
+                here, there = (
+                    slow_iou(fires[row.unit][half == of], holds(row.formula)[half == of]) for of in (at, 1 - at)
+                )
+                assert (row.iou, row.held_out) == (pytest.approx(here), pytest.approx(there))
+                if row.allowed == 1:
+                    best = max(slow_iou(fires[row.unit][half == at], holds(each)[half == at]) for each in singles)
+                    assert row.iou == pytest.approx(best)
+    told = trust.formulas(found, 3, splits=2, seed=5)
+    longest = table.loc[table["allowed"] == 3].groupby("unit")["held_out"].mean()
+    assert told["held_out_iou"].tolist() == pytest.approx(longest.tolist()) and 0 < longest.min() < longest.max() < 1
+    for unit, row in told.iterrows():
+        assert row["formula_iou"] == pytest.approx(slow_iou(fires[unit], holds(parse(row["formula"]))))
+        assert row["one_iou"] == pytest.approx(max(slow_iou(fires[unit], holds(each)) for each in singles))
+
+
+def test_formulas_by_chance_are_those_of_other_images_annotations(pixels):
+    fires, holds, found = pixels
+    table = trust.by_chance(found, 2, permutations=3, seed=2)
+    for row in table.itertuples():
+        shown = np.random.default_rng([2, row.permutation]).permutation(fires.shape[1])
+        assert row.iou == pytest.approx(slow_iou(fires[row.unit], holds(row.formula)[shown]))
+    real = beam.search(found.counts(), 2).groupby("unit")["iou"].max()
+    assert (table.groupby("unit")["iou"].max()[:2] < real[:2]).all()
+
+
+def test_both_tests_are_searched_once_and_read_from_the_store_again(pixels, monkeypatch):
+    found = pixels[2]
+    first = trust.held_out(found, 2, splits=1), trust.by_chance(found, 2, permutations=1)
+    monkeypatch.setattr(beam, "search", None)
+    again = trust.held_out(found, 2, splits=1), trust.by_chance(found, 2, permutations=1)
+    for one, other in zip(first, again, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_one_image_has_no_other_half(tmp_path):
+    write(tmp_path / "probe", small.scenes(1), small.NAMES)
+    probe, store = load_probe(str(tmp_path / "probe")), Store(str(tmp_path / "store"))
+    layer = read_layers(small.network(), ["3"], probe, tau=0.2, device="cpu", store=store)["3"]
+    found = explain.Filters(layer, probe)
+    with pytest.raises(BadInput, match="two images"):
+        trust.held_out(found, 2)
+    assert trust.formulas(found)["held_out_iou"].isna().all()
 
 
 def test_formula_is_a_value():

@@ -26,7 +26,7 @@ class Filters:
     """
 
     def __init__(self, layer: Layer, probe: ProbeSet, left_out: Sequence[str] = LEFT_OUT):
-        self.layer, self.probe = layer, probe
+        self.layer, self.probe, self.left_out = layer, probe, tuple(left_out)
         self.atoms: Atoms = atoms(probe, layer.store, left_out=left_out)
 
     @cached_property
