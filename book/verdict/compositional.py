@@ -1,0 +1,163 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Verdict: Compositional Explanations
+#
+# *Compositional Explanations of Neurons, sections 4 to 6* {cite}`mu2020compositional`. The chapters searched formulas and
+# looked at what they are good for. Here each statement of the paper becomes a number with a criterion, is measured, and
+# holds or does not.
+#
+# *Question.* Which of the paper's statements are true of other networks and other data?
+
+# %% tags=["parameters", "hide-input"]
+PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
+WEIGHTS: str = None  # torchvision weights enum, or a file of weights
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
+TAU: float = 0.005  # share of all places where a filter fires
+EPOCHS: int = 30  # passes over the training images, where weights are learned
+SEED: int = 0  # of everything drawn at random
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
+STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
+BEAM: int = 5  # formulas that are kept after each round of the search
+PERMUTATIONS: int = 10  # times that the annotations are dealt to other images
+
+# %%
+import n2vlib
+
+n2vlib.check_parameters(globals())
+
+# %% [markdown]
+# ## Where everything is
+#
+# Every figure, table and sentence of the paper with something to compute, and the section of this book that computes it.
+
+# %%
+from n2vlib import charts, claims
+from n2vlib.claims import coverage
+
+covered = coverage.shown("compexp", "book/verdict/compositional")
+title = f"{covered['runs'].sum()} of {len(covered)} run"
+shown = covered.drop(columns=["runs", "link"])
+charts.table(shown, title, links={"section": covered["link"].to_list()})
+
+# %% [markdown]
+# ## What it takes to hold
+#
+# > Formulas explain filters better than single concepts do; they tell filters with a meaning from filters with
+# > several; how well a filter is explained says something about how often the network is right when it fires; and a
+# > formula tells how to change an input so that the answer changes {cite}`mu2020compositional`.
+#
+# The rule is that of the [verdict on Net2Vec](net2vec), equation {eq}`eq-holds`: a claim is one number and a criterion,
+# and holds if the whole 95% interval of the number lies beyond the criterion. The criteria were written down before
+# this chapter first ran: *better*, *more* and *rises* mean more than 1 as a ratio and more than 0 as a difference, *most*
+# more than 50 percent, *hardly* less than 5. Two criteria are ours and stricter than the paper's, which looks at
+# the images of the search only: `left-elsewhere` and `above-chance`.
+#
+# The intervals draw filters again, or units of the sentence model, or scenes. They do not cover another training.
+
+# %%
+listed = claims.table("compositional")
+columns = ["id", "claim", "number", "holds if", "published", "section"]
+charts.table(claims.in_words(listed)[columns], "The claims", digits=2)
+
+# %% [markdown]
+# ## Measured by the chapters' own calls
+
+# %%
+from n2vlib.claims import formulas
+from n2vlib.compositional import beam, explain, trust
+
+probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
+n2vlib.need(probe, "pixel maps")
+network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
+options = {"tau": TAU, "device": DEVICE, "store": store}
+name = LAYERS[-1]
+layer = n2vlib.read_layers(network, [name], probe, **options)[name]
+measured = explain.Filters(layer, probe)
+
+# %%
+counts = measured.counts()
+drawn = {"beam": BEAM, "seed": SEED}
+lengths = beam.search(counts, formulas.LONGEST, beam=BEAM)
+halves = trust.held_out(measured, formulas.LONG, **drawn)
+dealt = trust.by_chance(measured, formulas.LONG, permutations=PERMUTATIONS, **drawn)
+here = claims.Explained(lengths, halves, dealt)
+
+# %%
+found = claims.check(here)
+answers = [claims.YES, claims.UNDECIDED, claims.NO, claims.NOT_MEASURED]
+rows = [(each, ", ".join(found.loc[found["holds"] == each, "id"])) for each in answers]
+counted = found["holds"].value_counts().reindex(answers, fill_value=0)
+table = pd.DataFrame(rows, columns=["holds", "which"])
+table.insert(1, "claims", counted.to_numpy())
+charts.table(table, f"{(found['holds'] != claims.NOT_MEASURED).sum()} measured")
+
+# %% [markdown]
+# ## By hand, one claim
+#
+# The claim is that ten concepts fit better than one. Its number is a ratio of two means over filters. For the interval
+# the filters are drawn again a thousand times, and the draws are centred on the measured number.
+
+# %%
+import numpy as np
+
+iou = lengths.pivot_table("iou", "unit", "allowed")
+one, ten = iou[formulas.SHORT].to_numpy(), iou[formulas.LONG].to_numpy()
+by_hand = ten.mean() / one.mean()
+row = found.set_index("id").loc["longer-better"]
+assert np.isclose(by_hand, row["value"])
+print(
+    f"{ten.mean():.3f} / {one.mean():.3f} = {by_hand:.2f}, criterion {row['criterion']:g}:"
+)
+print(f"{row['low']:.2f} to {row['high']:.2f}, holds: {row['holds']}")
+
+# %% [markdown]
+# ## Every claim
+#
+# The filled mark is this run with its interval, the hollow mark the paper's number, the upright tick the criterion.
+
+
+# %%
+from n2vlib.claims.claim import UNITS
+
+
+def forest(unit):
+    rows = found[(found["unit"] == unit) & (found["holds"] != claims.NOT_MEASURED)]
+    if rows.empty:
+        return "No claim of this kind was measured."
+    hold = (rows["holds"] == claims.YES).sum()
+    axis = UNITS[unit]
+    return charts.forest(rows, f"{hold} of {len(rows)} claims hold: {axis}", axis)
+
+
+forest("times")
+
+# %%
+forest("percent")
+
+# %%
+forest("number")
+
+# %%
+columns = ["id", "holds", "claim", "this run", "holds if", "published"]
+title = "Every claim of the paper, with its 95% interval"
+charts.table(claims.in_words(found)[columns], title, digits=2)
+
+# %%
+n2vlib.provenance(probe=probe, network=network, layers={name: layer}, seed=SEED)
