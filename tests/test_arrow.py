@@ -14,7 +14,7 @@ STAGES = {
     2: "networks zoo",
     3: "activations",
     4: "masks.counts methods",
-    5: "analysis baselines significance compositional planted spaces released_units vectors",
+    5: "analysis baselines significance compositional planted spaces released_units vectors sentences",
     6: "charts",
     7: "claims compare_page report exports probe_page rating_page made_by parameters",
     8: "builder doctor cli __main__",

@@ -300,7 +300,9 @@ def test_text_and_binary_vectors_are_the_same_and_only_the_concepts_are_kept(tmp
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"dog 1 2 3\n", "first line"),
+        (b"dog\n", "first line"),
+        (b"dog 1 x 3\n", "first line"),
+        (b"dog 1 2 3\ncat 1 2\n", "line 2: 2 numbers"),  # as GloVe writes them
         (b"2 0\n", "cannot be"),
         (b"2 3\ndog 1 2 3\ncat 1 2\n", "line 3: 2 numbers"),
         (b"2 3\ndog 1 2 3\ncat 1 2 x\n", "line 3: something is no number"),
@@ -312,6 +314,19 @@ def test_a_broken_file_of_vectors_is_refused_in_one_line(tmp_path, content, says
     (tmp_path / "vectors").write_bytes(content)
     with pytest.raises(BadInput, match=f"WORD2VEC: .*{says}"):
         word2vec.vectors(WORDS, tmp_path / "vectors")
+
+
+def test_a_file_without_a_first_line_of_numbers_is_read_as_glove_writes_it(tmp_path):
+    as_text(tmp_path / "vectors.txt")
+    with_header = (tmp_path / "vectors.txt").read_text()
+    (tmp_path / "glove.txt").write_text(with_header.partition("\n")[2])
+    ours, theirs = (
+        word2vec.of_words(["grey", "dog", "grey", "none"], tmp_path / f"{n}.txt") for n in ("vectors", "glove")
+    )
+    assert list(theirs.index) == ["grey", "dog"] and ours.equals(theirs)
+    assert theirs.loc["dog"].tolist() == pytest.approx([0.6, 0, 0.8])
+    with pytest.raises(BadInput, match="none of the words asked for, such as none"):
+        word2vec.of_words(["none"], tmp_path / "glove.txt")
 
 
 def test_a_missing_file_of_vectors_is_bad_input():

@@ -46,14 +46,16 @@ def _some(names: list[str], most: int = 6) -> str:
 
 @app.command()
 def zoo(
-    names: Annotated[list[str] | None, typer.Argument(help="Networks and dictionaries to train [default: all]")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="What to train, by name [default: all]")] = None,
     device: DeviceName = "auto",
 ) -> None:
-    """Train the zoo's networks, and dictionaries of their layers, again."""
+    """Train the zoo's networks again, dictionaries of their layers, and the network that reads sentences."""
     from n2vlib import zoo as networks
+    from n2vlib.sentences import training as sentences
     from n2vlib.zoo import dictionaries
-    from n2vlib.zoo.recipes import DICTIONARIES, RECIPES
+    from n2vlib.zoo.recipes import DICTIONARIES, RECIPES, SENTENCES
 
-    for name in names or [*(recipe.name for recipe in RECIPES.values() if recipe.task), *DICTIONARIES]:
-        train = dictionaries.train if name in DICTIONARIES else networks.train
+    others = dict.fromkeys(DICTIONARIES, dictionaries.train) | dict.fromkeys(SENTENCES, sentences.train)
+    for name in names or [*(recipe.name for recipe in RECIPES.values() if recipe.task), *others]:
+        train = others.get(name, networks.train)
         print(yaml.safe_dump(train(name, device), sort_keys=False))

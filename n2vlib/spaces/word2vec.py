@@ -1,11 +1,13 @@
-"""Word vectors of a probe set's concepts, from the user's file in the format of the word2vec program.
+"""Word vectors from the user's file, in the format of the word2vec program: of a probe set's concepts, or of any words.
 
 Both forms are read: text (a line for each word) and binary (each word, a space, then float32). The first line has the
-numbers of words and of dimensions. The file is read once, front to back, and only the concepts' vectors are kept, so a
-file of three million words needs no more memory than a small one. Nothing is unpickled.
+numbers of words and of dimensions. GloVe's text files have no such line: their first line is a word with its numbers.
+The file is read once, front to back, and only the vectors asked for are kept, so a file of three million words needs no
+more memory than a small one. Nothing is unpickled.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import count as from_number
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,16 +29,34 @@ def vectors(concepts: pd.DataFrame, file: str | Path) -> pd.DataFrame:
     concepts   rows of probe.concepts; the word is the name without its ending -c or -s, with _ for spaces, and must be
                in the file exactly so. A word that is not there is left out.
     """
-    path, looked_for = resolve(file), {number: word(name) for number, name in named(concepts).items()}
+    looked_for = {number: word(name) for number, name in named(concepts).items()}
+    found = _found(set(looked_for.values()), file)
+    rows = {number: found[name] for number, name in looked_for.items() if name in found}
+    return unit(pd.DataFrame.from_dict(rows, orient="index"))
+
+
+def of_words(words: Iterable[str], file: str | Path) -> pd.DataFrame:
+    """Unit word vectors, (word, dimension), of those of the words that are in the file, in their order.
+
+    BadInput where none is.
+    """
+    asked = list(dict.fromkeys(words))
+    found = _found(set(asked), file)
+    if not found:
+        raise BadInput(f"WORD2VEC: {file}: has none of the words asked for, such as {', '.join(asked[:3])}")
+    return unit(pd.DataFrame.from_dict({name: found[name] for name in asked if name in found}, orient="index"))
+
+
+def _found(wanted: set[str], file: str | Path) -> dict[str, NDArray[np.float32]]:
+    """The vectors of the words that are wanted and in the file."""
+    path = resolve(file)
     if not path.is_file():
         raise BadInput(f"WORD2VEC: {file} is no file; name a file of vectors in word2vec's text or binary format")
-    wanted = set(looked_for.values())
     with path.open("rb") as opened:
         found = {name: _finite(name, vector, file) for name, vector in _records(opened, str(file)) if name in wanted}
         if opened.read(100).strip():
             raise BadInput(f"WORD2VEC: {file}: goes on after as many words as its first line says")
-    rows = {number: found[name] for number, name in looked_for.items() if name in found}
-    return unit(pd.DataFrame.from_dict(rows, orient="index"))
+    return found
 
 
 def _finite(name: str, vector: NDArray[np.float32], file: str | Path) -> NDArray[np.float32]:
@@ -50,6 +70,9 @@ def _records(file: BinaryIO, name: str) -> Iterator[tuple[str, NDArray[np.float3
     try:
         count, size = (int(number) for number in header)
     except ValueError:
+        if size := _glove_size(file):
+            yield from _text(file, None, size, name)
+            return
         raise BadInput(f"WORD2VEC: {name}: the first line must hold the number of words and of dimensions") from None
     if count < 0 or not 0 < size <= _MOST_DIMENSIONS:
         raise BadInput(f"WORD2VEC: {name}: {count} words of {size} dimensions cannot be")
@@ -57,6 +80,19 @@ def _records(file: BinaryIO, name: str) -> Iterator[tuple[str, NDArray[np.float3
     text = _is_text(file.readline(_longest(size)), size)
     file.seek(start)
     yield from (_text if text else _binary)(file, count, size, name)
+
+
+def _glove_size(file: BinaryIO) -> int:
+    """How many numbers follow the first word, if the file is of words and numbers from its first line on; else 0.
+
+    The file is then at its begin again.
+    """
+    file.seek(0)
+    size = len(file.readline(_longest(_MOST_DIMENSIONS)).split()) - 1
+    file.seek(0)
+    is_text = 1 < size <= _MOST_DIMENSIONS and _is_text(file.readline(_longest(size)), size)
+    file.seek(0)
+    return size if is_text else 0
 
 
 def _longest(size: int) -> int:
@@ -72,9 +108,12 @@ def _is_text(line: bytes, size: int) -> bool:
         return False
 
 
-def _text(file: BinaryIO, count: int, size: int, name: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    for row in range(count):
+def _text(file: BinaryIO, count: int | None, size: int, name: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """As many lines as `count` says, after the first; None: all lines of a file without such a first line."""
+    for row in from_number(-1) if count is None else range(count):
         line = file.readline(_longest(size))
+        if count is None and not line:
+            return
         if len(line) == _longest(size):
             raise BadInput(f"WORD2VEC: {name}, line {row + 2}: is longer than a word and {size} numbers can be")
         parts = line.rstrip().split(b" ")

@@ -105,6 +105,29 @@ class Dictionary:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class SentencePairs:
+    """A network that says of two sentences whether the second follows from the first (n2vlib.sentences).
+
+    pairs            number of drawn training pairs, the first of seed 1
+    embedding        size of a word's vector;  hidden: of the LSTM's state;  units: of the hidden layer
+    epochs           passes over the pairs;  batch;  rate: highest learning rate of the one-cycle schedule, of Adam
+    dropout          share of the hidden layer's inputs and outputs that is dropped in training
+    seed             of the weights and the order of the pairs
+    """
+
+    name: str
+    pairs: int
+    embedding: int
+    hidden: int
+    units: int
+    epochs: int
+    batch: int
+    rate: float
+    dropout: float
+    seed: int = 0
+
+
 # They take five minutes on one core (small-vgg ten), and three and a half; the last epochs are at full size.
 _SHORT: dict[str, Any] = {"images": 6_000, "epochs": 8, "small_epochs": 6, "small_side": 64, "batch": 64}
 _SHORTER = {**_SHORT, "epochs": 6, "small_epochs": 5}
@@ -118,6 +141,16 @@ DICTIONARIES = {
     recipe.name: recipe
     for recipe in (Dictionary("small-alexnet-dictionary", "small-alexnet", "conv5", units=256, k=8),)
 }
+
+SENTENCES = {
+    recipe.name: recipe
+    for recipe in (
+        SentencePairs(
+            "small-sentence-pairs", pairs=40_000, embedding=48, hidden=96, units=256, epochs=15, batch=128, rate=4e-3,
+            dropout=0.1,
+        ),
+    )
+}  # fmt: skip
 
 RECIPES = {
     recipe.name: recipe

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from n2vlib.errors import BadInput, near
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.zoo.random_init import random_state
-from n2vlib.zoo.recipes import ARCHITECTURES, DICTIONARIES, PREPROCESSING, RECIPES, Recipe
+from n2vlib.zoo.recipes import ARCHITECTURES, DICTIONARIES, PREPROCESSING, RECIPES, SENTENCES, Recipe
 
 FOLDER = Path(__file__).parent / "files"
 
@@ -34,7 +34,7 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module, Preprocessing]:
     Raises BadInput where a file is missing, the card is another network's, or the sha256 is not the card's.
     """
     row = recipe(name)
-    state = random_state(new_state(row), row.seed) if row.task is None else _verified(name, folder)
+    state = random_state(new_state(row), row.seed) if row.task is None else verified(name, folder)
     outputs = len(state["head.bias"])
     module = ARCHITECTURES[row.architecture](outputs=outputs, **row.options)
     module.load_state_dict({key: values.float() for key, values in state.items()})
@@ -43,18 +43,18 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module, Preprocessing]:
 
 def dictionary(name: str, folder: Path = FOLDER) -> Path:
     """The file of one of the zoo's dictionaries, as `networks.units` reads it; BadInput where `load` raises it."""
-    _verified(name, folder)
+    verified(name, folder)
     return folder / f"{name}.safetensors"
 
 
 def card(name: str, folder: Path = FOLDER) -> dict[str, Any]:
-    """The card of a network or dictionary, the JSON beside its weights: recipe, data, accuracy, sha256; of random
-    weights the recipe.
+    """The card of a network, of a dictionary or of a network of SENTENCES, the JSON beside its weights: recipe, data,
+    accuracy, sha256; of random weights the recipe.
 
     Raises BadInput where it is missing, damaged, or another network's.
     """
-    row = DICTIONARIES[name] if name in DICTIONARIES else recipe(name)
-    if isinstance(row, Recipe) and row.task is None:
+    row = None if name in (*DICTIONARIES, *SENTENCES) else recipe(name)
+    if row and row.task is None:
         return {"name": name, "task": None, "architecture": row.architecture, "seed": row.seed}
     path = folder / f"{name}.json"
     if not path.exists():
@@ -70,7 +70,8 @@ def card(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     return found
 
 
-def _verified(name: str, folder: Path) -> dict[str, Tensor]:
+def verified(name: str, folder: Path = FOLDER) -> dict[str, Tensor]:
+    """The tensors of a file of the zoo; BadInput where it is missing, or its sha256 is not its card's."""
     from safetensors.torch import load
 
     wanted, path = card(name, folder)["sha256"], folder / f"{name}.safetensors"
