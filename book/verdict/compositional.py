@@ -100,6 +100,8 @@ dealt = trust.by_chance(measured, formulas.LONG, permutations=PERMUTATIONS, **dr
 here = claims.Explained(lengths, halves, dealt)
 
 # %%
+import pandas as pd
+
 found = claims.check(here)
 answers = [claims.YES, claims.UNDECIDED, claims.NO, claims.NOT_MEASURED]
 rows = [(each, ", ".join(found.loc[found["holds"] == each, "id"])) for each in answers]
