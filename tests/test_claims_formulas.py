@@ -50,7 +50,7 @@ def test_growth_is_a_ratio_of_means_and_what_is_left_a_share_of_the_gain():
     assert formulas.hardly_longer(grown).value == pytest.approx(100 * 0.01 / (0.2 + mean))
     kept = Explained(halves=halves({1: 0.1, 10: 0.3}, {1: 0.1, 10: 0.15}), dealt=lengths(n1=0.02, n10=0.05))
     assert formulas.left_elsewhere(kept).value == pytest.approx(25)
-    assert formulas.above_chance(kept).value == pytest.approx(0.05 - 0.03)
+    assert formulas.above_chance(kept).value == pytest.approx(0.05 / 0.03)
 
 
 def test_what_was_not_measured_is_said_to_be_so():

@@ -50,12 +50,11 @@ def left_elsewhere(e: Explained) -> Effect | None:
 
 
 def above_chance(e: Explained) -> Effect | None:
-    """The gain from SHORT to LONG on the half not searched, minus what the search gains on annotations of others."""
+    """The gain from SHORT to LONG on the half not searched, over what the search gains on annotations of others."""
     other, dealt = by_length(e.halves, "held_out"), by_length(e.dealt, "iou")
     if other is None or dealt is None:
         return None
-    gain = (other[LONG] - other[SHORT]) - (dealt[LONG] - dealt[SHORT])
-    return of_concepts(np.mean, gain.to_numpy(), over=FILTERS)
+    return _ratio(pd.DataFrame({"other": other[LONG] - other[SHORT], "dealt": dealt[LONG] - dealt[SHORT]}))
 
 
 def by_length(table: pd.DataFrame, column: str) -> pd.DataFrame | None:
