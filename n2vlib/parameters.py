@@ -106,6 +106,7 @@ RULES |= {  # and those of some chapters only
     "SECOND": Text,
     "ALPHAS": Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), BeforeValidator(_distinct)],
     "BEAM": Positive,
+    "CLASSES": Annotated[list[Text], Field(min_length=2)] | None,
     "ROTATIONS": Positive,
     "IMAGE_FOLDER": str | None,
     "LABELS": str | None,

@@ -88,6 +88,7 @@ CHARTS = [
     "lines",
     "lines, band",
     "published_beside_ours",
+    "scatter",
 ]
 
 
@@ -115,6 +116,9 @@ def every_chart() -> dict[str, charts.Chart]:
             means.assign(depth=means["layer"].map({"conv1": 1, "conv2": 2})), "depth", "mean", "t", ("depth", "IoU")
         ),
         "published_beside_ours": charts.published_beside_ours(beside, "t", "% of concepts"),
+        "scatter": charts.scatter(
+            filters.assign(iou=np.arange(40) / 90), "iou", "realised", "t", ("IoU", "share"), ["layer"], 0.005
+        ),
     }
 
 
@@ -270,3 +274,17 @@ def test_long_texts_may_wrap_and_numbers_not():
 
 def test_every_chart_is_looked_at():
     assert list(every_chart()) == CHARTS
+
+
+def test_the_line_through_a_scatter_is_that_of_least_squares():
+    rng = np.random.default_rng(0)
+    points = pd.DataFrame({"iou": rng.random(30), "accuracy": rng.random(30), "filter": range(30)})
+    spec = charts.scatter(points, "iou", "accuracy", "t", ("x", "y"), ["filter"], at=0.5).to_dict()
+    ends = next(rows for rows in spec["datasets"].values() if len(rows) == 2)
+    x, y = (points[name] - points[name].mean() for name in ("iou", "accuracy"))
+    slope, middle = (x * y).sum() / (x * x).sum(), points.mean()
+    for end in ends:
+        on_line = middle["accuracy"] + slope * (end["iou"] - middle["iou"])
+        assert end["accuracy"] == pytest.approx(on_line, rel=2e-3)
+    alone = charts.scatter(points.assign(iou=0.5), "iou", "accuracy", "t", ("x", "y")).to_dict()
+    assert len(alone["layer"]) == 1

@@ -1,8 +1,10 @@
 """Charts of counts and sizes, and of one number against another."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from n2vlib.charts import parts as part
@@ -96,3 +98,41 @@ def lines(
     if part.interval(data):
         parts.insert(0, base.mark_area(fillOpacity=0.15).encode(y=alt.Y("low:Q", title=axes[1]), y2="high:Q"))
     return part.titled(alt.layer(*parts).properties(width=CHART_WIDTH, height=260), title)
+
+
+@part.drawn
+def scatter(
+    values: pd.DataFrame,
+    x: str,
+    y: str,
+    title: str,
+    axes: tuple[str, str],
+    tip: Sequence[str] = (),
+    at: float | None = None,
+    note: str = "",
+) -> part.Chart:
+    """One point for each row, `x` across and `y` up, with the line of least squares; a dashed line `at` a value of y.
+
+    tip   further columns that a point tells, such as its filter and formula
+    """
+    need(values, [x, y, *tip])
+    data = part.rows(values.loc[:, [x, y, *tip]].dropna(subset=[x, y]))
+    scale = alt.Scale(zero=False, nice=True, padding=8)
+    across = alt.X(part.field(x) + ":Q", scale=scale, title=axes[0], axis=alt.Axis(tickCount=6))
+    up = alt.Y(part.field(y) + ":Q", scale=scale, title=axes[1], axis=alt.Axis(tickCount=6))
+    told = [alt.Tooltip(part.field(name)) for name in tip] + [part.number(data, name, ".3~g") for name in (x, y)]
+    base = alt.Chart(data).encode(x=across, y=up)
+    parts: list[Any] = [base.mark_circle(size=44, opacity=0.6, color=INK).encode(tooltip=told)]
+    if len(set(data[x])) > 1:
+        parts.append(alt.Chart(_least_squares(data, x, y)).mark_line(color=INK, strokeWidth=2).encode(x=across, y=up))
+    if at is not None:
+        rule = alt.Chart(data.head(1)).mark_rule(color=OTHER, strokeDash=[5, 4], strokeWidth=2)
+        parts.append(rule.encode(y=alt.datum(at)))
+    return part.titled(alt.layer(*parts).properties(width=CHART_WIDTH, height=300), title, note)
+
+
+def _least_squares(data: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """The ends of the line that is closest to the points in y."""
+    slope, start = np.polyfit(data[x].astype(float), data[y].astype(float), 1)
+    ends = np.array([min(data[x]), max(data[x])], float)
+    return part.rows(pd.DataFrame({x: ends, y: start + slope * ends}))

@@ -6,6 +6,7 @@ beam       the search for a unit's formula, ours and as released
 exact      the best formula of up to three concepts
 explain    the formulas of a layer's filters
 trust      whether formulas hold on other images, and against chance
+accuracy   whether the network is right where a unit fires, and which classes a unit speaks for
 """
 
 from n2vlib.lazy import submodules
