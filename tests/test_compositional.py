@@ -16,12 +16,14 @@ from torch import nn
 from n2vlib.activations.layer import read_layers
 from n2vlib.compositional import beam, exact, explain, trust
 from n2vlib.compositional.atoms import Counts
+from n2vlib.compositional.atoms import _grouped as grouped
 from n2vlib.compositional.formula import OPERATORS, Formula, concept, join, parse
 from n2vlib.errors import BadInput
 from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import write
+from n2vlib.probe.labels import LabelMaps
 from n2vlib.store import Store
 
 TINY = 1e-10
@@ -286,6 +288,35 @@ def test_atoms_are_the_sets_of_concepts_of_the_pixels(measured):
         if NUMBERS[text] not in material:
             drawn = [masks[NUMBERS[text]] for masks in world.masks.values() if NUMBERS[text] in masks]
             assert areas[row] == np.sum(drawn)
+
+
+def test_atoms_are_written_image_by_image_in_numbers_that_are_large_enough(tmp_path):
+    rng = np.random.default_rng(4)
+    n_images, n_maps, n_pixels = 5, 11, 300
+    there = rng.random((n_images, n_maps, n_pixels)) < 0.5
+    number = 3 + 2 * np.arange(n_maps)  # one map for each concept, and one that labels every other image as a whole
+    pairs = [[99] * (image % 2 == 0) + number.tolist() for image in range(n_images)]
+    n_pairs = [len(each) for each in pairs]
+    labels = LabelMaps(
+        maps=np.concatenate([mask * np.arange(1, n_maps + 1)[:, None] for mask in there]).astype(np.uint8),
+        map_ptr=n_maps * np.arange(n_images + 1),
+        pair_ptr=np.concatenate([[0], np.cumsum(n_pairs)]),
+        pair_concept=np.array(sum(pairs, []), np.int32),
+        pair_local=np.array([max(0, (c - 1) // 2) if c < 99 else 0 for each in pairs for c in each], np.uint8),
+        pair_area=np.zeros(sum(n_pairs), np.int32),
+        concepts=np.array([*number, 99], np.int32),
+        holder_ptr=np.zeros(0, np.int64),
+        holders=np.zeros(0, np.int64),
+    )
+    assert grouped(labels, tmp_path, np.uint8) is None  # more than 256 sets
+    found = grouped(labels, tmp_path, np.uint16)
+    of = np.load(tmp_path / "of.npy")
+    assert of.shape == (n_images, n_pixels) and of.dtype == np.uint16
+    sets = [{int(c) for c, atom in found["members"].T if atom == each} for each in range(int(found["n_atoms"]))]
+    assert len({frozenset(each) for each in sets}) == len(sets) == of.max() + 1
+    for image, pixel in product(range(n_images), range(n_pixels)):
+        shown = set(number[there[image, :, pixel]].tolist()) | ({99} if image % 2 == 0 else set())
+        assert sets[of[image, pixel]] == shown
 
 
 def test_counts_are_those_of_every_pixel_also_by_group_and_after_a_permutation(measured):

@@ -16,6 +16,7 @@ from scipy.sparse import csr_array
 
 from n2vlib.compositional.formula import Formula
 from n2vlib.errors import BadInput, near
+from n2vlib.files.npy import growing
 from n2vlib.kernels import atoms as kernel
 from n2vlib.kernels.permuted import Masks
 from n2vlib.probe import ProbeSet
@@ -144,15 +145,15 @@ def atoms(probe: ProbeSet, store: Store, *, left_out: Sequence[str] = LEFT_OUT) 
         raise BadInput(f"probe set {probe.name}: no image has a label of a category other than {', '.join(left_out)}")
 
     def make(folder: Path) -> None:
-        of, members = _grouped(labels)
-        save_arrays(folder, of=of, members=members)
+        found = _grouped(labels, folder, np.uint16) or _grouped(labels, folder, np.uint32)
+        save_arrays(folder, **(found or {}))
 
     inputs = {"probe": probe.fingerprint, "left_out": sorted(left_out)}
     folder = store.entry("atoms", inputs, MODULES, make)
     concept, atom = load_array(folder, "members")
     of = load_array(folder, "of")
     held = np.unique(labels.pair_concept)
-    shape = len(held), int(of.max(initial=0)) + 1
+    shape = len(held), int(load_array(folder, "n_atoms"))
     members = csr_array((np.ones(len(atom), bool), (np.searchsorted(held, concept), atom)), shape=shape)
     shows = np.zeros((len(of), len(held)), bool)
     shows[np.repeat(np.arange(len(of)), np.diff(labels.pair_ptr)), np.searchsorted(held, labels.pair_concept)] = True
@@ -167,9 +168,10 @@ def _concepts(probe: ProbeSet, numbers: NDArray[np.int32], left_out: Sequence[st
     return pd.DataFrame({"name": name.where(~twice, name + " " + name.index.astype(str)), "category": category})
 
 
-def _grouped(labels: LabelMaps) -> tuple[NDArray[np.unsignedinteger], NDArray[np.int64]]:
-    """The atom of each pixel, (image, pixel); and which concept is in which atom: numbers and atoms, (2, member).
+def _grouped(labels: LabelMaps, folder: Path, dtype: type[np.unsignedinteger]) -> dict[str, NDArray[np.int64]] | None:
+    """Write the atom of each pixel, (image, pixel), to `of.npy`, image by image; None where the dtype is too small.
 
+    Returns   n_atoms, and members: which concept is in which atom, numbers and atoms, (2, member)
     A set of concepts is told from others by the exclusive or of random numbers, one for each concept, so that a pixel's
     is found without comparing sets. Two of a million sets share 64 bits by chance once in 37 million probe sets.
     """
@@ -177,20 +179,20 @@ def _grouped(labels: LabelMaps) -> tuple[NDArray[np.unsignedinteger], NDArray[np
     drawn = np.random.default_rng(0).integers(1, 2**64, len(labels.concepts), np.uint64)
     marks[labels.concepts] = drawn
     atom_of_mark: dict[int, int] = {}
-    of, members = np.zeros((len(labels.map_ptr) - 1, labels.maps.shape[1]), np.uint32), []
-    for image, (mark, found) in enumerate(
-        in_order(partial(_marked, labels, marks), range(len(of)), "sets of concepts")
-    ):
-        for each in found:
-            if each not in atom_of_mark:
-                atom_of_mark[each] = len(atom_of_mark)
-                members += [(number, atom_of_mark[each]) for number in found[each]]
-        values = np.array([*found], np.uint64)
-        atoms_here = np.array([atom_of_mark[each] for each in found], np.uint32)
-        order = values.argsort()
-        of[image] = atoms_here[order][np.searchsorted(values[order], mark)]
-    small = np.uint16 if len(atom_of_mark) < 2**16 else np.uint32
-    return of.astype(small), np.array(members, np.int64).reshape(-1, 2).T
+    members, images = [], range(len(labels.map_ptr) - 1)
+    with growing(folder, "of", dtype, (labels.maps.shape[1],)) as append:
+        for mark, found in in_order(partial(_marked, labels, marks), images, "sets of concepts"):
+            for each in found:
+                if each not in atom_of_mark:
+                    atom_of_mark[each] = len(atom_of_mark)
+                    members += [(number, atom_of_mark[each]) for number in found[each]]
+            if len(atom_of_mark) > np.iinfo(dtype).max + 1:
+                return None
+            values = np.array([*found], np.uint64)
+            atoms_here = np.array([atom_of_mark[each] for each in found], dtype)
+            order = values.argsort()
+            append(atoms_here[order][np.searchsorted(values[order], mark)][None])
+    return {"n_atoms": np.array(len(atom_of_mark)), "members": np.array(members, np.int64).reshape(-1, 2).T}
 
 
 def _marked(
