@@ -14,8 +14,13 @@ from bs4 import BeautifulSoup
 from n2vlib.paths import ROOT
 
 TARGET = Path(__file__).with_name("PHOTOGRAPHS.md")
-# The line with which each part begins, and the script that writes it: photographs.py, detectors.py, sure.py.
-PARTS = {"first": "# Photographs\n", "second": "# Network Dissection\n", "third": "# How sure the names are\n"}
+# The line with which each part begins, and the script that writes it: photographs, detectors, sure, explained.
+PARTS = {
+    "first": "# Photographs\n",
+    "second": "# Network Dissection\n",
+    "third": "# How sure the names are\n",
+    "fourth": "# Compositional explanations\n",
+}
 
 
 def short(setting: str) -> str:

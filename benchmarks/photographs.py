@@ -156,8 +156,8 @@ fewer than {summary.FEW} training images.
 def only_floors(settings: list[str], store: Store) -> None:
     """Measure and write this section alone; the rest of the first part stays as it is."""
     section = floors_section([floors(setting, store) for setting in settings])
-    first, mark, second = executed.TARGET.read_text(encoding="utf-8").partition(executed.DISSECTION)
-    before, _, rest = first.partition(FLOORS)
+    first, _, _ = executed.TARGET.read_text(encoding="utf-8").partition(executed.PARTS["second"])
+    before, _, rest = first.removeprefix(executed.PARTS["first"]).partition(FLOORS)
     after = rest[rest.index("\n## ") + 1 :] if "\n## " in rest else ""
     executed.write("first", "\n\n".join(part.strip() for part in (before, after, section) if part.strip()))
 

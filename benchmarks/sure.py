@@ -33,9 +33,10 @@ from n2vlib.store import Store
 IOU_THRESHOLD, PERMUTATIONS, TIMED = 0.04, 200, 20
 
 
-def last_layer(setting: str, store: Store) -> tuple[Layer, ProbeSet]:
+def last_layer(setting: str, store: Store, part: str = "") -> tuple[Layer, ProbeSet]:
+    """The last layer of a setting, on all its photographs or a part of them such as [::4]."""
     values = yaml.safe_load((ROOT / "params" / f"{setting}.yml").read_text(encoding="utf-8"))
-    probe = load_probe(values["PROBE"])
+    probe = load_probe(values["PROBE"] + part)
     network = load_network(os.path.expandvars(values["NETWORK"]), values["WEIGHTS"], values["PREPROCESSING"])
     layers = read_layers(network, values["LAYERS"][-1:], probe, tau=values["TAU"], store=store)
     return layers[values["LAYERS"][-1]], probe
