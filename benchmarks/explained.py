@@ -76,7 +76,7 @@ def missed(filters: explain.Filters, found: pd.DataFrame) -> dict[str, object]:
     return row | {"most missed, % of the best": 100 * (behind / best).max()}
 
 
-def answers(layer: Layer, filters: explain.Filters, found: pd.DataFrame) -> dict[str, object] | None:
+def answers(layer: Layer, filters: explain.Filters) -> dict[str, object] | None:
     """Accuracy where filters fire against the IoU of their formulas of ten; None for a network of other answers."""
     listed = (Path(os.environ["N2V_PHOTOGRAPHS"]) / "weights" / "imagenet_1000_labels.txt").read_text().splitlines()
     first = [line.partition(",")[0] for line in listed]
@@ -93,24 +93,14 @@ def answers(layer: Layer, filters: explain.Filters, found: pd.DataFrame) -> dict
     if outputs not in (len(names), len(names) + 1):
         return None
     names = [""] * (outputs - len(names)) + names  # MobileNets begin with "background"
-    known = accuracy.classes(network, probe, names)
+    known = accuracy.classes(network.name, probe, names)
     answered = accuracy.answers(layer, known)
     fired = accuracy.fires(layer)[answered.inputs]
-    by_filter = accuracy.by_unit(fired, answered.right, answered.truth)
-    iou = found.loc[found["allowed"] == LENGTHS[-1]].set_index("unit")["iou"]
-    halves = trust.held_out(filters, LENGTHS[-1], splits=1).query("allowed == @LENGTHS[-1]")
-    elsewhere = halves.groupby("unit")["held_out"].mean()
+    table = accuracy.explained(filters, answered, splits=1)
     row = {"photographs": len(fired), "accuracy": answered.right.mean()}
     row["reliability"] = accuracy.reliability(fired, answered.right)
-    ways = {
-        "r": (iou, "accuracy", []),
-        "r, other half": (elsewhere, "accuracy", []),
-        "r, rate constant": (iou, "accuracy", [by_filter["rate"]]),
-        "r, beyond the classes": (iou, "beyond", []),
-    }
-    for way, (fit, right, given) in ways.items():
-        r = accuracy.correlation(fit, by_filter[right], given)
-        row[way] = f"{r['r']:.2f} ({r['low']:.2f} to {r['high']:.2f})"
+    for way, r in accuracy.correlations(table.loc[table["allowed"] == LENGTHS[-1]]).set_index("way").iterrows():
+        row[f"r, {way}"] = f"{r['r']:.2f} ({r['low']:.2f} to {r['high']:.2f})"
     return row
 
 
@@ -127,7 +117,7 @@ def measured(setting: str, store: Store) -> list[pd.DataFrame]:
     layer, probe = last_layer(setting, store)
     filters = explain.Filters(layer, probe)
     found = beam.search(filters.counts(), LENGTHS[-1])
-    rows = [lengths(filters, found), missed(filters, found), answers(layer, filters, found)]
+    rows = [lengths(filters, found), missed(filters, found), answers(layer, filters)]
     tables = [pd.DataFrame([] if row is None else [row]) for row in rows] + [examples(layer, found)]
     for table in tables:
         table.insert(0, "layer", f"{short(setting)} {layer.name}")

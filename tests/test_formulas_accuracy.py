@@ -10,10 +10,10 @@ from scipy import stats
 from torch import nn
 
 from n2vlib.activations.layer import read_layers
-from n2vlib.compositional import accuracy
+from n2vlib.compositional import accuracy, beam, explain, trust
 from n2vlib.errors import BadInput
 from n2vlib.networks.hooks import run_layers
-from n2vlib.networks.load import Network, load_network
+from n2vlib.networks.load import Network
 from n2vlib.store import Store
 
 FIELD, TOWN = 8, 9
@@ -61,7 +61,7 @@ def scores_by_hand(layer) -> np.ndarray:
 @pytest.mark.parametrize("reads", ["mean", "max", "both", "deep"])
 def test_answers_are_those_of_the_network_run_image_by_image(probe, reads, tmp_path):
     layer = layer_of(probe, reads, tmp_path)
-    known = accuracy.classes(layer.source[0], probe, SCENES)
+    known = accuracy.classes(layer.source[0].name, probe, SCENES)
     answered, slow = accuracy.answers(layer, known), scores_by_hand(layer)
     linear = accuracy.head(layer)
     assert (linear is None) == (reads == "deep")
@@ -79,7 +79,7 @@ def test_answers_are_those_of_the_network_run_image_by_image(probe, reads, tmp_p
 def test_images_with_two_of_the_classes_or_none_are_left_out(probe, tmp_path):
     layer = layer_of(probe, "mean", tmp_path)
     # wood labels some images as a whole, cat others in part
-    known = accuracy.classes(layer.source[0], probe, ["wood", "cat", "cat"])
+    known = accuracy.classes(layer.source[0].name, probe, ["wood", "cat", "cat"])
     answered = accuracy.answers(layer, known)
     held = [[bool(probe.annotated(number, i).any()) for number in (7, 3)] for i in range(len(probe))]
     assert answered.inputs.tolist() == [i for i, each in enumerate(held) if sum(each) == 1]
@@ -165,7 +165,7 @@ def test_reliability_is_near_one_where_units_differ_and_near_zero_where_they_do_
 @pytest.mark.parametrize("reads", ["max", "both"])
 def test_contributions_of_a_linear_head_are_weights_times_what_a_filter_adds_where_it_fires(probe, reads, tmp_path):
     layer = layer_of(probe, reads, tmp_path)
-    made, known = layer.source[0], accuracy.classes(layer.source[0], probe, SCENES)
+    made, known = layer.source[0], accuracy.classes(layer.network, probe, SCENES)
     answered = accuracy.answers(layer, known)
     table, sense = accuracy.contributions(layer, known, answered)
     assert sense == "weight" and list(table.columns) == [FIELD, TOWN]
@@ -191,7 +191,7 @@ def test_contributions_of_a_linear_head_are_weights_times_what_a_filter_adds_whe
 
 def test_without_a_linear_head_contributions_are_correlations(probe, tmp_path):
     layer = layer_of(probe, "deep", tmp_path)
-    known = accuracy.classes(layer.source[0], probe, ["field-s", "town-s", "town-s"])
+    known = accuracy.classes(layer.source[0].name, probe, ["field-s", "town-s", "town-s"])
     table, sense = accuracy.contributions(layer, known, accuracy.answers(layer, known))
     assert sense == "correlation"
     slow = scores_by_hand(layer)
@@ -218,21 +218,51 @@ def test_the_zoo_knows_its_scenes_and_only_these(tmp_path):
         name = "w"
         concepts = pd.DataFrame({"name": ["beach-s", "sky", "office-s"]}, index=[3, 5, 7])
 
-    known = accuracy.classes(load_network("small-alexnet"), World())  # type: ignore[arg-type]
+    known = accuracy.classes("small-alexnet", World())  # type: ignore[arg-type]
     assert known.outputs == slice(0, 12) and known.known.tolist() == [3, 7] and known.concept[0] == 3
+    rows = [{"network": name, "layer": "conv5"} for name in ("small-alexnet-rotation", "small-alexnet-scenes", "x")]
+    assert accuracy.classifiers(rows, World()) == rows[1:2]  # type: ignore[arg-type]
+
+
+def test_correlations_are_those_of_each_length_and_way(probe, tmp_path):
+    layer = layer_of(probe, "mean", tmp_path)
+    measured = explain.Filters(layer, probe)
+    answered = accuracy.answers(layer, accuracy.classes(layer.network, probe, SCENES))
+    table = accuracy.explained(measured, answered, 2, splits=1, seed=1)
+    found = beam.search(measured.counts(), 2)
+    halves = trust.held_out(measured, 2, splits=1, seed=1)
+    fired = accuracy.fires(layer)[answered.inputs]
+    alone = accuracy.by_unit(fired, answered.right, answered.truth).set_index("unit")
+    assert len(table) == 12
+    for row in table.itertuples():
+        mine = found.query("unit == @row.unit and allowed == @row.allowed").iloc[0]
+        assert row.iou == mine["iou"] and row.formula == mine["formula"]
+        there = halves.query("unit == @row.unit and allowed == @row.allowed")["held_out"]
+        assert len(there) == 2 and row.held_out == pytest.approx(there.mean())
+        np.testing.assert_equal(row.accuracy, alone.loc[row.unit, "accuracy"])
+    r = accuracy.correlations(table, draws=0).set_index(["way", "allowed"])
+    assert len(r) == 8
+    for allowed, each in table.groupby("allowed"):
+        kept = each.dropna(subset=["accuracy"])
+        slow = [np.corrcoef(kept["iou"], kept[right])[0, 1] for right in ("accuracy", "beyond")]
+        slow.append(np.corrcoef(kept["held_out"], kept["accuracy"])[0, 1])
+        ways = ("IoU", "accuracy beyond the classes", "IoU on images not searched")
+        np.testing.assert_allclose([r.loc[(way, allowed), "r"] for way in ways], slow)
+        partial = accuracy.correlation(kept["iou"], kept["accuracy"], [kept["rate"]], draws=0)["r"]
+        assert r.loc[("firing rate held constant", allowed), "r"] == pytest.approx(partial)
+    assert set(accuracy.correlations(table.drop(columns="held_out"), draws=0)["way"]) == set(accuracy.WAYS) - {ways[2]}
 
 
 def test_what_has_no_right_answer_is_said_in_one_line(probe, tmp_path):
-    rotation = load_network("small-alexnet-rotation")
     with pytest.raises(BadInput, match=r"small-alexnet-rotation: no output is known to be a scene.*CLASSES"):
-        accuracy.classes(rotation, probe)
+        accuracy.classes("small-alexnet-rotation", probe)
     made = layer_of(probe, "mean", tmp_path)
     with pytest.raises(BadInput, match="1 of its 2 classes are concepts"):
-        accuracy.classes(made.source[0], probe, ["field-s", "fields"])
-    known = accuracy.classes(made.source[0], probe, [*SCENES, "unknown"])
+        accuracy.classes(made.source[0].name, probe, ["field-s", "fields"])
+    known = accuracy.classes(made.source[0].name, probe, [*SCENES, "unknown"])
     with pytest.raises(BadInput, match="4 classes are named.*3 outputs"):
         accuracy.answers(made, known)
-    red_and_blue = accuracy.classes(made.source[0], probe, ["red-c", "blue-c", "x"])
+    red_and_blue = accuracy.classes(made.source[0].name, probe, ["red-c", "blue-c", "x"])
     with pytest.raises(BadInput, match="0 images show exactly one"):
         accuracy.answers(made, red_and_blue)
 

@@ -6,9 +6,11 @@ fires(layer)[answered.inputs]                # (input, unit)
 by_unit(fired, answered.right, answered.truth)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,12 +20,14 @@ from torch import nn
 
 from n2vlib.activations.layer import Layer
 from n2vlib.analysis.correlation import p_values
+from n2vlib.compositional import beam as beams
+from n2vlib.compositional import trust
+from n2vlib.compositional.explain import Filters
 from n2vlib.device import kind_of
 from n2vlib.errors import BadInput, near
 from n2vlib.networks.behaviour import behaviours, fixed_images
 from n2vlib.networks.downstream import scores
 from n2vlib.networks.hooks import run_layers
-from n2vlib.networks.load import Network
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import presence
 from n2vlib.progress import bar
@@ -31,7 +35,15 @@ from n2vlib.store import Store, load_array, save_arrays
 from n2vlib.zoo import shipped
 
 MODULES = ["n2vlib.compositional.accuracy"]
-DRAWS = 2000
+DRAWS = 1000
+LENGTH = 10  # of the formulas in the paper's Figure 7
+# What is correlated over units, and what is held constant: (of the formula, of the unit, given).
+WAYS = {
+    "IoU": ("iou", "accuracy", ()),
+    "IoU on images not searched": ("held_out", "accuracy", ()),
+    "firing rate held constant": ("iou", "accuracy", ("rate",)),
+    "accuracy beyond the classes": ("iou", "beyond", ()),
+}
 _BATCH = {"cpu": 32, "gpu": 128}
 _POOLED = (("mean",), ("max",), ("mean", "max"), ("max", "mean"))  # what a linear head may read of a layer
 _ROUNDING = 1e-3  # of the largest score: two ways to the same scores
@@ -94,17 +106,18 @@ class Head:
         return found
 
 
-def classes(network: Network, probe: ProbeSet, named: Sequence[str] | None = None) -> Classes:
+def classes(network: str, probe: ProbeSet, named: Sequence[str] | None = None) -> Classes:
     """The classes of a network that answers with one of several.
 
+    network  its name
     named    names of all of its outputs, as the probe set calls them; a name may stand several times. None: the scenes
              that the zoo knows of its network
     Raises BadInput where the names are not known, or where fewer than two are concepts of the probe set.
     """
-    known = shipped.card(network.name).get("outputs", {}) if network.name in shipped.names() else {}
+    known = shipped.card(network).get("outputs", {}) if network in shipped.names() else {}
     if named is None and "scenes" not in known:
         raise BadInput(
-            f"network {network.name}: no output is known to be a scene, so no answer is right or wrong; "
+            f"network {network}: no output is known to be a scene, so no answer is right or wrong; "
             "name its outputs (CLASSES), or take one that was trained on scenes, such as small-alexnet"
         )
     before = [*known] if named is None else []
@@ -116,9 +129,19 @@ def classes(network: Network, probe: ProbeSet, named: Sequence[str] | None = Non
     if len(found.known) < 2:
         hint = near(names[0], list(number)) if names else "CLASSES is empty"
         raise BadInput(
-            f"network {network.name}: {len(found.known)} of its {len(names)} classes are concepts of the probe set "
+            f"network {network}: {len(found.known)} of its {len(names)} classes are concepts of the probe set "
             f"{probe.name}, two are needed; {hint}"
         )
+    return found
+
+
+def classifiers(rows: Sequence[Mapping[str, Any]], probe: ProbeSet) -> list[Mapping[str, Any]]:
+    """Those of the rows, networks and layers, whose network answers with scenes of the probe set."""
+    found = []
+    for row in rows:
+        with suppress(BadInput):
+            classes(row["network"], probe)
+            found.append(row)
     return found
 
 
@@ -221,6 +244,45 @@ def by_unit(fired: NDArray[np.bool_], right: NDArray[np.bool_], truth: NDArray[n
     accuracy, expected = np.divide(sums, times, out=np.full(sums.shape, np.nan), where=times > 0)
     columns = {"unit": np.arange(len(times)), "inputs": times, "rate": times / max(len(fired), 1)}
     return pd.DataFrame(columns | {"accuracy": accuracy, "expected": expected, "beyond": accuracy - expected})
+
+
+def explained(
+    measured: Filters,
+    answered: Answers,
+    length: int = LENGTH,
+    *,
+    beam: int = beams.BEAM,
+    splits: int = 0,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Every filter's formulas with the accuracy where it fires: one row for each filter and allowed length.
+
+    splits    divisions of the images for the IoU on the half that was not searched (`trust.held_out`); 0: none
+    Returns   the columns of `beam.search` and of `by_unit`, and held_out, the mean over the splits
+    """
+    found = beams.search(measured.counts(), length, beam=beam)
+    if splits:
+        halves = trust.held_out(measured, length, beam=beam, splits=splits, seed=seed)
+        found = found.join(halves.pivot_table("held_out", ["unit", "allowed"]), on=["unit", "allowed"])
+    fired = fires(measured.layer)[answered.inputs]
+    return found.merge(by_unit(fired, answered.right, answered.truth), on="unit")
+
+
+def correlations(table: pd.DataFrame, *, seed: int = 0, draws: int = DRAWS) -> pd.DataFrame:
+    """How accuracy goes with IoU over units, by length and in each of `WAYS` (Mu and Andreas, Figure 7).
+
+    table     `explained`; a way whose columns it lacks is left out
+    Returns   way, allowed, and the columns of `correlation`
+    """
+    rows = []
+    for way, (fit, right, given) in WAYS.items():
+        if fit not in table:
+            continue
+        for allowed, each in table.groupby("allowed"):
+            held = [each[name].to_numpy() for name in given]
+            r = correlation(each[fit].to_numpy(), each[right].to_numpy(), held, seed=seed, draws=draws)
+            rows.append({"way": way, "allowed": allowed, **r})
+    return pd.DataFrame(rows)
 
 
 def reliability(fired: NDArray[np.bool_], right: NDArray[np.bool_], seed: int = 0, splits: int = 20) -> float:
