@@ -106,9 +106,9 @@ print(f"{by_hand:.1%} are answered right; of all images {overall:.1%}.")
 # %%
 measured = explain.Filters(layer, probe)
 table = accuracy.explained(measured, answered, beam=BEAM, splits=1, seed=SEED)
-ten = table.loc[table["allowed"] == accuracy.LENGTH]
-at_ten = accuracy.correlations(ten, seed=SEED).set_index("way")
-points = ten.assign(formula=ten["formula"].map(str))
+longest = table.loc[table["allowed"] == accuracy.LENGTH]
+at_ten = accuracy.correlations(longest, seed=SEED).set_index("way")
+points = longest.assign(formula=longest["formula"].map(str))
 assert np.allclose(points["accuracy"], by_filter["accuracy"], equal_nan=True)
 now = at_ten.loc["IoU"]
 
@@ -117,14 +117,14 @@ now = at_ten.loc["IoU"]
 from n2vlib.display import style
 
 
-def said(r):
+def with_interval(r):
     """A correlation with its interval."""
-    r, low, high = (style.formatted(round(r[x], 2) + 0.0) for x in ("r", "low", "high"))
-    return f"{r} ({low} to {high})"
+    numbers = (style.formatted(round(r[x], 2) + 0.0) for x in ("r", "low", "high"))
+    return "{} ({} to {})".format(*numbers)
 
 
 p = style.formatted(now["p"], ".2g")
-title = f"{name}, {now['n']:.0f} filters: r = {said(now)}, p = {p}"
+title = f"{name}, {now['n']:.0f} filters: r = {with_interval(now)}, p = {p}"
 axes = "IoU of the formula of up to 10 concepts", "accuracy where the filter fires"
 tip = ["unit", "formula", "inputs"]
 note = "Dashed: accuracy over all images. Line: least squares."
@@ -134,7 +134,9 @@ charts.scatter(points, "iou", "accuracy", title, axes, tip, overall, note)
 from n2vlib import published
 
 stated = published.table("compexp_quantitative_claims").set_index("claim_id")["value"]
-rows = [("r, formulas of up to 10", f"{float(stated['ce_c4']):.2f}", said(now))]
+rows = [
+    ("r, formulas of up to 10", f"{float(stated['ce_c4']):.2f}", with_interval(now))
+]
 rows.append(("p", f"below {stated['ce_c5']}", p))
 columns = ["accuracy and IoU over filters", "published", "this run"]
 charts.table(pd.DataFrame(rows, columns=columns))
@@ -149,14 +151,15 @@ charts.table(pd.DataFrame(rows, columns=columns))
 
 # %%
 reliable = accuracy.reliability(fired, answered.right, SEED)
-ceiling = np.sqrt(max(reliable, 0))
+ceiling = style.formatted(
+    np.sqrt(max(reliable, 0)) if reliable == reliable else reliable
+)
+agree = style.formatted(reliable)
 print(
     f"{(~answered.right).sum()} of {len(fired)} answers are wrong. Two sets of as many"
 )
-print(
-    f"images agree about the filters with r = {reliable:.2f}, so even a perfect measure"
-)
-print(f"could not reach more than about {ceiling:.2f}.")
+print(f"images agree about the filters with r = {agree}, so even a perfect measure")
+print(f"could not reach more than about {ceiling}.")
 
 # %% [markdown]
 # ## By length of the formula
@@ -172,14 +175,16 @@ from n2vlib.analysis import detectors
 options["seed"] = SEED
 rows = accuracy.classifiers(NETWORKS, probe)
 _, ends = detectors.read(probe, rows, **options) if rows else (None, {})
-answers, tables = {network.name: answered}, {network.name: table}
+answers, explained = {network.name: answered}, {network.name: table}
 for label, end in ends.items():
     answers[label] = accuracy.answers(end, accuracy.classes(end.network, probe))
     filters = explain.Filters(end, probe)
-    tables[label] = accuracy.explained(filters, answers[label], beam=BEAM)
+    explained[label] = accuracy.explained(filters, answers[label], beam=BEAM)
 
 # %%
-found = {label: accuracy.correlations(each, draws=0) for label, each in tables.items()}
+found = {
+    label: accuracy.correlations(each, draws=0) for label, each in explained.items()
+}
 found = pd.concat(each.assign(network=label) for label, each in found.items())
 lengths = found.loc[found["way"] == "IoU", ["network", "allowed", "r"]]
 by_end = lengths.pivot(index="network", columns="allowed", values="r")
@@ -188,6 +193,11 @@ title = f"r is larger at ten concepts than at one in {rises} of {len(by_end)} ne
 axes = "longest formula allowed, concepts", "correlation of IoU with accuracy"
 shown = lengths.dropna(subset=["r"])
 charts.lines(shown, "allowed", "r", title, axes, series="network")
+
+# %%
+means = {n: style.formatted(by_end[n].mean()) for n in (1, 2, 3, accuracy.LENGTH)}
+listed = ", ".join(f"{r} at {n}" for n, r in means.items())
+print(f"Mean r over networks by length: {listed}.")
 
 # %% [markdown]
 # ## What else could it be?
@@ -217,23 +227,23 @@ charts.table(controls, f"{network.name}: r over filters", digits=2)
 ways = [way for way in accuracy.WAYS if accuracy.WAYS[way][0] == "iou"]
 last = {network.name: at_ten}
 for label in ends:
-    its_ten = tables[label].query("allowed == @accuracy.LENGTH")
+    its_ten = explained[label].query("allowed == @accuracy.LENGTH")
     last[label] = accuracy.correlations(its_ten, seed=SEED).set_index("way")
 rows = []
 for label, each in answers.items():
     row = {"network": label, "accuracy": each.right.mean()}
-    rows.append(row | {way: said(last[label].loc[way]) for way in ways})
+    rows.append(row | {way: with_interval(last[label].loc[way]) for way in ways})
 charts.table(pd.DataFrame(rows), "r at ten concepts and 95% interval over filters")
 
 # %% [markdown]
 # And beside chance: a filter that fires in images drawn at random would have the overall accuracy.
 
 # %%
-from n2vlib import tables as tables_of
+from n2vlib import tables
 
 alive = points.dropna(subset=["accuracy"])
 above, beyond = (alive["accuracy"] > overall).mean(), (alive["beyond"] > 0).mean()
-groups = tables_of.in_groups(alive["iou"], ["low", "middle", "high"])
+groups = tables.in_groups(alive["iou"], ["low", "middle", "high"])
 means = alive.groupby(groups, observed=True)[["iou", "rate", "accuracy", "expected"]]
 means = means.mean().rename_axis("IoU of the formula").reset_index()
 print(
@@ -281,20 +291,31 @@ charts.table(pd.DataFrame(rows, columns=columns), caption, rows=24)
 # %% [markdown]
 # *More often* is the difference of two shares: of the images of the class that show the formula somewhere, and of other
 # images. If formulas say what filters do for the answer, the first filter of a class should have a formula that is
-# commoner there.
+# commoner there. Scenes are concepts, too, so that a formula can name the class itself.
 
 # %%
 best = kept.idxmax()
 fits = np.mean([more.loc[unit, c] > 0 for c, unit in best.items()])
-by_chance = (more.loc[kept.index] > 0).to_numpy().mean()
-pairs = accuracy.correlation(
-    kept.to_numpy().ravel(), more.loc[kept.index].to_numpy().ravel(), draws=0
-)
-print(f"The formula is commoner in the class for {fits:.0%} of these filters, for")
+every = more.loc[kept.index]
+by_chance = (every > 0).to_numpy().mean()
 print(
-    f"{by_chance:.0%} of all pairs of a filter and a class. Over all pairs contribution"
+    f"The formula is commoner in the class for {fits:.0%} of the filters that add most"
 )
-print(f"and *more often* correlate with r = {pairs['r']:.2f}.")
+print(f"to a class, for {by_chance:.0%} of all pairs of a filter and a class.")
+
+# %%
+names_class = [set(each.concepts) & set(known.names) for each in named["formula"]]
+names_class = pd.Series(names_class, named.index).loc[kept.index].astype(bool)
+which = {"all formulas": kept.index, "without": kept.index[~names_class]}
+r_of = {}
+for words, units in which.items():
+    x, y = (each.loc[units].to_numpy().ravel() for each in (kept, every))
+    r_of[words] = style.formatted(accuracy.correlation(x, y, draws=0)["r"])
+print("Over all pairs contribution and *more often* correlate with")
+print(
+    f"r = {r_of['all formulas']}; without the {names_class.sum()} formulas that name a"
+)
+print(f"class with r = {r_of['without']}.")
 
 # %% [markdown]
 # ## What we see

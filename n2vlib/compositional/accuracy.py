@@ -289,15 +289,16 @@ def reliability(fired: NDArray[np.bool_], right: NDArray[np.bool_], seed: int = 
     """How far the accuracies of units are more than chance: 1 if another set of inputs would give the same, 0 if not.
 
     The correlation over units of two random halves of the inputs, mean over the splits, stepped up to all inputs
-    (Spearman and Brown). No correlation with accuracy can be expected to exceed its square root. NaN where it is not
-    defined.
+    (Spearman and Brown). No correlation with accuracy can be expected to exceed its square root. Splits in which no
+    accuracy varies are left out; NaN where none is left.
     """
     rng, none, found = np.random.default_rng(seed), np.zeros(len(right), np.int64), []
     for _ in range(splits):
         half = rng.permutation(len(right)) % 2 == 0
         one, other = (by_unit(fired[side], right[side], none[side])["accuracy"].to_numpy() for side in (half, ~half))
         found.append(correlation(one, other, draws=0)["r"])
-    r = np.mean(found)
+    known = [r for r in found if not np.isnan(r)]
+    r = np.mean(known) if known else np.nan
     return float(2 * r / (1 + r)) if r > -1 else float("nan")
 
 
