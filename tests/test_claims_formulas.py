@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from n2vlib import claims, published
 from n2vlib.claims import claim, formulas
@@ -39,6 +40,8 @@ def test_every_claim_has_a_measure_and_every_measure_a_claim():
 def test_published_numbers_are_those_of_the_tables():
     mean = published.table("compexp_formula_length").query("scope == 'all neurons'")
     iou = mean.set_index("max_formula_length")["iou"]
+    stated = published.table("compexp_quantitative_claims").set_index("claim_id")["value"]
+    assert TABLE.loc["iou-accuracy", "published"] == float(stated["ce_c4"])
     assert TABLE.loc["longer-better", "published"] == pytest.approx(iou[10] / iou[1], abs=0.005)
 
 
@@ -51,6 +54,21 @@ def test_growth_is_a_ratio_of_means_and_what_is_left_a_share_of_the_gain():
     kept = Explained(halves=halves({1: 0.1, 10: 0.3}, {1: 0.1, 10: 0.15}), dealt=lengths(n1=0.02, n10=0.05))
     assert formulas.left_elsewhere(kept).value == pytest.approx(25)
     assert formulas.above_chance(kept).value == pytest.approx(0.05 / 0.03)
+
+
+def test_correlations_are_those_of_the_filters_that_fire():
+    rng = np.random.default_rng(0)
+    rate, right, noise, short = rng.random((4, len(UNITS)))
+    long = rate + right + noise
+    columns = {"unit": UNITS, "rate": rate, "accuracy": np.where(UNITS == 3, np.nan, right)}
+    both = [pd.DataFrame({**columns, "allowed": n, "iou": iou}) for n, iou in ((10, long), (1, short))]
+    e, alive = Explained(explained=pd.concat(both)), UNITS != 3
+    r = [stats.pearsonr(iou[alive], right[alive]).statistic for iou in (long, short)]
+    assert formulas.iou_accuracy(e).value == pytest.approx(r[0])
+    assert formulas.higher_when_longer(e).value == pytest.approx(r[0] - r[1])
+    known = np.column_stack([np.ones(alive.sum()), rate[alive]])
+    left = [y[alive] - known @ np.linalg.lstsq(known, y[alive])[0] for y in (long, right)]
+    assert formulas.MEASURES["iou-accuracy-rate"](e).value == pytest.approx(stats.pearsonr(*left).statistic)
 
 
 def test_what_was_not_measured_is_said_to_be_so():

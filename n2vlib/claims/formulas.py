@@ -1,13 +1,15 @@
 """What formulas say: the claims of Compositional Explanations of Neurons, and the tables that they need."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.claims.claim import FILTERS, Effect, Measures, of_concepts
+from n2vlib.compositional import accuracy
 
 SHORT, USUAL, LONG, LONGEST = 1, 3, 10, 20  # lengths of formulas that claims compare
 
@@ -19,11 +21,13 @@ class Explained:
     lengths     `beam.search`, a row for each unit and allowed length up to LONGEST
     halves      `trust.held_out`, up to LONG
     dealt       `trust.by_chance`, up to LONG
+    explained   `accuracy.explained`, up to LONG: formulas with the accuracy where the filter fires
     """
 
     lengths: pd.DataFrame = field(default_factory=pd.DataFrame)
     halves: pd.DataFrame = field(default_factory=pd.DataFrame)
     dealt: pd.DataFrame = field(default_factory=pd.DataFrame)
+    explained: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def longer_better(e: Explained) -> Effect | None:
@@ -57,6 +61,33 @@ def above_chance(e: Explained) -> Effect | None:
     return _ratio(pd.DataFrame({"other": other[LONG] - other[SHORT], "dealt": dealt[LONG] - dealt[SHORT]}))
 
 
+def iou_accuracy(e: Explained, given: Sequence[str] = ()) -> Effect | None:
+    """Correlation over filters of the IoU of formulas of LONG with the accuracy where the filter fires.
+
+    given   columns that are held constant
+    """
+    if e.explained.empty:
+        return None
+    longest = e.explained.loc[e.explained["allowed"] == LONG]
+    held = [longest[name] for name in given]
+    r = accuracy.correlation(longest["iou"], longest["accuracy"], held)
+    return Effect(r["r"], r["low"], r["high"], FILTERS, f"{r['n']:.0f} filters")
+
+
+def higher_when_longer(e: Explained) -> Effect | None:
+    """The same correlation with formulas of LONG, minus that with single concepts."""
+    if e.explained.empty:
+        return None
+    iou, right = (e.explained.pivot_table(column, "unit", "allowed") for column in ("iou", "accuracy"))
+    rows = pd.DataFrame({"long": iou[LONG], "short": iou[SHORT], "right": right[LONG]}).dropna()
+
+    def difference(three: NDArray) -> float:
+        r = np.corrcoef(three, rowvar=False)
+        return r[0, 2] - r[1, 2]
+
+    return of_concepts(difference, rows, over=FILTERS)
+
+
 def by_length(table: pd.DataFrame, column: str) -> pd.DataFrame | None:
     """The mean of a column for each unit and allowed length, (unit, allowed); None of an empty table."""
     return None if table.empty else table.pivot_table(column, "unit", "allowed")
@@ -72,4 +103,7 @@ MEASURES: Measures = {
     "hardly-longer": hardly_longer,
     "left-elsewhere": left_elsewhere,
     "above-chance": above_chance,
+    "iou-accuracy": iou_accuracy,
+    "iou-accuracy-rate": partial(iou_accuracy, given=["rate"]),
+    "iou-accuracy-longer": higher_when_longer,
 }
