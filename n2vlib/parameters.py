@@ -84,7 +84,7 @@ COMMON = tuple(RULES)  # the block every chapter declares
 # Parameters that may be a file or a folder.
 PATHS = (
     "PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS", "DICTIONARY",
-    "IMAGE_FOLDER", "LABELS",
+    "IMAGE_FOLDER", "LABELS", "SENTENCES",
 )  # fmt: skip
 RULES |= {  # and those of some chapters only
     "ALIGN_CORNERS": bool,
@@ -106,6 +106,10 @@ RULES |= {  # and those of some chapters only
     "SECOND": Text,
     "ALPHAS": Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), BeforeValidator(_distinct)],
     "BEAM": Positive,
+    "SENTENCES": Text,
+    "DRAWN_PAIRS": Annotated[int, Field(ge=200)],
+    "SEARCHED": Annotated[int, Field(ge=10)],
+    "LEAST": Annotated[float, Field(ge=0, lt=1)],
     "CLASSES": Annotated[list[Text], Field(min_length=2)] | None,
     "ROTATIONS": Positive,
     "IMAGE_FOLDER": str | None,

@@ -358,8 +358,10 @@ def test_a_planted_formula_is_found_and_holds_for_the_pairs_themselves(drawn, he
 def test_units_are_counted_by_how_often_they_fire():
     fires = np.zeros((100, 4), bool)
     fires[:3, 1], fires[:5, 2], fires[:, 3] = True, True, True
-    assert units.analysed(fires).tolist() == [2, 3]
+    assert units.analysed(fires, 0.03).tolist() == [1, 2, 3] == units.analysed(fires, 0).tolist()
     assert units.activity(fires)["units"].tolist() == [1, 1, 1, 1]
+    with pytest.raises(BadInput, match="2 of 4 units fire on 5% of 100 pairs; lower LEAST"):
+        units.analysed(fires)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from n2vlib.networks.load import Network, load_network
 from n2vlib.parameters import in_full
 from n2vlib.paths import resolve, store_root
 
-FILES = ("WORDNET", "WORD2VEC", "UNITS", "RATINGS")
+FILES = ("WORDNET", "WORD2VEC", "UNITS", "RATINGS", "SENTENCES")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def found(params: Path, chapter: str | None) -> Iterator[Finding]:
     values = [values_of(each, setting.given(each)) for each in asked]
     yield Finding(OK, "chapters", f"{len(asked)}")
     for name in FILES:
-        for file in sorted({each[name] for each in values if each.get(name)}):
+        for file in sorted({each[name] for each in values if each.get(name) and each[name] != "drawn"}):
             there = resolve(file).exists()
             yield Finding(OK if there else PROBLEM, name, file if there else f"{file}: no such file or folder")
     samples: dict[str, costs.Sample] = {}

@@ -210,7 +210,8 @@ def effects(made: pd.DataFrame) -> pd.DataFrame:
     to, was = made["answered"] == made["toward"], made["answered_before"] == made["toward"]
     table = made.assign(unit_follows=follows, moved=sign * made["moved"], answers_move=(to != was) & (to == (sign > 0)))
     columns = ["unit_follows", "moved", "answers_move"]
-    by = table.groupby(["direction", "edit"], sort=False)[columns]
+    by = table.groupby(["direction", "edit"])[columns]
     found = pd.DataFrame(by.mean())
     found.insert(0, "edits", by.size())
-    return found.reset_index()
+    order = [(direction, edit) for direction in DIRECTIONS for edit in ("edit", "control")]
+    return found.loc[[key for key in order if key in found.index]].reset_index()

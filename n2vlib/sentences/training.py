@@ -5,7 +5,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,6 +23,7 @@ from n2vlib.progress import bar
 from n2vlib.sentences import pairs as drawn_pairs
 from n2vlib.sentences.language import CLASSES
 from n2vlib.sentences.model import PADDING, UNKNOWN, EntailmentNetwork, Reader, indices
+from n2vlib.spaces import word2vec as word_vectors
 from n2vlib.store import Store, digest
 from n2vlib.zoo import shipped
 from n2vlib.zoo.recipes import SENTENCES, SentencePairs
@@ -85,19 +86,24 @@ def load(name: str, folder: Path = shipped.FOLDER) -> Reader:
     return _filled(SENTENCES[name], card["words"], state)
 
 
-def of_people(pairs: pd.DataFrame, store: Store, seed: int = 0) -> tuple[Reader, NDArray[np.bool_]]:
+def of_people(
+    pairs: pd.DataFrame, store: Store, seed: int = 0, vectors: pd.DataFrame | None = None
+) -> tuple[Reader, NDArray[np.bool_]]:
     """A network trained on the user's pairs, kept in the store; and which pairs it was not trained on, (pair,).
 
     A premise with all of its hypotheses is either trained on or held out.
+    vectors   (word, dimension): where the words' own vectors begin; None: at random, as in the paper
     """
     held_out = split(pairs, seed)
-    row = SentencePairs(**{**asdict(OF_PEOPLE), "seed": seed})
-    inputs = {"pairs": digest(pairs.to_dict("list")), "recipe": asdict(row)}
+    size = OF_PEOPLE.embedding if vectors is None else vectors.shape[1]
+    row = replace(OF_PEOPLE, seed=seed, embedding=size)
+    begin = None if vectors is None else digest([list(vectors.index), vectors.to_numpy(float).round(6).tolist()])
+    inputs = {"pairs": digest(pairs.to_dict("list")), "recipe": asdict(row), "vectors": begin}
 
     def make(folder: Path) -> None:
         from safetensors.torch import save
 
-        reader = fit(row, pairs.loc[~held_out])
+        reader = fit(row, pairs.loc[~held_out], vectors)
         weights = save({name: values.contiguous() for name, values in reader.module.state_dict().items()})
         _write(folder, "network", weights, {"words": list(reader.words)})
 
@@ -122,11 +128,18 @@ def vocabulary(pairs: pd.DataFrame, most: int | None = None) -> list[str]:
     return [PADDING, UNKNOWN, *ordered[:most]]
 
 
-def fit(row: SentencePairs, pairs: pd.DataFrame) -> Reader:
-    """A network trained by Adam on pairs (premise, hypothesis, gold), from random weights."""
+def fit(row: SentencePairs, pairs: pd.DataFrame, vectors: pd.DataFrame | None = None) -> Reader:
+    """A network trained by Adam on pairs (premise, hypothesis, gold), from random weights.
+
+    vectors   (word, dimension), unit rows: where the vectors of these words begin, as long as random ones are
+    """
     torch.manual_seed(row.seed)
     words, draws = vocabulary(pairs), torch.Generator().manual_seed(row.seed)
     module = EntailmentNetwork(len(words), row.embedding, row.hidden, row.units, row.dropout).train()
+    if vectors is not None:
+        there = [word for word in words if word in vectors.index]
+        begin = torch.tensor(vectors.loc[there].to_numpy(np.float32)) * row.embedding**0.5
+        module.embedding.weight.data[[words.index(word) for word in there]] = begin
     sides = [indices(pairs[name], words) for name in ("premise", "hypothesis")]
     target = torch.tensor([CLASSES.index(gold) for gold in pairs["gold"]])
     optimizer = torch.optim.Adam(module.parameters(), row.rate)
@@ -169,15 +182,17 @@ def _filled(row: SentencePairs, words: Sequence[str], state: dict[str, Tensor]) 
 
 
 def reader_of(
-    sentences: str, n_pairs: int, store: Store, seed: int = 0
+    sentences: str, n_pairs: int, store: Store, seed: int = 0, word2vec: str | None = None
 ) -> tuple[Reader, pd.DataFrame, NDArray[np.bool_]]:
     """A trained network, pairs to explain it on, and which of these it was not trained on, (pair,).
 
     sentences   "drawn": the zoo's network, and n_pairs that it was not trained on; else a folder, see `pairs.load`
+    word2vec    file of word vectors, where a network trained on the user's pairs begins
     """
     if sentences == DRAWN:
         pairs = drawn_pairs.drawn(n_pairs, drawn_pairs.HELD_OUT_SEED)
         return load(next(iter(SENTENCES))), pairs, np.ones(len(pairs), bool)
     pairs = drawn_pairs.load(sentences)
-    reader, held_out = of_people(pairs, store, seed)
+    vectors = None if word2vec is None else word_vectors.of_words(vocabulary(pairs)[2:], word2vec)
+    reader, held_out = of_people(pairs, store, seed, vectors)
     return reader, pairs, held_out

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.compositional.formula import Formula, concept, join
+from n2vlib.errors import BadInput
 from n2vlib.sentences import language
 from n2vlib.sentences.concepts import category, word_of
 from n2vlib.sentences.language import CLASSES, COLORS
@@ -42,8 +43,11 @@ def activity(fires: NDArray[np.bool_], least: float = LEAST) -> pd.DataFrame:
 
 
 def analysed(fires: NDArray[np.bool_], least: float = LEAST) -> NDArray[np.int64]:
-    """The units that fire on at least this share of the pairs."""
-    return np.flatnonzero(fires.mean(0) >= least)
+    """The units that fire on at least this share of the pairs; BadInput where there are fewer than three."""
+    found = np.flatnonzero(fires.mean(0) >= max(least, 1 / max(1, len(fires))))
+    if len(found) < 3:
+        raise BadInput(f"{len(found)} of {fires.shape[1]} units fire on {least:.0%} of {len(fires)} pairs; lower LEAST")
+    return found
 
 
 # -- kinds of rules
