@@ -110,7 +110,7 @@ RULES |= {  # and those of some chapters only
     "DRAWN_PAIRS": Annotated[int, Field(ge=200)],
     "SEARCHED": Annotated[int, Field(ge=10)],
     "LEAST": Annotated[float, Field(ge=0, lt=1)],
-    "CLASSES": Annotated[list[Text], Field(min_length=2)] | None,
+    "CLASSES": Annotated[list[Text] | None, Field(min_length=2)],
     "ROTATIONS": Positive,
     "IMAGE_FOLDER": str | None,
     "LABELS": str | None,
