@@ -42,6 +42,7 @@ def test_published_numbers_are_those_of_the_tables():
     iou = mean.set_index("max_formula_length")["iou"]
     stated = published.table("compexp_quantitative_claims").set_index("claim_id")["value"]
     assert TABLE.loc["iou-accuracy", "published"] == float(stated["ce_c4"])
+    assert TABLE.loc["sentences-iou-accuracy", "published"] == float(stated["ce_c6"])
     assert TABLE.loc["longer-better", "published"] == pytest.approx(iou[10] / iou[1], abs=0.005)
 
 
@@ -66,6 +67,8 @@ def test_correlations_are_those_of_the_filters_that_fire():
     r = [stats.pearsonr(iou[alive], right[alive]).statistic for iou in (long, short)]
     assert formulas.iou_accuracy(e).value == pytest.approx(r[0])
     assert formulas.higher_when_longer(e).value == pytest.approx(r[0] - r[1])
+    of_sentences = Explained(sentences=both[0].assign(allowed=3, iou=-long))
+    assert formulas.in_sentences(of_sentences).value == pytest.approx(-r[0])
     known = np.column_stack([np.ones(alive.sum()), rate[alive]])
     left = [y[alive] - known @ np.linalg.lstsq(known, y[alive])[0] for y in (long, right)]
     assert formulas.MEASURES["iou-accuracy-rate"](e).value == pytest.approx(stats.pearsonr(*left).statistic)

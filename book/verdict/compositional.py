@@ -37,6 +37,9 @@ STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build
 BEAM: int = 5  # formulas that are kept after each round of the search
 PERMUTATIONS: int = 10  # times that the annotations are dealt to other images
 CLASSES: list = None  # names of the network's outputs; null: the scenes of the zoo's
+SENTENCES: str = "drawn"  # drawn: ours; or a folder of your pairs, such as $N2V_SNLI
+DRAWN_PAIRS: int = 3000  # of our sentences
+SEARCHED: int = 128  # hidden units whose formulas are searched, drawn at random
 
 # %%
 import n2vlib
@@ -104,6 +107,7 @@ dealt = trust.by_chance(measured, formulas.LONG, permutations=PERMUTATIONS, **dr
 # not measured, and the line below says why.
 
 # %%
+import numpy as np
 import pandas as pd
 
 from n2vlib.compositional import accuracy
@@ -118,10 +122,28 @@ except BadInput as why:
     print(why)
 
 # %% [markdown]
+# The same for the hidden units of the network that reads [sentences](../compositional/sentences), with formulas of up to
+# three concepts.
+
+# %%
+from n2vlib.sentences import concepts, training, units
+
+reader, pairs, held_out = training.reader_of(SENTENCES, DRAWN_PAIRS, store, SEED)
+reading, gold = reader.read(pairs), pairs["gold"].to_numpy()
+rng, enough = np.random.default_rng(SEED), units.analysed(reading.fires)
+chosen = np.sort(rng.permutation(enough)[:SEARCHED])
+words = concepts.concepts(pairs, vectors=reader.vectors)
+fires, right = reading.fires[:, chosen], reading.answers == gold
+of_units = beam.search(words.counts(fires), formulas.USUAL, beam=BEAM)
+classes = pd.Categorical(gold).codes[held_out]
+by_unit = accuracy.by_unit(fires[held_out], right[held_out], classes)
+
+# %% [markdown]
 # Now every claim is checked.
 
 # %%
-here = claims.Explained(lengths, halves, dealt, explained)
+tables = lengths, halves, dealt, explained, of_units.merge(by_unit, on="unit")
+here = claims.Explained(*tables)
 found = claims.check(here)
 answers = [claims.YES, claims.UNDECIDED, claims.NO, claims.NOT_MEASURED]
 rows = [(each, ", ".join(found.loc[found["holds"] == each, "id"])) for each in answers]
@@ -137,8 +159,6 @@ charts.table(table, f"{(found['holds'] != claims.NOT_MEASURED).sum()} measured")
 # the filters are drawn again a thousand times, and the draws are centred on the measured number.
 
 # %%
-import numpy as np
-
 iou = lengths.pivot_table("iou", "unit", "allowed")
 one, ten = iou[formulas.SHORT].to_numpy(), iou[formulas.LONG].to_numpy()
 by_hand = ten.mean() / one.mean()

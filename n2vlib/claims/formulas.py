@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from n2vlib.claims.claim import FILTERS, Effect, Measures, of_concepts
 from n2vlib.compositional import accuracy
 
+UNITS = "units"
 SHORT, USUAL, LONG, LONGEST = 1, 3, 10, 20  # lengths of formulas that claims compare
 
 
@@ -22,12 +23,14 @@ class Explained:
     halves      `trust.held_out`, up to LONG
     dealt       `trust.by_chance`, up to LONG
     explained   `accuracy.explained`, up to LONG: formulas with the accuracy where the filter fires
+    sentences   the same of the units of a network that reads sentences, up to USUAL
     """
 
     lengths: pd.DataFrame = field(default_factory=pd.DataFrame)
     halves: pd.DataFrame = field(default_factory=pd.DataFrame)
     dealt: pd.DataFrame = field(default_factory=pd.DataFrame)
     explained: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sentences: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def longer_better(e: Explained) -> Effect | None:
@@ -66,12 +69,20 @@ def iou_accuracy(e: Explained, given: Sequence[str] = ()) -> Effect | None:
 
     given   columns that are held constant
     """
-    if e.explained.empty:
+    return _correlation(e.explained, LONG, given, FILTERS)
+
+
+def in_sentences(e: Explained, given: Sequence[str] = ()) -> Effect | None:
+    """The same for units of a network that reads sentences, with formulas of USUAL."""
+    return _correlation(e.sentences, USUAL, given, UNITS)
+
+
+def _correlation(table: pd.DataFrame, length: int, given: Sequence[str], over: str) -> Effect | None:
+    if table.empty:
         return None
-    longest = e.explained.loc[e.explained["allowed"] == LONG]
-    held = [longest[name] for name in given]
-    r = accuracy.correlation(longest["iou"], longest["accuracy"], held)
-    return Effect(r["r"], r["low"], r["high"], FILTERS, f"{r['n']:.0f} filters")
+    rows = table.loc[table["allowed"] == length]
+    r = accuracy.correlation(rows["iou"], rows["accuracy"], [rows[name] for name in given])
+    return Effect(r["r"], r["low"], r["high"], over, f"{r['n']:.0f} {over}")
 
 
 def higher_when_longer(e: Explained) -> Effect | None:
@@ -106,4 +117,6 @@ MEASURES: Measures = {
     "iou-accuracy": iou_accuracy,
     "iou-accuracy-rate": partial(iou_accuracy, given=["rate"]),
     "iou-accuracy-longer": higher_when_longer,
+    "sentences-iou-accuracy": in_sentences,
+    "sentences-iou-accuracy-rate": partial(in_sentences, given=["rate"]),
 }
