@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from n2vlib.compositional import beam as beams
 from n2vlib.compositional.atoms import Counts
 from n2vlib.compositional.formula import Formula, concept, join
 from n2vlib.compositional.similarity import KIN
@@ -19,6 +20,7 @@ from n2vlib.errors import BadInput
 ONE, KINDRED, STRANGERS, WITHOUT = KINDS = ("one concept", "OR of kin", "OR of strangers", "AND NOT")
 BY = ("pixel", "atom")
 NEEDED = 0.2  # share of a mask that each part of a formula must account for, so that the part can be found
+LENGTH = 3  # of the longest formula that the search may find; planted ones have one or two concepts
 MOST = 10**9  # pixels that numpy draws from
 
 
@@ -95,6 +97,37 @@ def _atoms(rng: np.random.Generator, sizes: NDArray[np.int64], wanted: int) -> N
     found = np.zeros_like(sizes)
     found[chosen] = sizes[chosen]
     return found
+
+
+def recovered(
+    counts: Counts, truth: pd.DataFrame, moved: float, *, by: str = "pixel", beam: int = beams.BEAM, seed: int = 0
+) -> pd.DataFrame:
+    """Units made from formulas, and what the search finds for them.
+
+    truth     kind, formula, as `formulas` gives them      moved, by   see `units`
+    Returns   kind, formula, moved, by; planted_iou (of `formula`); found (the best of up to three concepts), found_iou;
+              exactly (whether it has the planted mask), own_length (the same of what is found with as many concepts as
+              were planted), there (whether all planted concepts are in `found`, or its mask is exact)
+    """
+    formulas = list(truth["formula"])
+    fired = units(counts, formulas, moved, by=by, seed=seed)
+    table = beams.search(fired, LENGTH, beam=beam)
+    said = table.set_index(["unit", "allowed"])["formula"].to_dict()
+    found = [said[unit, LENGTH] for unit in range(len(formulas))]
+    short = [said[unit, each.length] for unit, each in enumerate(formulas)]
+    exactly = found_again(counts, formulas, found)
+    pairs = zip(formulas, found, strict=True)
+    parts = [other is not None and set(one.concepts) <= set(other.concepts) for one, other in pairs]
+    return truth.assign(
+        moved=moved,
+        by=by,
+        planted_iou=[fired.iou(unit, each) for unit, each in enumerate(formulas)],
+        found=found,
+        found_iou=table.loc[table["allowed"] == LENGTH, "iou"].to_numpy(),
+        exactly=exactly,
+        own_length=found_again(counts, formulas, short),
+        there=exactly | np.array(parts, bool),
+    )
 
 
 def found_again(counts: Counts, planted: Sequence[Formula], found: Sequence[Formula | None]) -> NDArray[np.bool_]:
