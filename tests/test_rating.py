@@ -327,6 +327,8 @@ def test_words_lose_the_endings_of_the_probe_set():
         ("red-c", "red"),
         ("(water OR mountain_snowy-s) AND NOT blue-c", "(water or mountain snowy) and not blue"),
         ("a OR b OR t-shirt", "a or b or t-shirt"),
+        ("(floor AND kitchen-s) AND NOT brown-c", "floor and kitchen and not brown"),
+        ("((a AND NOT b) AND c) OR d", "(a and not b and c) or d"),
         ("a AND NOT (b AND NOT c)", "a and not (b and not c)"),
         ('"x (old)" AND y', "x (old) and y"),
     ],

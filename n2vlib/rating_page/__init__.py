@@ -53,7 +53,9 @@ def _in_words(formula: Formula) -> str:
     if formula.concept:
         return word(formula.concept)
     left, right = formula.parts
-    first = _in_words(left) if left.operator in ("", formula.operator) else f"({_in_words(left)})"
+    # AND and AND NOT need no brackets between them: all must hold, or must not.
+    together = left.concept or (left.operator == "OR") == (formula.operator == "OR")
+    first = _in_words(left) if together else f"({_in_words(left)})"
     return f"{first} {formula.operator.lower()} {_in_words(right) if right.concept else f'({_in_words(right)})'}"
 
 
@@ -96,7 +98,7 @@ FORMULAS = Wording(
     heading="One meaning, or several?",
     intro=(
         f"{_SHOWN} Above them is a formula for the patches. Do its parts belong together?",
-        "One kind: they are alike in meaning and in looks, such as three kinds of towers.",
+        "One kind: they are alike in meaning and in looks, such as three kinds of towers; or there is one part only.",
         "Looks only: they look alike, and mean different things.",
         "Narrowed: one thing, of which the formula leaves something out.",
         "Unrelated: they have nothing to do with each other.",

@@ -86,7 +86,8 @@ def test_formulas_are_judged_by_keys_and_buttons_and_read_by_the_library(width, 
         "#question"
     )
     assert page.evaluate(OVERFLOW) <= 1
-    page.click("text=unrelated")
+    assert page.evaluate("() => [...document.querySelectorAll('button')].every(b => b.scrollWidth <= b.clientWidth)")
+    page.click("[data-answer=polysemantic]")
     press(page, "3 s")
     given = rating.read(save(page, tmp_path), asked, rating.JUDGEMENTS)
     assert given["answer"].tolist() == ["lexical and perceptual", "polysemantic", "specialization", "skip"]
