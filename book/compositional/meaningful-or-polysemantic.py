@@ -41,7 +41,7 @@ STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build
 BEAM: int = 5  # formulas that are kept after each round of the search
 PERMUTATIONS: int = 2  # times that the annotations are dealt to other images
 RATINGS: str = None  # a CSV of answers saved by the rating page; null: nobody has rated
-RATED: int = 24  # filters on the rating page; the paper: 128
+RATED: int = 16  # filters on the rating page; the paper: 128
 WORDNET: str = None  # folder of your copy of WordNet; null: our tree of hypernyms
 
 # %%
@@ -386,7 +386,7 @@ charts.table(counted.reset_index(), f"Answers; rater: {who}")
 # %%
 from n2vlib.compositional import planted
 
-EACH, MOVED = 24, (0.0, 0.1, 0.2, 0.4, 0.6)  # units of a kind; share of pixels moved
+EACH, MOVED = 20, (0.0, 0.1, 0.2, 0.4, 0.6)  # units of a kind; share of pixels moved
 
 counts = every[last]
 truth = planted.formulas(counts, similar, EACH, SEED)
