@@ -65,6 +65,11 @@ def test_a_probe_set_that_the_tree_does_not_know_is_refused_in_one_line():
     assert "\n" not in str(error.value)
 
 
+def test_a_folder_without_wordnet_is_refused_in_one_line(tmp_path):
+    with pytest.raises(BadInput, match="holds no WordNet"):
+        similarity.hypernyms(Probe(["dog"]), str(tmp_path))  # type: ignore[arg-type]
+
+
 def test_similarity_goes_by_the_names_that_formulas_use():
     probe = Probe([*sorted(drawn.tree())[:12], "liver"])
     concepts = probe.concepts.assign(name=[f"{name} {k}" for k, name in probe.concepts["name"].items()]).drop(index=3)

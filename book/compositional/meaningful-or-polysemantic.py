@@ -208,11 +208,13 @@ from itertools import product
 
 from n2vlib import tables
 
+FEWEST = 10  # filters; a bootstrap over fewer says little
+
 
 def interval(values):
     """Mean and 95% interval over filters, as text."""
-    if values.empty:
-        return "no filter"
+    if len(values) < FEWEST:
+        return f"fewer than {FEWEST} filters"
     low, high = tables.bootstrap_mean(values.to_numpy(), SEED)
     return f"{values.mean():.2f} ({low:.2f} to {high:.2f})"
 
@@ -250,6 +252,8 @@ series = {"filters": ours["all"], DEALT: chance["all"]}
 rows = []
 for label, table in series.items():
     for name, each in by_filter(table, longest).groupby("layer"):
+        if len(each) < FEWEST:
+            continue
         low, high = tables.bootstrap_mean(each["kin"].to_numpy(), SEED)
         rows.append((name, label, each["kin"].mean(), low, high))
 shares = pd.DataFrame(rows, columns=["layer", "series", "share", "low", "high"])
@@ -478,11 +482,11 @@ print(f"by chance, {with_or[DEALT]:.0f}% do.")
 # %%
 for pairs in KNOWN:
     one, other = (by_filter(each[pairs], longest)["kin"] for each in (ours, chance))
-    more = (one - other).dropna().to_numpy()
-    low, high = tables.bootstrap_mean(more, SEED)
+    more = (one - other).dropna()
+    low, high = tables.bootstrap_mean(more.to_numpy(), SEED)
     sure = "above chance" if low > 0 else "below chance" if high < 0 else "as by chance"
-    print(f"Of pairs {pairs}: the share of kin is {sure},", end=" ")
-    print(f"{more.mean():+.2f} ({low:+.2f} to {high:+.2f})." if len(more) else "")
+    sure = sure if len(more) >= FEWEST else "not decided"
+    print(f"Pairs, {pairs}: the share of kin is {sure}, {interval(more)} more.")
 
 # %%
 found_all = shares["exactly"].unstack("kind").mean(axis=1)
