@@ -532,6 +532,8 @@ if len(noise):
 # - Wu and Palmer's similarity in a tree of hypernyms says of an OR whether it joins kin or strangers; the share means
 #   something only beside what chance finds.
 # - Planted formulas are found again under much random noise, and seldom exactly where the noise has a pattern.
+#
+# Is the network right where a filter fires? That is the [next chapter](when-it-fires).
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)
