@@ -254,6 +254,7 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # - [From a word to a formula](compositional/from-a-word-to-a-formula): the search, step by step.
 # - [How long, how good?](compositional/how-long-how-good): what longer formulas gain, and how much of it is real.
 # - [Is it the best formula?](compositional/is-it-the-best-formula): the beam search against all formulas.
+# - [Meaningful or polysemantic?](compositional/meaningful-or-polysemantic): are the parts of an OR of one kind?
 #
 # **Verdict**: every experiment and every claim, with its result on this run, for [Net2Vec](verdict/net2vec), for
 # [Network Dissection](verdict/netdissect) and for [Compositional Explanations](verdict/compositional).

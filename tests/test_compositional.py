@@ -234,6 +234,14 @@ def test_formulas_that_were_planted_are_found():
     assert by_beam[:3] == [parse(text) for text in said[:3]] and by_beam[3] != parse(said[3])
 
 
+def test_a_mask_as_large_as_what_it_leaves_out_is_found():
+    members = np.array([[1, 1, 0], [0, 1, 1]], bool)  # a without b has as many pixels as b
+    table = pd.DataFrame({"name": ["a", "b"], "category": "object"})
+    counts = Counts(np.array([[30, 0, 0]]), np.array([30, 10, 20]), csr_array(members), table)
+    found = beam.search(counts, 2).iloc[-1]
+    assert found["iou"] == 1 and found["formula"] == parse("a AND NOT b")
+
+
 def test_bad_options_are_refused():
     counts, _ = random_counts(0)
     with pytest.raises(BadInput, match="length = 0"):

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from measured import activations, measure
 
 from n2vlib import rating_page
 from n2vlib.analysis import rating
+from n2vlib.compositional import explain
 from n2vlib.errors import BadInput
 from n2vlib.methods import dissection
 
@@ -100,6 +102,20 @@ def test_a_patch_shows_a_concept_that_covers_half_of_it_or_half_of_which_it_cove
     assert rating.shows(patch, annotated, 0.0).tolist() == [True, True, True, False, False]
 
 
+def test_masks_of_another_convention_are_those_that_it_counts(measured):
+    probe, layers = measured
+    every = activations(probe, "3")
+    differ = False
+    for k in range(layers["3"].n_filters):
+        images, masks = rating.patches(layers["3"], probe, k, convention=explain.COMPEXP)
+        maps = torch.from_numpy(every[images, k]).float()[None]
+        larger = torch.nn.functional.interpolate(maps, probe.label_size, mode="bilinear")[0].numpy()
+        clear = np.abs(larger - layers["3"].thresholds[k]) > 1e-5
+        np.testing.assert_array_equal(masks[clear], (larger > layers["3"].thresholds[k])[clear])
+        differ |= bool((masks != rating.patches(layers["3"], probe, k)[1]).any())
+    assert differ
+
+
 # --- the questions
 
 
@@ -134,6 +150,15 @@ def test_a_deal_asks_about_a_filter_once_and_a_quarter_of_each_layer_is_planted(
 def test_the_planted_questions_are_not_at_one_end_of_a_deal():
     at = np.flatnonzero(rating.draw_questions(filters({"conv1": "abcd" * 20}), 80, 0)["asked"] == rating.PLANTED)
     assert at.min() < 20 and at.max() > 60
+
+
+def test_another_control_takes_the_place_of_random_labels():
+    named = filters({"conv1": "abcdefgh" * 2})
+    control = named.assign(label="chance", asked="formula by chance")
+    dealt = rating.draw_questions(named, 8, 0, control)
+    wrong = dealt["asked"] == "formula by chance"
+    assert wrong.sum() == 2 and (dealt["label"] == "chance").equals(wrong)
+    assert dealt["filter"].tolist() == rating.draw_questions(named, 8, 0)["filter"].tolist()
 
 
 # --- the table
@@ -178,6 +203,13 @@ def test_raters_with_the_same_answers_agree_and_one_alone_has_no_agreement():
     assert rating.shares(answered(questions, ann="yn"))["agreement"].isna().all()
 
 
+def test_several_answers_can_count_as_yes():
+    judged = filters({"conv1": "abcd"}).assign(rater="ann")
+    given = ["lexical and perceptual", "specialization", "polysemantic", "skip"]
+    table = rating.shares(judged.assign(answer=given), yes=rating.MEANINGFUL)
+    assert table["share"].iloc[0] == pytest.approx(2 / 3) and table["filters"].iloc[0] == 3
+
+
 # --- the file of ratings
 
 HEADER = ",".join(rating.COLUMNS)
@@ -213,6 +245,15 @@ def test_a_broken_file_is_refused_in_one_line_that_names_it_and_the_row(tmp_path
     assert str(file) in str(error.value) and "\n" not in str(error.value)
 
 
+def test_judgements_of_formulas_are_read_as_such_only(tmp_path):
+    file = tmp_path / "r.csv"
+    file.write_text(HEADER + "\nnet,conv1,0,a,object,ann,polysemantic\nnet,conv1,1,b,object,ann,perceptual only\n")
+    found = rating.read(file, filters({"conv1": "ab"}), rating.JUDGEMENTS)
+    assert found["answer"].tolist() == ["polysemantic", "perceptual only"]
+    with pytest.raises(BadInput, match="line 2, column answer: 'polysemantic'; it must be yes, no, skip"):
+        rating.read(file, filters({"conv1": "ab"}))
+
+
 def test_a_file_that_is_not_there_and_one_that_is_no_text_are_refused(tmp_path):
     (tmp_path / "r.csv").write_bytes(b"\xff\xfe\x00")
     for name, said in (("none.csv", "there is no such file"), ("r.csv", "cannot be read as UTF-8 CSV")):
@@ -223,12 +264,12 @@ def test_a_file_that_is_not_there_and_one_that_is_no_text_are_refused(tmp_path):
 # --- the page
 
 
-def page(folder: Path, questions: pd.DataFrame) -> str:
+def page(folder: Path, questions: pd.DataFrame, wording: rating_page.Wording = rating_page.LABELS) -> str:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (2, 32, 32, 3), np.uint8)
     masks = np.zeros((2, 16, 16), bool)
     masks[:, 4:9, 4:9] = True
-    file = rating_page.write(folder / "page.html", questions, [(images, masks)] * len(questions))
+    file = rating_page.write(folder / "page.html", questions, [(images, masks)] * len(questions), wording=wording)
     return file.read_text(encoding="utf-8")
 
 
@@ -278,3 +319,41 @@ def test_words_lose_the_endings_of_the_probe_set():
     assert [rating_page.word(label) for label in ("red-c", "mountain_snowy-s", "t-shirt")] == [
         "red", "mountain snowy", "t-shirt",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"),
+    [
+        ("red-c", "red"),
+        ("(water OR mountain_snowy-s) AND NOT blue-c", "(water or mountain snowy) and not blue"),
+        ("a OR b OR t-shirt", "a or b or t-shirt"),
+        ("(floor AND kitchen-s) AND NOT brown-c", "floor and kitchen and not brown"),
+        ("((a AND NOT b) AND c) OR d", "(a and not b and c) or d"),
+        ("a AND NOT (b AND NOT c)", "a and not (b and not c)"),
+        ('"x (old)" AND y', "x (old) and y"),
+    ],
+)
+def test_formulas_are_read_in_words(formula, words):
+    assert rating_page.formula_in_words(formula) == words
+
+
+def test_a_page_of_formulas_offers_the_judgements_that_are_read_back(tmp_path):
+    for wording, answers in ((rating_page.LABELS, rating.ANSWERS), (rating_page.FORMULAS, rating.JUDGEMENTS)):
+        assert tuple(wording.answers) == answers
+        keys = [key for key, _ in wording.answers.values()]
+        html = page(tmp_path, filters({"conv1": "ab"}), wording)
+        assert re.findall(r'data-answer="(.*?)" data-key="(.*?)"', html) == list(zip(answers, keys, strict=True))
+        assert len(set(keys)) == len(keys) and wording.title in html and "$" not in html.partition("<script")[0]
+
+
+def test_wording_that_is_markup_stays_text(tmp_path):
+    mark = '"><script>alert(2)</script>'
+    wording = rating_page.Wording(mark, mark, (mark,), (mark, mark), {mark: (mark, mark)}, lambda label: label)
+    html = page(tmp_path, filters({"conv1": "a"}), wording)
+    assert html.count("<script") == 2 and mark not in html
+
+
+def test_a_label_that_is_no_formula_is_refused_and_leaves_no_page(tmp_path):
+    with pytest.raises(BadInput, match="cannot stand there"):
+        page(tmp_path, filters({"conv1": "a"}).assign(label="a) OR b"), rating_page.FORMULAS)
+    assert list(tmp_path.iterdir()) == []

@@ -208,6 +208,8 @@ print("mean IoU is missed. The formulas differ more than their IoU does.")
 # - All formulas of three concepts can be counted exactly, from what one, two and three concepts share.
 # - The beam misses the best formula often and little.
 # - Say which length is meant: concepts, or concepts and NOTs.
+#
+# Do the parts of a formula belong together? That is the [next chapter](meaningful-or-polysemantic).
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)

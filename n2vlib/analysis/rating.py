@@ -6,10 +6,11 @@
     rating.shares(answers)
 
 A question is a row: network, layer, filter, label and category (as shown), concept, asked, dissection_iou. `asked` says
-whether the label is the filter's own or, as a control that raters do not know about, that of another filter.
+whether the label is the filter's own or, as a control that raters do not know about, that of another filter. A label
+may also be a formula, to be judged as meaningful or not (Mu and Andreas 4): the answers are then JUDGEMENTS.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from n2vlib.display.style import categories
 from n2vlib.errors import BadInput
 from n2vlib.files.cells import original
 from n2vlib.files.userfiles import csv_rows
+from n2vlib.masks.conventions import Convention
 from n2vlib.methods import dissection
 from n2vlib.paths import resolve
 from n2vlib.probe import ProbeSet
@@ -30,7 +32,11 @@ from n2vlib.probe import ProbeSet
 PATCHES = 15  # images in a question (Figure 4)
 OWN, PLANTED = "own label", "random label"
 AUTOMATIC = "automatic, not a person"
-ANSWERS = ("yes", "no", "skip")
+SKIP = "skip"
+ANSWERS = ("yes", "no", SKIP)
+# Of formulas, as Mu and Andreas (section 4) divide them: three kinds of meaningful ones, and those that are not.
+MEANINGFUL = ("lexical and perceptual", "perceptual only", "specialization")
+JUDGEMENTS = (*MEANINGFUL, "polysemantic", SKIP)
 UNIT = ["network", "layer", "filter"]
 COLUMNS = [*UNIT, "label", "category", "rater", "answer"]  # of a file of ratings
 _SHOWN = [*UNIT, "label", "category"]
@@ -68,14 +74,16 @@ def random_labels(named: pd.DataFrame, seed: int) -> pd.DataFrame:
     return named.assign(**{column: wrong[column] for column in _LABEL}, asked=PLANTED)
 
 
-def draw_questions(named: pd.DataFrame, each: int, seed: int) -> pd.DataFrame:
+def draw_questions(named: pd.DataFrame, each: int, seed: int, control: pd.DataFrame | None = None) -> pd.DataFrame:
     """Questions for people: `each` filters of every layer, a quarter of them with another one's label; shuffled.
 
+    control   the wrong questions about the same filters, rows as in `named`; by default those of `random_labels`
     Each filter has one question, so that two labels for the same patches do not reveal the control.
     """
     if named.empty:
         raise BadInput(f"ratings: no filter fires in {PATCHES} images; take more images or a larger tau")
-    rng, wrong, parts = np.random.default_rng(seed), random_labels(named, seed), []
+    wrong = random_labels(named, seed) if control is None else control
+    rng, parts = np.random.default_rng(seed), []
     for _, group in named.groupby("layer", sort=False):
         drawn = rng.permutation(group.index)[:each]
         quarter = round(len(drawn) / 4)
@@ -84,13 +92,17 @@ def draw_questions(named: pd.DataFrame, each: int, seed: int) -> pd.DataFrame:
     return questions.iloc[rng.permutation(len(questions))].reset_index(drop=True)
 
 
-def patches(layer: Layer, probe: ProbeSet, filter_k: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def patches(
+    layer: Layer, probe: ProbeSet, filter_k: int, *, convention: str | Convention = "netdissect"
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The fifteen images where a filter is highest, highest first, and its mask in each, as in dissection IoU.
 
+    convention   of the masks (`masks.conventions`)
     Returns   images int64, (image,); masks bool, (image, *label size)
     """
     images = top_images(layer, [filter_k], PATCHES)["image"].to_numpy()
-    return images, dissection.mask(layer, probe, stored_maps(layer, filter_k, images), filter_k)
+    maps = stored_maps(layer, filter_k, images)
+    return images, dissection.mask(layer, probe, maps, filter_k, convention=convention)
 
 
 def automatic(
@@ -122,20 +134,22 @@ def shows(masks: NDArray[np.bool_], annotated: NDArray[np.bool_], overlap: float
     return (both > 0) & (both >= overlap * np.minimum(one, other))
 
 
-def shares(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def shares(answers: pd.DataFrame, seed: int = 0, yes: Collection[str] = ("yes",)) -> pd.DataFrame:
     """Share of yes by layer, kind of label and category, "all" first, as in the paper's Table 3.
 
+    yes   the answers that count as yes; MEANINGFUL for formulas
     A filter counts once, with the share of its raters who answered yes; skipped questions do not count. The interval
     is a bootstrap over filters.
     Returns   layer, asked, category, filters, votes, share, low, high, and agreement: how often two raters of a filter
               give the same answer, NaN where no filter has two
     """
-    given = answers.loc[answers["answer"] != "skip"]
-    votes = given.assign(yes=given["answer"] == "yes").groupby([*_SHOWN, "asked"], sort=False)["yes"]
+    given = answers.loc[answers["answer"] != SKIP]
+    votes = given.assign(yes=given["answer"].isin(yes)).groupby([*_SHOWN, "asked"], sort=False)["yes"]
     each = votes.agg(yes="sum", votes="size").reset_index()
-    yes, n = each["yes"], each["votes"]
+    for_it, n = each["yes"], each["votes"]
     pairs = (n * (n - 1)).where(n > 1)
-    each = each.assign(share=yes / n, agreement=(yes * (yes - 1) + (n - yes) * (n - yes - 1)) / pairs)
+    alike = for_it * (for_it - 1) + (n - for_it) * (n - for_it - 1)
+    each = each.assign(share=for_it / n, agreement=alike / pairs)
     rows = []
     for (layer, asked), group in each.groupby(["layer", "asked"], sort=False):  # type: ignore[misc]
         for category in ["all", *categories(group["category"])]:
@@ -147,11 +161,12 @@ def shares(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def read(path: str | Path, questions: pd.DataFrame) -> pd.DataFrame:
+def read(path: str | Path, questions: pd.DataFrame, answers: Sequence[str] = ANSWERS) -> pd.DataFrame:
     """The answers in a file of ratings, each checked against the questions of the page it was made with.
 
-    path   CSV, one row per answer, columns network, layer, filter, label, category, rater, answer (yes, no or skip);
-           the files of several raters may be concatenated under one header
+    path      CSV, one row per answer, columns network, layer, filter, label, category, rater, answer; the files of
+              several raters may be concatenated under one header
+    answers   that the page offered: ANSWERS, or JUDGEMENTS for formulas
     Returns   the rows of `questions` that were answered, with rater and answer, in the file's order
     """
     place = {key: at for at, key in enumerate(zip(*(questions[column].map(str) for column in _SHOWN), strict=True))}
@@ -159,8 +174,8 @@ def read(path: str | Path, questions: pd.DataFrame) -> pd.DataFrame:
     for line, cells in _lines(path):
         where = f"{path}, line {line}"
         rater, answer = cells["rater"].strip(), cells["answer"]
-        if answer not in ANSWERS:
-            raise BadInput(f"{where}, column answer: {answer!r}; it must be {', '.join(ANSWERS)}")
+        if answer not in answers:
+            raise BadInput(f"{where}, column answer: {answer!r}; it must be {', '.join(answers)}")
         if not rater:
             raise BadInput(f"{where}, column rater: it is empty; write who gave the answer")
         key = tuple(cells[column] for column in _SHOWN)

@@ -1,12 +1,14 @@
 """Compositional explanations of neurons (Mu and Andreas, NeurIPS 2020): logical formulas instead of single concepts.
 
-formula    a formula as a value: printed, parsed, compared, simplified, and turned into a mask
-atoms      pixels grouped by the set of concepts that they show, and how often each unit fires on each group
-beam       the search for a unit's formula, ours and as released
-exact      the best formula of up to three concepts
-explain    the formulas of a layer's filters
-trust      whether formulas hold on other images, and against chance
-accuracy   whether the network is right where a unit fires, and which classes a unit speaks for
+formula     a formula as a value: printed, parsed, compared, simplified, and turned into a mask
+atoms       pixels grouped by the set of concepts that they show, and how often each unit fires on each group
+beam        the search for a unit's formula, ours and as released
+exact       the best formula of up to three concepts
+explain     the formulas of a layer's filters
+trust       whether formulas hold on other images, and against chance
+accuracy    whether the network is right where a unit fires, and which classes a unit speaks for
+similarity  whether the parts of an OR are of one kind, by a tree of hypernyms
+planted     units made from a formula, with noise: is it found again?
 """
 
 from n2vlib.lazy import submodules

@@ -113,8 +113,10 @@ def _joined_iou(
         for one, other, common in zip(alone, concepts, both, strict=True)
     )
     iou = _iou(shared, sizes, fired.sum(1)[owner][:, None, None], released)
-    if not released:  # one of the two, or nothing: a shorter formula says it
-        iou[(sizes == alone[1][..., None]) | (sizes == concepts[1][..., None])] = 0
+    if not released:  # one of the two: a shorter formula says it
+        same = sizes == concepts[1][..., None]
+        same[..., OPERATORS.index("AND NOT")] = False  # as large as what it leaves out, which says nothing
+        iou[(sizes == alone[1][..., None]) | same] = 0
     return iou
 
 

@@ -27,6 +27,7 @@ compexp_quantitative_claims     every number in the text of Compositional Explan
 compexp_figure5_units           eight units with formula and IoU (Figure 5)
 compexp_nli_units               units of the sentence model with formula, IoU and weights (Figures 6 and 9)
 compexp_nli_examples            answers before and after an edit, and activations, of their examples (Figures 6 and 9)
+compexp_neuron_types            neurons that the authors found meaningful or polysemantic (Section 4)
 experiments                     everything that the papers compute, by id, with section and printed numbers
 hyperparameters                 settings of Net2Vec, Network Dissection and the later papers
 """

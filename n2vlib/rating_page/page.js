@@ -1,7 +1,8 @@
 const deck = JSON.parse(document.getElementById("data").textContent);
 const ASKED = ["network", "layer", "filter", "label", "category"];
 const COLUMNS = [...ASKED, "rater", "answer"];
-const ANSWERS = ["yes", "no", "skip"];
+const BUTTONS = [...document.querySelectorAll("[data-answer]")];
+const ANSWERS = BUTTONS.map((button) => button.dataset.answer);
 const KEPT = `n2v-rating-${deck.digest}`;
 const total = deck.questions.length;
 const at = (id) => document.getElementById(id);
@@ -135,11 +136,8 @@ function show() {
 }
 
 function ask(question) {
-  const bold = document.createElement("b"),
-    small = document.createElement("small");
-  bold.textContent = question.word;
-  small.textContent = ` (${question.category})`;
-  at("question").replaceChildren("Does ", bold, small, " describe most of the patches?");
+  at("words").textContent = question.word;
+  at("category").textContent = question.category && ` (${question.category})`;
   at("pictures").replaceChildren(
     ...question.pictures.map((picture, i) => {
       const image = document.createElement("img");
@@ -148,7 +146,7 @@ function ask(question) {
       return image;
     }),
   );
-  for (const answer of ANSWERS) at(answer).setAttribute("aria-pressed", String(answers[here] === answer));
+  for (const button of BUTTONS) button.setAttribute("aria-pressed", String(answers[here] === button.dataset.answer));
   at("back").disabled = here === 0;
 }
 
@@ -174,7 +172,7 @@ function move(to) {
   show();
 }
 
-for (const given of ANSWERS) at(given).addEventListener("click", () => answer(given));
+for (const button of BUTTONS) button.addEventListener("click", () => answer(button.dataset.answer));
 at("back").addEventListener("click", () => move(here - 1));
 at("review").addEventListener("click", () => move(total - 1));
 at("missing").addEventListener("click", () => move(answers.indexOf("")));
@@ -203,8 +201,8 @@ at("file").addEventListener("change", async () => {
 });
 document.addEventListener("keydown", (event) => {
   if (!rater || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-  const given = { y: "yes", n: "no", s: "skip" }[event.key.toLowerCase()];
-  if (given && here < total) answer(given);
+  const pressed = BUTTONS.find((button) => button.dataset.key === event.key.toLowerCase());
+  if (pressed && here < total) answer(pressed.dataset.answer);
   else if (event.key === "ArrowLeft") move(here - 1);
   else if (event.key === "ArrowRight") move(here + 1);
 });

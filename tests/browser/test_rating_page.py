@@ -68,6 +68,32 @@ def test_answers_given_by_keys_are_saved_and_read_by_the_library(width, address,
     assert opened.wrong == []
 
 
+@pytest.mark.parametrize("width", ["laptop", "phone"])
+def test_formulas_are_judged_by_keys_and_buttons_and_read_by_the_library(width, questions, offline, tmp_path):
+    long = " OR ".join([f'"{HOSTILE.replace(chr(34), "")}"', *(f"a_long_concept_{n}-s" for n in range(8))])
+    labels = ["(water OR blue-c) AND NOT street-s", f"({long}) AND NOT dog", "a OR b", "dog"]
+    asked = questions.assign(label=labels, category="")
+    image, mask = np.full((15, 112, 112, 3), 160, np.uint8), np.zeros((15, 56, 56), bool)
+    file = tmp_path / "page.html"
+    rating_page.write(file, asked, [(image, mask)] * 4, wording=rating_page.FORMULAS)
+    opened = offline(width)
+    page = opened.page
+    start(page, file.as_uri(), "Ann")
+    assert page.title() == "Rate the formulas of filters"
+    assert "(water or blue) and not street: do the parts belong together?" in page.inner_text("#question")
+    press(page, "1 y")  # y is no answer here
+    assert "<img src=x" in page.inner_text("#question") and "a long concept 7) and not dog" in page.inner_text(
+        "#question"
+    )
+    assert page.evaluate(OVERFLOW) <= 1
+    assert page.evaluate("() => [...document.querySelectorAll('button')].every(b => b.scrollWidth <= b.clientWidth)")
+    page.click("[data-answer=polysemantic]")
+    press(page, "3 s")
+    given = rating.read(save(page, tmp_path), asked, rating.JUDGEMENTS)
+    assert given["answer"].tolist() == ["lexical and perceptual", "polysemantic", "specialization", "skip"]
+    assert given["label"].tolist() == labels and opened.wrong == []
+
+
 def test_texts_like_formulas_are_saved_harmless_and_read_back_here_and_there(questions, offline, tmp_path):
     asked = pd.concat([questions] * 4, ignore_index=True).assign(filter=range(16), network="=net()")
     asked["label"] = [*"=+-@'\t＝", "'=1", "''", "-1", "+1", "@SUM(A1)", "a=1", "'a", '=",', "=a\r\nb"]
