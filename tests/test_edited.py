@@ -8,7 +8,7 @@ from n2vlib import world
 from n2vlib.errors import BadInput
 from n2vlib.world import edited
 from n2vlib.world.canvas import GRID, SIZE, Canvas
-from n2vlib.world.catalog import CONCEPTS, OBJECT, PART
+from n2vlib.world.catalog import CONCEPTS, OBJECT
 from n2vlib.world.stage import Stage
 from n2vlib.world.things import KINDS, THINGS
 
@@ -185,13 +185,10 @@ def test_sizes_and_places_are_those_of_the_released_pictures():
     assert all(place in edited.PLACES and size in edited.SIZES for place, size in edited.CENTRED)
 
 
-def test_a_carrier_has_the_part():
-    numbers = {name: number for name, number in PART.items()}
-    for part, thing in edited.carriers().items():
-        if part in numbers:
-            names = KINDS[thing.replace(" ", "_")]
-            assert all(numbers[part] in {shape.part for shape in THINGS[name].shapes} for name in names), part
-    assert edited.carriers()["car"] == "car" and "sky" not in edited.carriers()
+def test_the_first_scenes_are_those_that_are_no_texture():
+    found = edited.drawings(3, 12)
+    shown = [scene for i in range(40) if (scene := world.scene(3, i)).scene][:12]
+    assert all(same(drawing.scene, scene) for drawing, scene in zip(found, shown, strict=True))
 
 
 def test_wrong_edits_are_refused_in_one_line():

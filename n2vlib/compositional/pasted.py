@@ -28,11 +28,10 @@ PAIRS = "pairs.csv"
 COLUMNS = ["image", "edited", "thing", "class_from", "class_to"]
 
 
-def read(folder: str | Path, classes: Sequence[str]) -> tuple[Edits, pd.DataFrame]:
-    """The edits of a folder, and the pairs of class and thing that they test: class, thing, direction (1).
+def read(folder: str | Path, classes: Sequence[str]) -> Edits:
+    """The edits of a folder; a formula gains 1 where the row names its class as class_to, else 0.
 
     folder    relative to the repository root      classes   names of the network's classes
-    The table of the edits has class_from beside its other columns; area is missing.
     Raises BadInput at the first fault: no file, columns or row; a field that is empty or no class; a picture that is
     missing, outside the folder or cannot be read.
     """
@@ -45,11 +44,13 @@ def read(folder: str | Path, classes: Sequence[str]) -> tuple[Edits, pd.DataFram
         raise BadInput(next(iter(faults.values())))
     given = pd.DataFrame([*rows.values()])
     images = given["image"].unique().tolist()
-    table = given.loc[:, ["thing", "class_from"]].assign(original=given["image"].map(images.index), area=np.nan)
-    tested = given.loc[given["class_to"] != "", ["class_to", "thing"]].drop_duplicates(ignore_index=True)
-    pairs = tested.set_axis(["class", "thing"], axis=1).assign(direction=1)
+    table = given.loc[:, ["thing", "class_from"]].assign(original=given["image"].map(images.index))
+    tested = [name for name in given["class_to"].unique() if name]
+    if not tested:
+        raise BadInput(f"{PAIRS}: class_to is empty in every line; name the class that an edit should move to")
+    gained = pd.DataFrame({name: (given["class_to"] == name).astype(float) for name in tested})
     originals, edited = (_Pictures([files[name] for name in names]) for names in (images, given["edited"]))
-    return Edits(originals, edited, table), pairs
+    return Edits(originals, edited, table, gained)
 
 
 class _Pictures(Sequence):

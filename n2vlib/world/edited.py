@@ -12,6 +12,7 @@ mask stays the same. A removed thing takes its shadow, its light and what stands
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import count, islice
 from random import Random
 
 import numpy as np
@@ -36,22 +37,6 @@ _NAMES = {number: name for number, name, _ in CONCEPTS}
 _VARIANTS = {_NAMES[THINGS[variants[0]].number]: variants for variants in KINDS.values()}
 THINGS_DRAWN = tuple(_VARIANTS)  # names of the concepts of which there are things
 _NUMBERS = {name: THINGS[variants[0]].number for name, variants in _VARIANTS.items()}
-
-
-def carriers() -> dict[str, str]:
-    """{concept: thing to draw where it is wanted}: each thing itself, and for a part the thing that has most of it."""
-    found = {name: name for name in THINGS_DRAWN}
-    for number, part in ((number, name) for number, name, category in CONCEPTS if category == "part"):
-        pieces = {
-            thing: min(
-                sum(shape.part == number and not shape.variant for shape in THINGS[each].shapes) for each in all_
-            )
-            for thing, all_ in _VARIANTS.items()
-        }
-        most = max(THINGS_DRAWN, key=lambda thing: pieces[thing])
-        if pieces[most]:
-            found[part] = most
-    return found
 
 
 @dataclass(frozen=True)
@@ -122,6 +107,12 @@ class Drawing:
 
     def _edited(self, canvas: Canvas, placed: list[Placed], mask: NDArray[np.bool_]) -> Edited:
         return Edited(replace(self._painting, canvas=canvas, placed=placed).shown(), mask)
+
+
+def drawings(seed: int, n_scenes: int) -> list[Drawing]:
+    """The first so many images of the world `seed` that show a scene."""
+    every = (Drawing(seed, index) for index in count())
+    return [*islice((each for each in every if each.scene.scene), n_scenes)]
 
 
 def _number(kind: str) -> int:
