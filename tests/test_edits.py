@@ -94,17 +94,27 @@ def made():
 
 
 def slow(made, before, after, direction):
-    """{(edit, class): (named, moved, switched)}, one edit after another."""
+    """{(edit, class): (named, moved, switched, as said)}, one edit after another."""
     found = {}
     for name in made.gained:
         for edit, row in made.table.iterrows():
             if (row["class_from"] == name) == (direction > 0):
                 continue
             p, q = before.loc[row["original"]], after.loc[edit]
-            moved = np.log(q[name] / (1 - q[name])) - np.log(p[name] / (1 - p[name]))
             was, now = p.idxmax() == name, q.idxmax() == name
-            switched = now and not was if direction > 0 else was and not now
-            found[edit, name] = direction * made.gained.loc[edit, name] > 0, direction * moved, switched
+            others = [c for c in CLASSES if c not in (name, row["class_from"])]
+            if direction > 0:
+                moved = np.log(q[name] / p[name]) - np.mean([np.log(q[c] / p[c]) for c in others])
+                switched = now and not was
+            else:
+                moved = np.log(p[name] / (1 - p[name])) - np.log(q[name] / (1 - q[name]))
+                switched = was and not now
+            found[edit, name] = (
+                direction * made.gained.loc[edit, name] > 0,
+                moved,
+                switched,
+                direction * (q[name] - p[name]) > 0,
+            )
     return found
 
 
@@ -115,13 +125,14 @@ def test_moves_are_those_of_a_loop_over_all_edits(made, direction):
     expected = slow(made, before, after, direction)
     assert len(moves) == len(expected) > 20
     for row in moves.itertuples():
-        named, moved, switched = expected[row.edit, row[4]]
-        assert (row.named, row.switched) == (named, switched) and row.moved == pytest.approx(moved)
-        assert row.as_said == (moved > 0)
+        name = row[moves.columns.get_loc("class") + 1]
+        named, moved, switched, as_said = expected[row.edit, name]
+        assert (row.named, row.switched, row.as_said) == (named, switched, as_said)
+        assert row.moved == pytest.approx(moved)
         if direction > 0:
             p, q = before.loc[row.original], after.loc[row.edit]
             others = [c for c in CLASSES if c != made.table["class_from"][row.edit]]
-            assert row.most == (max(others, key=lambda c: q[c] / p[c]) == row[4])
+            assert row.most == (max(others, key=lambda c: q[c] / p[c]) == name)
     assert ("most" in moves) == (direction > 0)
     assert moves["switched"].any() and moves["named"].any() and not moves["named"].all()
 
@@ -130,9 +141,9 @@ def test_moves_are_those_of_a_loop_over_all_edits(made, direction):
 def test_the_share_that_moved_is_compared_within_pictures_and_classes(made, direction):
     before, after = answers(2, 5), answers(3, 40)
     cells: dict[tuple, tuple[list, list]] = {}
-    for (edit, name), (named, moved, _) in slow(made, before, after, direction).items():
+    for (edit, name), (named, _, _, as_said) in slow(made, before, after, direction).items():
         sides = cells.setdefault((made.table["original"][edit], name), ([], []))
-        sides[0 if named else 1].append(moved > 0)
+        sides[0 if named else 1].append(as_said)
     both = {key: (np.mean(one), np.mean(two)) for key, (one, two) in cells.items() if one and two}
     moves = edits.moves(made, before, after, direction=direction)
     found = edits.summary(moves).set_index("measure")

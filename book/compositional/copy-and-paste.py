@@ -73,11 +73,11 @@ charts.table(stated[shown].replace("not stated in the text", "not stated"), "Fig
 # %%
 released = published.table("compexp_released_pasted")
 counted = released.query("by == 'scene'").drop(columns="by")
+counted = counted.rename(columns={"value": "scene"})
 charts.table(counted, "Answers to the released pictures", digits=0)
 
 # %% [markdown]
-# Even with a formula that was chosen because it works, few places and sizes do. And nothing says how often a picture
-# moves to the class with *another* thing pasted into it.
+# Few places and sizes work. And nothing says how often a picture moves to the class with *another* thing pasted into it.
 #
 # Our scenes are drawn, so an edit needs no scissors: the same scene is drawn again with a thing more, or without the
 # things of one kind, and nothing else changes. So we can ask what a formula claims: how often does adding what it names
@@ -157,15 +157,17 @@ print(f"{len(made.originals)} pictures, {len(made.images)} edits")
 # is one *as the formula says* if the formula holds on more of the picture than before. All other edits of the same
 # picture are the comparison: in the same places and sizes, with things for which the formula does not hold.
 #
-# With $p_c$ the probability of class $c$ in the picture and $p'_c$ in the edited one, an edit moves the class by
+# Every class is asked of the pictures of all other classes. An edit moves the class *as the formula says* if its
+# probability rises, it moves it *most* if the probability of no other class grows by a larger factor, and it *switches*
+# the answer if the answer becomes this class. Whatever hides a part of a picture takes probability from the picture's
+# own class, which all others gain. How far an edit moves class $c$ is therefore measured against them:
 #
 # $$
-# m = \log\frac{p'_c}{1 - p'_c} - \log\frac{p_c}{1 - p_c} .
+# m = \log\frac{p'_c}{p_c} - \frac{1}{n} \sum_{d} \log\frac{p'_d}{p_d},
 # $$ (eq-moved)
 #
-# It moves *as the formula says* if $m > 0$. It moves the class *most* if the probability of no other class grows by a
-# larger factor, the picture's own class apart. And it *switches* the answer if the answer becomes $c$. Every class is
-# asked of the pictures of all other classes.
+# with $p$ and $p'$ the probabilities before and after the edit, and $d$ the $n$ classes that are neither $c$ nor the
+# picture's own.
 
 # %%
 moves = edits.moves(made, before, after)
@@ -186,9 +188,11 @@ shown = [made.originals[o], made.images[e]]
 pixels = torch.cat([network.preprocessing(image[None]) for image in shown])
 with torch.inference_mode():
     scores = network.module.cpu()(pixels)[:, outputs]
-p, q = scores.softmax(1)[:, names.index(c)].double().numpy()
-assert np.allclose([p, q], [before.loc[o, c], after.loc[e, c]], rtol=1e-3, atol=1e-9)
-assert np.isclose(np.log(q / (1 - q)) - np.log(p / (1 - p)), row["moved"], atol=0.01)
+logs = scores.double().log_softmax(1).numpy()
+factors = dict(zip(names, logs[1] - logs[0], strict=True))
+others = [factors[d] for d in names if d not in (c, made.table.loc[e, "class_from"])]
+assert np.isclose(factors[c] - np.mean(others), row["moved"], atol=0.01)
+p, q = before.loc[o, c], after.loc[e, c]
 
 # %%
 from n2vlib.display import gallery
@@ -228,11 +232,11 @@ if raised["pictures"]:
     print(f"{switched['named']:.1%} and {switched['others']:.1%}.")
 
 # %% [markdown]
-# Differences are means within pictures and classes, and their intervals draw whole pictures (bootstrap). Whatever is
-# pasted hides a part of the picture and takes probability from its class, which the others gain. So *the probability
-# rose* is no evidence for a formula: it has to be compared.
+# *Named* are edits as the formula says, *others* the other edits of the same pictures; both are means within pictures
+# and classes, and the intervals of their difference draw whole pictures (bootstrap). That the probability rose is no
+# evidence for a formula: it nearly always does.
 #
-# Class by class, the change of log-odds as the formula says, minus that of other edits of the same picture:
+# Class by class, how far the class moves as the formula says, minus how far it moves by other edits of the same picture:
 
 # %%
 asked_for = {"by": ["class"], "measures": ["moved"], "seed": SEED}
@@ -240,7 +244,7 @@ odds = edits.summary(moves, **asked_for).dropna()
 better, worse = (odds["low"] > 0).sum(), (odds["high"] < 0).sum()
 title = f"The formula's thing raises {better} classes more than other things do,"
 title += f" and {worse} less"
-axis = "difference in change of log-odds"
+axis = "named minus others, log scale"
 charts.differences(odds, title, "class", axis, "95% intervals over pictures.")
 
 # %% [markdown]
@@ -250,10 +254,10 @@ charts.differences(odds, title, "class", axis, "95% intervals over pictures.")
 means = moves.groupby(["class", "thing"])["moved"].mean().unstack()
 places = means.rank(axis=1, ascending=False)
 rows = []
-for _, (c, thing) in chosen[["class", "thing"]].iterrows() if drawings else ():
-    others = means.loc[c].dropna()
-    rows.append((c, thing, places.loc[c, thing], len(others), others.idxmax()))
-columns = ["class", "its formula's thing", "place", "of", "thing that raises it most"]
+for _, (of_class, thing) in chosen[["class", "thing"]].iterrows() if drawings else ():
+    others, place = means.loc[of_class].dropna(), places.loc[of_class, thing]
+    rows.append((of_class, thing, place, len(others), others.idxmax()))
+columns = ["class", "formula's thing", "place", "of", "thing that raises it most"]
 best = pd.DataFrame(rows, columns=columns)
 firsts = (best["place"] == 1).sum()
 title = f"The formula's thing is the best one for {firsts} of {len(best)} classes"
@@ -262,20 +266,26 @@ charts.table(best, title, digits=0, rows=20)
 # %% [markdown]
 # ## How large, and where?
 #
-# The released pictures show one thing in six sizes at 36 places. Ours are below for the class whose formula works best,
-# in one scene. The smallest things often lie outside the image at these places, and the largest hide it.
+# The released pictures show one thing in six sizes at 36 places. The same for the scene and the thing above, whose edit
+# was chosen because it works, as the paper's are. The smallest things often lie outside the image at these places, and
+# the largest hide it.
 
 # %%
-order = odds.sort_values("difference", ascending=False)["class"].tolist()
-grid = edits.everywhere(drawings, answers, chosen, order)
+o = row["original"]
+grid = edits.everywhere(drawings[o : o + 1], answers[o : o + 1], chosen, [row["class"]])
 seen = edits.probabilities(network, grid.images, DEVICE)
 sizes = (2 * grid.table["size"]).round().astype(int)
-counted = pd.crosstab(sizes, edits.outcomes(grid, seen)).reset_index()
-theirs = released.query("by == 'size'").astype({"value": int})[["value", "success"]]
-theirs = theirs.set_axis(["size", "published: success of 108"], axis=1)
-words = grid.table[["thing", "class_from"]].drop_duplicates().to_numpy().tolist()
-title = ", ".join(f"{thing} in {place} towards {order[0]}" for thing, place in words)
-charts.table(theirs.merge(counted, "outer").fillna(0), f"{title}; 36 places", digits=0)
+counted = pd.crosstab(sizes, edits.outcomes(grid, seen))
+counted = counted.reindex(columns=["success", "partial", "failure"], fill_value=0)
+
+# %%
+theirs = released.query("by == 'size'").astype({"value": int})
+theirs = theirs.set_index("value")["success"].rename("published: success of 108")
+table = counted.join(theirs, how="left").rename_axis("size").reset_index()
+title = (
+    f"{row['thing']} towards {row['class']}, 36 places for each size in pixels of 224"
+)
+charts.table(table, title, digits=0)
 
 # %% [markdown]
 # For each size, the place where the class is most probable:
@@ -290,7 +300,8 @@ gallery.show([grid.images[i] for i in best_of], captions, columns=3)
 # ## Taking away
 #
 # The same question from the other side: each scene without one kind of thing, with the shadows of these things and what
-# stood on them. If the formula of the scene's own class loses by that, the class should fall.
+# stood on them. If the formula of the scene's own class loses by that, the class should fall; how far is measured by
+# its log-odds.
 
 # %%
 gone = edits.removed(drawings, answers, chosen)
@@ -307,13 +318,13 @@ for _, each in falls.query("named").nlargest(3, "moved").iterrows():
     shown += [gone.originals[i], gone.images[j]]
     captions += [f"{answers[i]} · {before.loc[i, c]:.4f}"]
     captions += [f"without {each['thing']} · {left.loc[j, c]:.4f}"]
-gallery.show(shown, captions, columns=2)
+gallery.show(shown, captions, columns=4)
 
 # %% [markdown]
-# ## Other networks: a bias of the data, or one network's?
+# ## Other networks: a bias of the data, or an artifact?
 #
 # The same pictures for networks that were trained on the same kind of data, with the formulas of the first network. If
-# the data are why a thing speaks for a class, these should move as well.
+# the data are why a thing supports a class, these should move as well.
 
 # %%
 by_network = {network.name: moves}
@@ -340,9 +351,9 @@ title = f"{n} edits as the formula says switch {network.name}"
 charts.table(edits.together(by_network), title)
 
 # %% [markdown]
-# Switches are rare, so the same class by class with the change of log-odds, as the formula says minus other edits.
-# Where the first network moves and all others do, the data are to blame; where it moves alone, it is an artifact of
-# this network.
+# Switches are rare, so the same class by class: how far each network moves as the formula says, minus by other edits.
+# Where all move with the first network, it is a bias of their common data; where it moves alone, an artifact of this
+# network.
 
 # %%
 parts = []
@@ -381,11 +392,10 @@ charts.table(table[["class", "thing", *labels]], title)
 # ## What we see
 
 # %%
-low, high = of.loc[edits.MEASURES["most"], ["low", "high"]]
 if raised["pictures"]:
     print("A formula's thing moves its class most of all classes more often than other")
-    print(f"things do: the 95% interval of the difference is {low:.2f} to {high:.2f}.")
-    print(f"But the answer switches in {switched['named']:.1%} of these edits.")
+    print(f"things do: 95% interval {most['low']:.2f} to {most['high']:.2f}. But the")
+    print(f"answer switches in {switched['named']:.1%} of these edits.")
 
 # %% [markdown]
 # Four pictures show that it can be done. Pictures with other things in the same places show how much of it the formula
@@ -400,7 +410,7 @@ if raised["pictures"]:
 #
 # ## Summary
 #
-# - Whatever is pasted raises the probability of other classes; only compared with other things is it evidence.
+# - Whatever is pasted raises the probabilities of other classes; an edit is evidence only beside other edits.
 # - Drawn scenes can be edited without a trace, so that the thing is all that has changed.
 # - An edit that moves one network may leave others where they are: ask several.
 

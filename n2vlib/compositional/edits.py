@@ -35,7 +35,7 @@ from n2vlib.zoo import shipped
 HOLDS = 0.5  # of a thing's pixels: then a formula holds for the thing
 MEASURES = {
     "as_said": "moves as the formula says", "most": "moves most of all classes", "switched": "switches the answer",
-    "moved": "change of log-odds",
+    "moved": "moves by, log scale",
 }  # fmt: skip
 DRAWS = 2000
 _BATCH = 32
@@ -255,39 +255,45 @@ def moves(made: Edits, before: pd.DataFrame, after: pd.DataFrame, *, direction: 
     before      probabilities of the originals, (original, class)      after   of the edits, (edit, class)
     direction   1: edits of other classes' pictures should raise a class where its formula gained; -1: edits of its own
                 pictures should lower it where its formula lost
-    Returns     edit, original, thing, class; named (the formula gained, or lost); moved (change of the class's log-odds
-                in that direction), as_said (moved > 0), switched (the answer becomes the class, or stops being it); and
-                where classes should rise, most (its probability grows by the largest factor of all but the original's)
+    Returns     edit, original, thing, class; named (the formula gained, or lost); as_said (the probability rose, or
+                fell); switched (the answer becomes the class, or stops being it); moved; and where classes should rise,
+                most (its probability grows by the largest factor of all but the original's)
+    moved is the change of the class's log probability minus the mean change of the other classes', the original's left
+    out: what an edit takes from the original's class, by hiding it, goes to all others. Where the original's class
+    should fall, it is the fall of its log-odds.
     Raises BadInput where the network has no such class.
     """
     parts = []
-    first, last, grown = before.idxmax(axis=1), after.idxmax(axis=1), _grown_most(made, before, after)
+    first, last, grown = before.idxmax(axis=1), after.idxmax(axis=1), _grown(made, before, after)
     for name in map(str, made.gained):
         if name not in before:
             raise BadInput(f"class {name}: a network compared has no such class; compare networks of the same classes")
         rows = made.table.loc[(made.table["class_from"] != name) == (direction > 0)]
         was, now = (first.loc[rows["original"]] == name).to_numpy(), (last.loc[rows.index] == name).to_numpy()
-        odds = _log_odds(after.loc[rows.index, name]), _log_odds(before.loc[rows["original"], name])
-        moved = direction * (odds[0] - odds[1])
+        p, q = before.loc[rows["original"], name].to_numpy(), after.loc[rows.index, name].to_numpy()
         columns = {"edit": rows.index, "class": name, "named": direction * made.gained.loc[rows.index, name] > 0}
-        columns |= {"moved": moved, "as_said": moved > 0, "switched": now & ~was if direction > 0 else was & ~now}
-        columns |= {"most": grown.loc[rows.index] == name} if direction > 0 else {}
+        columns |= {"as_said": direction * (q - p) > 0, "switched": now & ~was if direction > 0 else was & ~now}
+        if direction > 0:
+            mine = grown.loc[rows.index]
+            others = mine.drop(columns=name).mean(axis=1).fillna(0)
+            columns |= {"moved": mine[name] - others, "most": mine.idxmax(axis=1) == name}
+        else:
+            columns |= {"moved": _log_odds(p) - _log_odds(q)}
         parts.append(rows.loc[:, ["original", "thing"]].assign(**columns))
-    columns = ["edit", "original", "thing", "class", "named", "moved", "as_said", "switched"]
+    columns = ["edit", "original", "thing", "class", "named", "as_said", "switched", "moved"]
     return stacked(parts, [*columns, "most"] if direction > 0 else columns).reset_index(drop=True)
 
 
-def _grown_most(made: Edits, before: pd.DataFrame, after: pd.DataFrame) -> pd.Series:
-    """The class whose probability grows by the largest factor in each edit, the original's class apart."""
-    factors = (
+def _grown(made: Edits, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Changes of log probability, (edit, class); missing for the original's class."""
+    changes = (
         np.log(after.clip(lower=_LEAST)) - np.log(before.loc[made.table["original"]].clip(lower=_LEAST)).to_numpy()
     )
-    own = made.table["class_from"].to_numpy()[:, None] == factors.columns.to_numpy()
-    return factors.mask(own, -np.inf).idxmax(axis=1)
+    return changes.mask(made.table["class_from"].to_numpy()[:, None] == changes.columns.to_numpy())
 
 
-def _log_odds(p: pd.Series) -> NDArray[np.float64]:
-    clipped = p.to_numpy(float).clip(_LEAST, 1 - _LEAST)
+def _log_odds(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    clipped = p.clip(_LEAST, 1 - _LEAST)
     return np.log(clipped) - np.log1p(-clipped)
 
 
