@@ -7,6 +7,8 @@ exact      the best formula of up to three concepts
 explain    the formulas of a layer's filters
 trust      whether formulas hold on other images, and against chance
 accuracy   whether the network is right where a unit fires, and which classes a unit speaks for
+edits      pictures edited so that a formula holds in them, and whether answers move as it says
+pasted     pictures that people have edited, from a folder
 """
 
 from n2vlib.lazy import submodules

@@ -167,7 +167,7 @@ def everywhere(
               edits. Other arguments as of `added`
     """
     things, formulas = dict(zip(chosen["class"], chosen["thing"], strict=True)), _formulas(chosen)
-    for name, (drawing, answer) in product(classes, zip(drawings, answers, strict=True)):
+    for name, (drawing, answer) in product(classes, zip(drawings, answers, strict=False)):
         if name in things and answer != name and (thing := things[name]) not in drawing.shows:
             rows = []
             for size, place in product(SIZES, PLACES):
