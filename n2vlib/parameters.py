@@ -84,7 +84,7 @@ COMMON = tuple(RULES)  # the block every chapter declares
 # Parameters that may be a file or a folder.
 PATHS = (
     "PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS", "DICTIONARY",
-    "IMAGE_FOLDER", "LABELS", "SENTENCES",
+    "IMAGE_FOLDER", "LABELS", "SENTENCES", "PASTED",
 )  # fmt: skip
 RULES |= {  # and those of some chapters only
     "ALIGN_CORNERS": bool,
@@ -113,6 +113,9 @@ RULES |= {  # and those of some chapters only
     "CLASSES": Annotated[list[Text] | None, Field(min_length=2)],
     "ROTATIONS": Positive,
     "IMAGE_FOLDER": str | None,
+    "PASTED": str | None,
+    "SCENES": Positive,
+    "EDITS": Positive,
     "LABELS": str | None,
     "SIZE": Annotated[int, Field(ge=16, le=4096)],
     "DICTIONARY": str | None,

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib import tables
-from n2vlib.analysis.evaluation import Evaluation, balanced, mean_over, without
+from n2vlib.analysis.evaluation import LEAST, Evaluation, balanced, mean_over, without
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import presence
 
@@ -36,6 +36,19 @@ def damage(evaluation: Evaluation, split: str) -> Damage:
     accuracy = balanced(margins, part)
     apart = mean_over(margins, part.own) - mean_over(margins, part.other)
     return Damage(accuracy[0] - accuracy[1:], apart[0] - apart[1:])
+
+
+def support(evaluation: Evaluation, split: str, fires: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How much of the margin of each class is due to each filter where it fires: (filter, class).
+
+    fires   (image, filter), of the images of the split
+    The mean, over these images, of what the margin loses if the filter is set to zero: above 0, the filter supports the
+    class. -inf for filters that fire in fewer than LEAST images.
+    """
+    whole, *gone = without(evaluation, split, [[], *([k] for k in range(fires.shape[1]))])
+    lost = [(whole - left)[own] for left, own in zip(gone, fires.T, strict=True)]
+    never = np.full(whole.shape[1], -np.inf)
+    return np.stack([each.mean(0, dtype=float) if len(each) >= LEAST else never for each in lost])
 
 
 def shown(evaluation: Evaluation, probe: ProbeSet) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -9,6 +9,8 @@ trust       whether formulas hold on other images, and against chance
 accuracy    whether the network is right where a unit fires, and which classes a unit speaks for
 similarity  whether the parts of an OR are of one kind, by a tree of hypernyms
 planted     units made from a formula, with noise: is it found again?
+edits       pictures edited so that a formula holds in them, and whether answers move as it says
+pasted      pictures that people have edited, from a folder
 """
 
 from n2vlib.lazy import submodules

@@ -28,6 +28,11 @@ compexp_figure5_units           eight units with formula and IoU (Figure 5)
 compexp_nli_units               units of the sentence model with formula, IoU and weights (Figures 6 and 9)
 compexp_nli_examples            answers before and after an edit, and activations, of their examples (Figures 6 and 9)
 compexp_neuron_types            neurons that the authors found meaningful or polysemantic (Section 4)
+compexp_figure8_vision_adversarial   four edits of pictures, and the answers of four networks before and after
+                                (Figure 8)
+compexp_released_pasted         answers to the pictures with pasted things in the authors' release, counted from its
+                                results.csv: success (the class intended), failure (the original or the pasted thing's
+                                class), partial (another), by scene and by size in pixels; not printed in the paper
 experiments                     everything that the papers compute, by id, with section and printed numbers
 hyperparameters                 settings of Net2Vec, Network Dissection and the later papers
 """

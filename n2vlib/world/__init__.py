@@ -19,10 +19,10 @@ from n2vlib.world.canvas import GRID, Canvas
 from n2vlib.world.catalog import CONCEPTS, SCENE, TEXTURE
 from n2vlib.world.digest import DIGEST
 from n2vlib.world.scenes import INDOOR, compose, pick_light
-from n2vlib.world.stage import Box
+from n2vlib.world.stage import Box, Placed
 from n2vlib.world.textures import swatch
 
-__all__ = ["CONCEPTS", "DIGEST", "Scene", "draw", "labels_digest", "scene"]
+__all__ = ["CONCEPTS", "DIGEST", "Painting", "Scene", "draw", "labels_digest", "painting", "scene"]
 _WORTH_PROCESSES = 500  # with fewer scenes, starting processes costs more than it saves
 SWATCHES = 0.12  # share of images that show a texture and nothing else
 
@@ -48,6 +48,30 @@ class Scene:
     boxes: list[tuple[int, Box]]
 
 
+@dataclass
+class Painting:
+    """An image that is painted, before light makes pixels of it.
+
+    whole      as of `Scene`      placed     its things, far to near
+    film       float32, (GRID * GRID,): paper grain and lens      exposure   factor of the brightness
+    """
+
+    canvas: Canvas
+    whole: dict[str, list[int]]
+    placed: list[Placed]
+    film: np.ndarray
+    exposure: float
+
+    def shown(self) -> Scene:
+        """Its pixels and labels."""
+        labels = self.canvas.label_maps()
+        maps = {category: [found] for category, found in labels.items() if found.any()}
+        objects = set(np.unique(labels["object"]).tolist()) - {0}
+        boxes = [(each.object, each.box) for each in self.placed]
+        number = self.whole.get("scene", [0])[0]
+        return Scene(self.canvas.image(self.film, self.exposure), maps, self.whole, number, objects, boxes)
+
+
 def _make_grain() -> np.ndarray:
     """Brightness of paper and film on the sample grid, mean 1: fine noise over coarse noise."""
     rng = Random("paper")
@@ -69,21 +93,21 @@ def _film(rng: Random) -> np.ndarray:
 
 def scene(seed: int, index: int) -> Scene:
     """Draw image `index` of the world `seed`."""
+    return painting(seed, index).shown()
+
+
+def painting(seed: int, index: int, canvas: type[Canvas] = Canvas) -> Painting:
+    """Image `index` of the world `seed`, painted on such a canvas."""
     rng = Random(f"{seed}/{index}")
-    boxes: list[tuple[int, Box]] = []
     if rng.random() < SWATCHES:
         name = rng.choice(list(TEXTURE))
-        canvas, whole, number = Canvas(pick_light(rng, indoors=True)), {"texture": [TEXTURE[name]]}, 0
-        swatch(rng, canvas, name)
+        painted, whole, placed = canvas(pick_light(rng, indoors=True)), {"texture": [TEXTURE[name]]}, []
+        swatch(rng, painted, name)
     else:
         name = rng.choice(list(SCENE))
-        canvas, number = Canvas(pick_light(rng, name in INDOOR)), SCENE[name]
-        whole = {"scene": [number]}
-        boxes = compose(rng, canvas, name).boxes
-    labels = canvas.label_maps()
-    objects = set(np.unique(labels["object"]).tolist()) - {0}
-    image = canvas.image(_film(rng), rng.uniform(0.92, 1.06))
-    return Scene(image, {c: [m] for c, m in labels.items() if m.any()}, whole, number, objects, boxes)
+        painted, whole = canvas(pick_light(rng, name in INDOOR)), {"scene": [SCENE[name]]}
+        placed = compose(rng, painted, name).placed
+    return Painting(painted, whole, placed, _film(rng), rng.uniform(0.92, 1.06))
 
 
 def labels_digest(seed: int, n_scenes: int) -> str:

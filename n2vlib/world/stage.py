@@ -1,11 +1,26 @@
 """Placing things in a picture: size and haze from depth, shadows, boxes, small things on tables."""
 
 from random import Random
+from typing import NamedTuple
 
 from n2vlib.world.canvas import SIZE, Canvas
 from n2vlib.world.things import KINDS, THINGS, draw
 
 Box = tuple[float, float, float, float]
+
+
+class Placed(NamedTuple):
+    """A thing that was painted.
+
+    object   its number      box      (left, top, right, bottom) in image pixels, before clipping
+    shapes   the numbers of its shapes on the canvas
+    on       the object number of what it stands on; 0 for the ground, a wall or the sky
+    """
+
+    object: int
+    box: Box
+    shapes: range
+    on: int = 0
 
 
 class Stage:
@@ -14,13 +29,13 @@ class Stage:
     horizon   height of the camera's horizon, image pixels from the top
     unit      pixels per metre for a thing that stands at the bottom edge of the image
     haze      how much of a thing at the horizon is hidden by haze, 0..1
-    boxes     what was painted: (object number, (left, top, right, bottom) in image pixels, before clipping)
+    placed    the things that were painted, in this order
     """
 
     def __init__(self, rng: Random, canvas: Canvas, horizon: float, unit: float, haze: float = 0.5):
         self.rng, self.canvas = rng, canvas
         self.horizon, self.unit, self.haze = horizon, unit, haze
-        self.boxes: list[tuple[int, Box]] = []
+        self.placed: list[Placed] = []
         self._taken: list[tuple[float, float, float]] = []
 
     def y_at(self, nearness: float) -> float:
@@ -64,12 +79,14 @@ class Stage:
         self.paint(name, box, far)
         return box
 
-    def paint(self, name: str, box: Box, far: float = 0.0, lean: float = 0.0) -> None:
+    def paint(self, name: str, box: Box, far: float = 0.0, lean: float = 0.0, on: int = 0) -> None:
         left, top, width, height = box
         if left > SIZE or left + width < 0 or top > SIZE or top + height < 0:
             return
+        first = self.canvas.n_shapes
         draw(self.canvas, self.rng, THINGS[name], box, far, lean)
-        self.boxes.append((THINGS[name].number, (left, top, left + width, top + height)))
+        shapes = range(first, self.canvas.n_shapes)
+        self.placed.append(Placed(THINGS[name].number, (left, top, left + width, top + height), shapes, on))
 
     def load(self, name: str, box: Box, wanted: list[str]) -> None:
         """Stand small things on the top of a painted table or cabinet, side by side."""
@@ -79,12 +96,13 @@ class Stage:
         left, right, y = (value / 100 for value in top)
         x0, x1 = box[0] + left * box[2], box[0] + right * box[2]
         per_metre = box[3] / THINGS[name].height
-        for place, kind in enumerate(wanted):
+        for slot, kind in enumerate(wanted):
             variant = self.rng.choice(KINDS[kind]) if kind in KINDS else kind
             height = THINGS[variant].height * per_metre * self.rng.uniform(0.9, 1.25)
             width = height * THINGS[variant].aspect
-            x = x0 + (x1 - x0) * (place + self.rng.uniform(0.3, 0.7)) / len(wanted)
-            self.paint(variant, (x - width / 2, box[1] + y * box[3] - height + 0.6, width, height))
+            x = x0 + (x1 - x0) * (slot + self.rng.uniform(0.3, 0.7)) / len(wanted)
+            place = (x - width / 2, box[1] + y * box[3] - height + 0.6, width, height)
+            self.paint(variant, place, on=THINGS[name].number)
 
     def _cast(self, x: float, y: float, width: float, height: float) -> None:
         """A shadow under the thing, and a longer one away from the light."""

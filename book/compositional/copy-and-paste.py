@@ -1,0 +1,421 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Copy and paste
+#
+# *Section 6, figure 8* {cite}`mu2020compositional`. If a filter supports a class, and its formula says what it fires
+# on, then the formula says what to add to a picture to move the network's answer. Mu and Andreas paste an igloo into a
+# corridor, and the network sees a clean room.
+#
+# *Questions.* Does adding what a formula names move the answer more often than adding something else? And does it move
+# other networks, too, as a bias of the data would, or this one only?
+
+# %% tags=["parameters", "hide-input"]
+PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
+WEIGHTS: str = None  # torchvision weights enum, or a file of weights
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
+TAU: float = 0.005  # share of all places where a filter fires
+EPOCHS: int = 30  # passes over the training images, where weights are learned
+SEED: int = 0  # of everything drawn at random
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
+STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
+BEAM: int = 5  # formulas that are kept after each round of the search
+IMAGES: int = 200  # images of each split, for the effects of filters
+NETWORKS: list = "zoo/families"  # asked the same; keys: network, layer, ...
+SCENES: int = 32  # scenes that are drawn again with edits
+EDITS: int = 2  # places and sizes of each thing in a scene
+PASTED: str = None  # folder with pairs.csv and pictures of yours; null: drawn ones
+
+
+# %%
+import n2vlib
+
+n2vlib.check_parameters(globals())
+
+# %% [markdown]
+# ## What the paper shows
+#
+# > Take a filter with a large weight for a class, and read its formula. Edit a picture of another class so that the
+# > formula holds in it. The prediction moves to that class, and often in other networks as well
+# > {cite}`mu2020compositional`.
+#
+# Four edits, and the answers of four networks:
+
+# %%
+from n2vlib import charts, published
+
+shown = ["input_scene", "edit", "target_scene"]
+shown += ["predictions_before", "predictions_after"]
+stated = published.table("compexp_figure8_vision_adversarial")
+charts.table(stated[shown].replace("not stated in the text", "not stated"), "Figure 8")
+
+# %% [markdown]
+# Four examples do not say how often it works. The authors' release holds more: three of the scenes with the thing
+# pasted at 36 places in six sizes, and the answers of one network. A success is the class intended, a failure the
+# original class or that of the pasted thing, partial another one:
+
+# %%
+released = published.table("compexp_released_pasted")
+counted = released.query("by == 'scene'").drop(columns="by")
+counted = counted.rename(columns={"value": "scene"})
+share = (counted["success"] / counted["pictures"]).iloc[-1]
+title = f"Answers to the released pictures: success in {share:.1%}"
+charts.table(counted, title, digits=0)
+
+# %% [markdown]
+# Nothing says how often a picture moves to the class with *another* thing pasted into it.
+#
+# Our scenes are drawn, so an edit needs no scissors: the same scene is drawn again with a thing more, or without the
+# things of one kind, and nothing else changes. So we can ask what a formula claims: how often does adding what it names
+# move the answer as it says, compared with the same edit with things that it does not name?
+#
+# ## Which filter supports a class?
+
+# %%
+from n2vlib.analysis import ablation, evaluation
+from n2vlib.compositional import beam, edits, explain, pasted
+
+probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
+n2vlib.need(probe, "pixel maps", "training images", "validation images")
+if not PASTED:
+    edits.need_drawn(probe)
+network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
+names, outputs = edits.class_names(network)
+given = pasted.read(PASTED, names) if PASTED else None
+
+# %% [markdown]
+# The paper takes the weight from a neuron to a class. Our network has no such weight: its classes read two numbers of
+# each filter, the mean and the maximum. So a filter's *effect* on a class is what the margin of the class loses if the
+# filter is set to zero ([Ablation](../netdissect/ablation)), averaged over the training images in which the filter
+# fires. Above zero, the filter supports the class.
+
+# %%
+name = LAYERS[-1]
+options = {"tau": TAU, "device": DEVICE, "store": store}
+layer = n2vlib.read_layers(network, [name], probe, **options)[name]
+asked = evaluation.read(network, name, probe, images=IMAGES, device=DEVICE)
+exclusive = asked.classes["kind"].isin(list(asked.exclusive)).to_numpy()
+classes = asked.classes.loc[exclusive, "name"].tolist()
+fires = layer.highest[asked.parts["train"].images] > layer.thresholds
+effects = ablation.support(asked, "train", fires)[:, exclusive]
+
+# %% [markdown]
+# ## What its formula says to add
+#
+# The formulas have up to three concepts, as in the paper's figure. Scenes are no concepts here: a label of the whole
+# picture cannot be pasted, and it may be the class itself. Which thing makes a formula true? We draw every thing that
+# there is, and look for how many of its pixels the formula holds. Of the five filters with the largest effect on a
+# class we take the first whose formula holds for at least half of some thing, and that thing.
+
+# %%
+import pandas as pd
+
+counts = edits.without(explain.Filters(layer, probe).counts(), "scene")
+found = beam.search(counts, 3, beam=BEAM).query("allowed == 3")
+formulas = found.dropna(subset="formula").set_index("unit")["formula"].to_dict()
+chosen = edits.things_for(effects, classes, formulas, edits.looks(SEED))
+title = (
+    "What should move each class; rank 1 is the filter with the largest effect on it"
+)
+charts.table(chosen, title, rows=20)
+
+# %% [markdown]
+# ## The edits
+#
+# The scenes are new: neither the probe set nor the training of the networks has them. Each of them is drawn again with
+# each of the things that it does not show, in sizes and places of the released pictures (those whose middle lies in the
+# image), drawn at random once for a scene, so that all things share them. A thing is painted last, in front of
+# everything, and casts no shadow, as a pasted picture casts none.
+
+# %%
+from n2vlib.world import edited
+
+drawings = [] if PASTED else edited.drawings(1000 + SEED, SCENES)
+originals = given.originals if PASTED else [each.scene.image for each in drawings]
+before = edits.probabilities(network, originals, DEVICE)
+answers = before.idxmax(axis=1).tolist()
+made = given or edits.added(drawings, answers, chosen, each=EDITS, seed=SEED)
+after = edits.probabilities(network, made.images, DEVICE)
+print(f"{len(made.originals)} pictures, {len(made.images)} edits")
+
+# %% [markdown]
+# The label maps of a scene are drawn with it, so we can count where a formula holds before and after an edit. An edit
+# is one *as the formula says* if the formula holds on more of the picture than before. All other edits of the same
+# picture are the comparison: in the same places and sizes, with things for which the formula does not hold.
+#
+# Every class is asked of the pictures of all other classes. An edit moves the class *as the formula says* if its
+# probability rises, it moves it *most* if the probability of no other class grows by a larger factor, and it *switches*
+# the answer if the answer becomes this class. Whatever hides a part of a picture takes probability from the picture's
+# own class, which all others gain. How far an edit moves class $c$ is therefore measured against them:
+#
+# $$
+# m = \log\frac{p'_c}{p_c} - \frac{1}{n} \sum_{d} \log\frac{p'_d}{p_d},
+# $$ (eq-moved)
+#
+# with $p$ and $p'$ the probabilities before and after the edit, and $d$ the $n$ classes that are neither $c$ nor the
+# picture's own.
+
+# %%
+moves = edits.moves(made, before, after)
+summary = edits.summary(moves, seed=SEED)
+
+# %% [markdown]
+# ## By hand: one edit
+#
+# Of the edits as a formula says, the one that moves its class most:
+
+# %%
+import numpy as np
+import torch
+
+row = moves.query("named").nlargest(1, "moved").iloc[0]
+e, o, c = row["edit"], row["original"], row["class"]
+shown = [made.originals[o], made.images[e]]
+pixels = torch.cat([network.preprocessing(image[None]) for image in shown])
+with torch.inference_mode():
+    scores = network.module.cpu()(pixels)[:, outputs]
+logs = scores.double().log_softmax(1).numpy()
+factors = dict(zip(names, logs[1] - logs[0], strict=True))
+others = [factors[d] for d in names if d not in (c, made.table.loc[e, "class_from"])]
+assert np.isclose(factors[c] - np.mean(others), row["moved"], atol=0.01)
+p, q = before.loc[o, c], after.loc[e, c]
+
+# %%
+from n2vlib.display import gallery
+
+captions = [f"{before.loc[o].idxmax()} · probability of {c} {p:.4f}"]
+captions += [f"{after.loc[e].idxmax()} · with {row['thing']}: {q:.4f}"]
+gallery.show(shown, captions, columns=2)
+
+# %% [markdown]
+# Nothing but the thing has changed. Outside its mask every pixel of a scene that is drawn again stays the same:
+
+# %%
+for edit, each in made.table.iloc[:20].iterrows() if drawings else ():
+    spot = each["left"], each["top"]
+    again = drawings[each["original"]].with_thing(each["thing"], spot, each["size"])
+    same = (again.scene.image == made.originals[each["original"]]).all(-1)
+    assert same[~again.mask].all() and (again.scene.image == made.images[edit]).all()
+
+# %% [markdown]
+# ## How often does the answer move?
+
+# %%
+title = f"{network.name}: edits as the formula says, beside other edits"
+charts.table(summary, title)
+
+# %%
+of = summary.set_index("measure")
+raised, most, switched = (
+    of.loc[edits.MEASURES[m]] for m in ("as_said", "most", "switched")
+)
+if raised["pictures"]:
+    print(
+        f"{raised['named']:.0%} of the edits as a formula says raise its class; of the"
+    )
+    print(f"other edits {raised['others']:.0%} do. They move it most of all classes in")
+    print(f"{most['named']:.0%} and {most['others']:.0%}, and switch the answer in")
+    print(f"{switched['named']:.1%} and {switched['others']:.1%}.")
+
+# %% [markdown]
+# *Named* are edits as the formula says, *others* the other edits of the same pictures; both are means within pictures
+# and classes, and the intervals of their difference draw whole pictures (bootstrap). That a probability rises is no
+# evidence for a formula by itself: the column *others* says how often it does with anything else.
+#
+# Class by class, how far the class moves as the formula says, minus how far it moves by other edits of the same picture:
+
+# %%
+asked_for = {"by": ["class"], "measures": ["moved"], "seed": SEED}
+odds = edits.summary(moves, **asked_for).dropna()
+better, worse = (odds["low"] > 0).sum(), (odds["high"] < 0).sum()
+title = f"Of {len(odds)} classes, {better} move more with what their formula names"
+title += f" than with other things, {worse} less"
+axis = "named minus others, log scale"
+charts.differences(odds, title, "class", axis, "95% intervals over pictures.")
+
+# %% [markdown]
+# Is the thing that the formula names the best one for its class, among all that were added?
+
+# %%
+means = moves.groupby(["class", "thing"])["moved"].mean().unstack()
+places = means.rank(axis=1, ascending=False)
+rows = []
+for _, (of_class, thing) in chosen[["class", "thing"]].iterrows() if drawings else ():
+    others, place = means.loc[of_class].dropna(), places.loc[of_class, thing]
+    rows.append((of_class, thing, place, len(others), others.idxmax()))
+columns = ["class", "formula's thing", "place", "of", "thing that raises it most"]
+best = pd.DataFrame(rows, columns=columns)
+firsts = (best["place"] == 1).sum()
+title = f"The formula's thing is the best one for {firsts} of {len(best)} classes"
+charts.table(best, title, digits=0, rows=20)
+
+# %% [markdown]
+# ## How large, and where?
+#
+# The released pictures show one thing in six sizes at 36 places. The same for the scene and the thing above, whose edit
+# was chosen because it works, as the paper's are. At some of these places a small thing lies outside the image, and a
+# large one hides it.
+
+# %%
+o = row["original"]
+grid = edits.everywhere(drawings[o : o + 1], answers[o : o + 1], chosen, [row["class"]])
+seen = edits.probabilities(network, grid.images, DEVICE)
+sizes = (2 * grid.table["size"]).round().astype(int)
+counted = pd.crosstab(sizes, edits.outcomes(grid, seen))
+counted = counted.reindex(columns=["success", "partial", "failure"], fill_value=0)
+
+# %%
+theirs = released.query("by == 'size'").astype({"value": int})
+theirs = theirs.set_index("value")["success"].rename("published: success of 108")
+table = counted.join(theirs, how="left").rename_axis("size").reset_index()
+title = (
+    f"{row['thing']} towards {row['class']}, 36 places for each size in pixels of 224"
+)
+charts.table(table, title, digits=0)
+
+# %% [markdown]
+# For each size, the place where the class is most probable:
+
+# %%
+target = seen[list(grid.gained)].sum(axis=1)
+best_of = target.groupby(sizes).idxmax().tolist()
+captions = [f"{seen.loc[i].idxmax()} · {target[i]:.3f}" for i in best_of]
+gallery.show([grid.images[i] for i in best_of], captions, columns=3)
+
+# %% [markdown]
+# ## Taking away
+#
+# The same question from the other side: each scene without one kind of thing, with the shadows of these things and what
+# stood on them. If the formula of the scene's own class loses by that, the class should fall; how far is measured by
+# its log-odds.
+
+# %%
+gone = edits.removed(drawings, answers, chosen)
+left = edits.probabilities(network, gone.images, DEVICE)
+falls = edits.moves(gone, before, left, direction=-1)
+counted = f"{falls['named'].sum()} of {len(gone.images)} edits take away"
+title = f"{counted} what the formula of the scene's class names"
+charts.table(edits.summary(falls, seed=SEED), title)
+
+# %%
+shown, captions = [], []
+for _, each in falls.query("named").nlargest(3, "moved").iterrows():
+    i, j, c = each[["original", "edit", "class"]]
+    shown += [gone.originals[i], gone.images[j]]
+    captions += [f"{answers[i]} · {before.loc[i, c]:.4f}"]
+    captions += [f"without {each['thing']} · {left.loc[j, c]:.4f}"]
+gallery.show(shown, captions, columns=4)
+
+# %% [markdown]
+# ## Other networks: a bias of the data, or an artifact?
+#
+# The same pictures for networks that were trained on the same kind of data, with the formulas of the first network. If
+# the data are why a thing supports a class, these should move as well.
+
+# %%
+by_network = {network.name: moves}
+for each in NETWORKS:
+    weights, shown_as = each.get("weights"), each.get("preprocessing")
+    other = n2vlib.load_network(each["network"], weights, shown_as, SEED)
+    both = [edits.probabilities(other, x, DEVICE) for x in (originals, made.images)]
+    by_network[each.get("label", other.name)] = edits.moves(made, *both)
+
+# %%
+rows = []
+for label, mine in by_network.items():
+    rows.append(edits.summary(mine, seed=SEED).assign(network=label))
+every = pd.concat(rows)[["network", *summary.columns]]
+charts.table(every.sort_values("measure", kind="stable"), "The same edits", rows=20)
+
+# %% [markdown]
+# Where an edit as the formula says switches the first network's answer to the class, do others switch, too? *Too* is
+# the share of these edits that switch them, *alone* the share of those that do not switch the first one.
+
+# %%
+n = int((moves["named"] & moves["switched"]).sum())
+title = f"{n} edits as the formula says switch {network.name}"
+charts.table(edits.together(by_network), title)
+
+# %% [markdown]
+# Switches are rare, so the same class by class: how far each network moves as the formula says, minus by other edits.
+# Where all move with the first network, it is a bias of their common data; where it moves alone, an artifact of this
+# network.
+
+# %%
+parts = []
+for label, mine in by_network.items():
+    found = edits.summary(mine, **asked_for).dropna()
+    parts.append(found.assign(network=label))
+odds_of = pd.concat(parts)
+wide = odds_of.pivot(index="class", columns="network", values="difference")
+low = odds_of.pivot(index="class", columns="network", values="low")
+labels = list(by_network)
+wide, above = wide.reindex(columns=labels), low.reindex(columns=labels) > 0
+
+# %%
+also = above.loc[above[labels[0]], labels[1:]].sum(axis=1)
+title = f"{labels[0]} moves as the formulas say for {len(also)} classes,"
+title += f" all others with it for {(also == len(labels) - 1).sum()},"
+title += f" none for {(also == 0).sum()} (intervals above 0)"
+things_of = moves[moves["named"]].groupby("class")["thing"].unique().map(", ".join)
+table = wide.assign(thing=things_of).reset_index()
+charts.table(table[["class", "thing", *labels]], title)
+
+# %% [markdown]
+# ## Pictures that you have edited
+#
+# `PASTED` names a folder with edited pictures and a list of them, `pairs.csv`. The tables above are then about these
+# pictures, and nothing is drawn:
+#
+#     image,edited,thing,class_from,class_to
+#     corridor.jpg,corridor-igloo.jpg,igloo,corridor,clean room
+#     corridor.jpg,corridor-piano.jpg,piano,corridor,
+#
+# Each row is a picture and the same with a thing in it; `class_to` is the class that a formula says, and stays empty
+# for the things to compare with. Classes have the names that the network has for them; where it has none, they are
+# written `output 413`.
+#
+# ## What we see
+
+# %%
+if raised["pictures"]:
+    clear = "more often" if most["low"] > 0 else "not clearly more often"
+    print(f"What a formula names moves the class most of all classes {clear}")
+    print(f"than other things do (95% interval of the difference {most['low']:.2f} to")
+    print(f"{most['high']:.2f}). The answer switches in {switched['named']:.1%}.")
+
+# %% [markdown]
+# Four pictures show that it can be done. Pictures with other things in the same places show how much of it the formula
+# explains. And a formula is about where a filter fires most: that a filter supports a class, and fires on a thing, does
+# not say that the thing is what the class is recognised by.
+#
+# ## Exercises
+#
+# 1. Take the filter with the second largest effect on each class. Are its things as good?
+# 2. Paste a thing with its shadow. Does the answer move more?
+# 3. Take two things away at once. How many until the answer switches?
+#
+# ## Summary
+#
+# - What hides a part of a picture raises other classes, whatever it is; an edit is evidence only beside other edits.
+# - Drawn scenes can be edited without a trace, so that the thing is all that has changed.
+# - Asking several networks tells a bias of their common data from an artifact of one.
+
+# %%
+n2vlib.provenance(probe=probe, network=network, layers={name: layer}, seed=SEED)
