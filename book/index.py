@@ -255,6 +255,9 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # - [How long, how good?](compositional/how-long-how-good): what longer formulas gain, and how much of it is real.
 # - [Is it the best formula?](compositional/is-it-the-best-formula): the beam search against all formulas.
 # - [Meaningful or polysemantic?](compositional/meaningful-or-polysemantic): are the parts of an OR of one kind?
+# - [When the filter fires](compositional/when-it-fires): is the network right where a formula fits well?
+# - [Copy and paste](compositional/copy-and-paste): scenes drawn again with what a formula names, and the answers to them.
+# - [Sentences](compositional/sentences): formulas for a network that says whether one sentence follows from another.
 #
 # **Verdict**: every experiment and every claim, with its result on this run, for [Net2Vec](verdict/net2vec), for
 # [Network Dissection](verdict/netdissect) and for [Compositional Explanations](verdict/compositional).
