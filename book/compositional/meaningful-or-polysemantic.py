@@ -74,6 +74,8 @@ n_judged = int(types["count"]["sampled neurons"])
 n_meaningful = int(types["count"]["meaningful"])
 kinds = types[types["of"] == n_meaningful]
 assert kinds["count"].sum() == n_meaningful
+others = 100 * (1 - n_meaningful / n_judged)
+assert round(others) == types["percent_as_printed"]["polysemantic"]
 ci = binomtest(n_meaningful, n_judged).proportion_ci(method="wilson")
 off = (types["computed"] - types["percent_as_printed"]).abs()
 print(f"{n_meaningful} of {n_judged} are {n_meaningful / n_judged:.1%};", end=" ")
