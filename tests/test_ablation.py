@@ -177,6 +177,20 @@ def test_a_class_that_depends_on_one_filter_is_lost_with_it_and_no_other_is(aske
     assert ablation.important_for(hurt, among=1)[:3].tolist() == [2, 1, 1]  # the object, not predicted, draws filter 0
 
 
+def test_support_is_the_mean_of_what_margins_lose_where_a_filter_fires(asked):
+    part = asked.parts["val"]
+    rng = np.random.default_rng(0)
+    fires = rng.random((len(part.images), part.activations.shape[1])) < 0.4
+    fires[:, 2] = np.arange(len(fires)) < 4  # too few to say
+    found = ablation.support(asked, "val", fires)
+    margins = evaluation.without(asked, "val", [[], *([k] for k in range(fires.shape[1]))])
+    for k in range(fires.shape[1]):
+        for c in range(len(asked.classes)):
+            lost = [margins[0, i, c] - margins[k + 1, i, c] for i in range(len(fires)) if fires[i, k]]
+            assert found[k, c] == (pytest.approx(np.mean(lost), abs=1e-5) if k != 2 else -np.inf)
+    assert (found[0] > 0).any()
+
+
 def test_scenes_exclude_each_other_and_objects_are_predicted_by_their_sign(asked, probe):
     margins = asked.margins(torch.tensor([[3.0, 1.0, 2.0, -1.0], [0.0, 0.0, -5.0, 0.5]]))
     torch.testing.assert_close(margins, torch.tensor([[1.0, -2.0, -1.0, -1.0], [0.0, 0.0, -5.0, 0.5]]))

@@ -19,7 +19,7 @@ from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.world import CONCEPTS, scene
-from n2vlib.world.edited import CENTRED, THINGS_DRAWN, Drawing
+from n2vlib.world.edited import CENTRED, PLACES, SIZES, THINGS_DRAWN, Drawing
 
 CLASSES = ["a", "b", "c"]
 SHOWN = Preprocessing((16, 16), (0.5,) * 3, (0.25,) * 3, 1)
@@ -133,7 +133,10 @@ def test_moves_are_those_of_a_loop_over_all_edits(made, direction):
             p, q = before.loc[row.original], after.loc[row.edit]
             others = [c for c in CLASSES if c != made.table["class_from"][row.edit]]
             assert row.most == (max(others, key=lambda c: q[c] / p[c]) == name)
-    assert ("most" in moves) == (direction > 0)
+    assert ("most" in moves) == (direction > 0) and "area" not in moves
+    areas = replace(made, table=made.table.assign(area=np.arange(40) / 40))
+    moves = edits.moves(areas, before, after, direction=direction)
+    assert (moves["area"] == moves["edit"] / 40).all()
     assert moves["switched"].any() and moves["named"].any() and not moves["named"].all()
 
 
@@ -148,7 +151,7 @@ def test_the_share_that_moved_is_compared_within_pictures_and_classes(made, dire
     moves = edits.moves(made, before, after, direction=direction)
     found = edits.summary(moves).set_index("measure")
     assert list(found.index) == [words for column, words in edits.MEASURES.items() if column in moves]
-    measures, found = len(found), found.loc["moves as the formula says"]
+    measures, found = len(found), found.loc["moves as said"]
     assert found["named"] == pytest.approx(np.mean([one for one, _ in both.values()]))
     assert found["others"] == pytest.approx(np.mean([two for _, two in both.values()]))
     assert found["difference"] == pytest.approx(found["named"] - found["others"])
@@ -252,6 +255,25 @@ def test_every_thing_is_removed_once(drawings):
     assert [*zip(made.table["original"], made.table["thing"], strict=True)] == expected
     gone = made.table["thing"] == first
     assert gone.any() and (made.gained.loc[gone] < 0).all(axis=None)
+
+
+def test_everywhere_is_the_released_grid_in_the_first_scene_that_can_have_it(drawings):
+    given = ["b"] * len(drawings)
+    made = edits.everywhere(drawings, given, CHOSEN, ["d", "b", "c"])  # d has no thing, and all scenes are of b
+    n = next(i for i, drawing in enumerate(drawings) if "person" not in drawing.shows)
+    assert np.array_equal(made.originals[0], drawings[n].scene.image) and list(made.gained) == ["c"]
+    assert len(made.images) == 216 and set(made.table["thing"]) == {"person"}
+    spots = made.table[["size", "left", "top"]].to_numpy().tolist()
+    assert spots == [[size, *place] for size in SIZES for place in PLACES]
+    assert ((made.gained["c"] > 0) <= (made.table["area"] > 0)).all()
+    none = edits.everywhere([], given, CHOSEN, ["c"])
+    assert none.table.empty and edits.outcomes(none, pd.DataFrame(columns=CLASSES)).empty
+
+
+def test_outcomes_are_the_releases_words(made):
+    one = replace(made, table=made.table[:3].assign(class_from=["b", "b", "c"]), gained=made.gained[["a"]][:3])
+    after = pd.DataFrame([[0.6, 0.2, 0.2], [0.2, 0.6, 0.2], [0.2, 0.6, 0.2]], columns=CLASSES)
+    assert edits.outcomes(one, after).tolist() == ["success", "failure", "partial"]
 
 
 def test_no_thing_is_a_line_that_says_what_to_do(drawings):

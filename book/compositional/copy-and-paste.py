@@ -42,7 +42,6 @@ SCENES: int = 32  # scenes that are drawn again with edits
 EDITS: int = 2  # places and sizes of each thing in a scene
 PASTED: str = None  # folder with pairs.csv and pictures of yours; null: drawn ones
 
-
 # %%
 import n2vlib
 
@@ -100,8 +99,8 @@ names, outputs = edits.class_names(network)
 given = pasted.read(PASTED, names) if PASTED else None
 
 # %% [markdown]
-# The paper takes the weight from a neuron to a class. Our network has no such weight: its classes read two numbers of
-# each filter, the mean and the maximum. So a filter's *effect* on a class is what the margin of the class loses if the
+# The paper takes the weight from a neuron to a class. Our networks have no such weight: their classes read two numbers
+# of each filter, the mean and the maximum. So a filter's *effect* on a class is what the margin of the class loses if the
 # filter is set to zero ([Ablation](../netdissect/ablation)), averaged over the training images in which the filter
 # fires. Above zero, the filter supports the class.
 
@@ -130,9 +129,7 @@ counts = edits.without(explain.Filters(layer, probe).counts(), "scene")
 found = beam.search(counts, 3, beam=BEAM).query("allowed == 3")
 formulas = found.dropna(subset="formula").set_index("unit")["formula"].to_dict()
 chosen = edits.things_for(effects, classes, formulas, edits.looks(SEED))
-title = (
-    "What should move each class; rank 1 is the filter with the largest effect on it"
-)
+title = "What should move each class; rank 1 is the filter of the largest effect"
 charts.table(chosen, title, rows=20)
 
 # %% [markdown]
@@ -155,14 +152,14 @@ after = edits.probabilities(network, made.images, DEVICE)
 print(f"{len(made.originals)} pictures, {len(made.images)} edits")
 
 # %% [markdown]
-# The label maps of a scene are drawn with it, so we can count where a formula holds before and after an edit. An edit
-# is one *as the formula says* if the formula holds on more of the picture than before. All other edits of the same
-# picture are the comparison: in the same places and sizes, with things for which the formula does not hold.
+# The label maps of a scene are drawn with it, so we can count where a formula holds before and after an edit. The
+# formula *names* an edit if it holds on more of the picture afterwards. The other edits of the same picture are the
+# comparison: in the same places and sizes, with things for which the formula does not hold.
 #
-# Every class is asked of the pictures of all other classes. An edit moves the class *as the formula says* if its
-# probability rises, it moves it *most* if the probability of no other class grows by a larger factor, and it *switches*
-# the answer if the answer becomes this class. Whatever hides a part of a picture takes probability from the picture's
-# own class, which all others gain. How far an edit moves class $c$ is therefore measured against them:
+# Every class is asked of the pictures of all other classes. An edit moves the class *as said* if its probability rises,
+# it moves it *most* if the probability of no other class grows by a larger factor, and it *switches* the answer if the
+# answer becomes this class. What hides a part of a picture takes probability from the picture's own class, and all
+# others gain it. How far an edit moves class $c$ is therefore measured against them:
 #
 # $$
 # m = \log\frac{p'_c}{p_c} - \frac{1}{n} \sum_{d} \log\frac{p'_d}{p_d},
@@ -178,7 +175,7 @@ summary = edits.summary(moves, seed=SEED)
 # %% [markdown]
 # ## By hand: one edit
 #
-# Of the edits as a formula says, the one that moves its class most:
+# Of the edits that a formula names, the one that moves its class farthest:
 
 # %%
 import numpy as np
@@ -217,28 +214,25 @@ for edit, each in made.table.iloc[:20].iterrows() if drawings else ():
 # ## How often does the answer move?
 
 # %%
-title = f"{network.name}: edits as the formula says, beside other edits"
+title = f"{network.name}: edits that a formula names, and others"
 charts.table(summary, title)
 
 # %%
 of = summary.set_index("measure")
-raised, most, switched = (
-    of.loc[edits.MEASURES[m]] for m in ("as_said", "most", "switched")
-)
+raised, most = of.loc[edits.MEASURES["as_said"]], of.loc[edits.MEASURES["most"]]
+switched = of.loc[edits.MEASURES["switched"]]
 if raised["pictures"]:
-    print(
-        f"{raised['named']:.0%} of the edits as a formula says raise its class; of the"
-    )
-    print(f"other edits {raised['others']:.0%} do. They move it most of all classes in")
+    print(f"{raised['named']:.0%} of the named edits raise their class; of the others")
+    print(f"{raised['others']:.0%} do. They move it most of all classes in")
     print(f"{most['named']:.0%} and {most['others']:.0%}, and switch the answer in")
     print(f"{switched['named']:.1%} and {switched['others']:.1%}.")
 
 # %% [markdown]
-# *Named* are edits as the formula says, *others* the other edits of the same pictures; both are means within pictures
-# and classes, and the intervals of their difference draw whole pictures (bootstrap). That a probability rises is no
-# evidence for a formula by itself: the column *others* says how often it does with anything else.
+# Both are means within pictures and classes, and the intervals of their difference draw whole pictures (bootstrap).
+# That a probability rises is no evidence for a formula by itself: the column *others* says how often it does with
+# anything else.
 #
-# Class by class, how far the class moves as the formula says, minus how far it moves by other edits of the same picture:
+# Class by class, how far named edits move the class, minus how far other edits of the same picture do:
 
 # %%
 asked_for = {"by": ["class"], "measures": ["moved"], "seed": SEED}
@@ -267,7 +261,17 @@ charts.table(best, title, digits=0, rows=20)
 
 # %% [markdown]
 # ## How large, and where?
-#
+
+# %%
+size = made.table.get("size", pd.Series(dtype=float))
+by_size = moves.assign(size=(2 * moves["edit"].map(size)).round())
+by_size["edits"] = np.where(moves["named"], "named", "others")
+by_size = by_size.groupby(["size", "edits"], as_index=False)["most"].mean()
+axes = ("side of the thing's square, pixels of 224", "share that moves the class most")
+title = "The class moves most of all classes, by the size of the thing"
+charts.lines(by_size, "size", "most", title, axes, series="edits")
+
+# %% [markdown]
 # The released pictures show one thing in six sizes at 36 places. The same for the scene and the thing above, whose edit
 # was chosen because it works, as the paper's are. At some of these places a small thing lies outside the image, and a
 # large one hides it.
@@ -284,9 +288,7 @@ counted = counted.reindex(columns=["success", "partial", "failure"], fill_value=
 theirs = released.query("by == 'size'").astype({"value": int})
 theirs = theirs.set_index("value")["success"].rename("published: success of 108")
 table = counted.join(theirs, how="left").rename_axis("size").reset_index()
-title = (
-    f"{row['thing']} towards {row['class']}, 36 places for each size in pixels of 224"
-)
+title = f"{row['thing']} towards {row['class']}; 36 places, size in pixels of 224"
 charts.table(table, title, digits=0)
 
 # %% [markdown]
@@ -337,25 +339,27 @@ for each in NETWORKS:
     by_network[each.get("label", other.name)] = edits.moves(made, *both)
 
 # %%
+measures = ["as_said", "most", "moved", "switched"]
 rows = []
 for label, mine in by_network.items():
-    rows.append(edits.summary(mine, seed=SEED).assign(network=label))
+    found = edits.summary(mine, measures=measures, seed=SEED)
+    rows.append(found.assign(network=label))
 every = pd.concat(rows)[["network", *summary.columns]]
 charts.table(every.sort_values("measure", kind="stable"), "The same edits", rows=20)
 
 # %% [markdown]
-# Where an edit as the formula says switches the first network's answer to the class, do others switch, too? *Too* is
-# the share of these edits that switch them, *alone* the share of those that do not switch the first one.
+# Where a named edit switches the first network's answer to the class, do others switch, too? *Too* is the share of these
+# edits that switch them, *alone* the share of the named edits that do not switch the first one.
 
 # %%
 n = int((moves["named"] & moves["switched"]).sum())
-title = f"{n} edits as the formula says switch {network.name}"
+title = f"{n} named edits switch {network.name}"
 charts.table(edits.together(by_network), title)
 
 # %% [markdown]
-# Switches are rare, so the same class by class: how far each network moves as the formula says, minus by other edits.
-# Where all move with the first network, it is a bias of their common data; where it moves alone, an artifact of this
-# network.
+# An edit can move a network without switching its answer. So the same class by class: how far each network moves by
+# named edits, minus by others. Where all move with the first network, it is a bias of their common data; where it moves
+# alone, an artifact of this network.
 
 # %%
 parts = []
@@ -370,9 +374,9 @@ wide, above = wide.reindex(columns=labels), low.reindex(columns=labels) > 0
 
 # %%
 also = above.loc[above[labels[0]], labels[1:]].sum(axis=1)
-title = f"{labels[0]} moves as the formulas say for {len(also)} classes,"
-title += f" all others with it for {(also == len(labels) - 1).sum()},"
-title += f" none for {(also == 0).sum()} (intervals above 0)"
+title = f"{labels[0]} is moved as the formulas say in {len(also)} classes,"
+title += f" all others with it in {(also == len(labels) - 1).sum()},"
+title += f" no other in {(also == 0).sum()} (intervals above 0)"
 things_of = moves[moves["named"]].groupby("class")["thing"].unique().map(", ".join)
 table = wide.assign(thing=things_of).reset_index()
 charts.table(table[["class", "thing", *labels]], title)
@@ -416,6 +420,8 @@ if raised["pictures"]:
 # - What hides a part of a picture raises other classes, whatever it is; an edit is evidence only beside other edits.
 # - Drawn scenes can be edited without a trace, so that the thing is all that has changed.
 # - Asking several networks tells a bias of their common data from an artifact of one.
+#
+# Formulas need no pictures: the [next chapter](sentences) reads them from a network that reads sentences.
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers={name: layer}, seed=SEED)

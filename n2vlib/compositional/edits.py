@@ -34,8 +34,8 @@ from n2vlib.zoo import shipped
 
 HOLDS = 0.5  # of a thing's pixels: then a formula holds for the thing
 MEASURES = {
-    "as_said": "moves as the formula says", "most": "moves most of all classes", "switched": "switches the answer",
-    "moved": "moves by, log scale",
+    "as_said": "moves as said", "most": "moves most of all classes", "switched": "switches the answer",
+    "moved": "moves by, log scale", "area": "covers, share of the picture",
 }  # fmt: skip
 DRAWS = 2000
 _BATCH = 32
@@ -255,9 +255,9 @@ def moves(made: Edits, before: pd.DataFrame, after: pd.DataFrame, *, direction: 
     before      probabilities of the originals, (original, class)      after   of the edits, (edit, class)
     direction   1: edits of other classes' pictures should raise a class where its formula gained; -1: edits of its own
                 pictures should lower it where its formula lost
-    Returns     edit, original, thing, class; named (the formula gained, or lost); as_said (the probability rose, or
-                fell); switched (the answer becomes the class, or stops being it); moved; and where classes should rise,
-                most (its probability grows by the largest factor of all but the original's)
+    Returns     edit, original, thing, class; area, where it is known; named (the formula gained, or lost); as_said (the
+                probability rose, or fell); switched (the answer becomes the class, or stops being it); moved; and
+                where classes should rise, most (its probability grows by the largest factor of all but the original's)
     moved is the change of the class's log probability minus the mean change of the other classes', the original's left
     out: what an edit takes from the original's class, by hiding it, goes to all others. Where the original's class
     should fall, it is the fall of its log-odds.
@@ -279,7 +279,7 @@ def moves(made: Edits, before: pd.DataFrame, after: pd.DataFrame, *, direction: 
             columns |= {"moved": mine[name] - others, "most": mine.idxmax(axis=1) == name}
         else:
             columns |= {"moved": _log_odds(p) - _log_odds(q)}
-        parts.append(rows.loc[:, ["original", "thing"]].assign(**columns))
+        parts.append(rows.loc[:, [*rows.columns.intersection(["original", "thing", "area"])]].assign(**columns))
     columns = ["edit", "original", "thing", "class", "named", "as_said", "switched", "moved"]
     return stacked(parts, [*columns, "most"] if direction > 0 else columns).reset_index(drop=True)
 
@@ -298,7 +298,7 @@ def _log_odds(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def beside(moves: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Means of a column over a picture's edits for a class: those after which the formula holds as said, and others.
+    """Means of a column over a picture's edits for a class: those that the class's formula names, and others.
 
     Returns  original, class, named, others (missing where there is no such edit), difference
     """
@@ -325,7 +325,7 @@ def with_interval(
 def summary(
     moves: pd.DataFrame, by: Sequence[str] = (), *, measures: Sequence[str] = tuple(MEASURES), seed: int = 0
 ) -> pd.DataFrame:
-    """How often edits move answers as the formulas say, beside other edits of the same pictures.
+    """How often named edits move answers as the formulas say, beside other edits of the same pictures.
 
     by         columns of `moves` whose values get rows of their own, such as class
     measures   of MEASURES; those that `moves` lacks are left out
@@ -348,7 +348,7 @@ def _measured(moves: pd.DataFrame, measures: Sequence[str], seed: int) -> Iterab
 
 
 def together(by_network: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Do other networks switch where the first one does? Of edits after which a formula holds as said, for its class.
+    """Do other networks switch where the first one does? Of named edits, for the class of the formula.
 
     by_network   {network: `moves`, the same edits for all}; the first is the one whose formulas were read
     Returns      network, switched (share of all these edits), too (share of those that switch the first network),
