@@ -339,12 +339,12 @@ for each in NETWORKS:
     by_network[each.get("label", other.name)] = edits.moves(made, *both)
 
 # %%
-measures = ["as_said", "most", "moved", "switched"]
+measures = ["most", "switched"]
 rows = []
 for label, mine in by_network.items():
     found = edits.summary(mine, measures=measures, seed=SEED)
     rows.append(found.assign(network=label))
-every = pd.concat(rows)[["network", *summary.columns]]
+every = pd.concat(rows)[["network", *summary.columns.drop("pictures")]]
 charts.table(every.sort_values("measure", kind="stable"), "The same edits", rows=20)
 
 # %% [markdown]
