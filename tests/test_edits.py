@@ -218,6 +218,12 @@ def test_a_zoo_networks_classes_are_its_scenes():
     assert len(names) == 12 and outputs == slice(0, 12) and names[0] == "beach-s"
 
 
+@pytest.mark.parametrize(("name", "there"), [("small-alexnet-objects", "objects"), ("small-resnet-captions", "words")])
+def test_a_zoo_network_without_scenes_is_refused(name, there):
+    with pytest.raises(BadInput, match=f"{name}: its outputs are {there}; take a network that classifies scenes"):
+        edits.class_names(load_network(name))
+
+
 @pytest.fixture(scope="module")
 def drawings():
     return [drawing for i in range(8) if (drawing := Drawing(7, i)).scene.scene]
@@ -279,6 +285,8 @@ def test_outcomes_are_the_releases_words(made):
 def test_no_thing_is_a_line_that_says_what_to_do(drawings):
     with pytest.raises(BadInput, match="choose a later layer"):
         edits.added(drawings, ["a"] * len(drawings), CHOSEN[:0], each=1, seed=0)
+    with pytest.raises(BadInput, match="in a picture of another class: take more scenes"):
+        edits.added(drawings, ["a"] * len(drawings), CHOSEN[:1], each=1, seed=0)
 
 
 def test_other_worlds_are_told_apart(tmp_path):

@@ -181,21 +181,23 @@ summary = edits.summary(moves, seed=SEED)
 import numpy as np
 import torch
 
+from n2vlib.networks.downstream import scores
+
 row = moves.query("named").nlargest(1, "moved").iloc[0]
 e, o, c = row["edit"], row["original"], row["class"]
 shown = [made.originals[o], made.images[e]]
 pixels = torch.cat([network.preprocessing(image[None]) for image in shown])
 with torch.inference_mode():
-    scores = network.module.cpu()(pixels)[:, outputs]
-logs = scores.double().log_softmax(1).numpy()
+    put_out = scores(network.module.cpu()(pixels))[:, outputs]
+logs = put_out.double().log_softmax(1).numpy()
 factors = dict(zip(names, logs[1] - logs[0], strict=True))
 others = [factors[d] for d in names if d not in (c, made.table.loc[e, "class_from"])]
 assert np.isclose(factors[c] - np.mean(others), row["moved"], atol=0.01)
-p, q = before.loc[o, c], after.loc[e, c]
 
 # %%
 from n2vlib.display import gallery
 
+p, q = before.loc[o, c], after.loc[e, c]
 captions = [f"{before.loc[o].idxmax()} · probability of {c} {p:.4f}"]
 captions += [f"{after.loc[e].idxmax()} · with {row['thing']}: {q:.4f}"]
 gallery.show(shown, captions, columns=2)

@@ -41,6 +41,7 @@ DRAWS = 2000
 _BATCH = 32
 _COLUMNS = ("original", "thing", "left", "top", "size")  # of edits, where there are none
 _LEAST = 1e-12  # of a probability, in log-odds
+_TINY = 1e-300  # of a probability, in logarithms
 _NUMBERS = {name: number for number, name, _ in CONCEPTS}
 _NAMES = {number: name for number, name, _ in CONCEPTS}
 
@@ -143,7 +144,7 @@ def added(drawings: Sequence[Drawing], answers: Sequence[str], chosen: pd.DataFr
 
     answers   the class of each scene      chosen   of `things_for`
     The places and sizes are those of the authors' released pictures whose middle lies in the image.
-    Raises BadInput where no thing is chosen.
+    Raises BadInput where no thing is chosen, or no edit makes a formula hold in a picture of another class.
     """
     if chosen.empty:
         raise BadInput("no formula of a filter that supports a class holds for a thing: choose a later layer (LAYERS)")
@@ -155,7 +156,13 @@ def added(drawings: Sequence[Drawing], answers: Sequence[str], chosen: pd.DataFr
             edit = drawing.with_thing(thing, place, size)
             spot = {"left": place[0], "top": place[1], "size": size}
             rows.append((edit, {"original": original, "thing": thing} | spot))
-    return _edits(drawings, answers, _formulas(chosen), rows)
+    made = _edits(drawings, answers, _formulas(chosen), rows)
+    others = made.table["class_from"].to_numpy()[:, None] != made.gained.columns.to_numpy()
+    if not ((made.gained > 0) & others).any(axis=None):
+        raise BadInput(
+            f"none of {len(rows)} edits makes a formula hold in a picture of another class: take more scenes"
+        )
+    return made
 
 
 def everywhere(
@@ -220,13 +227,18 @@ def _edits(
 
 
 def class_names(network: Network) -> tuple[list[str], slice]:
-    """The classes that exclude each other, and their outputs: a zoo network's scenes, else all outputs by number."""
+    """The classes that exclude each other, and their outputs: a zoo network's scenes, else all outputs by number.
+
+    BadInput for a network of the zoo that classifies no scenes.
+    """
     known = shipped.card(network.name).get("outputs", {}) if network.name in shipped.names() else {}
     at = 0
     for kind, names in known.items():
         if kind == "scenes":
             return list(names), slice(at, at + len(names))
         at += len(names)
+    if known:
+        raise BadInput(f"{network.name}: its outputs are {', '.join(known)}; take a network that classifies scenes")
     few = network.preprocessing(np.zeros((1, *network.preprocessing.size, 3), np.uint8))
     with torch.inference_mode():
         n = scores(network.module.cpu()(few)).shape[1]
@@ -286,9 +298,7 @@ def moves(made: Edits, before: pd.DataFrame, after: pd.DataFrame, *, direction: 
 
 def _grown(made: Edits, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Changes of log probability, (edit, class); missing for the original's class."""
-    changes = (
-        np.log(after.clip(lower=_LEAST)) - np.log(before.loc[made.table["original"]].clip(lower=_LEAST)).to_numpy()
-    )
+    changes = np.log(after.clip(lower=_TINY)) - np.log(before.loc[made.table["original"]].clip(lower=_TINY)).to_numpy()
     return changes.mask(made.table["class_from"].to_numpy()[:, None] == changes.columns.to_numpy())
 
 
