@@ -74,6 +74,25 @@ def test_correlations_are_those_of_the_filters_that_fire():
     assert formulas.MEASURES["iou-accuracy-rate"](e).value == pytest.approx(stats.pearsonr(*left).statistic)
 
 
+def moves(named: list[float], others: list[float]) -> pd.DataFrame:
+    """Pictures with two edits of each kind for one class; the shares that move it most."""
+    rows = [
+        (original, "beach", kind, edit < 2 * share)
+        for original, shares in enumerate(zip(named, others, strict=True))
+        for kind, share in zip((True, False), shares, strict=True)
+        for edit in range(2)
+    ]
+    return pd.DataFrame(rows, columns=["original", "class", "named", "most"])
+
+
+def test_edits_are_compared_within_pictures_and_networks_are_averaged():
+    first, second = moves([1, 1, 0.5], [0, 0.5, 0.5]), moves([0, 0, 0], [0.5, 0, 1])
+    e = Explained(moves={"mine": first, "other": second, "again": first})
+    assert formulas.edits_move(e).value == pytest.approx(100 * (1 + 0.5 + 0) / 3)
+    assert formulas.edits_transfer(e).value == pytest.approx(100 * ((1 + 0.5 + 0) + (-0.5 + 0 - 1)) / 6)
+    assert formulas.edits_transfer(Explained(moves={"mine": first})) is None
+
+
 def test_what_was_not_measured_is_said_to_be_so():
     found = claims.check(Explained())
     assert list(found["id"]) == list(TABLE.index) and (found["holds"] == claims.NOT_MEASURED).all()

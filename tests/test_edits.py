@@ -18,6 +18,7 @@ from n2vlib.networks.load import Network, load_network
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
+from n2vlib.store import Store
 from n2vlib.world import CONCEPTS, scene
 from n2vlib.world.edited import CENTRED, PLACES, SIZES, THINGS_DRAWN, Drawing
 
@@ -211,6 +212,19 @@ def test_probabilities_are_the_softmax_of_each_picture_alone():
         scores = 3 * SHOWN(image[None]).mean((2, 3))[0].double()
         torch.testing.assert_close(torch.tensor(row), scores.softmax(0), atol=1e-6, rtol=1e-5)
     assert edits.probabilities(network, [], "cpu").shape == (0, 3)
+
+
+def test_answers_are_kept_for_the_same_network_and_pictures_only(tmp_path, monkeypatch):
+    images, store = [np.full((16, 16, 3), value, np.uint8) for value in (9, 90)], Store(str(tmp_path))
+    network = Network("mean", Mean(), SHOWN, "none")
+    first = edits.probabilities(network, images, "cpu", store)
+    pd.testing.assert_frame_equal(first, edits.probabilities(network, images, "cpu"))
+    monkeypatch.setattr(edits, "_probabilities", None)
+    pd.testing.assert_frame_equal(first, edits.probabilities(network, images, "cpu", store))
+    with pytest.raises(TypeError):
+        edits.probabilities(network, images[::-1], "cpu", store)
+    with pytest.raises(TypeError):
+        edits.probabilities(Network("mean", Mean(), replace(SHOWN, mean=(0.1,) * 3), "none"), images, "cpu", store)
 
 
 def test_a_zoo_networks_classes_are_its_scenes():

@@ -145,10 +145,10 @@ from n2vlib.world import edited
 
 drawings = [] if PASTED else edited.drawings(1000 + SEED, SCENES)
 originals = given.originals if PASTED else [each.scene.image for each in drawings]
-before = edits.probabilities(network, originals, DEVICE)
+before = edits.probabilities(network, originals, DEVICE, store)
 answers = before.idxmax(axis=1).tolist()
 made = given or edits.added(drawings, answers, chosen, each=EDITS, seed=SEED)
-after = edits.probabilities(network, made.images, DEVICE)
+after = edits.probabilities(network, made.images, DEVICE, store)
 print(f"{len(made.originals)} pictures, {len(made.images)} edits")
 
 # %% [markdown]
@@ -337,7 +337,8 @@ by_network = {network.name: moves}
 for each in NETWORKS:
     weights, shown_as = each.get("weights"), each.get("preprocessing")
     other = n2vlib.load_network(each["network"], weights, shown_as, SEED)
-    both = [edits.probabilities(other, x, DEVICE) for x in (originals, made.images)]
+    shown = originals, made.images
+    both = [edits.probabilities(other, x, DEVICE, store) for x in shown]
     by_network[each.get("label", other.name)] = edits.moves(made, *both)
 
 # %%

@@ -1,6 +1,6 @@
 """What formulas say: the claims of Compositional Explanations of Neurons, and the tables that they need."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.claims.claim import FILTERS, Effect, Measures, of_concepts
-from n2vlib.compositional import accuracy
+from n2vlib.claims.claim import FILTERS, IMAGES, Effect, Measures, of_concepts
+from n2vlib.compositional import accuracy, edits
 
 UNITS = "units"
 SHORT, USUAL, LONG, LONGEST = 1, 3, 10, 20  # lengths of formulas that claims compare
@@ -24,6 +24,7 @@ class Explained:
     dealt       `trust.by_chance`, up to LONG
     explained   `accuracy.explained`, up to LONG: formulas with the accuracy where the filter fires
     sentences   the same of the units of a network that reads sentences, up to USUAL
+    moves       {network: `edits.moves` of the same edits}, the network whose formulas were read first
     """
 
     lengths: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -31,6 +32,7 @@ class Explained:
     dealt: pd.DataFrame = field(default_factory=pd.DataFrame)
     explained: pd.DataFrame = field(default_factory=pd.DataFrame)
     sentences: pd.DataFrame = field(default_factory=pd.DataFrame)
+    moves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def longer_better(e: Explained) -> Effect | None:
@@ -99,6 +101,24 @@ def higher_when_longer(e: Explained) -> Effect | None:
     return of_concepts(difference, rows, over=FILTERS)
 
 
+def edits_move(e: Explained) -> Effect | None:
+    """Share of edits that move the class most of all: after those as the formula says, minus after others."""
+    return _moved_most([*e.moves.values()][:1])
+
+
+def edits_transfer(e: Explained) -> Effect | None:
+    """The same for the other networks, mean over them."""
+    return _moved_most([*e.moves.values()][1:])
+
+
+def _moved_most(moves: Sequence[pd.DataFrame]) -> Effect | None:
+    if not moves:
+        return None
+    pictures = pd.concat([edits.beside(each, "most") for each in moves])
+    value, low, high = edits.with_interval(pictures, "difference")
+    return Effect(100 * value, 100 * low, 100 * high, IMAGES, f"{pictures['original'].nunique()} pictures")
+
+
 def by_length(table: pd.DataFrame, column: str) -> pd.DataFrame | None:
     """The mean of a column for each unit and allowed length, (unit, allowed); None of an empty table."""
     return None if table.empty else table.pivot_table(column, "unit", "allowed")
@@ -117,6 +137,8 @@ MEASURES: Measures = {
     "iou-accuracy": iou_accuracy,
     "iou-accuracy-rate": partial(iou_accuracy, given=["rate"]),
     "iou-accuracy-longer": higher_when_longer,
+    "edits-move": edits_move,
+    "edits-transfer": edits_transfer,
     "sentences-iou-accuracy": in_sentences,
     "sentences-iou-accuracy-rate": partial(in_sentences, given=["rate"]),
 }

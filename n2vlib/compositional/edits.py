@@ -11,7 +11,9 @@ compared with edits of the same picture, in the same places and sizes, after whi
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,11 +29,13 @@ from n2vlib.networks.downstream import scores
 from n2vlib.networks.load import Network
 from n2vlib.probe import ProbeSet
 from n2vlib.progress import bar
+from n2vlib.store import Store, load_array, save_arrays
 from n2vlib.tables import stacked
 from n2vlib.world import CONCEPTS, Scene
 from n2vlib.world.edited import CENTRED, PLACES, SIZES, THINGS_DRAWN, Drawing, Edited
 from n2vlib.zoo import shipped
 
+MODULES = ["n2vlib.compositional.edits"]
 HOLDS = 0.5  # of a thing's pixels: then a formula holds for the thing
 MEASURES = {
     "as_said": "moves as said", "most": "moves most of all classes", "switched": "switches the answer",
@@ -245,12 +249,34 @@ def class_names(network: Network) -> tuple[list[str], slice]:
     return [f"output {i}" for i in range(n)], slice(0, n)
 
 
-def probabilities(network: Network, images: Sequence[NDArray[np.uint8]], device: str = "auto") -> pd.DataFrame:
+def probabilities(
+    network: Network, images: Sequence[NDArray[np.uint8]], device: str = "auto", store: Store | None = None
+) -> pd.DataFrame:
     """The softmax over a network's classes (`class_names`), (image, class).
 
-    images   uint8, (height, width, 3) each, of any sizes
+    images   uint8, (height, width, 3) each, of any sizes      store   where they are kept; None: nowhere
     """
-    device, (names, outputs) = choose_device(device), class_names(network)
+    device = choose_device(device)
+    if store is None:
+        return _probabilities(network, images, device)
+
+    def make(folder: Path) -> None:
+        save_arrays(folder, probabilities=_probabilities(network, images, device).to_numpy())
+
+    inputs = {"weights": network.fingerprint, "code": network.code, "preprocessing": network.preprocessing.as_json()}
+    folder = store.entry("answers-to-edits", inputs | {"images": _digest(images)}, MODULES, make, device)
+    return pd.DataFrame(np.asarray(load_array(folder, "probabilities")), columns=class_names(network)[0])
+
+
+def _digest(images: Sequence[NDArray[np.uint8]]) -> str:
+    found = sha256()
+    for image in images:
+        found.update(f"{image.shape}".encode() + image.tobytes())
+    return found.hexdigest()
+
+
+def _probabilities(network: Network, images: Sequence[NDArray[np.uint8]], device: str) -> pd.DataFrame:
+    names, outputs = class_names(network)
     module, found = network.module.to(device), [np.zeros((0, len(names)))]
     starts = range(0, len(images), _BATCH)
     for start in bar(starts, f"{network.name} answers", len(starts)):
