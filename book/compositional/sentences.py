@@ -223,10 +223,9 @@ charts.lines(means, "allowed", "iou", title, axes, series="series")
 # %% [markdown]
 # ## When the unit fires, is the network right?
 #
-# The paper finds that the better a formula of three fits, the less accurate is the network where the unit fires,
-# r = −0.60: simple rules would be shortcuts. But a unit that fires on many pairs both fits more easily and has an
-# accuracy nearer to the mean. So the rate of firing is held constant in the second correlation, and in the third, too,
-# what the classes of these pairs lead to expect.
+# The paper finds that the better a formula of three fits, the less accurate is the network where the unit fires: simple
+# rules would be shortcuts. But how often a unit fires is tied to both. So the rate of firing is held constant in the
+# second correlation, and in the third, too, the accuracy that the classes of these pairs lead to expect.
 
 # %%
 from n2vlib.compositional import accuracy
@@ -250,6 +249,15 @@ three = r_by_length.query("allowed == 3").drop(columns="allowed")
 stated = {"correlation": "published, sentences of people", "r": float(claims["ce_c6"])}
 both = pd.concat([pd.DataFrame([stated]), three], ignore_index=True)
 charts.table(both, "IoU of formulas of three with accuracy while the unit fires")
+
+# %%
+group = table.query("allowed == 3")
+with_rate = {
+    name: accuracy.correlation(group[name], group["rate"], draws=0)["r"]
+    for name in ("iou", "accuracy")
+}
+print(f"With the rate of firing, IoU correlates by {with_rate['iou']:+.2f},")
+print(f"accuracy by {with_rate['accuracy']:+.2f}.")
 
 # %%
 shown = table.query("allowed == 3")
@@ -279,7 +287,7 @@ charts.table(pd.DataFrame(rows, columns=["class", *range(1, 7)]))
 
 # %% [markdown]
 # Does the planted cue work? Each color in the hypotheses is replaced by one and the same, and the table counts how often
-# the network then finds a contradiction where there is none.
+# the network then finds a contradiction where there is none. (In sentences of yours nothing is planted.)
 
 # %%
 from n2vlib.sentences import edits, language
@@ -396,10 +404,11 @@ print(f"and {follows['control']:.0%} of the controls. IoU and accuracy correlate
 print(f"{alone:+.2f}, and by {constant:+.2f} with the rate of firing held constant.")
 
 # %% [markdown]
-# The paper reads a negative correlation as a sign of shortcuts. A unit that fires on many pairs has a mask that many
-# formulas fit, and an accuracy close to that of all pairs, so the correlation has to be read with the rate of firing held
-# constant. What a formula says of a unit is seen best where it can be wrong: after edits. A unit follows its formula more
-# often than a control, and far from always, since an IoU is seldom near 1.
+# The paper reads a negative correlation as a sign of shortcuts. But a unit that fires on many pairs has a mask that
+# many formulas fit, and an accuracy close to that of all pairs; a rare unit can be far above it. So the correlation
+# has to be read with the rate of firing held constant. What a formula says of a unit is seen best where it can be
+# wrong: after edits. A unit follows its formula more often than a control, and far from always, since an IoU is
+# seldom near 1.
 #
 # ## Exercises
 #
