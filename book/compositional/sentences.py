@@ -329,7 +329,7 @@ charts.table(kinds, "Formulas of two concepts, by kind")
 # %%
 formulas = table.query("allowed == 3").set_index("unit")["formula"]
 formulas.index = chosen[formulas.index]
-edited = formulas.loc[rng.permutation(formulas.index)[:48]]
+edited = formulas.loc[rng.permutation(formulas.index)[: SEARCHED * 3 // 8]]
 made = edits.edited(reader, unread, held, edited, drawn=drawn, seed=SEED)
 effects = edits.effects(made)
 charts.table(effects, f"{len(edited)} units")
