@@ -245,7 +245,7 @@ r_by_length = pd.DataFrame(rows)
 
 # %%
 claims = published.table("compexp_quantitative_claims").set_index("claim_id")["value"]
-three = r_by_length.query("allowed == 3").drop(columns="allowed")
+three = r_by_length.query("allowed == 3").drop(columns=["allowed", "n"])
 stated = {"correlation": "published, sentences of people", "r": float(claims["ce_c6"])}
 both = pd.concat([pd.DataFrame([stated]), three], ignore_index=True)
 charts.table(both, "IoU of formulas of three with accuracy while the unit fires")
@@ -280,10 +280,10 @@ charts.lines(r_by_length, "allowed", "r", title, axes, series="correlation")
 # %%
 words = units.class_words(pairs)
 rows = [
-    (name, *(f"{word} {value:+.2f}" for word, value in words[name].nlargest(6).items()))
+    (name, *(f"{word} {value:+.2f}" for word, value in words[name].nlargest(4).items()))
     for name in words
 ]
-charts.table(pd.DataFrame(rows, columns=["class", *range(1, 7)]))
+charts.table(pd.DataFrame(rows, columns=["class", *range(1, 5)]))
 
 # %% [markdown]
 # Does the planted cue work? Each color in the hypotheses is replaced by one and the same, and the table counts how often
@@ -323,8 +323,8 @@ charts.table(kinds, "Formulas of two concepts, by kind")
 #
 # The paper edits a word, so that a unit fires or is silent, and the answer moves. Four examples are shown; here it is
 # done for many units and pairs. An *edit* replaces one word so that the unit's formula of three begins or ceases to hold.
-# Its *control* replaces the same word of the same pair, and the formula says what it said. The answer should move towards
-# the class of the unit's largest weight, or away from it.
+# Its *control* replaces the same word so that the formula says what it said (or another word of that sentence, where no
+# word does so). The answer should move towards the class of the unit's largest weight, or away from it.
 
 # %%
 formulas = table.query("allowed == 3").set_index("unit")["formula"]
@@ -336,8 +336,8 @@ charts.table(effects, f"{len(edited)} units")
 
 # %% [markdown]
 # Much of that is as it should be: where a word is replaced, the right answer often changes, too. For our sentences it is
-# known. So here are the edits after which the right answer is what it was. An answer that moves there moves by the unit,
-# and not by what the sentences say.
+# known. So here are the edits after which the right answer is what it was. Where an answer moves there, one of the two is
+# wrong.
 
 # %%
 if drawn:
@@ -424,4 +424,4 @@ print(f"{alone:+.2f}, and by {constant:+.2f} with the rate of firing held consta
 # - Edits test a formula: where we planted a cue, the network follows it against what the sentences say.
 
 # %%
-n2vlib.provenance(network=f"sentences: {SENTENCES}", seed=SEED)
+n2vlib.provenance(network=reader, seed=SEED)

@@ -83,7 +83,7 @@ def _write(folder: Path, name: str, weights: bytes, card: dict[str, Any]) -> Non
 def load(name: str, folder: Path = shipped.FOLDER) -> Reader:
     """A network of the zoo, float32 in evaluation mode; BadInput where a file is missing or damaged."""
     state, card = shipped.verified(name, folder), shipped.card(name, folder)
-    return _filled(SENTENCES[name], card["words"], state)
+    return replace(_filled(SENTENCES[name], card["words"], state), name=name)
 
 
 def of_people(
