@@ -259,6 +259,26 @@ def test_training_learns_a_word_that_decides_and_the_users_network_is_kept(drawn
     assert np.array_equal(again.read(told).units, reader.read(told).units)
 
 
+def test_words_begin_at_the_vectors_that_are_given(drawn):
+    vectors = pd.DataFrame(np.eye(8)[:3], index=["dog", "nowhere", "is"])
+    slow = replace(TINY, epochs=1, rate=1e-9)
+    reader = training.fit(slow, drawn.head(64), vectors)
+    found, other = reader.vectors, training.fit(slow, drawn.head(64)).vectors
+    np.testing.assert_allclose(found.loc[["dog", "is"]], 8**0.5 * np.eye(8)[[0, 2]], atol=1e-5)
+    assert not np.allclose(found.loc["dog"], other.loc["dog"], atol=0.1) and "nowhere" not in found.index
+
+
+def test_our_pairs_are_explained_with_the_shipped_network_and_a_folder_with_its_own(drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "OF_PEOPLE", TINY)
+    store = Store(str(tmp_path / "store"))
+    reader, found, held_out = training.reader_of(training.DRAWN, 30, store)
+    assert found.equals(pairs.drawn(30, pairs.HELD_OUT_SEED)) and held_out.all() and reader.name == NAME
+    assert reader.fingerprint == training.load(NAME).fingerprint
+    drawn.head(60).to_csv(tmp_path / "dev.csv", index=False)
+    other, found, held_out = training.reader_of(str(tmp_path), 30, store)
+    assert found.equals(drawn.head(60)) and 0 < held_out.sum() < 60 and other.fingerprint != reader.fingerprint
+
+
 def test_one_premise_cannot_be_split(drawn):
     with pytest.raises(BadInput, match="all pairs have one premise"):
         training.split(drawn.head(1), 0)

@@ -4,6 +4,7 @@ One LSTM reads both sentences. Its last states s1 and s2 give the features (s1, 
 batch norm and a hidden layer of ReLU units to one score for each class. The hidden layer's units are what is explained.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -61,6 +62,15 @@ class Reader:
 
     module: EntailmentNetwork
     words: Sequence[str]
+    name: str = "sentence pairs"
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the words and the weights."""
+        total = hashlib.sha256(" ".join(self.words).encode())
+        for values in self.module.state_dict().values():
+            total.update(values.numpy().tobytes())
+        return total.hexdigest()
 
     def indices(self, sentences: Iterable[str]) -> Tensor:
         """The words of each sentence as int64 (sentence, word); a word that is not known is UNKNOWN."""

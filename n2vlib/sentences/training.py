@@ -33,7 +33,7 @@ DRAWN = "drawn"
 HELD_OUT = 4_000  # drawn pairs
 TESTED = 0.2  # share of the premises of the user's pairs that are not trained on
 # For the user's pairs, which are few: the paper's form, smaller, and more dropout.
-OF_PEOPLE = SentencePairs("", pairs=0, embedding=50, hidden=128, units=1024, epochs=8, batch=64, rate=1e-3, dropout=0.3)
+OF_PEOPLE = SentencePairs("", pairs=0, embedding=50, hidden=128, units=1024, epochs=8, batch=64, rate=5e-3, dropout=0.3)
 
 
 def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _write(folder: Path, name: str, weights: bytes, card: dict[str, Any]) -> Non
 def load(name: str, folder: Path = shipped.FOLDER) -> Reader:
     """A network of the zoo, float32 in evaluation mode; BadInput where a file is missing or damaged."""
     state, card = shipped.verified(name, folder), shipped.card(name, folder)
-    return _filled(SENTENCES[name], card["words"], state)
+    return replace(_filled(SENTENCES[name], card["words"], state), name=name)
 
 
 def of_people(
