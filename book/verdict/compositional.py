@@ -74,7 +74,8 @@ charts.table(shown, title, links={"section": covered["link"].to_list()})
 # The rule is that of the [verdict on Net2Vec](net2vec), equation {eq}`eq-holds`: a claim is one number and a criterion,
 # and holds if the whole 95% interval of the number lies beyond the criterion. The criteria were written down before
 # this chapter first ran: *better*, *more* and *rises* mean more than 1 as a ratio and more than 0 as a difference, *most*
-# more than 50 percent, *hardly* less than 5. Two criteria are ours and stricter than the paper's, which looks at
+# more than 50 percent, *hardly* less than 5. (`above-chance` was a difference at first, with too few digits to read; it
+# is a ratio now.) Two criteria are ours and stricter than the paper's, which looks at
 # the images of the search only: `left-elsewhere` and `above-chance`.
 #
 # The intervals draw filters again, or units of the sentence model, or scenes. They do not cover another training.
@@ -132,7 +133,7 @@ except BadInput as why:
 
 # %%
 def things():
-    """For each class a filter that supports it, its formula, and the thing that makes it true."""
+    """For each class a filter that supports it, its formula and a thing that shows it."""
     edits.need_drawn(probe)
     asked = evaluation.read(network, name, probe, images=IMAGES, device=DEVICE)
     exclusive = asked.classes["kind"].isin(list(asked.exclusive)).to_numpy()
