@@ -20,7 +20,7 @@ PARTS = {
     "second": "# Network Dissection\n",
     "third": "# How sure the names are\n",
     "fourth": "# Compositional explanations\n",
-    "sentences": "# Sentences of people",  # written by hand, from runs of the chapter
+    "fifth": "# Sentences of people\n",  # written by hand, from runs of the chapter
 }
 
 

@@ -20,7 +20,7 @@ from photographs import SETTINGS
 from sure import last_layer
 
 from n2vlib.activations.layer import Layer
-from n2vlib.compositional import accuracy, beam, exact, explain, trust
+from n2vlib.compositional import accuracy, beam, classifier, exact, explain, trust
 from n2vlib.networks.downstream import scores
 from n2vlib.networks.hooks import run_layers
 from n2vlib.store import Store
@@ -109,9 +109,9 @@ def answers(layer: Layer, filters: explain.Filters) -> dict[str, object] | None:
     if outputs not in (len(names), len(names) + 1):
         return None
     names = [""] * (outputs - len(names)) + names  # MobileNets begin with "background"
-    known = accuracy.classes(network.name, probe, names)
-    answered = accuracy.answers(layer, known)
-    fired = accuracy.fires(layer)[answered.inputs]
+    known = classifier.classes(network.name, probe, names)
+    answered = classifier.answers(layer, known)
+    fired = classifier.fires(layer)[answered.inputs]
     table = accuracy.explained(filters, answered, splits=1)
     row = {"photographs": str(len(fired)), "accuracy": answered.right.mean()}
     row["filters"] = str(int(table.loc[table["allowed"] == 1, "accuracy"].count()))

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.sparse import csr_array
 from torch import nn
 
-from n2vlib.compositional import edits, pasted
+from n2vlib.compositional import classifier, edits, moved, pasted
 from n2vlib.compositional.atoms import Counts
 from n2vlib.compositional.formula import parse
 from n2vlib.errors import BadInput
@@ -122,21 +122,21 @@ def slow(made, before, after, direction):
 @pytest.mark.parametrize("direction", [1, -1])
 def test_moves_are_those_of_a_loop_over_all_edits(made, direction):
     before, after = answers(2, 5), answers(3, 40)
-    moves = edits.moves(made, before, after, direction=direction)
+    moves = moved.moves(made, before, after, direction=direction)
     expected = slow(made, before, after, direction)
     assert len(moves) == len(expected) > 20
     for row in moves.itertuples():
         name = row[moves.columns.get_loc("class") + 1]
-        named, moved, switched, as_said = expected[row.edit, name]
+        named, rise, switched, as_said = expected[row.edit, name]
         assert (row.named, row.switched, row.as_said) == (named, switched, as_said)
-        assert row.moved == pytest.approx(moved)
+        assert row.moved == pytest.approx(rise)
         if direction > 0:
             p, q = before.loc[row.original], after.loc[row.edit]
             others = [c for c in CLASSES if c != made.table["class_from"][row.edit]]
             assert row.most == (max(others, key=lambda c: q[c] / p[c]) == name)
     assert ("most" in moves) == (direction > 0) and "area" not in moves
     areas = replace(made, table=made.table.assign(area=np.arange(40) / 40))
-    moves = edits.moves(areas, before, after, direction=direction)
+    moves = moved.moves(areas, before, after, direction=direction)
     assert (moves["area"] == moves["edit"] / 40).all()
     assert moves["switched"].any() and moves["named"].any() and not moves["named"].all()
 
@@ -149,45 +149,45 @@ def test_the_share_that_moved_is_compared_within_pictures_and_classes(made, dire
         sides = cells.setdefault((made.table["original"][edit], name), ([], []))
         sides[0 if named else 1].append(as_said)
     both = {key: (np.mean(one), np.mean(two)) for key, (one, two) in cells.items() if one and two}
-    moves = edits.moves(made, before, after, direction=direction)
-    found = edits.summary(moves).set_index("measure")
-    assert list(found.index) == [words for column, words in edits.MEASURES.items() if column in moves]
+    moves = moved.moves(made, before, after, direction=direction)
+    found = moved.summary(moves).set_index("measure")
+    assert list(found.index) == [words for column, words in moved.MEASURES.items() if column in moves]
     measures, found = len(found), found.loc["moves as said"]
     assert found["named"] == pytest.approx(np.mean([one for one, _ in both.values()]))
     assert found["others"] == pytest.approx(np.mean([two for _, two in both.values()]))
     assert found["difference"] == pytest.approx(found["named"] - found["others"])
     assert found["pictures"] == len({original for original, _ in both})
     assert found["low"] <= found["difference"] <= found["high"]
-    by_class = edits.summary(moves, ["class"])
+    by_class = moved.summary(moves, ["class"])
     assert set(by_class["class"]) == {"a", "b"} and len(by_class) == 2 * measures
 
 
 def test_intervals_draw_whole_pictures():
     values = pd.DataFrame({"original": [0, 0, 0, 1, 2, 2], "x": [1.0, 1, 1, 0, 0, np.nan]})
-    mean, low, high = edits.with_interval(values, "x", seed=4)
-    drawn = np.random.default_rng(4).integers(0, 3, (edits.DRAWS, 3))
+    mean, low, high = moved.with_interval(values, "x", seed=4)
+    drawn = np.random.default_rng(4).integers(0, 3, (moved.DRAWS, 3))
     of = {0: [1, 1, 1], 1: [0], 2: [0]}
     means = [np.mean([v for picture in row for v in of[picture]]) for row in drawn.tolist()]
     assert mean == pytest.approx(3 / 5)
     assert (low, high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])))
-    assert all(np.isnan(edits.with_interval(values.assign(x=np.nan), "x")))
+    assert all(np.isnan(moved.with_interval(values.assign(x=np.nan), "x")))
 
 
 def test_no_others_gives_missing_differences_and_no_pictures(made):
     only = replace(made, gained=made.gained * 0 + 1)
-    found = edits.summary(edits.moves(only, answers(2, 5), answers(3, 40)))
+    found = moved.summary(moved.moves(only, answers(2, 5), answers(3, 40)))
     assert found["named"].notna().all() and found["others"].isna().all() and (found["pictures"] == 0).all()
 
 
 def test_a_class_that_a_network_lacks_is_named(made):
     with pytest.raises(BadInput, match="class a: a network compared has no such class"):
-        edits.moves(made, answers(2, 5)[["b", "c"]], answers(3, 40)[["b", "c"]])
+        moved.moves(made, answers(2, 5)[["b", "c"]], answers(3, 40)[["b", "c"]])
 
 
 def test_networks_that_switch_together_are_counted_among_edits_that_formulas_name():
     first = pd.DataFrame({"named": [True] * 4 + [False], "switched": [True, True, False, False, True]})
     other = first.assign(switched=[True, False, False, True, False])
-    found = edits.together({"one": first, "two": other, "three": first.assign(switched=False)})
+    found = moved.together({"one": first, "two": other, "three": first.assign(switched=False)})
     assert found.to_numpy().tolist() == [["two", 0.5, 0.5, 0.5], ["three", 0.0, 0.0, 0.0]]
 
 
@@ -206,36 +206,36 @@ def test_probabilities_are_the_softmax_of_each_picture_alone():
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (16, 16 + i, 3), dtype=np.uint8) for i in range(40)]
     network = Network("mean", Mean(), SHOWN, "none")
-    found = edits.probabilities(network, images, "cpu")
+    found = moved.probabilities(network, images, "cpu")
     assert list(found) == ["output 0", "output 1", "output 2"]
     for image, row in zip(images, found.to_numpy(), strict=True):
         scores = 3 * SHOWN(image[None]).mean((2, 3))[0].double()
         torch.testing.assert_close(torch.tensor(row), scores.softmax(0), atol=1e-6, rtol=1e-5)
-    assert edits.probabilities(network, [], "cpu").shape == (0, 3)
+    assert moved.probabilities(network, [], "cpu").shape == (0, 3)
 
 
 def test_answers_are_kept_for_the_same_network_and_pictures_only(tmp_path, monkeypatch):
     images, store = [np.full((16, 16, 3), value, np.uint8) for value in (9, 90)], Store(str(tmp_path))
     network = Network("mean", Mean(), SHOWN, "none")
-    first = edits.probabilities(network, images, "cpu", store)
-    pd.testing.assert_frame_equal(first, edits.probabilities(network, images, "cpu"))
-    monkeypatch.setattr(edits, "_probabilities", None)
-    pd.testing.assert_frame_equal(first, edits.probabilities(network, images, "cpu", store))
+    first = moved.probabilities(network, images, "cpu", store)
+    pd.testing.assert_frame_equal(first, moved.probabilities(network, images, "cpu"))
+    monkeypatch.setattr(moved, "_probabilities", None)
+    pd.testing.assert_frame_equal(first, moved.probabilities(network, images, "cpu", store))
     with pytest.raises(TypeError):
-        edits.probabilities(network, images[::-1], "cpu", store)
+        moved.probabilities(network, images[::-1], "cpu", store)
     with pytest.raises(TypeError):
-        edits.probabilities(Network("mean", Mean(), replace(SHOWN, mean=(0.1,) * 3), "none"), images, "cpu", store)
+        moved.probabilities(Network("mean", Mean(), replace(SHOWN, mean=(0.1,) * 3), "none"), images, "cpu", store)
 
 
 def test_a_zoo_networks_classes_are_its_scenes():
-    names, outputs = edits.class_names(load_network("small-alexnet"))
+    names, outputs = classifier.class_names(load_network("small-alexnet"))
     assert len(names) == 12 and outputs == slice(0, 12) and names[0] == "beach-s"
 
 
 @pytest.mark.parametrize(("name", "there"), [("small-alexnet-objects", "objects"), ("small-resnet-captions", "words")])
 def test_a_zoo_network_without_scenes_is_refused(name, there):
     with pytest.raises(BadInput, match=f"{name}: its outputs are {there}; take a network that classifies scenes"):
-        edits.class_names(load_network(name))
+        classifier.class_names(load_network(name))
 
 
 @pytest.fixture(scope="module")
@@ -287,13 +287,13 @@ def test_everywhere_is_the_released_grid_in_the_first_scene_that_can_have_it(dra
     assert spots == [[size, *place] for size in SIZES for place in PLACES]
     assert ((made.gained["c"] > 0) <= (made.table["area"] > 0)).all()
     none = edits.everywhere([], given, CHOSEN, ["c"])
-    assert none.table.empty and edits.outcomes(none, pd.DataFrame(columns=CLASSES)).empty
+    assert none.table.empty and moved.outcomes(none, pd.DataFrame(columns=CLASSES)).empty
 
 
 def test_outcomes_are_the_releases_words(made):
     one = replace(made, table=made.table[:3].assign(class_from=["b", "b", "c"]), gained=made.gained[["a"]][:3])
     after = pd.DataFrame([[0.6, 0.2, 0.2], [0.2, 0.6, 0.2], [0.2, 0.6, 0.2]], columns=CLASSES)
-    assert edits.outcomes(one, after).tolist() == ["success", "failure", "partial"]
+    assert moved.outcomes(one, after).tolist() == ["success", "failure", "partial"]
 
 
 def test_no_thing_is_a_line_that_says_what_to_do(drawings):
@@ -341,11 +341,11 @@ def test_a_folder_of_edited_pictures_gives_the_same_tables(folder):
     ]  # fmt: skip
     network = Network("mean", Mean(), SHOWN, "none")
     before, after = (
-        edits.probabilities(network, each).set_axis(CLASSES, axis=1) for each in (found.originals, found.images)
+        moved.probabilities(network, each).set_axis(CLASSES, axis=1) for each in (found.originals, found.images)
     )
-    moves = edits.moves(found, before, after)
+    moves = moved.moves(found, before, after)
     assert moves["named"].tolist() == [True, False, True]
-    assert (edits.summary(moves)["pictures"] == 1).all()
+    assert (moved.summary(moves)["pictures"] == 1).all()
 
 
 @pytest.mark.parametrize(

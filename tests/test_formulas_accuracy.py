@@ -10,7 +10,7 @@ from scipy import stats
 from torch import nn
 
 from n2vlib.activations.layer import read_layers
-from n2vlib.compositional import accuracy, beam, explain, trust
+from n2vlib.compositional import accuracy, beam, classifier, explain, trust
 from n2vlib.errors import BadInput
 from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import Network
@@ -61,9 +61,9 @@ def scores_by_hand(layer) -> np.ndarray:
 @pytest.mark.parametrize("reads", ["mean", "max", "both", "deep"])
 def test_answers_are_those_of_the_network_run_image_by_image(probe, reads, tmp_path):
     layer = layer_of(probe, reads, tmp_path)
-    known = accuracy.classes(layer.source[0].name, probe, SCENES)
-    answered, slow = accuracy.answers(layer, known), scores_by_hand(layer)
-    linear = accuracy.head(layer)
+    known = classifier.classes(layer.source[0].name, probe, SCENES)
+    answered, slow = classifier.answers(layer, known), scores_by_hand(layer)
+    linear = classifier.head(layer)
     assert (linear is None) == (reads == "deep")
     if linear is not None:
         assert set(linear.weights) == {"mean", "max"} if reads == "both" else {reads}
@@ -79,8 +79,8 @@ def test_answers_are_those_of_the_network_run_image_by_image(probe, reads, tmp_p
 def test_images_with_two_of_the_classes_or_none_are_left_out(probe, tmp_path):
     layer = layer_of(probe, "mean", tmp_path)
     # wood labels some images as a whole, cat others in part
-    known = accuracy.classes(layer.source[0].name, probe, ["wood", "cat", "cat"])
-    answered = accuracy.answers(layer, known)
+    known = classifier.classes(layer.source[0].name, probe, ["wood", "cat", "cat"])
+    answered = classifier.answers(layer, known)
     held = [[bool(probe.annotated(number, i).any()) for number in (7, 3)] for i in range(len(probe))]
     assert answered.inputs.tolist() == [i for i, each in enumerate(held) if sum(each) == 1]
     assert answered.truth.tolist() == [3 if held[i][1] else 7 for i in answered.inputs]
@@ -90,7 +90,7 @@ def test_images_with_two_of_the_classes_or_none_are_left_out(probe, tmp_path):
 
 def test_a_filter_fires_in_an_image_where_any_place_exceeds_its_threshold(probe, tmp_path):
     layer = layer_of(probe, "mean", tmp_path)
-    found = accuracy.fires(layer)
+    found = classifier.fires(layer)
     for image in range(len(probe)):
         assert (found[image] == layer.fired_in(image).any((1, 2))).all()
 
@@ -165,9 +165,9 @@ def test_reliability_is_near_one_where_units_differ_and_near_zero_where_they_do_
 @pytest.mark.parametrize("reads", ["max", "both"])
 def test_contributions_of_a_linear_head_are_weights_times_what_a_filter_adds_where_it_fires(probe, reads, tmp_path):
     layer = layer_of(probe, reads, tmp_path)
-    made, known = layer.source[0], accuracy.classes(layer.network, probe, SCENES)
-    answered = accuracy.answers(layer, known)
-    table, sense = accuracy.contributions(layer, known, answered)
+    made, known = layer.source[0], classifier.classes(layer.network, probe, SCENES)
+    answered = classifier.answers(layer, known)
+    table, sense = classifier.contributions(layer, known, answered)
     assert sense == "weight" and list(table.columns) == [FIELD, TOWN]
     grid = run_layers(
         made.module, ["body.3"], made.preprocessing(np.stack([probe.image(i) for i in range(len(probe))]))
@@ -191,8 +191,8 @@ def test_contributions_of_a_linear_head_are_weights_times_what_a_filter_adds_whe
 
 def test_without_a_linear_head_contributions_are_correlations(probe, tmp_path):
     layer = layer_of(probe, "deep", tmp_path)
-    known = accuracy.classes(layer.source[0].name, probe, ["field-s", "town-s", "town-s"])
-    table, sense = accuracy.contributions(layer, known, accuracy.answers(layer, known))
+    known = classifier.classes(layer.source[0].name, probe, ["field-s", "town-s", "town-s"])
+    table, sense = classifier.contributions(layer, known, classifier.answers(layer, known))
     assert sense == "correlation"
     slow = scores_by_hand(layer)
     ahead = slow - slow.mean(1, keepdims=True)
@@ -208,7 +208,7 @@ def test_without_a_linear_head_contributions_are_correlations(probe, tmp_path):
 def test_how_much_more_often_a_formula_holds_is_a_difference_of_shares():
     holds = np.array([[1, 0], [1, 1], [0, 1], [0, 0], [1, 0]], bool)
     truth = np.array([4, 4, 6, 6, 6])
-    found = accuracy.more_often(holds, truth, np.array([4, 6]))
+    found = classifier.more_often(holds, truth, np.array([4, 6]))
     expected = [[1 - 1 / 3, 1 / 3 - 1], [1 / 2 - 1 / 3, 1 / 3 - 1 / 2]]
     np.testing.assert_allclose(found.to_numpy(), expected)
 
@@ -218,20 +218,20 @@ def test_the_zoo_knows_its_scenes_and_only_these(tmp_path):
         name = "w"
         concepts = pd.DataFrame({"name": ["beach-s", "sky", "office-s"]}, index=[3, 5, 7])
 
-    known = accuracy.classes("small-alexnet", World())  # type: ignore[arg-type]
+    known = classifier.classes("small-alexnet", World())  # type: ignore[arg-type]
     assert known.outputs == slice(0, 12) and known.known.tolist() == [3, 7] and known.concept[0] == 3
     rows = [{"network": name, "layer": "conv5"} for name in ("small-alexnet-rotation", "small-alexnet-scenes", "x")]
-    assert accuracy.classifiers(rows, World()) == rows[1:2]  # type: ignore[arg-type]
+    assert classifier.classifiers(rows, World()) == rows[1:2]  # type: ignore[arg-type]
 
 
 def test_correlations_are_those_of_each_length_and_way(probe, tmp_path):
     layer = layer_of(probe, "mean", tmp_path)
     measured = explain.Filters(layer, probe)
-    answered = accuracy.answers(layer, accuracy.classes(layer.network, probe, SCENES))
+    answered = classifier.answers(layer, classifier.classes(layer.network, probe, SCENES))
     table = accuracy.explained(measured, answered, 2, splits=1, seed=1)
     found = beam.search(measured.counts(), 2)
     halves = trust.held_out(measured, 2, splits=1, seed=1)
-    fired = accuracy.fires(layer)[answered.inputs]
+    fired = classifier.fires(layer)[answered.inputs]
     alone = accuracy.by_unit(fired, answered.right, answered.truth).set_index("unit")
     assert len(table) == 12
     for row in table.itertuples():
@@ -255,18 +255,18 @@ def test_correlations_are_those_of_each_length_and_way(probe, tmp_path):
 
 def test_what_has_no_right_answer_is_said_in_one_line(probe, tmp_path):
     with pytest.raises(BadInput, match=r"small-alexnet-rotation: no output is known to be a scene.*CLASSES"):
-        accuracy.classes("small-alexnet-rotation", probe)
+        classifier.classes("small-alexnet-rotation", probe)
     made = layer_of(probe, "mean", tmp_path)
     with pytest.raises(BadInput, match="1 of its 2 classes are concepts"):
-        accuracy.classes(made.source[0].name, probe, ["field-s", "fields"])
-    known = accuracy.classes(made.source[0].name, probe, [*SCENES, "unknown"])
+        classifier.classes(made.source[0].name, probe, ["field-s", "fields"])
+    known = classifier.classes(made.source[0].name, probe, [*SCENES, "unknown"])
     with pytest.raises(BadInput, match="4 classes are named.*3 outputs"):
-        accuracy.answers(made, known)
-    red_and_blue = accuracy.classes(made.source[0].name, probe, ["red-c", "blue-c", "x"])
+        classifier.answers(made, known)
+    red_and_blue = classifier.classes(made.source[0].name, probe, ["red-c", "blue-c", "x"])
     with pytest.raises(BadInput, match="0 images show exactly one"):
-        accuracy.answers(made, red_and_blue)
+        classifier.answers(made, red_and_blue)
 
 
 def test_a_layer_before_the_last_has_no_linear_head(tmp_path):
     _, layers = measure(tmp_path)
-    assert accuracy.head(layers["1"]) is None
+    assert classifier.head(layers["1"]) is None

@@ -88,14 +88,14 @@ charts.table(counted, title, digits=0)
 
 # %%
 from n2vlib.analysis import ablation, evaluation
-from n2vlib.compositional import beam, edits, explain, pasted
+from n2vlib.compositional import beam, classifier, edits, explain, moved, pasted
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(probe, "pixel maps", "training images", "validation images")
 if not PASTED:
     edits.need_drawn(probe)
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-names, outputs = edits.class_names(network)
+names, outputs = classifier.class_names(network)
 given = pasted.read(PASTED, names) if PASTED else None
 
 # %% [markdown]
@@ -145,10 +145,10 @@ from n2vlib.world import edited
 
 drawings = [] if PASTED else edited.drawings(1000 + SEED, SCENES)
 originals = given.originals if PASTED else [each.scene.image for each in drawings]
-before = edits.probabilities(network, originals, DEVICE, store)
+before = moved.probabilities(network, originals, DEVICE, store)
 answers = before.idxmax(axis=1).tolist()
 made = given or edits.added(drawings, answers, chosen, each=EDITS, seed=SEED)
-after = edits.probabilities(network, made.images, DEVICE, store)
+after = moved.probabilities(network, made.images, DEVICE, store)
 print(f"{len(made.originals)} pictures, {len(made.images)} edits")
 
 # %% [markdown]
@@ -169,8 +169,8 @@ print(f"{len(made.originals)} pictures, {len(made.images)} edits")
 # picture's own.
 
 # %%
-moves = edits.moves(made, before, after)
-summary = edits.summary(moves, seed=SEED)
+moves = moved.moves(made, before, after)
+summary = moved.summary(moves, seed=SEED)
 
 # %% [markdown]
 # ## By hand: one edit
@@ -221,8 +221,8 @@ charts.table(summary, title)
 
 # %%
 of = summary.set_index("measure")
-raised, most = of.loc[edits.MEASURES["as_said"]], of.loc[edits.MEASURES["most"]]
-switched = of.loc[edits.MEASURES["switched"]]
+raised, most = of.loc[moved.MEASURES["as_said"]], of.loc[moved.MEASURES["most"]]
+switched = of.loc[moved.MEASURES["switched"]]
 if raised["pictures"]:
     print(f"{raised['named']:.0%} of the named edits raise their class; of the others")
     print(f"{raised['others']:.0%} do. They move it most of all classes in")
@@ -238,7 +238,7 @@ if raised["pictures"]:
 
 # %%
 asked_for = {"by": ["class"], "measures": ["moved"], "seed": SEED}
-odds = edits.summary(moves, **asked_for).dropna()
+odds = moved.summary(moves, **asked_for).dropna()
 better, worse = (odds["low"] > 0).sum(), (odds["high"] < 0).sum()
 title = f"Of {len(odds)} classes, {better} move more with what their formula names"
 title += f" than with other things, {worse} less"
@@ -281,9 +281,9 @@ charts.lines(by_size, "size", "most", title, axes, series="edits")
 # %%
 o = row["original"]
 grid = edits.everywhere(drawings[o : o + 1], answers[o : o + 1], chosen, [row["class"]])
-seen = edits.probabilities(network, grid.images, DEVICE)
+seen = moved.probabilities(network, grid.images, DEVICE)
 sizes = (2 * grid.table["size"]).round().astype(int)
-counted = pd.crosstab(sizes, edits.outcomes(grid, seen))
+counted = pd.crosstab(sizes, moved.outcomes(grid, seen))
 counted = counted.reindex(columns=["success", "partial", "failure"], fill_value=0)
 
 # %%
@@ -311,11 +311,11 @@ gallery.show([grid.images[i] for i in best_of], captions, columns=3)
 
 # %%
 gone = edits.removed(drawings, answers, chosen)
-left = edits.probabilities(network, gone.images, DEVICE)
-falls = edits.moves(gone, before, left, direction=-1)
+left = moved.probabilities(network, gone.images, DEVICE)
+falls = moved.moves(gone, before, left, direction=-1)
 counted = f"{falls['named'].sum()} of {len(gone.images)} edits take away"
 title = f"{counted} what the formula of the scene's class names"
-charts.table(edits.summary(falls, seed=SEED), title)
+charts.table(moved.summary(falls, seed=SEED), title)
 
 # %%
 shown, captions = [], []
@@ -338,14 +338,14 @@ for each in NETWORKS:
     weights, shown_as = each.get("weights"), each.get("preprocessing")
     other = n2vlib.load_network(each["network"], weights, shown_as, SEED)
     shown = originals, made.images
-    both = [edits.probabilities(other, x, DEVICE, store) for x in shown]
-    by_network[each.get("label", other.name)] = edits.moves(made, *both)
+    both = [moved.probabilities(other, x, DEVICE, store) for x in shown]
+    by_network[each.get("label", other.name)] = moved.moves(made, *both)
 
 # %%
 measures = ["most", "switched"]
 rows = []
 for label, mine in by_network.items():
-    found = edits.summary(mine, measures=measures, seed=SEED)
+    found = moved.summary(mine, measures=measures, seed=SEED)
     rows.append(found.assign(network=label))
 every = pd.concat(rows)[["network", *summary.columns.drop("pictures")]]
 charts.table(every.sort_values("measure", kind="stable"), "The same edits", rows=20)
@@ -357,7 +357,7 @@ charts.table(every.sort_values("measure", kind="stable"), "The same edits", rows
 # %%
 n = int((moves["named"] & moves["switched"]).sum())
 title = f"{n} named edits switch {network.name}"
-charts.table(edits.together(by_network), title)
+charts.table(moved.together(by_network), title)
 
 # %% [markdown]
 # An edit can move a network without switching its answer. So the same class by class: how far each network moves by
@@ -367,7 +367,7 @@ charts.table(edits.together(by_network), title)
 # %%
 parts = []
 for label, mine in by_network.items():
-    found = edits.summary(mine, **asked_for).dropna()
+    found = moved.summary(mine, **asked_for).dropna()
     parts.append(found.assign(network=label))
 odds_of = pd.concat(parts)
 wide = odds_of.pivot(index="class", columns="network", values="difference")

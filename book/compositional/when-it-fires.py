@@ -61,16 +61,16 @@ n2vlib.check_parameters(globals())
 import pandas as pd
 
 from n2vlib import charts
-from n2vlib.compositional import accuracy, explain
+from n2vlib.compositional import accuracy, classifier, explain
 
 probe = n2vlib.load_probe(PROBE)
 n2vlib.need(probe, "pixel maps")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 store = n2vlib.Store(STORE)
-known, name = accuracy.classes(network.name, probe, CLASSES), LAYERS[-1]
+known, name = classifier.classes(network.name, probe, CLASSES), LAYERS[-1]
 options = {"tau": TAU, "device": DEVICE, "store": store}
 layer = n2vlib.read_layers(network, [name], probe, **options)[name]
-answered = accuracy.answers(layer, known)
+answered = classifier.answers(layer, known)
 
 # %%
 overall = answered.right.mean()
@@ -87,7 +87,7 @@ charts.table(pd.DataFrame([row]), f"{network.name}: answers")
 # %%
 import numpy as np
 
-fired = accuracy.fires(layer)[answered.inputs]
+fired = classifier.fires(layer)[answered.inputs]
 by_filter = accuracy.by_unit(fired, answered.right, answered.truth)
 k = int(fired.sum(axis=0).argmax())
 its_maximum = np.asarray(layer.highest)[:, k]
@@ -173,11 +173,11 @@ print(f"could not reach more than about {ceiling}.")
 from n2vlib.analysis import detectors
 
 options["seed"] = SEED
-rows = accuracy.classifiers(NETWORKS, probe)
+rows = classifier.classifiers(NETWORKS, probe)
 _, ends = detectors.read(probe, rows, **options) if rows else (None, {})
 answers, explained = {network.name: answered}, {network.name: table}
 for label, end in ends.items():
-    answers[label] = accuracy.answers(end, accuracy.classes(end.network, probe))
+    answers[label] = classifier.answers(end, classifier.classes(end.network, probe))
     filters = explain.Filters(end, probe)
     explained[label] = accuracy.explained(filters, answers[label], beam=BEAM)
 
@@ -266,7 +266,7 @@ charts.table(means, f"{name}: thirds of filters by IoU; overall {overall:.3f}")
 # released program: the correlation of the filter's mean with the score of the class.
 
 # %%
-adds, sense = accuracy.contributions(layer, known, answered)
+adds, sense = classifier.contributions(layer, known, answered)
 print(f"Contributions by {sense}.")
 atoms_in = measured.atoms.sizes(np.arange(len(probe)))[answered.inputs] > 0
 three = table.loc[table["allowed"] == 3].set_index("unit")
@@ -274,7 +274,7 @@ named = three.dropna(subset="formula")
 counts = measured.counts()
 truth = np.stack([counts.truth(each) for each in named["formula"]], axis=1)
 holds = atoms_in.astype(np.float32) @ truth > 0
-more = accuracy.more_often(holds, answered.truth, known.known).set_axis(named.index)
+more = classifier.more_often(holds, answered.truth, known.known).set_axis(named.index)
 
 # %%
 kept = adds.loc[named.index].dropna()

@@ -115,13 +115,13 @@ dealt = trust.by_chance(measured, formulas.LONG, permutations=PERMUTATIONS, **dr
 import numpy as np
 import pandas as pd
 
-from n2vlib.compositional import accuracy, edits
+from n2vlib.compositional import accuracy, classifier, edits, moved
 from n2vlib.errors import BadInput
 
 explained, moves = pd.DataFrame(), {}
 try:
-    known = accuracy.classes(network.name, probe, CLASSES)
-    answered = accuracy.answers(layer, known)
+    known = classifier.classes(network.name, probe, CLASSES)
+    answered = classifier.answers(layer, known)
     explained = accuracy.explained(measured, answered, formulas.LONG, beam=BEAM)
 except BadInput as why:
     print(why)
@@ -133,7 +133,7 @@ except BadInput as why:
 
 # %%
 def things():
-    """For each class a filter that supports it, its formula and a thing that shows it."""
+    """For each class a filter that supports it, its formula and a thing."""
     edits.need_drawn(probe)
     asked = evaluation.read(network, name, probe, images=IMAGES, device=DEVICE)
     exclusive = asked.classes["kind"].isin(list(asked.exclusive)).to_numpy()
@@ -151,8 +151,8 @@ def things():
 def moves_of(asked, made):
     """What the edits do to a network's answers."""
     shown = made.originals, made.images
-    both = [edits.probabilities(asked, x, DEVICE, store) for x in shown]
-    return edits.moves(made, *both)
+    both = [moved.probabilities(asked, x, DEVICE, store) for x in shown]
+    return moved.moves(made, *both)
 
 
 # %%
@@ -169,7 +169,7 @@ except BadInput as why:
 if chosen is not None:
     drawings = edited.drawings(1000 + SEED, SCENES)
     originals = [each.scene.image for each in drawings]
-    before = edits.probabilities(network, originals, DEVICE, store)
+    before = moved.probabilities(network, originals, DEVICE, store)
     answers = before.idxmax(axis=1).tolist()
     made = edits.added(drawings, answers, chosen, each=EDITS, seed=SEED)
     for row in [{**own, "preprocessing": PREPROCESSING}, *NETWORKS]:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.claims.claim import FILTERS, IMAGES, Effect, Measures, of_concepts
-from n2vlib.compositional import accuracy, edits
+from n2vlib.compositional import accuracy, moved
 
 UNITS = "units"
 SHORT, USUAL, LONG, LONGEST = 1, 3, 10, 20  # lengths of formulas that claims compare
@@ -24,7 +24,7 @@ class Explained:
     dealt       `trust.by_chance`, up to LONG
     explained   `accuracy.explained`, up to LONG: formulas with the accuracy where the filter fires
     sentences   the same of the units of a network that reads sentences, up to USUAL
-    moves       {network: `edits.moves` of the same edits}, the network whose formulas were read first
+    moves       {network: `moved.moves` of the same edits}, the network whose formulas were read first
     """
 
     lengths: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -114,8 +114,8 @@ def edits_transfer(e: Explained) -> Effect | None:
 def _moved_most(moves: Sequence[pd.DataFrame]) -> Effect | None:
     if not moves:
         return None
-    pictures = pd.concat([edits.beside(each, "most") for each in moves])
-    value, low, high = edits.with_interval(pictures, "difference")
+    pictures = pd.concat([moved.beside(each, "most") for each in moves])
+    value, low, high = moved.with_interval(pictures, "difference")
     return Effect(100 * value, 100 * low, 100 * high, IMAGES, f"{pictures['original'].nunique()} pictures")
 
 

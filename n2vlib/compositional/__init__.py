@@ -6,10 +6,12 @@ beam        the search for a unit's formula, ours and as released
 exact       the best formula of up to three concepts
 explain     the formulas of a layer's filters
 trust       whether formulas hold on other images, and against chance
-accuracy    whether the network is right where a unit fires, and which classes a unit speaks for
+classifier  what the network answers, and which classes a filter speaks for
+accuracy    whether the network is right where a unit fires
 similarity  whether the parts of an OR are of one kind, by a tree of hypernyms
 planted     units made from a formula, with noise: is it found again?
-edits       pictures edited so that a formula holds in them, and whether answers move as it says
+edits       pictures edited so that a formula holds in them
+moved       whether answers move as formulas say
 pasted      pictures that people have edited, from a folder
 """
 
