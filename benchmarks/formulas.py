@@ -8,7 +8,6 @@ sample of units. Both run in turn on one core. Then every step again on a quarte
 with the memory that it holds at most. Fifteen minutes or less where the layers are in N2V_STORE.
 """
 
-import resource
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +17,7 @@ from multiprocessing import get_context
 import numba
 import numpy as np
 import results
+from memory import resident
 from scale import Cost, cost
 from sure import last_layer
 
@@ -109,7 +109,7 @@ def steps(part: str) -> tuple[int, dict[str, Cost], float]:
         for length in (3, 10):
             step(f"formulas of {length}, beam {BEAM}", lambda length=length: beam.search(counts, length, beam=BEAM))
         step("all formulas of 3", lambda: exact.search(counts))
-    return len(probe), found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return len(probe), found, resident()[1] / 2**30
 
 
 def by_images() -> str:
@@ -133,11 +133,11 @@ beyond the probe set's masks).
 
 def main() -> None:
     layer, probe = last_layer("photographs-squeezenet", Store())
-    measured, opening = seconds(lambda: explain.Filters(layer, probe))
+    measured = explain.Filters(layer, probe)
     _, masking = seconds(lambda: measured.masks)
     measured.counts()  # compiled
     counts, counting = seconds(measured.counts)
-    rows = [("atoms of the set, once", opening), ("masks of all filters, once", masking), ("counts", counting)]
+    rows = [("masks of all filters, once", masking), ("counts", counting)]
     rows += [
         (f"formulas of {n}, beam {BEAM}", seconds(lambda n=n: beam.search(counts, n, beam=BEAM))[1]) for n in (3, 10)
     ]
