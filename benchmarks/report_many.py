@@ -40,10 +40,12 @@ def made_up(name: str, n: int, rng: np.random.Generator) -> Sheet:
     """A layer of n filters: every value is drawn, in the shape and with the digits that a real one has."""
     iou = np.round(rng.beta(1, 20, n), 4)
     concept = rng.integers(0, CONCEPTS, n)
-    numbers = ("margin", "again", "chance", "q", "threshold", "fires")
+    numbers = ("margin", "again", "chance", "q", "threshold", "fires", "formula_iou", "one_iou", "held_out_iou")
+    parts = rng.integers(0, CONCEPTS, (n, 3)).tolist()
     filters = {
         "concept": concept.tolist(), "iou": iou.tolist(), "sure": (rng.random(n) < 0.5).tolist(),
         **{each: np.round(rng.random(n), 3).tolist() for each in numbers},
+        "formula": [f"(concept {a} OR concept {b}) AND NOT concept {c}" for a, b, c in parts],
         "images": rng.integers(0, IMAGES, n).tolist(), "top": [_top(rng) for _ in range(n)],
         "serves": [[[c, v, v] for c, v in _ranked(rng, CONCEPTS)] for _ in range(n)],
     }  # fmt: skip
