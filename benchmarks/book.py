@@ -46,7 +46,10 @@ KINDS = [
     ("bootstrap", r"uncertainty.py|:resample"),
     ("counts", r"counts.py|iou.py|kernels/|conventions.py|dissection.py|single_filter.py"),
     ("probe set", r"\bprobe/"),
-    ("charts and pictures", r"charts/|gallery.py|(look|style).py|html_table.py|(n2vlib|files)/cells.py|/altair/|/vl_convert|/PIL/"),
+    (
+        "charts and pictures",
+        r"charts/|gallery.py|(look|style).py|html_table.py|(n2vlib|files)/cells.py|/altair/|/vl_convert|/PIL/",
+    ),
     ("site", r"(making|build)/site.py|/sphinx/"),
     ("keys and digests", r"chapter_key.py|sources.py|sealed.py|fingerprint.py|made_by.py"),
 ]
