@@ -10,7 +10,7 @@ from scipy import stats
 from torch import nn
 
 from n2vlib.activations.layer import read_layers
-from n2vlib.compositional import accuracy, beam, classifier, explain, trust
+from n2vlib.compositional import accuracy, beam, classifier, contributions, explain, trust
 from n2vlib.errors import BadInput
 from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import Network
@@ -167,7 +167,7 @@ def test_contributions_of_a_linear_head_are_weights_times_what_a_filter_adds_whe
     layer = layer_of(probe, reads, tmp_path)
     made, known = layer.source[0], classifier.classes(layer.network, probe, SCENES)
     answered = classifier.answers(layer, known)
-    table, sense = classifier.contributions(layer, known, answered)
+    table, sense = contributions.contributions(layer, known, answered)
     assert sense == "weight" and list(table.columns) == [FIELD, TOWN]
     grid = run_layers(
         made.module, ["body.3"], made.preprocessing(np.stack([probe.image(i) for i in range(len(probe))]))
@@ -192,7 +192,7 @@ def test_contributions_of_a_linear_head_are_weights_times_what_a_filter_adds_whe
 def test_without_a_linear_head_contributions_are_correlations(probe, tmp_path):
     layer = layer_of(probe, "deep", tmp_path)
     known = classifier.classes(layer.source[0].name, probe, ["field-s", "town-s", "town-s"])
-    table, sense = classifier.contributions(layer, known, classifier.answers(layer, known))
+    table, sense = contributions.contributions(layer, known, classifier.answers(layer, known))
     assert sense == "correlation"
     slow = scores_by_hand(layer)
     ahead = slow - slow.mean(1, keepdims=True)
@@ -208,7 +208,7 @@ def test_without_a_linear_head_contributions_are_correlations(probe, tmp_path):
 def test_how_much_more_often_a_formula_holds_is_a_difference_of_shares():
     holds = np.array([[1, 0], [1, 1], [0, 1], [0, 0], [1, 0]], bool)
     truth = np.array([4, 4, 6, 6, 6])
-    found = classifier.more_often(holds, truth, np.array([4, 6]))
+    found = contributions.more_often(holds, truth, np.array([4, 6]))
     expected = [[1 - 1 / 3, 1 / 3 - 1], [1 / 2 - 1 / 3, 1 / 3 - 1 / 2]]
     np.testing.assert_allclose(found.to_numpy(), expected)
 

@@ -61,7 +61,7 @@ n2vlib.check_parameters(globals())
 import pandas as pd
 
 from n2vlib import charts
-from n2vlib.compositional import accuracy, classifier, explain
+from n2vlib.compositional import accuracy, classifier, contributions, explain
 
 probe = n2vlib.load_probe(PROBE)
 n2vlib.need(probe, "pixel maps")
@@ -266,7 +266,7 @@ charts.table(means, f"{name}: thirds of filters by IoU; overall {overall:.3f}")
 # released program: the correlation of the filter's mean with the score of the class.
 
 # %%
-adds, sense = classifier.contributions(layer, known, answered)
+adds, sense = contributions.contributions(layer, known, answered)
 print(f"Contributions by {sense}.")
 atoms_in = measured.atoms.sizes(np.arange(len(probe)))[answered.inputs] > 0
 three = table.loc[table["allowed"] == 3].set_index("unit")
@@ -274,7 +274,9 @@ named = three.dropna(subset="formula")
 counts = measured.counts()
 truth = np.stack([counts.truth(each) for each in named["formula"]], axis=1)
 holds = atoms_in.astype(np.float32) @ truth > 0
-more = classifier.more_often(holds, answered.truth, known.known).set_axis(named.index)
+more = contributions.more_often(holds, answered.truth, known.known).set_axis(
+    named.index
+)
 
 # %%
 kept = adds.loc[named.index].dropna()

@@ -1,6 +1,6 @@
 """What formulas say: the claims of Compositional Explanations of Neurons, and the tables that they need."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -125,8 +125,7 @@ def by_length(table: pd.DataFrame, column: str) -> pd.DataFrame | None:
 
 
 def _ratio(two: pd.DataFrame) -> Effect:
-    mean: Callable[[NDArray], float] = lambda rows: rows[:, 0].mean() / rows[:, 1].mean()  # noqa: E731
-    return of_concepts(mean, two, over=FILTERS)
+    return of_concepts(lambda rows: rows[:, 0].mean() / rows[:, 1].mean(), two, over=FILTERS)
 
 
 MEASURES: Measures = {

@@ -1,9 +1,8 @@
-"""What a network answers, and which classes its filters speak for (Mu and Andreas 6).
+"""What a network answers, and whether it is right (Mu and Andreas 5).
 
 known = classes(network.name, probe)         # which output is which concept
 answered = answers(layer, known)             # the images that show one class, and what the network says
 fires(layer)[answered.inputs]                # (input, filter)
-contributions(layer, known, answered)        # (filter, class)
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -183,7 +181,7 @@ def answers(layer: Layer, known: Classes) -> Answers:
             "than two different ones: there is nothing to get right or wrong"
         )
     linear = head(layer)
-    found = _run(layer) if linear is None else linear.scores(_pooled(layer))
+    found = _run(layer) if linear is None else linear.scores(pooled(layer))
     if found.shape[1] < known.outputs.stop:
         raise BadInput(
             f"network {network.name}: {len(known.names)} classes are named (CLASSES), it has {found.shape[1]} outputs"
@@ -226,7 +224,8 @@ def _array(values: torch.Tensor) -> NDArray[np.float32]:
     return values.cpu().numpy()
 
 
-def _pooled(layer: Layer) -> dict[str, NDArray[np.float32]]:
+def pooled(layer: Layer) -> dict[str, NDArray[np.float32]]:
+    """What a `Head` may read of a layer: {"mean", "max"}: (image, filter)."""
     return {"mean": np.asarray(layer.pooled), "max": np.asarray(layer.highest)}
 
 
@@ -244,52 +243,3 @@ def _run(layer: Layer) -> NDArray[np.float32]:
 
     store: Store = layer.store
     return load_array(store.entry("answers", inputs, MODULES, make, layer.device), "scores")
-
-
-def contributions(layer: Layer, known: Classes, answered: Answers) -> tuple[pd.DataFrame, str]:
-    """What each filter contributes to the score of each class (Mu and Andreas 6): (filter, class), and in which sense.
-
-    "weight": the head is linear. By how much the class's score is higher in images where the filter fires than in
-    others because of this filter, less what the mean class gains: weight times the difference of the pooled activation.
-    "correlation": no weight connects them. Pearson's correlation over images of the filter's mean activation with the
-    class's score, less the mean score.
-    Columns are concept numbers; where several outputs are one concept, the largest counts.
-    """
-    linear, fired = head(layer), fires(layer)[answered.inputs]
-    if linear is None:
-        x = np.asarray(layer.pooled, np.float64)[answered.inputs]
-        y = answered.scores - answered.scores.mean(1, keepdims=True)
-        values = _correlations(x, y)
-    else:
-        values = np.zeros((layer.n_filters, len(known.names)))
-        for name, weights in linear.weights.items():
-            pooled = _pooled(layer)[name][answered.inputs].astype(float)
-            rise = _mean_where(pooled, fired) - _mean_where(pooled, ~fired)
-            own = weights[known.outputs].astype(float)
-            values += rise[:, None] * (own - own.mean(0)).T
-    largest = np.stack([values[:, known.concept == concept].max(1) for concept in known.known], 1)
-    table = pd.DataFrame(largest, columns=known.known)
-    return table.rename_axis(index="filter"), "correlation" if linear is None else "weight"
-
-
-def _mean_where(values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean of each column over its chosen rows, (row, column) to (column,); NaN where none is chosen."""
-    n = chosen.sum(0)
-    return np.divide((values * chosen).sum(0), n, out=np.full(len(n), np.nan), where=n > 0)
-
-
-def _correlations(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pearson's correlation of every column of x with every column of y; NaN where one does not vary."""
-    (x, size), (y, other) = ((each - each.mean(0), each.std(0)) for each in (x, y))
-    below = size[:, None] * other
-    return np.divide(x.T @ y / len(x), below, out=np.full(below.shape, np.nan), where=below > 1e-12)
-
-
-def more_often(holds: NDArray[np.bool_], truth: NDArray[np.int64], known: NDArray[np.int64]) -> pd.DataFrame:
-    """By how much more often formulas hold in the images of a class than in others: (formula, class), -1 to 1.
-
-    holds   bool, (input, formula)      truth   (input,)      known   the classes, (class,)
-    """
-    mine = truth[:, None] == known
-    inside, outside = (holds.T.astype(float) @ side / np.maximum(side.sum(0), 1) for side in (mine, ~mine))
-    return pd.DataFrame(inside - outside, columns=known)

@@ -135,9 +135,7 @@ def beside(moves: pd.DataFrame, column: str) -> pd.DataFrame:
     return both.assign(difference=both["named"] - both["others"])
 
 
-def with_interval(
-    values: pd.DataFrame, column: str, *, seed: int = 0, draws: int = DRAWS
-) -> tuple[float, float, float]:
+def with_interval(values: pd.DataFrame, column: str, *, seed: int = 0) -> tuple[float, float, float]:
     """Mean of a column of `beside` and its 95% bootstrap interval; whole pictures are drawn, with all their rows."""
     known = values.dropna(subset=[column]).groupby("original")[column].agg(["sum", "size"]).to_numpy(float)
     if not len(known):
