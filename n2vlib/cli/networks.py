@@ -1,5 +1,6 @@
 """Networks: `layers`, `zoo`."""
 
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -49,13 +50,9 @@ def zoo(
     names: Annotated[list[str] | None, typer.Argument(help="What to train, by name [default: all]")] = None,
     device: DeviceName = "auto",
 ) -> None:
-    """Train the zoo's networks again, dictionaries of their layers, and the network that reads sentences."""
-    from n2vlib import zoo as networks
-    from n2vlib.sentences import training as sentences
-    from n2vlib.zoo import dictionaries
-    from n2vlib.zoo.recipes import DICTIONARIES, RECIPES, SENTENCES
+    """Train the zoo's networks again, and what it ships beside them: dictionaries of layers, readers of sentences."""
+    from n2vlib.zoo.recipes import OTHERS, RECIPES
 
-    others = dict.fromkeys(DICTIONARIES, dictionaries.train) | dict.fromkeys(SENTENCES, sentences.train)
-    for name in names or [*(recipe.name for recipe in RECIPES.values() if recipe.task), *others]:
-        train = others.get(name, networks.train)
-        print(yaml.safe_dump(train(name, device), sort_keys=False))
+    for name in names or [*(recipe.name for recipe in RECIPES.values() if recipe.task), *OTHERS]:
+        trained_by = OTHERS[name].trained_by if name in OTHERS else "n2vlib.zoo"
+        print(yaml.safe_dump(import_module(trained_by).train(name, device), sort_keys=False))

@@ -4,7 +4,7 @@ A row with no task is a randomly initialised network: a seed, not a file.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -92,6 +92,7 @@ class Dictionary:
     epochs           passes over these places;  batch, rate: of Adam;  seed: of everything drawn at random
     """
 
+    trained_by: ClassVar[str] = "n2vlib.zoo.dictionaries"
     name: str
     network: str
     layer: str
@@ -116,6 +117,7 @@ class SentencePairs:
     seed             of the weights and the order of the pairs
     """
 
+    trained_by: ClassVar[str] = "n2vlib.sentences.training"
     name: str
     pairs: int
     embedding: int
@@ -151,6 +153,8 @@ SENTENCES = {
         ),
     )
 }  # fmt: skip
+
+OTHERS = DICTIONARIES | SENTENCES  # what the zoo ships beside networks that answer images, by name
 
 RECIPES = {
     recipe.name: recipe

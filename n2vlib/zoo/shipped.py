@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from n2vlib.errors import BadInput, near
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.zoo.random_init import random_state
-from n2vlib.zoo.recipes import ARCHITECTURES, DICTIONARIES, PREPROCESSING, RECIPES, SENTENCES, Recipe
+from n2vlib.zoo.recipes import ARCHITECTURES, OTHERS, PREPROCESSING, RECIPES, Recipe
 
 FOLDER = Path(__file__).parent / "files"
 
@@ -48,12 +48,12 @@ def dictionary(name: str, folder: Path = FOLDER) -> Path:
 
 
 def card(name: str, folder: Path = FOLDER) -> dict[str, Any]:
-    """The card of a network, of a dictionary or of a network of SENTENCES, the JSON beside its weights: recipe, data,
-    accuracy, sha256; of random weights the recipe.
+    """The card of a network or of one of OTHERS, the JSON beside its weights: recipe, data, accuracy, sha256; of random
+    weights the recipe.
 
     Raises BadInput where it is missing, damaged, or another network's.
     """
-    row = None if name in (*DICTIONARIES, *SENTENCES) else recipe(name)
+    row = None if name in OTHERS else recipe(name)
     if row and row.task is None:
         return {"name": name, "task": None, "architecture": row.architecture, "seed": row.seed}
     path = folder / f"{name}.json"
