@@ -14,8 +14,8 @@ STAGES = {
     2: "networks zoo",
     3: "activations",
     4: "masks.counts methods",
-    5: "analysis baselines significance compositional planted spaces released_units vectors sentences words generator local"
-    " text_image",
+    5: "analysis baselines significance compositional planted spaces released_units vectors sentences words "
+    "generator local text_image",
     6: "charts",
     7: "claims compare_page report exports probe_page rating_page made_by parameters",
     8: "builder doctor cli __main__",

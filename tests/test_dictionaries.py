@@ -21,7 +21,7 @@ from n2vlib.networks.load import load_network
 from n2vlib.store import Store
 from n2vlib.world import scene
 from n2vlib.zoo import data, dictionaries, shipped
-from n2vlib.zoo.recipes import DICTIONARIES, Dictionary
+from n2vlib.zoo.recipes import DICTIONARIES, OTHERS, Dictionary
 
 SMALL = Dictionary("small", "small-alexnet", "conv5", units=24, k=2, images=6, epochs=12, batch=100)
 CARDS = list(DICTIONARIES)
@@ -109,6 +109,7 @@ def test_one_command_trains_a_dictionary_writes_it_and_measures_what_it_wrote(tm
     row = replace(SMALL, k=4, epochs=3)
     monkeypatch.setattr(data, "drawn", few)
     monkeypatch.setitem(DICTIONARIES, "small", row)
+    monkeypatch.setitem(OTHERS, "small", row)
     card = dictionaries.train("small", "cpu", tmp_path)
     assert json.loads((tmp_path / "small.json").read_text()) == card
     assert 0 < card["held_out"]["variance_explained"] < 1 and 0 < card["held_out"]["l0"] <= 4

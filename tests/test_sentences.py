@@ -20,7 +20,7 @@ from n2vlib.sentences.language import CLASSES, read, relation
 from n2vlib.sentences.model import EntailmentNetwork, Reading, indices
 from n2vlib.store import Store
 from n2vlib.zoo import shipped
-from n2vlib.zoo.recipes import SENTENCES, SentencePairs
+from n2vlib.zoo.recipes import OTHERS, SENTENCES, SentencePairs
 
 NAME = "small-sentence-pairs"
 
@@ -286,6 +286,7 @@ def test_one_premise_cannot_be_split(drawn):
 
 def test_what_is_written_is_what_loads_and_damage_is_found(tmp_path, monkeypatch):
     monkeypatch.setitem(SENTENCES, NAME, replace(TINY, name=NAME, epochs=2))
+    monkeypatch.setitem(OTHERS, NAME, replace(TINY, name=NAME, epochs=2))
     monkeypatch.setattr(training, "HELD_OUT", 100)
     card = training.train(NAME, out=tmp_path)
     reader = training.load(NAME, tmp_path)
