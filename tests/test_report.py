@@ -45,7 +45,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     write(folder / "probe", scenes(60), {**NAMES, 3: HOSTILE})
     probe, store = load_probe(str(folder / "probe")), Store(str(folder / "store"))
-    layer = read_layers(network(), [LAYER], probe, tau=TAU, device="cpu", store=store)[LAYER]
+    layer = read_layers(network(), [LAYER], probe, tau=TAU, tau_max=max(TAU, 0.01), device="cpu", store=store)[LAYER]
     found = measure(layer, probe, epochs=3, seed=0)
     return found, contents.contents(found), store
 

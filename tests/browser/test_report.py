@@ -55,7 +55,7 @@ def report(tmp_path_factory) -> Report:
     draw(folder / "world", n_images=60, seed=5)
     probe, network = n2vlib.load_probe(folder / "world"), n2vlib.load_network("small-alexnet")
     store = n2vlib.Store(str(folder / "store"))
-    layer = n2vlib.read_layers(network, ["conv5"], probe, tau=0.005, device="cpu", store=store)["conv5"]
+    layer = n2vlib.read_layers(network, ["conv5"], probe, tau=0.005, tau_max=0.01, device="cpu", store=store)["conv5"]
     told = contents.contents(measure(layer, probe, epochs=2, seed=0))
     told["concepts"]["name"][told["filters"]["concept"][-1]] = HOSTILE
     made_by, shown = about(network, layer, probe, 2, 0), pictures.thumbnails(probe, told["images"])
