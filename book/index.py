@@ -259,6 +259,10 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # - [Copy and paste](compositional/copy-and-paste): scenes drawn again with what a formula names, and the answers to them.
 # - [Sentences](compositional/sentences): formulas for a network that says whether one sentence follows from another.
 #
+# **Words**, descriptions and explanations of single answers
+#
+# - [Why this answer?](words/why-this-answer): LIME, repeatable and with intervals, beside what really happens.
+#
 # **Verdict**: every experiment and every claim, with its result on this run, for [Net2Vec](verdict/net2vec), for
 # [Network Dissection](verdict/netdissect) and for [Compositional Explanations](verdict/compositional).
 #

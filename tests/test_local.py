@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from scipy.stats import rankdata
 from sklearn.linear_model import Ridge
 from torch import nn
@@ -13,6 +14,7 @@ from torch import nn
 from n2vlib import load_network
 from n2vlib.errors import BadInput
 from n2vlib.local import agreement, effects, lime, pick, removals, superpixels
+from n2vlib.local import picture as photo
 from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.store import Store
@@ -107,7 +109,7 @@ def test_answers_are_kept_for_the_same_picture_network_and_options_only(tmp_path
     lime.sample(NETWORK, picture(), store=store, **options)
     monkeypatch.setattr(lime, "_asked", None)
     lime.sample(NETWORK, picture(), store=store, **options)
-    changed = [(picture(1), {}), (picture(), {"seed": 1}), (picture(), {"kernel": 2}), (picture(), {"samples": 61})]
+    changed = [(picture(1), {}), (picture(), {"seed": 1}), (picture(), {"kernel": 0.1}), (picture(), {"samples": 61})]
     for image, more in changed:
         with pytest.raises(TypeError):
             lime.sample(NETWORK, image, store=store, **options | more)
@@ -169,7 +171,10 @@ def test_shares_of_superpixels_sum_to_one_over_a_partition_of_the_picture():
 @pytest.mark.parametrize(
     ("action", "says"),
     [
-        (lambda: superpixels.find(np.full((24, 24, 3), 7, np.uint8), seed=0), "24 x 24 pixels: it is one superpixel"),
+        (
+            lambda: superpixels.find(np.full((24, 24, 3), 7, np.uint8), seed=0, kernel=0.2),
+            "24 x 24 pixels: it is one superpixel",
+        ),
         (lambda: lime.draw(20, 19, 0), "20 samples: too few for 19 superpixels; take at least 29"),
         (lambda: pick.best(np.ones((60, 3)), 8), "8 of 60 pictures: too many choices"),
         (
@@ -241,10 +246,24 @@ def test_concepts_have_the_weights_of_their_pixels():
     segments = np.repeat([[0, 1]], 2, 0)
     explained = lime.Explanation(segments, np.array([1.0, -2.0]), np.zeros(2), np.zeros(2), 0.0, 1.0)
     left, half = np.array([[1, 0], [1, 0]], bool), np.array([[1, 1], [0, 0]], bool)
-    table = pick.by_concept([explained, explained, explained], [{"b": left}, {"b": half, "a": left}, {}])
+    table = pick.by_concept([explained] * 3, [{"b": left}, {"b": half, "a": left}, {}], most=2)
     assert list(table) == ["a", "b"]
     assert table.to_numpy().tolist() == [[0, 1], [1, -0.5], [0, 0]]
-    assert pick.by_concept([explained], [{"a": half}], least=0.6).to_numpy().tolist() == [[0]]
+    few = pick.by_concept([explained], [{"a": left, "b": half, "c": ~left}], most=1)
+    assert few.to_dict("list") == {"c": [-2.0]}
+
+
+def test_a_picture_of_any_size_is_read_as_the_network_sees_it(tmp_path):
+    large = np.kron(picture(), np.ones((4, 4, 1), np.uint8))
+    Image.fromarray(large).save(tmp_path / "large.png")
+    seen = photo.read(str(tmp_path / "large.png"), NETWORK)
+    assert seen.shape == (48, 48, 3) and abs(seen[2:10, 2:10].astype(int) - picture()[2:10, 2:10]).max() < 12
+    assert (photo.as_seen(picture(), NETWORK) == picture()).all()
+    (tmp_path / "text.png").write_text("no picture")
+    for name, says in {"gone.png": "no such file", "": "is a folder; name one", "text.png": "cannot be read"}.items():
+        with pytest.raises(BadInput, match=says) as caught:
+            photo.read(str(tmp_path / name), NETWORK)
+        assert "\n" not in str(caught.value)
 
 
 @pytest.fixture(scope="module")
@@ -266,6 +285,8 @@ def test_removals_are_the_scenes_drawn_without_the_thing(scenes):
         c = asked.classes[scene]
         others = torch.cat([logits[:c], logits[c + 1 :]]).logsumexp(0)
         assert before[pair] - asked.effects[pair] == pytest.approx((logits[c] - others).item(), abs=1e-4)
+    masks = removals.shown_in(drawn[0].scene)
+    assert set(drawn[0].shows) <= set(masks) and np.sum([*masks.values()], axis=0).max() == 1
     filled = removals.filled(found)[0]
     assert (filled[~found.masks[0]] == found.originals[0][~found.masks[0]]).all()
     assert len(np.unique(filled[found.masks[0]], axis=0)) == 1
@@ -275,9 +296,11 @@ def test_changes_inside_are_those_of_a_hook(scenes):
     network, found, asked = scenes
     inside = effects.Inside(network, "conv5", found, asked, "cpu")
     rng, pairs = np.random.default_rng(0), len(found.table)
-    filters, directions = rng.random((pairs, 128)) < 0.1, rng.normal(size=(pairs, 128))
+    filters, directions = rng.random((pairs, 128)) - 0.9, rng.normal(size=(pairs, 128))
     step = effects.STEP * float(inside.activations.norm(dim=1).mean())
+    filters[1, 3] = directions[1, 3] = np.nan
     results = inside.zeroed(filters), inside.projected(directions), inside.along(directions)
+    assert all(np.flatnonzero(np.isnan(each)).tolist() == [1] for each in results)
 
     def log_odds(pair, change):
         hook = network.module.get_submodule(network.layer("conv5")).register_forward_hook(lambda *a: change(a[-1]))
@@ -290,7 +313,7 @@ def test_changes_inside_are_those_of_a_hook(scenes):
 
     for pair in range(0, pairs, 4):
         w = torch.tensor(directions[pair] / np.linalg.norm(directions[pair])).float()[:, None, None]
-        off = torch.tensor(filters[pair])[:, None, None]
+        off = torch.tensor(filters[pair] > 0)[:, None, None]
         whole = log_odds(pair, lambda a: a)
         assert results[0][pair] == pytest.approx(whole - log_odds(pair, lambda a, off=off: a * ~off), abs=1e-3)
         without = log_odds(pair, lambda a, w=w: a - (a * w).sum(1, keepdim=True) * w)

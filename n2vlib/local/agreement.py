@@ -3,12 +3,11 @@
 table   one row for each pair of a scene and a thing: scene, truth, and a column for each method (NaN: no prediction)
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 DRAWS = 1000
 
@@ -22,7 +21,16 @@ def correlations(
     Returns   method, pairs, r, low, high (95%, bootstrap over scenes)
     The same seed draws the same scenes for all methods, so that differences are paired.
     """
-    return _measured(table, methods, lambda rows: _spearman(rows, given), truth, seed, given)
+    numbers, at = np.unique(table["scene"], return_inverse=True)
+    times = np.concatenate([np.ones((1, len(at)), int), _times(len(numbers), seed)[:, at]])
+    rows, draws = [], {}
+    for method in methods:
+        values = table[[method, truth, *([given] if given else [])]].to_numpy(float)
+        known = np.isfinite(values).all(1)
+        whole, *drawn = _spearman(values[known], times[:, known])
+        draws[method] = np.array(drawn)
+        rows.append((method, int(known.sum()), whole, *_quantiles(draws[method])))
+    return pd.DataFrame(rows, columns=["method", "pairs", "r", "low", "high"]), pd.DataFrame(draws)
 
 
 def orders(
@@ -53,51 +61,36 @@ def differences(draws: pd.DataFrame, found: pd.DataFrame, of: str) -> pd.DataFra
     return pd.DataFrame(rows, columns=["against", "difference", "low", "high"])
 
 
-def _measured(
-    table: pd.DataFrame,
-    methods: Sequence[str],
-    measure: Callable[[NDArray[np.float64]], float],
-    truth: str,
-    seed: int,
-    given: str | None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    columns = [truth] if given is None else [truth, given]
-    members = [np.flatnonzero(mine) for mine in _by_scene(table["scene"].to_numpy())]
-    chosen = _chosen(len(members), seed)
-    rows, draws = [], {}
-    for method in methods:
-        values = table[[method, *columns]].to_numpy(float)
-        drawn = [measure(values[np.concatenate([members[i] for i in own])]) for own in chosen if len(own)]
-        draws[method] = np.array(drawn)
-        known = int(np.isfinite(values).all(1).sum())
-        rows.append((method, known, measure(values), *_quantiles(draws[method])))
-    return pd.DataFrame(rows, columns=["method", "pairs", "r", "low", "high"]), pd.DataFrame(draws)
-
-
-def _by_scene(scenes: NDArray) -> NDArray[np.bool_]:
-    return np.unique(scenes)[:, None] == scenes
-
-
 def _times(n: int, seed: int) -> NDArray[np.int64]:
-    """How often each of n scenes is in each draw: (draw, scene)."""
-    return np.stack([np.bincount(each, minlength=n) for each in _chosen(n, seed)])
+    """How often each of n scenes is in each draw with replacement: (draw, scene)."""
+    drawn = np.random.default_rng(seed).integers(0, max(n, 1), (DRAWS, n))
+    return np.reshape([np.bincount(each, minlength=n) for each in drawn], (DRAWS, n))
 
 
-def _chosen(n: int, seed: int) -> NDArray[np.int64]:
-    """Scenes with replacement: (draw, scene)."""
-    return np.random.default_rng(seed).integers(0, max(n, 1), (DRAWS, n))
+def _spearman(values: NDArray[np.float64], times: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The correlation of ranks of the first two columns, a third one held constant: (draw,).
+
+    values   (row, column)      times   (draw, row): how often each row is there
+    NaN where a draw has fewer than 4 rows, or a column that does not vary.
+    """
+    n = times.sum(1)
+    ranks = np.stack([_ranks(column, times) for column in values.T], 1)
+    apart = ranks - np.einsum("dci,di->dc", ranks, times)[..., None] / np.maximum(n, 1)[:, None, None]
+    products = np.einsum("dai,dbi,di->dab", apart, apart, times, optimize=True)
+    sizes = np.sqrt(np.einsum("daa->da", products))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = products / (sizes[:, :, None] * sizes[:, None])
+        found = r[:, 0, 1]
+        if r.shape[1] > 2:
+            found = (found - r[:, 0, 2] * r[:, 1, 2]) / np.sqrt((1 - r[:, 0, 2] ** 2) * (1 - r[:, 1, 2] ** 2))
+    return np.where((n >= 4) & np.isfinite(found), found, np.nan)
 
 
-def _spearman(values: NDArray[np.float64], given: str | None) -> float:
-    """Of the first two columns of rows without NaN; NaN where one of them does not vary."""
-    ranks = rankdata(values[np.isfinite(values).all(1)], axis=0)
-    if len(ranks) < 4 or (ranks.std(0) == 0).any():
-        return np.nan
-    r = np.corrcoef(ranks, rowvar=False)
-    if given is None:
-        return float(r[0, 1])
-    below = np.sqrt((1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2))
-    return float((r[0, 1] - r[0, 2] * r[1, 2]) / below) if below > 1e-9 else np.nan
+def _ranks(values: NDArray[np.float64], times: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Mean ranks of values that are there so many times: (draw, row)."""
+    kinds, at = np.unique(values, return_inverse=True)
+    counts = times @ (at[:, None] == np.arange(len(kinds)))
+    return (counts.cumsum(1) - counts + (counts + 1) / 2)[:, at]
 
 
 def _ordered(table: pd.DataFrame, method: str, truth: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

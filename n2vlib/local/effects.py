@@ -74,38 +74,39 @@ class Inside:
         self._outputs, self._classes = class_names(network)[1], asked.classes[found.table["scene"]]
         self._before = self._log_odds(lambda a, _: a)
 
-    def zeroed(self, filters: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def zeroed(self, filters: NDArray[np.float64]) -> NDArray[np.float64]:
         """The fall of the answer's log-odds with filters at zero: (pair,).
 
-        filters   bool, (pair, filter)
+        filters   (pair, filter): those above 0 are set to zero; a pair whose row has NaN gets NaN
         """
-        kept = torch.from_numpy(~filters).to(self._device)
-        return self._before - self._log_odds(lambda a, own: a * kept[own][..., None, None])
+        kept = torch.from_numpy(~(filters > 0)).to(self._device)
+        return _known(filters, self._before - self._log_odds(lambda a, own: a * kept[own][..., None, None]))
 
     def projected(self, directions: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same with each pair's direction removed at every place, a - (a.w) w: (pair,).
 
-        directions   (pair, filter), of any length above 0
+        directions   (pair, filter), of any length above 0; a pair whose row has NaN gets NaN
         """
         w = self._unit(directions)
 
         def removed(a: Tensor, own: slice) -> Tensor:
             return a - w[own][..., None, None] * torch.einsum("pk,pkhw->phw", w[own], a)[:, None]
 
-        return self._before - self._log_odds(removed)
+        return _known(directions, self._before - self._log_odds(removed))
 
     def along(self, directions: NDArray[np.float64]) -> NDArray[np.float64]:
         """The derivative of the answer's log-odds along each pair's direction, added at every place: (pair,).
 
+        directions   as of `projected`
         It does not depend on how much of the concept there is: how much more the answer would be with more of it.
         """
         step = STEP * float(self.activations.norm(dim=1).mean())
         by = (step * self._unit(directions))[..., None, None]
         up, down = (self._log_odds(lambda a, own, s=sign: a + s * by[own]) for sign in (1, -1))
-        return (up - down) / (2 * step)
+        return _known(directions, (up - down) / (2 * step))
 
     def _unit(self, directions: NDArray[np.float64]) -> Tensor:
-        w = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        w = np.nan_to_num(directions / np.linalg.norm(directions, axis=1, keepdims=True))
         return torch.as_tensor(w, dtype=self.activations.dtype, device=self._device)
 
     def _log_odds(self, change: Callable[[Tensor, slice], Tensor]) -> NDArray[np.float64]:
@@ -123,6 +124,11 @@ class Inside:
         rest[np.arange(len(logs)), self._classes] = -np.inf
         own = logs[np.arange(len(logs)), self._classes]
         return own - np.logaddexp.reduce(rest, axis=1)
+
+
+def _known(rows: NDArray[np.float64], effects: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The effects of pairs with a whole row, NaN for others."""
+    return np.where(np.isfinite(rows).all(1), effects, np.nan)
 
 
 def rows_for(things: pd.Series, by_name: pd.DataFrame) -> NDArray[np.float64]:

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.special import logit
 from torch import Tensor
 
@@ -117,13 +116,13 @@ def sample(
     *,
     samples: int = SAMPLES,
     seed: int = 0,
-    kernel: int = superpixels.KERNEL,
+    kernel: float = superpixels.KERNEL,
     device: str = "auto",
     store: Store | None = None,
 ) -> Samples:
     """Hide superpixels of a picture at random and ask the network.
 
-    image   uint8, (height, width, 3), of the size that the network sees (`as_seen`)
+    image   uint8, (height, width, 3), of the size that the network sees (`picture.as_seen`)
     """
     return of_images(network, [image], samples=samples, seed=seed, kernel=kernel, device=device, store=store)[0]
 
@@ -134,7 +133,7 @@ def of_images(
     *,
     samples: int,
     seed: int = 0,
-    kernel: int = superpixels.KERNEL,
+    kernel: float = superpixels.KERNEL,
     device: str = "auto",
     store: Store | None = None,
 ) -> list[Samples]:
@@ -160,7 +159,7 @@ def of_images(
 
 
 def _asked(
-    network: Network, images: NDArray[np.uint8], samples: int, seed: int, kernel: int, device: str
+    network: Network, images: NDArray[np.uint8], samples: int, seed: int, kernel: float, device: str
 ) -> dict[str, NDArray]:
     segments = [superpixels.find(image, seed=seed, kernel=kernel) for image in images]
     rows = [draw(samples, each.max() + 1, seed) for each in segments]
@@ -174,14 +173,6 @@ def _asked(
         found.append(answers.double().softmax(1).cpu().numpy())
     answered = np.concatenate(found).reshape(len(images), samples, -1)
     return {"segments": np.stack(segments), "outputs": answered}
-
-
-def as_seen(network: Network, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture in the size of the network's input, so that superpixels are parts of what the network sees."""
-    height, width = network.preprocessing.size
-    if image.shape[:2] == (height, width):
-        return image
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def explain(drawn: Samples, class_c: int, *, scale: str = "probability") -> Explanation:

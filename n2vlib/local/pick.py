@@ -81,19 +81,17 @@ def at_random(w: NDArray, budget: int, *, seed: int, draws: int = 1000) -> NDArr
 
 
 def by_concept(
-    explanations: Sequence[Explanation],
-    shown: Sequence[Mapping[str, NDArray[np.bool_]]],
-    least: float = 0.0,
+    explanations: Sequence[Explanation], shown: Sequence[Mapping[str, NDArray[np.bool_]]], *, most: int
 ) -> pd.DataFrame:
     """What the explanations say about concepts: (picture, concept), signed.
 
     shown   for each picture {concept: mask, bool, (h, w)}
-    least   weights smaller than this count as 0: nothing is explained by them
+    most    so many concepts of a picture are kept, those of the largest weights, as the paper explains by K features
     Each superpixel's weight is shared out evenly over its pixels, and a concept has the sum over its mask.
     """
     rows = []
     for explained, masks in zip(explanations, shown, strict=True):
-        given = overlap(np.stack([*masks.values()]), explained.segments) @ explained.weights if masks else np.zeros(0)
-        rows.append(pd.Series(given, index=[*masks], dtype=float))
-    table = pd.DataFrame(rows).fillna(0.0).reset_index(drop=True)
-    return table.where(table.abs() >= least, 0.0).sort_index(axis=1)
+        given = overlap(np.stack([*masks.values()]), explained.segments) @ explained.weights if masks else []
+        row = pd.Series(given, index=[*masks], dtype=float)
+        rows.append(row.loc[row.abs().sort_values(ascending=False, kind="stable").index[:most]])
+    return pd.DataFrame(rows).fillna(0.0).reset_index(drop=True).sort_index(axis=1)

@@ -20,6 +20,7 @@ from n2vlib.local.lime import log_odds
 from n2vlib.networks.load import Network
 from n2vlib.progress import bar
 from n2vlib.store import Store
+from n2vlib.world import CONCEPTS, Scene
 from n2vlib.world.edited import Drawing
 
 
@@ -74,6 +75,12 @@ def asked(network: Network, found: Removals, *, device: str = "auto", store: Sto
     own = log_odds(before.to_numpy()[np.arange(len(classes)), classes])
     left = log_odds(after[np.arange(len(after)), classes[scenes]])
     return Asked(classes, own, own[scenes] - left, [*before])
+
+
+def shown_in(scene: Scene) -> dict[str, NDArray[np.bool_]]:
+    """Where the objects of a scene are, by its label map: {name: bool, (56, 56)}."""
+    labels = scene.maps["object"][0]
+    return {name: labels == number for number, name, _ in CONCEPTS if number in scene.objects}
 
 
 def filled(found: Removals) -> NDArray[np.uint8]:

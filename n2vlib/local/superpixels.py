@@ -11,20 +11,21 @@ from skimage.segmentation import quickshift
 
 from n2vlib.errors import BadInput
 
-KERNEL = 3  # pixels; LIME's 4 is for pictures of 299, ours have 112
+KERNEL = 3 / 112  # of the shorter side: about 20 superpixels; LIME takes 4 pixels whatever the size
 MAX_DISTANCE, RATIO = 200, 0.2  # LIME's
 
 
-def find(image: NDArray[np.uint8], *, seed: int, kernel: int = KERNEL) -> NDArray[np.int64]:
+def find(image: NDArray[np.uint8], *, seed: int, kernel: float = KERNEL) -> NDArray[np.int64]:
     """Superpixels by quickshift, as LIME makes them: int64, (height, width), 0 to n - 1 without a gap.
 
     image    uint8, (height, width, 3)
-    kernel   pixels; larger, fewer superpixels
+    kernel   a share of the shorter side; larger, fewer superpixels
     Quickshift breaks ties at random; the seed fixes them. Other methods of scikit-image count from 1 or leave numbers
     out, and then a column of LIME would do nothing: so the labels are numbered anew.
     Raises BadInput where there is one superpixel only, since nothing can be compared with it.
     """
-    found = quickshift(image, kernel_size=kernel, max_dist=MAX_DISTANCE, ratio=RATIO, rng=seed)
+    size = max(1, round(kernel * min(image.shape[:2])))
+    found = quickshift(image, kernel_size=size, max_dist=MAX_DISTANCE, ratio=RATIO, rng=seed)
     segments = numbered(found)
     if not segments.any():
         height, width = segments.shape
