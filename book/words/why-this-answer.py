@@ -98,8 +98,8 @@ image = seen[least] if own is None else own
 drawn = lime.sample(network, image, samples=SAMPLES, seed=SEED, **options)
 answers = drawn.outputs[0].argsort()[::-1][:3].tolist()
 explained = {c: lime.explain(drawn, c) for c in answers}
-fill = superpixels.mean_colours(image, drawn.segments)
-shown, captions = [image, fill], ["the picture"]
+flat = superpixels.mean_colours(image, drawn.segments)
+shown, captions = [image, flat], ["the picture"]
 captions += [f"{drawn.rows.shape[1]} superpixels · in their mean colours"]
 five = [None, None]
 for c, each in explained.items():
@@ -135,6 +135,9 @@ print(f"{asked.names[c]}: with everything hidden, the linear model expects a")
 print(f"probability of {g.intercept_:.2f}; its R squared is {explained[c].fit:.2f}.")
 
 # %% [markdown]
+# "Everything hidden" is a picture too, one of patches in mean colours, and the network has an answer to it that may well
+# be the same. LIME's weights say what details add to that.
+#
 # ## How sure is each superpixel?
 #
 # Users ask why the same picture is explained differently each time. The reason is that samples are drawn. The authors'
@@ -167,7 +170,7 @@ if own is None:
 # %%
 table = pd.DataFrame(columns).assign(superpixel=names)
 table = table.sort_values("difference", ascending=False)
-title = f"{sure.sum()} of {len(sure)} superpixels matter for {asked.names[c]}"
+title = f"{sure.sum()} of {len(sure)} intervals leave out 0, for {asked.names[c]}"
 axis = "weight: probability gained if it is seen"
 note = "95% intervals. In a drawn scene, with what they mostly show."
 charts.differences(table, title, "superpixel", axis, note)
@@ -298,43 +301,42 @@ print(f"Left of the weights after adding them over classes: {listed}.")
 # and without its shadow. By how much the log-odds of the network's answer fall then is the true effect of the thing.
 
 # %%
-table = found.table.assign(truth=asked.effects)
-pairs = table.assign(answer=[asked.names[k] for k in asked.classes[table["scene"]]])
-pairs = pairs.loc[pairs["truth"].abs().sort_values(ascending=False).index]
-filled = removals.filled(found)
-shown, captions = [], []
-for i, row in pairs.head(3).iterrows():
-    shown += [found.originals[row["scene"]], found.images[i], filled[i]]
-    captions += [
-        row["answer"],
-        f"without {row['thing']} · log-odds fall {row['truth']:.1f}",
-    ]
-    captions += [f"{row['thing']} in its mean colour"]
-gallery.show(shown, captions, columns=3)
+from n2vlib.local import effects
 
-# %%
-share = (table["truth"] > 0).mean()
+truth, fill = asked.effects, "hidden in its mean colour"
+table = found.table.assign(truth=truth)
+table[fill] = effects.of_filling(network, found, asked, **options)
+share = (truth > 0).mean()
 print(
     f"{len(table)} things in {SCENES} scenes; {share:.0%} of them support the answer."
 )
 
 # %% [markdown]
-# The third column of pictures is what LIME would do with a perfect outline. Is a thing in its mean colour as good as
-# gone?
+# The three largest effects. The last column is what LIME would show with a perfect outline of the thing:
 
 # %%
-from n2vlib.local import effects
+filled = removals.filled(found)
+shown, captions = [], []
+for i in np.abs(truth).argsort()[::-1][:3]:
+    scene, thing = table.loc[i, ["scene", "thing"]]
+    shown += [found.originals[scene], found.images[i], filled[i]]
+    captions.append(asked.names[asked.classes[scene]])
+    captions.append(f"without {thing} · log-odds fall by {truth[i]:.1f}")
+    captions.append(f"{thing} in its mean colour · by {table.loc[i, fill]:.1f}")
+gallery.show(shown, captions, columns=3)
 
-table["hidden in its mean colour"] = effects.of_filling(
-    network, found, asked, **options
-)
+# %% [markdown]
+# Is a thing in its mean colour as good as gone?
+
+# %%
 behind = np.abs(found.images.astype(int) - filled)[found.masks].mean()
 was = np.abs(found.images.astype(int) - found.originals[table["scene"]])[found.masks]
-error = (table["hidden in its mean colour"] - table["truth"]).abs()
-typical = table["truth"].abs().median()
+error, typical = np.abs(table[fill] - truth).median(), np.median(np.abs(truth))
 print(f"The fill differs from what is behind by {behind:.0f} of 255 grey levels, the")
-print(f"thing itself by {was.mean():.0f}. In the log-odds, filling is off by")
-print(f"{error.median():.1f} (median; true effects: {typical:.1f}).")
+print(
+    f"thing itself by {was.mean():.0f}. In the log-odds, filling is off by {error:.1f}"
+)
+print(f"(median; true effects: {typical:.1f}).")
 
 # %% [markdown]
 # ## Who knows it without drawing again?
@@ -396,7 +398,7 @@ table["labelled filters at zero"] = inside.zeroed(effects.rows_for(things, named
 # %%
 from n2vlib.local import agreement
 
-methods = ["hidden in its mean colour", "LIME, log-odds", "LIME"]
+methods = [fill, "LIME, log-odds", "LIME"]
 methods += [f"direction removed, {way}" for way in ("classification", "segmentation")]
 methods += [f"along the direction, {way}" for way in ("classification", "segmentation")]
 methods += ["labelled filters at zero", "best filter at zero", "area"]
