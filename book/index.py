@@ -259,10 +259,19 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # - [Copy and paste](compositional/copy-and-paste): scenes drawn again with what a formula names, and the answers to them.
 # - [Sentences](compositional/sentences): formulas for a network that says whether one sentence follows from another.
 #
-# **Words**, descriptions of filters
+# **Words**, descriptions of filters and explanations of single answers
 #
+# - [What could an explanation say?](words/why-explain): activations, labels, formulas and sentences about one network.
 # - [What lights it up](words/what-lights-it-up): exemplars of a filter, and which of many true descriptions is chosen.
 # - [A describer](words/a-describer): a network that describes filters, and how much of what it says is true.
+# - [What the words are good for](words/what-the-words-are-good-for): filters ranked, counted and cut by what is said of
+#   them.
+# - [Control by language](words/control-by-language): a network that draws, steered by the words of its units.
+# - [Why this answer?](words/why-this-answer): LIME, repeatable and with intervals, beside what really happens.
+# - [Names in the open](words/names-in-the-open): filters named with phrases of yours by a model of texts and images.
+# - [Which explanation explains what?](words/which-explanation): how much of a filter a label, a formula and a
+#   description account for.
+# - [What explanations are for](words/what-explanations-are-for): the talk's closing statements, each with a number.
 #
 # **Verdict**: every experiment and every claim, with its result on this run, for [Net2Vec](verdict/net2vec), for
 # [Network Dissection](verdict/netdissect) and for [Compositional Explanations](verdict/compositional).

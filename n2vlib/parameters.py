@@ -84,7 +84,7 @@ COMMON = tuple(RULES)  # the block every chapter declares
 # Parameters that may be a file or a folder.
 PATHS = (
     "PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS", "DICTIONARY",
-    "IMAGE_FOLDER", "LABELS", "SENTENCES", "PASTED",
+    "IMAGE_FOLDER", "LABELS", "SENTENCES", "PASTED", "IMAGE",
 )  # fmt: skip
 RULES |= {  # and those of some chapters only
     "ALIGN_CORNERS": bool,
@@ -116,6 +116,9 @@ RULES |= {  # and those of some chapters only
     "IMAGE_FOLDER": str | None,
     "PASTED": str | None,
     "SCENES": Positive,
+    "IMAGE": str | None,
+    "SAMPLES": Annotated[int, Field(ge=100)],
+    "SAMPLES_EACH": Annotated[int, Field(ge=50)],
     "EDITS": Positive,
     "LABELS": str | None,
     "SIZE": Annotated[int, Field(ge=16, le=4096)],
