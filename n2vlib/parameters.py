@@ -84,7 +84,7 @@ COMMON = tuple(RULES)  # the block every chapter declares
 # Parameters that may be a file or a folder.
 PATHS = (
     "PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS", "DICTIONARY",
-    "IMAGE_FOLDER", "LABELS", "SENTENCES", "PASTED", "IMAGE",
+    "IMAGE_FOLDER", "LABELS", "SENTENCES", "PASTED", "IMAGE", "GENERATOR", "SEGMENTER",
 )  # fmt: skip
 RULES |= {  # and those of some chapters only
     "ALIGN_CORNERS": bool,
@@ -124,6 +124,12 @@ RULES |= {  # and those of some chapters only
     "SIZE": Annotated[int, Field(ge=16, le=4096)],
     "DICTIONARY": str | None,
     "RANDOM_SETS": Positive,
+    "GENERATOR": Text,
+    "SEGMENTER": Text,
+    "UNITS_OF": Text,
+    "PICTURES": Annotated[int, Field(ge=20)],
+    "EDITED": Annotated[int, Field(ge=2)],
+    "STEPS": Positive,
     "TAUS": Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1), BeforeValidator(_distinct)],
 }
 RULES |= {

@@ -89,9 +89,7 @@ def write_layers(
     store = store or Store()
     options = {"tau": tau, "tau_max": max(tau, exemplars.TAU), "device": device, "store": store}
     layers = [
-        (each, layer)
-        for each in reads
-        for layer in read_layers(each.network, each.layers, probe, **options).values()
+        (each, layer) for each in reads for layer in read_layers(each.network, each.layers, probe, **options).values()
     ]
     beside = _probe_page(resolve(out).parent, probe, "../" if folder else "")
     sheets = [_sheet(each, layer, probe, epochs, seed, beside) for each, layer in layers]
