@@ -11,13 +11,16 @@ from scipy.stats import rankdata
 from sklearn.linear_model import Ridge
 from torch import nn
 
-from n2vlib import load_network
+from n2vlib import load_network, load_probe, read_layers
+from n2vlib.compositional.formula import parse
 from n2vlib.errors import BadInput
-from n2vlib.local import agreement, effects, lime, pick, removals, superpixels
+from n2vlib.local import agreement, compared, effects, lime, pick, removals, superpixels
 from n2vlib.local import picture as photo
+from n2vlib.methods import dissection
 from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.store import Store
+from n2vlib.world import draw
 from n2vlib.world.edited import Drawing, drawings
 
 SHOWN = Preprocessing((48, 48), (0.0,) * 3, (1.0,) * 3)
@@ -260,7 +263,7 @@ def test_a_picture_of_any_size_is_read_as_the_network_sees_it(tmp_path):
     assert seen.shape == (48, 48, 3) and abs(seen[2:10, 2:10].astype(int) - picture()[2:10, 2:10]).max() < 12
     assert (photo.as_seen(picture(), NETWORK) == picture()).all()
     (tmp_path / "text.png").write_text("no picture")
-    for name, says in {"gone.png": "no such file", "": "is a folder; name one", "text.png": "cannot be read"}.items():
+    for name, says in {"gone.png": "is no file", "": "is a folder; name one", "text.png": "cannot be read"}.items():
         with pytest.raises(BadInput, match=says) as caught:
             photo.read(str(tmp_path / name), NETWORK)
         assert "\n" not in str(caught.value)
@@ -332,9 +335,40 @@ def test_planted_effects_are_found(scenes):
         shares = sum((found.masks[pair] & (own == s)).sum() / (own == s).sum() for s in range(own.max() + 1))
         assert covered[pair] == pytest.approx(shares)
     table = pd.DataFrame([[1.0, 2.0]], index=["car"], columns=[0, 1])
-    rows = effects.rows_for(pd.Series(["car", "dog"]), table)
+    rows = effects.rows_for(["car", "dog"], table)
     assert rows[0].tolist() == [1, 2] and np.isnan(rows[1]).all()
     assert len(asked.names) == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "concepts"),
+    [("car", {"car"}), ("(car OR dog) AND NOT red", {"car", "dog"}), ("car AND NOT (dog OR car)", {"car"})],
+)
+def test_a_formula_names_what_does_not_stand_behind_a_not(text, concepts):
+    assert compared.asserted(parse(text)) == concepts
+
+
+def test_the_table_has_every_method_for_every_thing(scenes, tmp_path):
+    network, found, asked = scenes
+    draw(tmp_path / "probe", 150)
+    store, probe = Store(str(tmp_path / "store")), load_probe(str(tmp_path / "probe"))
+    layer = read_layers(network, ["conv5"], probe, tau=0.005, device="cpu", store=store)["conv5"]
+    drawn = lime.of_images(network, [*found.originals], samples=60, device="cpu")
+    options = {"epochs": 1, "iou_threshold": 0.04, "device": "cpu"}
+    table, again = (compared.table(layer, found, asked, drawn, **options) for _ in range(2))
+    pd.testing.assert_frame_equal(table, again)
+    assert set(compared.METHODS) | {"scene", "thing", "truth"} == set(table)
+    some = table[[compared.LABELLED, compared.NAMED]]
+    assert table.drop(columns=some.columns).notna().to_numpy().all() and some.notna().to_numpy().any()
+    labels = dissection.filters(layer, probe)
+    inside = effects.Inside(network, "conv5", found, asked, "cpu")
+    for pair, thing in enumerate(table["thing"]):
+        own = (labels["name"] == thing) & (labels["dissection_iou"] > 0.04)
+        assert np.isnan(some.iloc[pair, 0]) == (not own.any())
+        if own.any():
+            filters = np.zeros((len(table), layer.n_filters))
+            filters[pair, labels.loc[own, "filter"]] = 1
+            assert some.iloc[pair, 0] == pytest.approx(inside.zeroed(filters)[pair])
 
 
 def predictions(seed=0, scenes=12, each=4):

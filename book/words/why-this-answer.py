@@ -301,28 +301,26 @@ print(f"Left of the weights after adding them over classes: {listed}.")
 # and without its shadow. By how much the log-odds of the network's answer fall then is the true effect of the thing.
 
 # %%
-from n2vlib.local import effects
-
-truth, fill = asked.effects, "hidden in its mean colour"
-table = found.table.assign(truth=truth)
-table[fill] = effects.of_filling(network, found, asked, **options)
-share = (truth > 0).mean()
+truth, share = asked.effects, (asked.effects > 0).mean()
 print(
-    f"{len(table)} things in {SCENES} scenes; {share:.0%} of them support the answer."
+    f"{len(truth)} things in {SCENES} scenes; {share:.0%} of them support the answer."
 )
 
 # %% [markdown]
 # The three largest effects. The last column is what LIME would show with a perfect outline of the thing:
 
 # %%
-filled = removals.filled(found)
+from n2vlib.local import effects
+
+filled, table = removals.filled(found), found.table
+by_fill = effects.of_filling(network, found, asked, **options)
 shown, captions = [], []
 for i in np.abs(truth).argsort()[::-1][:3]:
     scene, thing = table.loc[i, ["scene", "thing"]]
     shown += [found.originals[scene], found.images[i], filled[i]]
     captions.append(asked.names[asked.classes[scene]])
     captions.append(f"without {thing} · log-odds fall by {truth[i]:.1f}")
-    captions.append(f"{thing} in its mean colour · by {table.loc[i, fill]:.1f}")
+    captions.append(f"{thing} in its mean colour · by {by_fill[i]:.1f}")
 gallery.show(shown, captions, columns=3)
 
 # %% [markdown]
@@ -331,7 +329,7 @@ gallery.show(shown, captions, columns=3)
 # %%
 behind = np.abs(found.images.astype(int) - filled)[found.masks].mean()
 was = np.abs(found.images.astype(int) - found.originals[table["scene"]])[found.masks]
-error, typical = np.abs(table[fill] - truth).median(), np.median(np.abs(truth))
+error, typical = np.median(np.abs(by_fill - truth)), np.median(np.abs(truth))
 print(f"The fill differs from what is behind by {behind:.0f} of 255 grey levels, the")
 print(
     f"thing itself by {was.mean():.0f}. In the log-odds, filling is off by {error:.1f}"
@@ -343,66 +341,38 @@ print(f"(median; true effects: {typical:.1f}).")
 #
 # - **LIME**, its weights shared out over pixels and summed over the thing. It explains a probability, which hardly moves
 #   where the network is sure; so also LIME on **log-odds**, with the same samples.
-# - **Filters** at zero: the concept's best single filter, or all detectors that Network Dissection labels with it.
+# - **Filters** at zero: the concept's best single filter; all that Network Dissection labels with it; all whose
+#   [formula](../compositional/from-a-word-to-a-formula) names it.
 # - **Directions**: the concept's weights in Net2Vec, learned for segmentation or for classification, taken out of the
 #   activations at every place; and the **derivative** of the log-odds along them, which asks how much more of it would
 #   help, however much there is.
 # - As a floor: the thing's **area**, random weights of superpixels, a random filter, a random direction.
 
 # %%
-in_logs = [lime.explain(one, c, scale="log-odds") for one, c in both]
-table["LIME"] = effects.of_lime(by_class, found)
-table["LIME, log-odds"] = effects.of_lime(in_logs, found)
-rng = np.random.default_rng(SEED)
-noise = [rng.standard_normal(len(each.weights)) for each in by_class]
-parts = [each.segments for each in by_class]
-table["random superpixels"] = effects.of_superpixels(noise, parts, found)
-
-# %%
-from n2vlib.methods import classification, dissection, segmentation, single_filter
+from n2vlib.local import agreement, compared
 
 name = LAYERS[-1]
 layer = n2vlib.read_layers(network, [name], probe, tau=TAU, **options)[name]
-trained = {"epochs": EPOCHS, "seed": SEED}
-learned = {
-    "segmentation": segmentation.align(layer, probe, **trained).weights,
-    "classification": classification.align(layer, probe, **trained).weights,
-    "best filter": single_filter.align(layer, probe).weights,
-}
-inside = effects.Inside(network, name, found, asked, DEVICE)
-names, things = probe.concepts["name"], table["thing"]
+known = {"epochs": EPOCHS, "iou_threshold": IOU_THRESHOLD, "seed": SEED} | options
+table = compared.table(layer, found, asked, hidden, **known)
+
+# %% [markdown]
+# One of them by hand: LIME's weights of one thing.
 
 # %%
-rows = {
-    way: effects.rows_for(things, weights.rename(index=names))
-    for way, weights in learned.items()
-}
-for way in ("segmentation", "classification"):
-    table[f"direction removed, {way}"] = inside.projected(rows[way])
-    table[f"along the direction, {way}"] = inside.along(rows[way])
-table["best filter at zero"] = inside.zeroed(rows["best filter"])
-random = rng.standard_normal(rows["segmentation"].shape)
-table["random direction removed"] = inside.projected(random)
-table["random filter at zero"] = inside.zeroed(random == random.max(1, keepdims=True))
-
-# %%
-labels = dissection.filters(layer, probe)
-detectors = labels[labels["dissection_iou"] > IOU_THRESHOLD]
-named = pd.crosstab(detectors["name"], detectors["filter"])
-named = named.reindex(columns=range(layer.n_filters), fill_value=0)
-table["labelled filters at zero"] = inside.zeroed(effects.rows_for(things, named))
+i = table["area"].argmax()
+scene, mask = table.loc[i, "scene"], found.masks[i]
+segments, weights = by_class[scene].segments, by_class[scene].weights
+if mask.shape == segments.shape:
+    sizes = np.bincount(segments.ravel())
+    by_hand = sum(weights[s] / sizes[s] for s in segments[mask])
+    assert np.isclose(by_hand, table.loc[i, "LIME"])
 
 # %% [markdown]
 # Spearman's correlation with the true effect over all things of all scenes, with intervals that draw whole scenes:
 
 # %%
-from n2vlib.local import agreement
-
-methods = [fill, "LIME, log-odds", "LIME"]
-methods += [f"direction removed, {way}" for way in ("classification", "segmentation")]
-methods += [f"along the direction, {way}" for way in ("classification", "segmentation")]
-methods += ["labelled filters at zero", "best filter at zero", "area"]
-methods += [each for each in table if each.startswith("random")]
+methods = list(compared.METHODS)
 r, draws = agreement.correlations(table, methods, seed=SEED)
 at = r.set_index("method")["r"]
 title = f"LIME {at['LIME']:.2f}, on log-odds {at['LIME, log-odds']:.2f}"
@@ -433,7 +403,7 @@ charts.table(beside, "Methods beside the truth", rows=20)
 # Few things have filters that are labelled with them. On those things alone:
 
 # %%
-few = table.dropna(subset=["labelled filters at zero"])
+few = table.dropna(subset=[compared.LABELLED])
 on_few, _ = agreement.correlations(few, methods[:-3], seed=SEED)
 title = f"The {len(few)} things with labelled filters"
 charts.table(on_few, title)
@@ -445,7 +415,7 @@ charts.table(on_few, title)
 # of outlines here. Where both say that a thing supports the answer, or both that it does not, are they right more often?
 
 # %%
-one, two = "LIME, log-odds", "direction removed, classification"
+one, two = compared.LIME_LOGS, "direction removed, classification"
 signs = table.dropna(subset=[two])
 same = np.sign(signs[one]) == np.sign(signs[two])
 rows = []

@@ -131,6 +131,6 @@ def _known(rows: NDArray[np.float64], effects: NDArray[np.float64]) -> NDArray[n
     return np.where(np.isfinite(rows).all(1), effects, np.nan)
 
 
-def rows_for(things: pd.Series, by_name: pd.DataFrame) -> NDArray[np.float64]:
+def rows_for(things: Sequence[str], by_name: pd.DataFrame) -> NDArray[np.float64]:
     """The row of each thing in a table (name, ...), NaN for things that it lacks: (pair, ...)."""
-    return by_name.reindex(things).to_numpy(float)
+    return by_name.reindex(list(things)).to_numpy(float)

@@ -7,7 +7,7 @@ from PIL import Image
 from n2vlib.errors import BadInput
 from n2vlib.networks.load import Network
 from n2vlib.paths import resolve
-from n2vlib.vectors.pictures import find, read_displayed
+from n2vlib.vectors.pictures import read_displayed
 
 
 def read(file: str, network: Network) -> NDArray[np.uint8]:
@@ -16,9 +16,9 @@ def read(file: str, network: Network) -> NDArray[np.uint8]:
     file   relative to the repository root
     Raises BadInput where it does not exist, is a folder, or cannot be read as a picture.
     """
-    if resolve(file).is_dir():
-        raise BadInput(f"IMAGE {file}: is a folder; name one picture in it")
-    (path,) = find([file]).values()
+    path = resolve(file)
+    if not path.is_file():
+        raise BadInput(f"IMAGE {file}: is {'a folder; name one picture in it' if path.is_dir() else 'no file'}")
     return as_seen(read_displayed(path), network)
 
 
