@@ -36,8 +36,8 @@ DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 IMAGE: str = None  # a picture of yours to explain; null: a drawn scene
 SAMPLES: int = 400  # times that parts of this picture are hidden
-SAMPLES_EACH: int = 80  # times that parts of each scene are hidden
-SCENES: int = 30  # scenes that are explained and drawn again
+SAMPLES_EACH: int = 60  # times that parts of each scene are hidden
+SCENES: int = 40  # scenes that are explained and drawn again
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
 # %%

@@ -22,7 +22,7 @@ def correlations(
     The same seed draws the same scenes for all methods, so that differences are paired.
     """
     numbers, at = np.unique(table["scene"], return_inverse=True)
-    times = np.concatenate([np.ones((1, len(at)), int), _times(len(numbers), seed)[:, at]])
+    times = np.concatenate([np.ones((1, len(at))), _times(len(numbers), seed)[:, at]])
     rows, draws = [], {}
     for method in methods:
         values = table[[method, truth, *([given] if given else [])]].to_numpy(float)
@@ -61,13 +61,13 @@ def differences(draws: pd.DataFrame, found: pd.DataFrame, of: str) -> pd.DataFra
     return pd.DataFrame(rows, columns=["against", "difference", "low", "high"])
 
 
-def _times(n: int, seed: int) -> NDArray[np.int64]:
-    """How often each of n scenes is in each draw with replacement: (draw, scene)."""
+def _times(n: int, seed: int) -> NDArray[np.float64]:
+    """How often each of n scenes is in each draw with replacement: (draw, scene); float, whose products are fast."""
     drawn = np.random.default_rng(seed).integers(0, max(n, 1), (DRAWS, n))
-    return np.reshape([np.bincount(each, minlength=n) for each in drawn], (DRAWS, n))
+    return np.reshape([np.bincount(each, minlength=n) for each in drawn], (DRAWS, n)).astype(float)
 
 
-def _spearman(values: NDArray[np.float64], times: NDArray[np.int64]) -> NDArray[np.float64]:
+def _spearman(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
     """The correlation of ranks of the first two columns, a third one held constant: (draw,).
 
     values   (row, column)      times   (draw, row): how often each row is there
@@ -86,10 +86,10 @@ def _spearman(values: NDArray[np.float64], times: NDArray[np.int64]) -> NDArray[
     return np.where((n >= 4) & np.isfinite(found), found, np.nan)
 
 
-def _ranks(values: NDArray[np.float64], times: NDArray[np.int64]) -> NDArray[np.float64]:
+def _ranks(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean ranks of values that are there so many times: (draw, row)."""
     kinds, at = np.unique(values, return_inverse=True)
-    counts = times @ (at[:, None] == np.arange(len(kinds)))
+    counts = times @ (at[:, None] == np.arange(len(kinds))).astype(float)
     return (counts.cumsum(1) - counts + (counts + 1) / 2)[:, at]
 
 

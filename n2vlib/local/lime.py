@@ -95,7 +95,9 @@ def draw(samples: int, n: int, seed: int) -> NDArray[np.bool_]:
     Raises BadInput where there are too few samples for a linear model of n superpixels with an interval.
     """
     if samples < n + 10:
-        raise BadInput(f"{samples} samples: too few for {n} superpixels; take at least {n + 10}")
+        raise BadInput(
+            f"{samples} samples: too few for {n} superpixels; take at least {n + 10} (SAMPLES, SAMPLES_EACH)"
+        )
     rows = np.random.default_rng(seed).integers(0, 2, (samples, n)).astype(np.bool_)
     rows[0] = True
     return rows
