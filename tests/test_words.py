@@ -379,6 +379,7 @@ def test_masks_from_what_is_stored_are_those_of_whole_maps(layer, probe):
         found = truth.fired(at, probe, image)
         for unit in (0, 5, 99):
             assert np.array_equal(found[unit], dissection.mask(at, probe, maps[unit], unit))
+        assert np.array_equal(truth.fired(at, probe, image, [5, 0]), found[[5, 0]])
 
 
 def test_truth_of_descriptions_is_counted_pixel_by_pixel(layer, probe):
@@ -395,7 +396,7 @@ def test_truth_of_descriptions_is_counted_pixel_by_pixel(layer, probe):
 
 def test_the_best_phrase_is_at_least_as_good_as_any_label(layer, probe):
     at, images = layer.at(0.01), range(0, 48, 4)
-    found = truth.best(at, probe, range(6), images)
+    found = truth.best(at, probe, range(6), regions.in_images(probe, images))
     again = truth.of_descriptions(at, probe, range(6), found["description"].tolist(), images)
     for name in ("the sky", "grass", "a tree", "anything green"):
         other = truth.of_descriptions(at, probe, range(6), [name] * 6, images)

@@ -39,8 +39,8 @@ DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 DESCRIBER: str = "small-describer"  # of the zoo; own: one trained on PROBE
 NETWORKS: list = "zoo/described"  # whose filters are described, too
-IMAGES: int = 300  # on which it is counted whether descriptions are true
-FILTERS: int = 32  # of each of NETWORKS
+IMAGES: int = 200  # on which it is counted whether descriptions are true
+FILTERS: int = 24  # of each of NETWORKS
 BEAM: int = 50  # descriptions of each filter that are compared
 
 # %%
@@ -180,7 +180,7 @@ print("have to name three things, where one wrong word makes a description wrong
 
 # %%
 rng = np.random.default_rng(SEED)
-few = probe.subset(np.sort(rng.permutation(len(probe))[: min(IMAGES, 200)]))
+few = probe.subset(np.sort(rng.permutation(len(probe))[: min(IMAGES, 120)]))
 bank = regions.Bank.of(few, found.encoder, SEED, copies=1)
 source, rows = regions.Units(bank), []
 for share in (0, 0.2, 0.4, 0.6, 0.8):
@@ -223,16 +223,19 @@ units = units[named.loc[units].to_numpy()]
 print(f"{len(units)} of {len(texts)} filters have a label and a formula.")
 
 # %%
-counted = {}
-counted["description"] = truth.of_descriptions(
-    layer, probe, units, texts[units], images
+said = {"description": texts[units].tolist(), "formula of three": formulas[units]}
+said["label"] = labels["concept"][units].tolist()
+way = {
+    "description": lambda text, i: phrases.holds(text, probe, i),
+    "label": lambda number, i: probe.annotated(number, i),
+    "formula of three": filters.mask,
+}
+pairs = [(what, each) for what in way for each in said[what]]
+overlaps = truth.overlaps(
+    layer, probe, units, pairs, lambda p, i: way[p[0]](p[1], i), images
 )
-ways = {"label": (labels["concept"][units].tolist(), probe.annotated)}
-ways["formula of three"] = (formulas[units].tolist(), filters.mask)
-for what, (said, holds) in ways.items():
-    overlaps = truth.overlaps(layer, probe, units, said, holds, images)
-    counted[what] = overlaps.of(said)
-best = truth.best(layer, probe, units, images)
+counted = {what: overlaps.of([(what, each) for each in said[what]]) for what in way}
+best = truth.best(layer, probe, units, regions.in_images(probe, images))
 counted["phrase that fits best"] = best
 
 # %%
@@ -252,11 +255,11 @@ compared = pd.DataFrame(rows)
 charts.table(compared, f"{len(units)} filters of {name}, {len(images)} images")
 
 # %%
-said = counted["description"]["iou"].to_numpy()
+fits = counted["description"]["iou"].to_numpy()
 beside = counted["label"]["iou"].to_numpy()
-points = pd.DataFrame({"label": beside, "description": said, "filter": units})
+points = pd.DataFrame({"label": beside, "description": fits, "filter": units})
 points["says"] = [f"{texts[j]} / {labels.loc[j, 'name']}" for j in units]
-share = (said >= beside - 1e-9).mean()
+share = (fits >= beside - 1e-9).mean()
 title = f"The description fits at least as well as the label for {share:.0%} of filters"
 axes = ("IoU of the label", "IoU of the description")
 charts.scatter(points, "label", "description", title, axes, tip=["filter", "says"])
@@ -266,7 +269,7 @@ charts.scatter(points, "label", "description", title, axes, tip=["filter", "says
 # description is wrong, is it wrong about the exemplars, or are the exemplars unlike the rest of what the filter does?
 
 # %%
-columns = {"filter": units, "description": texts[units].to_numpy(), "IoU": said}
+columns = {"filter": units, "description": texts[units].to_numpy(), "IoU": fits}
 columns |= {"label": labels.loc[units, "name"].to_numpy(), "label's IoU": beside}
 columns["best phrase"] = best["description"].to_numpy()
 listed = pd.DataFrame(columns).sort_values("IoU", ascending=False)
