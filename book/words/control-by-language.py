@@ -40,8 +40,8 @@ SEGMENTER: str = "small-segmenter"  # or path/file.py:function, see n2vlib.gener
 UNITS_OF: str = "grid14"  # layer of the generator, by its module's name
 CLASSES: list = ["tree", "boat"]  # of the segmenter, whose causal effects are learned
 PICTURES: int = 200  # drawn by the generator
-EDITED: int = 32  # of these, drawn again with every edit
-STEPS: int = 40  # of learning a causal effect
+EDITED: int = 24  # of these, drawn again with every edit
+STEPS: int = 30  # of learning a causal effect
 
 # %%
 import n2vlib

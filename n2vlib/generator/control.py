@@ -24,7 +24,7 @@ from n2vlib.store import Store, load_array, save_arrays
 MODULES = ["n2vlib.generator.control"]
 CUT, RAISED = "cut", "raised"
 QUANTILE = 0.99  # of a unit's activations: what it is raised to
-SETS = 3  # of random units for each word
+SETS = 2  # of random units for each word
 DRAWS = 1_000  # bootstrap samples of the codes
 _NEAREST = 8  # among so many units of nearest mean activation a random one is drawn
 

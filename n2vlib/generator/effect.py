@@ -105,31 +105,30 @@ class _Reader:
     found: Dissection
     number: int
 
-    def probability(self, images: NDArray, edit: Edit | None, read: NDArray[np.int64], hard: bool = False) -> Tensor:
-        """(image,): mean probability of the class over the pixels of the cell; hard: their share that shows it."""
-        codes = self.found.codes[torch.from_numpy(images)]
-        if edit is None:
-            pixels = self.generator.module(codes)
-        else:
-            with editing(self.generator.module, self.found.layer, edit):
-                pixels = self.generator.module(codes)
-        scores = self.segmenter.module(pixels)
-        shown = (scores.argmax(1) == self.number).float() if hard else scores.softmax(1)[:, self.number]
-        cells = F.adaptive_avg_pool2d(shown[:, None], self.grid)[:, 0]  # pyright: ignore[reportArgumentType]
-        return cells[range(len(read)), read[:, 0], read[:, 1]]
+    def shown(self, images: NDArray, edit: Edit, hard: bool = False) -> Tensor:
+        """(image, *grid): mean probability of the class over the pixels of a cell; hard: their share that shows it."""
+        with editing(self.generator.module, self.found.layer, edit):
+            scores = self.segmenter.module(self.generator.module(self.found.codes[torch.from_numpy(images)]))
+        there = (scores.argmax(1) == self.number).float() if hard else scores.softmax(1)[:, self.number]
+        return F.adaptive_avg_pool2d(there[:, None], self.grid)[:, 0]  # pyright: ignore[reportArgumentType]
 
     @property
     def grid(self) -> tuple[int, ...]:
         return tuple(self.found.maps.shape[-2:])
 
-    def terms(
-        self, pairs: Pairs, alpha: Tensor, value: Tensor, released: bool, hard: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """What is left of the class where units are off, and what appears where they are on, (pair,) each."""
+    def terms(self, pairs: Pairs, alpha: Tensor, value: Tensor, hard: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """What is left of the class where units are off, what appears where they are on, and what is seen of it in
+        the same pictures at the cell of the other picture of the pair, as the released program reads it: (pair,) each.
+        """
         off = at_one_cell(alpha, torch.zeros_like(value), pairs.at, self.grid)
         on = at_one_cell(alpha, value, pairs.into, self.grid)
-        left = self.probability(pairs.shows, off, pairs.at, hard)
-        return left, self.probability(pairs.lacks, on, pairs.at if released else pairs.into, hard)
+        left, appears = self.shown(pairs.shows, off, hard), self.shown(pairs.lacks, on, hard)
+        return at_cells(left, pairs.at), at_cells(appears, pairs.into), at_cells(appears, pairs.at)
+
+
+def at_cells(maps: Tensor, cells: NDArray[np.int64]) -> Tensor:
+    """The value of each map (image, h, w) at its own cell (image, 2)."""
+    return maps[range(len(cells)), cells[:, 0], cells[:, 1]]
 
 
 def learned(
@@ -140,7 +139,7 @@ def learned(
     pairs: Pairs,
     *,
     steps: int = 60,
-    batch: int = 8,
+    batch: int = 6,
     rate: float = 0.05,
     penalty: float = PENALTY,
     released: bool = False,
@@ -159,8 +158,8 @@ def learned(
     for weight, _ in frozen:
         weight.requires_grad_(False)
     for _ in range(steps):
-        left, appears = reader.terms(pairs.some(rng.integers(0, len(pairs), batch)), alpha, value, released)
-        loss = (left - appears).mean() + penalty * (alpha**2).sum()
+        left, appears, elsewhere = reader.terms(pairs.some(rng.integers(0, len(pairs), batch)), alpha, value)
+        loss = (left - (elsewhere if released else appears)).mean() + penalty * (alpha**2).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -206,15 +205,12 @@ def compared(
              high, pairs; the last way, "nothing", edits no unit: what is read there anyway
     """
     pairs, rows = pairs_of(found, name, seed=1), []
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(pairs), (DRAWS, len(pairs)))
+    drawn = np.random.default_rng(0).integers(0, len(pairs), (DRAWS, len(pairs)))
     for way, order in [*orders.items(), ("nothing", np.zeros(0, np.int64))]:
-        clean, theirs = (
-            effect(generator, segmenter, found, name, order[:n], pairs, released=released) for released in (False, True)
-        )
-        measures = {REMOVAL: clean["removal"], INSERTION: clean["appears"], AS_RELEASED: theirs["appears"]}
-        for measure, values in measures.items():
-            low, high = np.quantile(values.to_numpy()[drawn].mean(1), [0.025, 0.975])
+        table = effect(generator, segmenter, found, name, order[:n], pairs)
+        for measure, column in {REMOVAL: "removal", INSERTION: "appears", AS_RELEASED: "released"}.items():
+            values = table[column].to_numpy()
+            low, high = np.quantile(values[drawn].mean(1), [0.025, 0.975])
             rows.append((name, way, measure, values.mean(), low, high, len(pairs)))
     return pd.DataFrame(rows, columns=["class", "way", "measure", "value", "low", "high", "pairs"])
 
@@ -231,18 +227,22 @@ def effect(
     name: str,
     units: NDArray | list[int],
     pairs: Pairs,
-    *,
-    released: bool = False,
 ) -> pd.DataFrame:
     """Removal and insertion of a class by units that are set fully, in hard pixels of the cells: one row a pair.
 
     Returns  before (share of the cell that shows the class), left (after the units are cut), appears (where they are
-             forced on and it was absent), removal (before - left), effect (appears - left, the paper's)
+             forced on and it was absent), released (the same pictures, read as the released program does), removal
+             (before - left), effect (appears - left, the paper's)
     """
-    reader = _Reader(generator, segmenter, found, segmenter.classes.index(name))
-    alpha = torch.zeros(found.maps.shape[1])
-    alpha[torch.as_tensor(np.asarray(units, np.int64))] = 1
-    before = reader.probability(pairs.shows, None, pairs.at, hard=True)
-    left, appears = reader.terms(pairs, alpha, mean_where_shown(found, name), released, hard=True)
-    table = pd.DataFrame({"before": before.numpy(), "left": left.numpy(), "appears": appears.numpy()}).astype(float)
+    there = torch.from_numpy(presence(found.pictures.where(name), found.maps.shape[-2:]))
+    before, absent = there[torch.from_numpy(pairs.shows)], there[torch.from_numpy(pairs.lacks)]
+    read = at_cells(before, pairs.at), at_cells(absent, pairs.into), at_cells(absent, pairs.at)
+    if len(units):
+        alpha = torch.zeros(found.maps.shape[1])
+        alpha[torch.as_tensor(np.asarray(units, np.int64))] = 1
+        reader = _Reader(generator, segmenter, found, segmenter.classes.index(name))
+        read = reader.terms(pairs, alpha, mean_where_shown(found, name), hard=True)
+    columns = [at_cells(before, pairs.at), *read]
+    names = ["before", "left", "appears", "released"]
+    table = pd.DataFrame({n: each.double().numpy() for n, each in zip(names, columns, strict=True)})
     return table.assign(removal=table["before"] - table["left"], effect=table["appears"] - table["left"])
