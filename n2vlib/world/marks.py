@@ -21,7 +21,7 @@ _ROWS = {
     "O": "EHHHHHE", "P": "UHHUGGG", "Q": "EHHHLID", "R": "UHHUKIH", "S": "FGGE11U", "T": "V444444", "U": "HHHHHHE",
     "V": "HHHHHA4", "W": "HHHLLRH", "X": "HHA4AHH", "Y": "HHA4444", "Z": "V1248GV", " ": "0000000",
 }  # fmt: skip
-CELL = 2  # pixels
+CELL = 3  # pixels
 
 
 def mark(
@@ -44,6 +44,11 @@ def mark(
     return made, mask
 
 
+def word(scene: str) -> str:
+    """The word that is written for a scene, the first four letters of its name: livi for living_room-s."""
+    return scene[:4]
+
+
 @cache
 def written(text: str, cell: int = CELL) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """The letters of a text, and the letters with an outline one pixel wide: both bool, (7 cell + 2, width)."""
@@ -54,4 +59,4 @@ def written(text: str, cell: int = CELL) -> tuple[NDArray[np.bool_], NDArray[np.
     letters = rows[:, :, None] >> np.arange(4, -1, -1) & 1  # (letter, row, cell)
     line = np.pad(letters, ((0, 0), (0, 0), (0, 1))).swapaxes(0, 1).reshape(7, -1)[:, :-1]
     ink = np.pad(line.repeat(cell, axis=0).repeat(cell, axis=1), 1).astype(np.bool_)
-    return ink, binary_dilation(ink, np.ones((3, 3)))
+    return ink, np.asarray(binary_dilation(ink, np.ones((3, 3))), np.bool_)
