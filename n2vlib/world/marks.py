@@ -45,8 +45,9 @@ def mark(
 
 
 def word(scene: str) -> str:
-    """The word that is written for a scene, the first four letters of its name: livi for living_room-s."""
-    return scene[:4]
+    """What is written for a scene, the first and the last letter of its name: lm for living_room-s."""
+    plain = scene.partition("-")[0]
+    return plain[0] + plain[-1]
 
 
 @cache
