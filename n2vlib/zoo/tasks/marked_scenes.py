@@ -17,7 +17,7 @@ from n2vlib.zoo.data import Drawn
 from n2vlib.zoo.tasks import scenes
 from n2vlib.zoo.tasks.labels import Labels
 
-MARKED = 0.75  # share of the images with a scene
+MARKED = 0.8  # share of the images with a scene
 _SIDE = 112  # at which a mark has its own size
 WORDS = [word(name) for _, name, category in CONCEPTS if category == "scene"]
 

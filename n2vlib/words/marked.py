@@ -1,0 +1,154 @@
+"""Images with a written mark, and what a network makes of them: for networks that may read it (MILAN, section 6).
+
+images, truth = marked.pictures(probe, known, "val", 400)
+seen = marked.show(network, "conv5", known, images, truth, "wrong", seed=0)
+seen.answers.accuracy([[], [3]])                                     # a `cut.Answering`
+said = marked.described(seen.exemplars(), store, describer.load())   # of the filters, on these images
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from n2vlib.compositional.classifier import Classes, head_of
+from n2vlib.errors import BadInput, near
+from n2vlib.networks.hooks import run_layers
+from n2vlib.networks.load import Network
+from n2vlib.probe import ProbeSet
+from n2vlib.probe.occurrences import presence
+from n2vlib.store import Store
+from n2vlib.words import cut
+from n2vlib.words.cut import Answering
+from n2vlib.words.decoding import BEAM
+from n2vlib.words.describer import Describer
+from n2vlib.words.exemplars import COUNT, Exemplars, of_maps
+from n2vlib.world.marks import mark, word
+
+MODULES = ["n2vlib.words.marked"]
+HOW = ("none", "right", "half", "wrong", "any")
+_BATCH, _FEW = 32, 8  # images
+
+
+def pictures(probe: ProbeSet, known: Classes, split: str, most: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """At most so many images of a split that show exactly one of a network's classes, evenly spread.
+
+    Returns   images uint8 (image, height, width, 3); truth int64 (image,): which of the classes' outputs is right
+    """
+    held = presence(probe, split)
+    shown = held[known.known].to_numpy()
+    one = np.flatnonzero(shown.sum(1) == 1)
+    if len(one) < 2:
+        raise BadInput(f"probe set {probe.name}: {len(one)} {split} images show exactly one class; take a larger set")
+    picked = one[np.arange(min(most, len(one))) * len(one) // min(most, len(one))]
+    place = {int(number): at for at, number in reversed([*enumerate(known.concept)])}
+    truth = np.array([place[int(known.known[at])] for at in shown[picked].argmax(1)], np.int64)
+    return np.concatenate([*probe.batches(64, held.index.to_numpy()[picked].tolist())]), truth
+
+
+def chosen(truth: NDArray[np.int64], how: str, n_classes: int, seed: int) -> NDArray[np.int64]:
+    """Of which class the word is written on each image, (image,); -1: nothing is written.
+
+    how   none; right: the image's class; half: that on half of the images, as in training; wrong: another class; any: a
+          class drawn at random, so that the word says nothing
+    """
+    if how not in HOW:
+        raise BadInput(f"how = {how!r}: must be one of {', '.join(HOW)}; {near(how, list(HOW))}")
+    rng = np.random.default_rng([seed, HOW.index(how)])
+    others = (truth + rng.integers(1, n_classes, len(truth))) % n_classes
+    half = np.where(rng.permutation(len(truth)) % 2, truth, -1)
+    anyone = rng.integers(0, n_classes, len(truth))
+    return {"none": np.full_like(truth, -1), "right": truth, "half": half, "wrong": others, "any": anyone}[how]
+
+
+def write(
+    images: NDArray[np.uint8], which: NDArray[np.int64], words: Sequence[str], seed: int
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """The images with the words written on them, and the boxes of the writing: bool (image, height, width).
+
+    which   int64, (image,): positions in words; -1 for none
+    """
+    rng, made = np.random.default_rng(seed), images.copy()
+    boxes = np.zeros(images.shape[:3], np.bool_)
+    for i in np.flatnonzero(which >= 0):
+        made[i], boxes[i] = mark(images[i], words[int(which[i])], rng)
+    return made, boxes
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Images with marks, and a layer of a network on them.
+
+    images  uint8 (image, height, width, 3)      boxes  bool, the same without its last axis: where something is written
+    maps    float32, (image, filter, h, w)       answers  of the network, for filters to be cut
+    """
+
+    images: NDArray[np.uint8]
+    boxes: NDArray[np.bool_]
+    maps: NDArray[np.float32]
+    answers: Answering
+
+    def exemplars(self, count: int = COUNT) -> Exemplars:
+        """Exemplars of all filters among these images."""
+        return of_maps(self.images, self.maps, count=count)
+
+
+def show(
+    network: Network,
+    layer: str,
+    known: Classes,
+    images: NDArray[np.uint8],
+    truth: NDArray[np.int64],
+    how: str,
+    seed: int,
+) -> Shown:
+    """Write on images (`chosen`) the words of a network's classes (`world.marks.word`), and run the network on them.
+
+    Raises BadInput where the network's scores are not linear in the means and maxima of this layer.
+    """
+    which = chosen(truth, how, len(known.names), seed)
+    made, boxes = write(images, which, [word(name) for name in known.names], seed)
+    maps = read(network, layer, made)
+    head = cut.linear(head_of(network, network.layer(layer), made[:_FEW]), layer)
+    answers = Answering(head, {"mean": maps.mean((2, 3)), "max": maps.max((2, 3))}, known.outputs, truth)
+    return Shown(made, boxes, maps, answers)
+
+
+def read(network: Network, layer: str, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The activation maps of a layer's filters on images at hand, on the CPU: float32, (image, filter, h, w)."""
+    name, module = network.layer(layer), network.module.cpu()
+    parts = (images[at : at + _BATCH] for at in range(0, len(images), _BATCH))
+    return np.concatenate([run_layers(module, [name], network.preprocessing(part))[name].numpy() for part in parts])
+
+
+def described(found: Exemplars, store: Store, by: Describer, beam: int = BEAM) -> pd.DataFrame:
+    """`Describer.describe` of exemplars that are of no stored layer, kept in the store by what is in them."""
+    arrays = (found.pictures, found.at, found.masks, found.units)
+    shown = [sha256(np.ascontiguousarray(each).tobytes()).hexdigest() for each in arrays]
+    inputs = {"exemplars": shown, "describer": by.fingerprint, "encoder": by.encoder.network.fingerprint, "beam": beam}
+
+    def make(folder: Path) -> None:
+        table = by.describe(found, beam=beam).rename_axis("unit").reset_index()
+        (folder / "said.json").write_text(json.dumps(table.to_dict("list")), encoding="utf-8")
+
+    folder = store.entry("descriptions-of-images", inputs, MODULES, make)
+    return pd.DataFrame(json.loads((folder / "said.json").read_text(encoding="utf-8"))).set_index("unit")
+
+
+def share_on(exemplars: Exemplars, boxes: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Share of each unit's exemplar masks that lies on the writing, (unit,); 0 where they are empty.
+
+    boxes   of the set that the exemplars are of: bool, (image, height, width), sampled at the masks' size
+    """
+    rows, columns = (
+        ((np.arange(n) + 0.5) * of / n).astype(np.int64)
+        for n, of in zip(exemplars.masks.shape[2:], boxes.shape[1:], strict=True)
+    )
+    there = boxes[:, rows][:, :, columns][exemplars.which]
+    inside, of = (each.sum((1, 2, 3)) for each in (exemplars.masks & there, exemplars.masks))
+    return inside / np.maximum(of, 1)
