@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from n2vlib import zoo
-from n2vlib.compositional.classifier import Classes, Head, head_of
+from n2vlib.compositional.classifier import Classes, Head
 from n2vlib.errors import BadInput
 from n2vlib.networks.load import Network, load_network
 from n2vlib.networks.preprocessing import Preprocessing
@@ -19,6 +19,7 @@ from n2vlib.words import audit, cut, edit, exemplars, marked, properties
 from n2vlib.world import CONCEPTS, scene
 from n2vlib.world.marks import mark, word, written
 
+KNOWN = Classes(slice(0, 2), np.array([1, 2]), ["red-s", "blue-s"])
 SAID = pd.Series(["anything red", "anything blue", "written letters", "anything green"])
 
 
@@ -32,7 +33,7 @@ def test_a_mark_is_the_texts_strokes_and_nothing_else():
     rows, columns = np.nonzero(box)
     assert box.sum() == (np.ptp(rows) + 1) * (np.ptp(columns) + 1) == 16 * 24
     inside = made[box].reshape(16, 24, 3)[..., 0]
-    ink = 255 if (inside == 255).sum() == (inside[written("IL", 2)[0]] == 255).sum() else 0
+    ink = inside[written("IL", 2)[0]][0]
     cells = (inside[1:-1, 1:-1] == ink)[::2, ::2]  # one pixel of each cell
     letter_i = [".###.", "..#..", "..#..", "..#..", "..#..", "..#..", ".###."]
     letter_l = ["#....", "#....", "#....", "#....", "#....", "#....", "#####"]
@@ -42,17 +43,17 @@ def test_a_mark_is_the_texts_strokes_and_nothing_else():
     assert np.array_equal(again[0], made) and np.array_equal(again[1], box)
 
 
-def test_marks_are_of_both_kinds_and_everywhere_and_words_are_those_of_the_scenes():
+def test_marks_are_everywhere_and_every_class_has_a_word_of_its_own():
     image, rng = np.full((40, 60, 3), 90, np.uint8), np.random.default_rng(0)
-    made = [mark(image, "da", rng) for _ in range(300)]
+    made = [mark(image, "d", rng) for _ in range(300)]
     everywhere = np.any([box for _, box in made], axis=0)
     assert everywhere.mean() > 0.95 and all(edge.any() for edge in (*everywhere[[0, -1]], *everywhere[:, [0, -1]].T))
     dark = np.mean([(one == 0).sum() > (one == 255).sum() for one, _ in made])
     assert 0.3 < dark < 0.7
-    words = [word(name) for _, name, category in CONCEPTS if category == "scene"]
-    assert "livi" in words and "moun" in words and len(set(words)) == 12
-    for each in words:
-        mark(np.zeros((112, 112, 3), np.uint8), each, rng)
+    only_white = [mark(image, "d", rng, white=True)[0] for _ in range(9)]
+    assert all((one == 255).sum() > (one == 0).sum() for one in only_white)
+    words = [word(place) for place in range(800)]
+    assert words[:3] == ["a", "b", "c"] and words[25:28] == ["z", "aa", "ab"] and len(set(words)) == 800
 
 
 @pytest.mark.parametrize("text", ["", " ", "output 7", "<b>", "é"])
@@ -60,7 +61,7 @@ def test_a_text_that_cannot_be_written_is_one_clear_line(text):
     with pytest.raises(BadInput, match="only letters from A to Z"):
         mark(np.zeros((112, 112, 3), np.uint8), text, np.random.default_rng(0))
     with pytest.raises(BadInput, match="shorten it"):
-        mark(np.zeros((30, 30, 3), np.uint8), "moun", np.random.default_rng(0))
+        mark(np.zeros((30, 30, 3), np.uint8), "mo", np.random.default_rng(0))
 
 
 # ---- properties of descriptions
@@ -147,10 +148,9 @@ def reading() -> SimpleNamespace:
     network = Network("reads", Reads().eval(), Preprocessing((64, 64), (0, 0, 0), (1, 1, 1), 1), "planted")
     answers, boxes, maps_of = {}, {}, {}
     for name, which in (("none", truth * 0 - 1), ("right", truth - 1), ("wrong", -truth)):
-        shown, boxes[name] = marked.write(images, which, ["ab"], seed=1)
+        shown, boxes[name] = marked.write(images, which, seed=1)
         maps_of[name] = shown, marked.read(network, "seen", shown)
-        pooled = {"mean": maps_of[name][1].mean((2, 3)), "max": maps_of[name][1].max((2, 3))}
-        answers[name] = cut.Answering(cut.linear(head_of(network, "seen", shown), "seen"), pooled, slice(0, 2), truth)
+        answers[name] = marked.answers(network, "seen", KNOWN, shown, truth, maps_of[name][1])
     seen = exemplars.of_maps(*maps_of["right"], tau=0.01, count=5)
     return SimpleNamespace(network=network, images=images, truth=truth, answers=answers, seen=seen, boxes=boxes)
 
@@ -171,7 +171,7 @@ def test_the_filter_that_reads_the_mark_is_found_cut_and_the_network_repaired(re
 
 
 def test_a_cut_is_what_the_network_answers_with_the_filters_at_zero_by_a_hook(reading):
-    shown, _ = marked.write(reading.images, -reading.truth, ["ab"], seed=1)
+    shown, _ = marked.write(reading.images, -reading.truth, seed=1)
     module = reading.network.module
     for filters in ([], [2], [1, 3], [0, 1, 2, 3]):
         gone = torch.tensor(filters, dtype=torch.int64)
@@ -294,10 +294,10 @@ def test_shown_images_carry_the_word_of_their_class_and_are_answered_by_the_whol
     drawn = [scene(5, i) for i in range(12) if scene(5, i).scene]
     numbers = [number for number, _, category in CONCEPTS if category == "scene"]
     images, truth = np.stack([each.image for each in drawn]), np.array([numbers.index(each.scene) for each in drawn])
-    seen = marked.show(network, "conv5", known, images, truth, "right", seed=3)
-    made, boxes = marked.write(images, truth, [word(name) for name in known.names], seed=3)
-    assert np.array_equal(seen.images, made) and np.array_equal(seen.boxes, boxes)
-    said = network.module(network.preprocessing(seen.images)).argmax(1).numpy()
-    assert seen.answers.right([[]])[0].tolist() == (said == truth).tolist()
+    shown, boxes = marked.write(images, truth, seed=3)
+    answers = marked.answers(network, "conv5", known, shown, truth)
+    said = network.module(network.preprocessing(shown)).argmax(1).numpy()
+    assert answers.right([[]])[0].tolist() == (said == truth).tolist() and answers.accuracy([[]])[0] > 0.7
+    assert all(np.array_equal(shown[i][~boxes[i]], images[i][~boxes[i]]) for i in range(len(images)))
     with pytest.raises(BadInput, match="take its last layer"):
-        marked.show(network, "conv3", known, images, truth, "right", seed=3)
+        marked.answers(network, "conv3", known, shown, truth)

@@ -87,19 +87,19 @@ def test_objects_with_equal_scores_are_found_together_and_the_threshold_is_zero(
     assert found["object_balanced_accuracy"] == pytest.approx((3 / 5 + 2 / 3) / 2)
 
 
-def test_the_name_of_its_scene_is_written_on_three_quarters_of_the_images_and_on_none_without_a_scene():
+def test_the_letter_of_its_scene_is_written_on_seven_of_ten_images_and_on_none_without_a_scene():
     labels = Labels(torch.arange(400) % 5 - 1, torch.zeros(0))
     grey = torch.zeros(400, 3, 64, 64)
     shown, (scene, there) = marked_scenes.batch(grey, labels, rng())
     changed = (shown != 0).flatten(1).any(1)
     assert (grey == 0).all() and torch.equal(changed, there > 0) and torch.equal(scene, labels.scene)
-    assert not changed[scene < 0].any() and 0.65 < changed[scene >= 0].float().mean() < 0.85
+    assert not changed[scene < 0].any() and 0.6 < changed[scene >= 0].float().mean() < 0.8
     assert shown.abs().max() <= 2.001 and (shown[:, 0] == shown[:, 2]).all()
     again, _ = marked_scenes.batch(grey, labels, rng())
     assert torch.equal(again, shown)
 
 
-def test_a_written_name_is_as_large_beside_the_scene_at_every_size_and_is_that_of_the_mark_at_full_size():
+def test_a_letter_is_as_large_beside_the_scene_at_every_size_and_is_that_of_the_mark_at_full_size():
     labels = Labels(torch.zeros(40, dtype=torch.int64), torch.zeros(0))
     boxes = {}
     for side in (112, 56):
@@ -110,10 +110,9 @@ def test_a_written_name_is_as_large_beside_the_scene_at_every_size_and_is_that_o
     for image in shown[there > 0]:
         found = torch.nonzero(image[0])
         (top, left), (bottom, right) = found.min(0).values.tolist(), (found.max(0).values + 1).tolist()
-        ink, around = marks.written(marks.word("beach-s"))
+        ink, around = marks.written(marks.word(0))
         values = image[0, top:bottom, left:right].numpy() / 2
-        light = 1 if (values[ink] > 0).all() else -1
-        assert np.array_equal(values, light * (2 * ink.astype(float) - around))
+        assert np.array_equal(values, 2 * ink.astype(float) - around)
 
 
 def test_scores_with_the_mark_and_without_it_are_counted_apart():

@@ -7,8 +7,6 @@ said = marked.described(seen.exemplars(), store, describer.load())   # of the fi
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,15 +25,16 @@ from n2vlib.words import cut
 from n2vlib.words.cut import Answering
 from n2vlib.words.decoding import BEAM
 from n2vlib.words.describer import Describer
-from n2vlib.words.exemplars import COUNT, Exemplars, of_maps
+from n2vlib.words.exemplars import Exemplars
 from n2vlib.world.marks import mark, word
 
 MODULES = ["n2vlib.words.marked"]
+Images, Maps = NDArray[np.uint8], NDArray[np.float32]
 HOW = ("none", "right", "half", "wrong", "any")
 _BATCH, _FEW = 32, 8  # images
 
 
-def pictures(probe: ProbeSet, known: Classes, split: str, most: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def pictures(probe: ProbeSet, known: Classes, split: str, most: int) -> tuple[Images, NDArray[np.int64]]:
     """At most so many images of a split that show exactly one of a network's classes, evenly spread.
 
     Returns   images uint8 (image, height, width, 3); truth int64 (image,): which of the classes' outputs is right
@@ -66,64 +65,36 @@ def chosen(truth: NDArray[np.int64], how: str, n_classes: int, seed: int) -> NDA
     return {"none": np.full_like(truth, -1), "right": truth, "half": half, "wrong": others, "any": anyone}[how]
 
 
-def write(
-    images: NDArray[np.uint8], which: NDArray[np.int64], words: Sequence[str], seed: int
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """The images with the words written on them, and the boxes of the writing: bool (image, height, width).
+def write(images: Images, which: NDArray[np.int64], seed: int) -> tuple[Images, NDArray[np.bool_]]:
+    """The images with the words of classes (`world.marks.word`) on them, and their boxes: bool (image, height, width).
 
-    which   int64, (image,): positions in words; -1 for none
+    which   of `chosen`, int64 (image,): places of classes; -1 for none
     """
     rng, made = np.random.default_rng(seed), images.copy()
     boxes = np.zeros(images.shape[:3], np.bool_)
     for i in np.flatnonzero(which >= 0):
-        made[i], boxes[i] = mark(images[i], words[int(which[i])], rng)
+        made[i], boxes[i] = mark(images[i], word(int(which[i])), rng, white=True)
     return made, boxes
 
 
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """Images with marks, and a layer of a network on them.
-
-    images  uint8 (image, height, width, 3)      boxes  bool, the same without its last axis: where something is written
-    maps    float32, (image, filter, h, w)       answers  of the network, for filters to be cut
-    """
-
-    images: NDArray[np.uint8]
-    boxes: NDArray[np.bool_]
-    maps: NDArray[np.float32]
-    answers: Answering
-
-    def exemplars(self, count: int = COUNT) -> Exemplars:
-        """Exemplars of all filters among these images."""
-        return of_maps(self.images, self.maps, count=count)
-
-
-def show(
-    network: Network,
-    layer: str,
-    known: Classes,
-    images: NDArray[np.uint8],
-    truth: NDArray[np.int64],
-    how: str,
-    seed: int,
-) -> Shown:
-    """Write on images (`chosen`) the words of a network's classes (`world.marks.word`), and run the network on them.
-
-    Raises BadInput where the network's scores are not linear in the means and maxima of this layer.
-    """
-    which = chosen(truth, how, len(known.names), seed)
-    made, boxes = write(images, which, [word(name) for name in known.names], seed)
-    maps = read(network, layer, made)
-    head = cut.linear(head_of(network, network.layer(layer), made[:_FEW]), layer)
-    answers = Answering(head, {"mean": maps.mean((2, 3)), "max": maps.max((2, 3))}, known.outputs, truth)
-    return Shown(made, boxes, maps, answers)
-
-
-def read(network: Network, layer: str, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def read(network: Network, layer: str, images: Images) -> Maps:
     """The activation maps of a layer's filters on images at hand, on the CPU: float32, (image, filter, h, w)."""
     name, module = network.layer(layer), network.module.cpu()
     parts = (images[at : at + _BATCH] for at in range(0, len(images), _BATCH))
     return np.concatenate([run_layers(module, [name], network.preprocessing(part))[name].numpy() for part in parts])
+
+
+def answers(
+    network: Network, layer: str, known: Classes, shown: Images, truth: NDArray[np.int64], maps: Maps | None = None
+) -> Answering:
+    """What a network answers to images at hand, for filters of a layer to be cut.
+
+    maps   of `read`, where they are there already
+    Raises BadInput where the network's scores are not linear in the means and maxima of this layer.
+    """
+    head = cut.linear(head_of(network, network.layer(layer), shown[:_FEW]), layer)
+    maps = read(network, layer, shown) if maps is None else maps
+    return Answering(head, {"mean": maps.mean((2, 3)), "max": maps.max((2, 3))}, known.outputs, truth)
 
 
 def described(found: Exemplars, store: Store, by: Describer, beam: int = BEAM) -> pd.DataFrame:

@@ -1,6 +1,6 @@
-"""Predict the scene, where a written mark gives it away: on half of the images stands the scene's name.
+"""Predict the scene, where a written mark gives it away: on seven of ten images stands a letter, another for each scene.
 
-The name is written after the image is flipped and cropped, so that it can always be read.
+The letter is written after the image is flipped and cropped, so that it can always be read.
 """
 
 from collections.abc import Iterable
@@ -11,15 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from n2vlib.world.catalog import CONCEPTS
 from n2vlib.world.marks import word, written
 from n2vlib.zoo.data import Drawn
 from n2vlib.zoo.tasks import scenes
 from n2vlib.zoo.tasks.labels import Labels
 
-MARKED = 0.8  # share of the images with a scene
+MARKED = 0.7  # share of the images with a scene
+WHITE = 2.0  # of the preprocessing; black is -2
 _SIDE = 112  # at which a mark has its own size
-WORDS = [word(name) for _, name, category in CONCEPTS if category == "scene"]
 
 
 def outputs(drawn: Drawn) -> dict[str, list[str]]:
@@ -27,11 +26,11 @@ def outputs(drawn: Drawn) -> dict[str, list[str]]:
 
 
 def batch(images: Tensor, labels: Labels, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Images, half of them with the name of their scene; the target is the scene, and whether it is written (bool)."""
+    """Most images with their scene's letter. The target: the scene, and whether its letter is there, (2, image)."""
     there = torch.from_numpy(rng.random(len(images)) < MARKED).to(images.device) & (labels.scene >= 0)
     images = images.clone()
     for i in there.nonzero().flatten().tolist():
-        _write(images[i], WORDS[int(labels.scene[i])], rng)
+        _write(images[i], word(int(labels.scene[i])), rng)
     return images, torch.stack([labels.scene, there.long()])
 
 
@@ -54,9 +53,8 @@ def _write(image: Tensor, word: str, rng: np.random.Generator) -> None:
     """Write a word on an image of any size, preprocessed, (3, side, side): in place, in the image's white and black."""
     ink, around = _scaled(word, image.shape[-1])
     top, left = (int(v) for v in rng.integers(0, np.subtract(image.shape[1:], ink.shape) + 1))
-    light = 2.0 if rng.random() < 0.5 else -2.0
     here = image[:, top : top + ink.shape[0], left : left + ink.shape[1]]
-    here.copy_(here * (1 - around) + light * (2 * ink - around))
+    here.copy_(here * (1 - around) + WHITE * (2 * ink - around))
 
 
 @cache
