@@ -15,7 +15,10 @@ from n2vlib.networks.load import Network, load_network
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
+from n2vlib.store import Store
 from n2vlib.words import audit, cut, edit, exemplars, marked, properties
+from n2vlib.words import written as written_scenes
+from n2vlib.words.decoding import BEAM
 from n2vlib.world import CONCEPTS, scene
 from n2vlib.world.marks import mark, word, written
 
@@ -301,3 +304,48 @@ def test_shown_images_carry_the_word_of_their_class_and_are_answered_by_the_whol
     assert all(np.array_equal(shown[i][~boxes[i]], images[i][~boxes[i]]) for i in range(len(images)))
     with pytest.raises(BadInput, match="take its last layer"):
         marked.answers(network, "conv3", known, shown, truth)
+
+
+def test_written_scenes_are_labelled_where_the_letters_are_and_are_else_as_they_were():
+    drawn, number = scene(1, 4), {name: n for n, name, _ in CONCEPTS}
+    image, maps = written_scenes.labelled(drawn, np.random.default_rng(2))
+    there = maps["object"][0] == written_scenes.NUMBER
+    changed = (image != drawn.image).any(2)
+    assert changed.any() and not changed[1::2, 1::2][~there].any()
+    assert 0.02 < there.mean() < 0.4 and written_scenes.NUMBER not in number.values()
+    for category, (labels,) in maps.items():
+        before = drawn.maps.get(category, [np.zeros_like(labels)])[0]
+        assert np.array_equal(labels[~there], before[~there])
+        assert category in ("object", "color") or not labels[there].any()
+    for name, value in (("white-c", 255), ("black-c", 0)):
+        seen = (image[1::2, 1::2] == value).all(2) & there
+        assert seen.any() and (maps["color"][0][seen] == number[name]).all()
+
+
+def test_a_folder_of_written_scenes_has_writing_on_its_share_of_images(tmp_path):
+    written_scenes.draw(tmp_path / "set", 80, seed=3)
+    probe = load_probe(tmp_path / "set")
+    holding = probe.images_with(written_scenes.NAME)
+    assert len(probe) == 80 and 4 <= len(holding) <= 24
+    again = {probe.images[i]: probe.image(i) for i in range(80)}
+    plain = {f"world/3_{index:06d}.png": scene(3, index).image for index in range(80)}
+    same = {name for name in plain if np.array_equal(plain[name], again[name])}
+    assert same == set(plain) - {probe.images[i] for i in holding}
+
+
+def test_descriptions_of_images_at_hand_are_made_once_and_again_for_other_exemplars(tmp_path, reading):
+    calls = []
+
+    def describe(found, beam):
+        calls.append(beam)
+        units = pd.Index(found.units, name="unit")
+        return pd.DataFrame({"description": [f"filter {k}" for k in units], "score": -0.5}, index=units)
+
+    encoder = SimpleNamespace(network=SimpleNamespace(fingerprint="eye"))
+    speaker = SimpleNamespace(describe=describe, fingerprint="a", encoder=encoder)
+    store = Store(str(tmp_path))
+    first, second = (marked.described(reading.seen, store, speaker) for _ in range(2))  # type: ignore[arg-type]
+    assert first.equals(second) and calls == [BEAM] and first["description"].tolist()[2] == "filter 2"
+    marked.described(reading.seen.of([2, 0]), store, speaker)  # type: ignore[arg-type]
+    marked.described(reading.seen, store, SimpleNamespace(**vars(speaker) | {"fingerprint": "b"}))  # type: ignore[arg-type]
+    assert len(calls) == 3
