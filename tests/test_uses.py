@@ -9,14 +9,14 @@ import torch
 from torch import nn
 
 from n2vlib import zoo
-from n2vlib.compositional.classifier import Classes, Head
+from n2vlib.compositional.classifier import Classes, Head, classes
 from n2vlib.errors import BadInput
 from n2vlib.networks.load import Network, load_network
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.store import Store
-from n2vlib.words import audit, cut, edit, exemplars, marked, properties
+from n2vlib.words import audit, cut, edit, exemplars, marked, properties, uses
 from n2vlib.words import written as written_scenes
 from n2vlib.words.decoding import BEAM
 from n2vlib.world import CONCEPTS, scene
@@ -105,7 +105,7 @@ def test_the_space_of_drawn_names_puts_kin_together_and_longer_names_first():
 def test_filters_described_by_a_word_are_counted_with_their_interval():
     described = {"one": SAID, "other": pd.Series(["a car", "letters or a car", "carpet", "CAR"])}
     counts = audit.counted(described, {"marks": ["letters", "written"], "car": ["car"]})
-    assert counts["named"].tolist() == [1, 1, 0, 3] and (counts["filters"] == 4).all()
+    assert counts["named"].tolist() == [1, 1, 0, 3] and set(counts["filters"]) == {4}
     z, p, n = 1.959964, 3 / 4, 4
     centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     low, high = ((centre + side * half) / (1 + z**2 / n) for side in (-1, 1))
@@ -114,6 +114,10 @@ def test_filters_described_by_a_word_are_counted_with_their_interval():
     assert between["p"].tolist()[0] == 1
     # Of 70 ways to deal 3 named filters to 2 x 4, those as uneven as 0 and 3: 2 * C(4, 3) of C(8, 3).
     assert between["p"].tolist()[1] == pytest.approx(8 / 56)
+    said = [("a car", 0.5), ("red letters", 0.25), ("letters", 0.05), ("a car", 0.4), ("carpet", 0.1)]
+    table = pd.DataFrame(said, columns=["description", "p"]).assign(unit=[7, 7, 7, 3, 3])
+    found = audit.probability(table.assign(likelihood=np.log(table["p"]) - 900), ["letters"])
+    assert found.index.tolist() == [3, 7] and np.allclose(found, [0, 0.3 / 0.8])
     with pytest.raises(BadInput, match="single words"):
         audit.names(SAID, ["written letters"])
 
@@ -196,7 +200,7 @@ def test_gains_are_those_of_a_slow_loop_and_one_set_ahead_of_others_by_their_dif
     gains = edit.gains(test, sets, seed=0)
     before = test.right([[]])[0].mean()
     slow = [np.mean([test.right([each])[0].mean() - before for each in of]) for of in sets.values()]
-    assert np.allclose(gains["gain"], slow) and (gains["cut"] == 1).all()
+    assert np.allclose(gains["gain"], slow) and set(gains["cut"]) == {1}
     value, low, high = edit.ahead(test, [2], sets["random"], seed=0)
     assert value == pytest.approx(slow[0] - slow[1]) and low < value < high
     assert edit.ahead(test, [2], sets["random"], seed=0) == (value, low, high)
@@ -248,7 +252,7 @@ def test_an_order_that_cuts_what_the_answers_rest_on_falls_further_than_random_o
     assert table["p"].tolist()[0] <= 0.02 and table["difference"].tolist()[0] < -0.2
     assert table["accuracy"].tolist()[1] == 1
     mine = points[points["way"] == "random"]
-    assert ((mine["low"] <= mine["accuracy"]) & (mine["accuracy"] <= mine["high"])).all()
+    assert all(low <= mean <= high for low, mean, high in zip(mine["low"], mine["accuracy"], mine["high"], strict=True))
     assert points.equals(cut.falls(whole, ways, cut.steps(40), draws=99, seed=1)[0])
 
 
@@ -274,8 +278,12 @@ def test_pictures_show_one_class_and_their_truth_is_the_output_of_that_class(tmp
     assert found == {1: 1, 4: 2, 5: 1, 8: 2, 9: 1}
     few, of = marked.pictures(probe, known, "train", 2)
     assert np.array_equal(few, images[[0, 2]]) and np.array_equal(of, truth[[0, 2]])
+    left, of = marked.pictures(probe, known, "train", 3, rest=True)
+    assert np.array_equal(left, images[[2, 4]]) and np.array_equal(of, truth[[2, 4]])
     with pytest.raises(BadInput, match="1 val images"):
         marked.pictures(probe, known, "val", 5)
+    with pytest.raises(BadInput, match="5 train images show one class and 0 of them are left over"):
+        marked.pictures(probe, known, "train", 5, rest=True)
 
 
 def test_which_word_is_written_is_as_asked_for_and_the_same_each_time():
@@ -338,14 +346,48 @@ def test_descriptions_of_images_at_hand_are_made_once_and_again_for_other_exempl
 
     def describe(found, beam):
         calls.append(beam)
-        units = pd.Index(found.units, name="unit")
-        return pd.DataFrame({"description": [f"filter {k}" for k in units], "score": -0.5}, index=units)
+        return pd.DataFrame(
+            {"unit": found.units, "description": [f"filter {k}" for k in found.units], "likelihood": -0.5}
+        )
 
     encoder = SimpleNamespace(network=SimpleNamespace(fingerprint="eye"))
-    speaker = SimpleNamespace(describe=describe, fingerprint="a", encoder=encoder)
+    speaker = SimpleNamespace(candidates=describe, fingerprint="a", encoder=encoder)
     store = Store(str(tmp_path))
-    first, second = (marked.described(reading.seen, store, speaker) for _ in range(2))  # type: ignore[arg-type]
+    first, second = (marked.candidates(reading.seen, store, speaker) for _ in range(2))  # type: ignore[arg-type]
     assert first.equals(second) and calls == [BEAM] and first["description"].tolist()[2] == "filter 2"
-    marked.described(reading.seen.of([2, 0]), store, speaker)  # type: ignore[arg-type]
-    marked.described(reading.seen, store, SimpleNamespace(**vars(speaker) | {"fingerprint": "b"}))  # type: ignore[arg-type]
+    marked.candidates(reading.seen.of([2, 0]), store, speaker)  # type: ignore[arg-type]
+    marked.candidates(reading.seen, store, SimpleNamespace(**vars(speaker) | {"fingerprint": "b"}))  # type: ignore[arg-type]
     assert len(calls) == 3
+
+
+def test_the_claims_are_those_of_the_parts_they_are_made_of(tmp_path):
+    def candidates(found, _beam):
+        """Filters whose exemplars are brightest are likeliest to be described by writing."""
+        bright = found.pictures.mean((1, 2, 3))[found.at].mean(1) / 255
+        rows = [
+            (k, text, np.log(p))
+            for k, of in zip(found.units, bright, strict=True)
+            for text, p in (("writing", of), ("a car", 0.5))
+        ]
+        return pd.DataFrame(rows, columns=["unit", "description", "likelihood"]).assign(prior=-1.0)
+
+    encoder = SimpleNamespace(network=SimpleNamespace(fingerprint="eye"))
+    by = SimpleNamespace(candidates=candidates, fingerprint="a", encoder=encoder)
+    probe, store = load_probe("world-800"), Store(str(tmp_path))
+    known, net = classes("small-alexnet-marked", probe), load_network("small-alexnet-marked")
+    both = uses.Marked(probe, known, store, by, ["writing"], 30, seed=0)  # type: ignore[arg-type]
+    value, low, high = both.audit([net, load_network("small-alexnet-scenes")], ["conv5", "conv5"])
+    table = both.candidates(net, "conv5")
+    assert low < value < high and len(set(table["likelihood"])) > 50
+    found = both.edit(net, "conv5")
+    asked = {"half": ("train", False), "any": ("train", False), "wrong": ("val", True)}
+    shown = {}
+    for how, (split, rest) in asked.items():
+        images, truth = marked.pictures(probe, known, split, 30, rest)
+        made, _ = marked.write(images, marked.chosen(truth, how, 12, 0), 0)
+        shown[how] = marked.answers(net, "conv5", known, made, truth)
+    (likely,) = edit.stops(shown["any"], cut.ranked(audit.probability(table, ["writing"]), 0)[None, :64])
+    others = edit.stops(shown["any"], cut.shuffles(np.arange(128), 40, 0)[:, :64])
+    test = shown["wrong"]
+    slow = test.right([likely])[0].mean() - np.mean([test.right([each])[0].mean() for each in others])
+    assert found["us-edit-order"][0] == pytest.approx(slow)

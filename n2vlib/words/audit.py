@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, fisher_exact
 
@@ -18,6 +19,21 @@ def names(descriptions: pd.Series, words: Collection[str]) -> pd.Series:
         if words_of(word) != [word]:
             raise BadInput(f"word {word!r}: give single words of lower case letters and digits")
     return descriptions.map(lambda text: bool(set(words) & set(words_of(text)))).astype(bool)
+
+
+def probability(candidates: pd.DataFrame, words: Collection[str]) -> pd.Series:
+    """How probable it is that a description names one of the words: by unit, from 0 to 1.
+
+    candidates   unit, description, likelihood (log p(d|E)): all that the describer may say; their probabilities are
+                 divided by their sum
+    """
+    units, at = np.unique(candidates["unit"].to_numpy(np.int64), return_inverse=True)
+    likelihood = candidates["likelihood"].to_numpy(float)
+    highest = np.full(len(units), -np.inf)
+    np.maximum.at(highest, at, likelihood)
+    weight = np.exp(likelihood - highest[at])
+    named = names(pd.Series(candidates["description"]), words).to_numpy()
+    return pd.Series(np.bincount(at, weight * named) / np.bincount(at, weight), index=units)
 
 
 def counted(described: Mapping[str, pd.Series], words: Mapping[str, Collection[str]]) -> pd.DataFrame:

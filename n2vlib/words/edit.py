@@ -57,6 +57,12 @@ def stopped(points: pd.DataFrame) -> pd.DataFrame:
     return points.loc[best].reset_index(drop=True)
 
 
+def stops(validation: Answering, orders: NDArray[np.int64]) -> list[list[int]]:
+    """Of each order the filters that are cut where validation says stop."""
+    kept = stopped(along(validation, {}, {"": orders}))
+    return [orders[order, :n].tolist() for order, n in kept[["order", "n"]].to_numpy()]
+
+
 def gains(test: Answering, sets: Mapping[str, Sequence[Sequence[int]]], seed: int) -> pd.DataFrame:
     """What cuts gain on test images, beside the network with all its filters.
 

@@ -34,20 +34,30 @@ HOW = ("none", "right", "half", "wrong", "any")
 _BATCH, _FEW = 32, 8  # images
 
 
-def pictures(probe: ProbeSet, known: Classes, split: str, most: int) -> tuple[Images, NDArray[np.int64]]:
+def pictures(
+    probe: ProbeSet, known: Classes, split: str, most: int, rest: bool = False
+) -> tuple[Images, NDArray[np.int64]]:
     """At most so many images of a split that show exactly one of a network's classes, evenly spread.
 
+    rest      of the images that the same call without `rest` leaves over
     Returns   images uint8 (image, height, width, 3); truth int64 (image,): which of the classes' outputs is right
     """
     held = presence(probe, split)
     shown = held[known.known].to_numpy()
     one = np.flatnonzero(shown.sum(1) == 1)
-    if len(one) < 2:
-        raise BadInput(f"probe set {probe.name}: {len(one)} {split} images show exactly one class; take a larger set")
-    picked = one[np.arange(min(most, len(one))) * len(one) // min(most, len(one))]
+    picked = _spread(np.setdiff1d(one, _spread(one, most)) if rest else one, most)
+    if len(picked) < 2:
+        left = f" and {len(picked)} of them are left over" * rest
+        raise BadInput(f"probe set {probe.name}: {len(one)} {split} images show one class{left}; take a larger set")
     place = {int(number): at for at, number in reversed([*enumerate(known.concept)])}
     truth = np.array([place[int(known.known[at])] for at in shown[picked].argmax(1)], np.int64)
     return np.concatenate([*probe.batches(64, held.index.to_numpy()[picked].tolist())]), truth
+
+
+def _spread(images: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most so many of the images, evenly spaced."""
+    n = min(most, len(images))
+    return images[np.arange(n) * len(images) // max(n, 1)]
 
 
 def chosen(truth: NDArray[np.int64], how: str, n_classes: int, seed: int) -> NDArray[np.int64]:
@@ -97,18 +107,21 @@ def answers(
     return Answering(head, {"mean": maps.mean((2, 3)), "max": maps.max((2, 3))}, known.outputs, truth)
 
 
-def described(found: Exemplars, store: Store, by: Describer, beam: int = BEAM) -> pd.DataFrame:
-    """`Describer.describe` of exemplars that are of no stored layer, kept in the store by what is in them."""
+def candidates(found: Exemplars, store: Store, by: Describer, beam: int = BEAM) -> pd.DataFrame:
+    """`Describer.candidates` of exemplars that are of no stored layer, kept in the store by what is in them.
+
+    Returns   unit, description, likelihood, prior; `decoding.reranked` takes the best of every unit
+    """
     arrays = (found.pictures, found.at, found.masks, found.units)
     shown = [sha256(np.ascontiguousarray(each).tobytes()).hexdigest() for each in arrays]
     inputs = {"exemplars": shown, "describer": by.fingerprint, "encoder": by.encoder.network.fingerprint, "beam": beam}
 
     def make(folder: Path) -> None:
-        table = by.describe(found, beam=beam).rename_axis("unit").reset_index()
-        (folder / "said.json").write_text(json.dumps(table.to_dict("list")), encoding="utf-8")
+        table = by.candidates(found, beam)
+        (folder / "candidates.json").write_text(json.dumps(table.to_dict("list")), encoding="utf-8")
 
     folder = store.entry("descriptions-of-images", inputs, MODULES, make)
-    return pd.DataFrame(json.loads((folder / "said.json").read_text(encoding="utf-8"))).set_index("unit")
+    return pd.DataFrame(json.loads((folder / "candidates.json").read_text(encoding="utf-8")))
 
 
 def share_on(exemplars: Exemplars, boxes: NDArray[np.bool_]) -> NDArray[np.float64]:
