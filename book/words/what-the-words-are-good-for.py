@@ -39,7 +39,7 @@ DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 NETWORKS: list = "zoo/audited"  # trained with a mark, the same without it, and others
 WORDS: list = ["writing"]  # words of a description that name the mark
-IMAGES: int = 400  # images of each split that are marked, at most
+IMAGES: int = 400  # images that are marked, at most and at most half of each split
 RANDOM_SETS: int = 200  # random orders, and random choices of filters
 BEAM: int = 50  # descriptions that are compared, where images are marked
 
@@ -67,7 +67,7 @@ import pandas as pd
 
 from n2vlib import charts
 from n2vlib.compositional import classifier
-from n2vlib.words import cut, describer, phrases, properties
+from n2vlib.words import ablated, describer, phrases, properties
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(probe, "pixel maps", "training images", "validation images")
@@ -110,8 +110,8 @@ charts.table(pd.DataFrame(rows, columns=columns), title, digits=2, rows=14)
 # so that a cut takes their part from the scores.
 
 # %%
-whole = cut.of_layer(layer, known)
-order = cut.ranked(table["words"], SEED)
+whole = ablated.of_layer(layer, known)
+order = ablated.ranked(table["words"], SEED)
 lengths = [len(said[k].split()) for k in order]
 assert lengths == sorted(lengths, reverse=True)
 first = [int(k) for k in order[: layer.n_filters // 10]]
@@ -144,18 +144,21 @@ print(f"{by_library.mean():.3f}, before {whole.accuracy([[]])[0]:.3f}")
 # %% [markdown]
 # ### In the order of every property
 #
-# The filters highest in a property are cut first, in steps of two percent. The dashed line is the mean of the random orders,
-# the band around it holds 95 percent of them.
+# The filters highest in a property are cut first, in steps of two percent. Zero is the mean of the random orders; the grey
+# band holds 95 percent of them. The other bands are intervals over images.
 
 # %%
-ways = {each: cut.ranked(table[each], SEED) for each in table}
-counts = cut.steps(layer.n_filters)
-points, fell = cut.falls(whole, ways, counts, draws=RANDOM_SETS, seed=SEED)
+ways = {each: ablated.ranked(table[each], SEED) for each in table}
+counts = ablated.steps(layer.n_filters)
+points, fell = ablated.falls(whole, ways, counts, draws=RANDOM_SETS, seed=SEED)
 fell = fell.sort_values("difference")
 most = fell.iloc[0]
 title = f"Cutting the filters highest in '{most['way']}' first costs the most:"
 title += f" {-most['difference']:.3f} more than a random order on average"
-axes = ("percent of the filters cut", "accuracy")
+random = points[points["way"] == ablated.RANDOM].set_index("n")["accuracy"]
+for column in ("accuracy", "low", "high"):
+    points[column] -= points["n"].map(random)
+axes = ("percent of the filters cut", "accuracy, minus that of random orders")
 charts.lines(points, "percent", "accuracy", title, axes, series="way")
 
 # %% [markdown]
@@ -315,9 +318,9 @@ every = np.arange(validation.n_filters)
 most = len(every) // 2
 ways = {
     "described": edit.by_effect(validation, named)[None],
-    "probable": cut.ranked(chance, SEED)[None, :most],
+    "probable": ablated.ranked(chance, SEED)[None, :most],
     "all, by effect": edit.by_effect(validation, every)[None, :most],
-    "random": cut.shuffles(every, RANDOM_SETS // 5 + 1, SEED)[:, :most],
+    "random": ablated.shuffles(every, RANDOM_SETS // 5 + 1, SEED)[:, :most],
 }
 points = edit.along(validation, tests, ways)
 kept = edit.stopped(points)
@@ -368,8 +371,8 @@ charts.in_rows(gained, "images", "gain", "way", title, "gain in accuracy", at=0)
 
 # %%
 table = gained.pivot(index="way", columns="images", values="accuracy").loc[list(sets)]
-table = table[list(hows)].assign(cut=wrong["cut"]).reset_index()
-charts.table(table, "Accuracy after each edit; of random ones, the mean")
+table = table[list(hows)].assign(filters=wrong["filters"]).reset_index()
+charts.table(table, "Accuracy after each edit; of random ones, the mean", digits=2)
 
 # %% [markdown]
 # What is decisive is the difference to random filters. For *described*, these are as many, and ordered and stopped in the
@@ -389,7 +392,9 @@ for way, by_chance in (("described", as_many), ("probable", sets["random"])):
 # more, on validation images that played no part in that: those that are left over.
 
 # %%
-more_images, more_answers = marked.pictures(probe, classes, "val", IMAGES, rest=True)
+more_images, more_answers = marked.pictures(
+    probe, classes, "val", IMAGES, left_over=True
+)
 which = marked.chosen(more_answers, "wrong", n_classes, SEED)
 more_images, _ = marked.write(more_images, which, SEED)
 fresh = marked.answers(reader, place, classes, more_images, more_answers)
@@ -418,17 +423,13 @@ charts.table(pd.DataFrame(rows, columns=columns), "Two validation sets, one orde
 # ## What we see
 
 # %%
-if len(clear):
-    cheaper = clear["way"].where(clear["difference"] > 0).dropna().tolist()
-    dearer = clear["way"].where(clear["difference"] < 0).dropna().tolist()
-    print(
-        "Analyse: cutting first the filters highest in", ", ".join(dearer) or "nothing"
-    )
-    print(
-        "costs more than a random order, in", ", ".join(cheaper) or "nothing", "less."
-    )
-else:
-    print("Analyse: no property of the descriptions says which filters are needed.")
+for words, mine in (
+    ("more", clear["difference"] < 0),
+    ("less", clear["difference"] > 0),
+):
+    found = ", ".join(clear.loc[mine, "way"]) or "no property"
+    print(f"Analyse: cut first, the filters highest in {found} cost {words}", end=" ")
+    print("than random ones.")
 more = apart["p"][0] < 0.05
 print(f"Audit: {with_it} filters of the network that learned the mark are named by it,")
 print(f"{without_it} of the one that never saw it:", end=" ")
@@ -445,17 +446,17 @@ print(f"the filters that are cut by probability: {len(sets['probable'][0])}.")
 # %% [markdown]
 # The words are tested here, not assumed: each use is compared with the same done at random.
 #
-# A description says what a filter fires on among the images it is shown. A network that never saw a letter has filters
-# for strokes, and shown letters, these are described by writing, rightly so. So an audit needs the network beside it, not
-# the count alone.
+# A description says what a filter fires on among the images it is shown. A network that never saw a letter may have filters
+# for strokes; shown letters, these are rightly described by writing. So an audit needs the other network beside it, and
+# the count alone says little.
 #
-# Why does the effect of single filters not find what the words find? When many filters read the mark, none of them is
-# missed alone, so that their order by effect is hardly better than chance. The words see all of them at once. And the best
-# description of a filter is too little: it is one of many candidates, and a filter that fires on white strokes may be
-# called a white thing. How probable the word is among all candidates uses what the describer knows.
+# When many filters read a mark, none of them is missed alone. Then their order by single effects says little, and the
+# words, which see all of them at once, say more. The best description of a filter may be too little for that: it is
+# one of many candidates, and a filter for white strokes may be called a white thing. How probable the word is among all
+# candidates uses more of what the describer knows.
 #
-# What the edit costs without a mark are scenes that the same filters helped to see, and the accuracy under a wrong mark
-# stays below that without one, since a mark also hides.
+# What an edit costs without a mark are scenes that the same filters helped to see; and under a wrong mark something stays
+# lost, since a mark also hides.
 #
 # ## Exercises
 #
@@ -469,7 +470,7 @@ print(f"the filters that are cut by probability: {len(sets['probable'][0])}.")
 #
 # - Ranked by their descriptions, filters are cut in an order that has to beat random orders.
 # - Descriptions say what filters fire on, seen or not in training; masks show whether they are true.
-# - Where many filters share a mistake, words find them together, and single effects do not.
+# - Where many filters share a mistake, words can find them together; single effects cannot.
 # - An edit is as good as the validation that stops it.
 #
 # The [next chapter](control-by-language) turns from networks that see to one that draws.

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from n2vlib.errors import BadInput
 from n2vlib.tables import bootstrap_mean
-from n2vlib.words import cut
-from n2vlib.words.cut import Answering
+from n2vlib.words import ablated
+from n2vlib.words.ablated import Answering
 
 VALIDATION = "validation"
 
@@ -28,7 +28,7 @@ def by_effect(validation: Answering, filters: Sequence[int] | NDArray[np.int64])
 
 def random_orders(validation: Answering, size: int, draws: int, seed: int) -> NDArray[np.int64]:
     """As many filters at random, each choice in the order of `by_effect`: (draw, size)."""
-    shuffled = cut.shuffles(np.arange(validation.n_filters), draws, seed)[:, :size]
+    shuffled = ablated.shuffles(np.arange(validation.n_filters), draws, seed)[:, :size]
     return np.stack([by_effect(validation, each) for each in shuffled])
 
 
@@ -41,7 +41,9 @@ def along(validation: Answering, tests: Mapping[str, Answering], ways: Mapping[s
     parts = []
     for way, orders in ways.items():
         counts = range(orders.shape[1] + 1)
-        found = {name: cut.along(each, orders, counts) for name, each in ({VALIDATION: validation} | {**tests}).items()}
+        found = {
+            name: ablated.along(each, orders, counts) for name, each in ({VALIDATION: validation} | {**tests}).items()
+        }
         places = [(way, order, n) for order in range(len(orders)) for n in counts]
         table = pd.DataFrame(places, columns=["way", "order", "n"])
         parts.append(table.assign(**{name: values.ravel() for name, values in found.items()}))
@@ -67,14 +69,14 @@ def gains(test: Answering, sets: Mapping[str, Sequence[Sequence[int]]], seed: in
     """What cuts gain on test images, beside the network with all its filters.
 
     sets      {way: one set of filters, or several whose gains are averaged}
-    Returns   way, cut (filters, mean), accuracy, gain, low, high (95% bootstrap interval over images)
+    Returns   way, filters (set to zero, mean), accuracy, gain, low, high (95% bootstrap interval over images)
     """
     before, rows = test.right([[]])[0], []
     for way, each in sets.items():
         gained = test.right(each).mean(0) - before
         size = float(np.mean([len(filters) for filters in each]))
         rows.append((way, size, before.mean() + gained.mean(), gained.mean(), *bootstrap_mean(gained, seed)))
-    return pd.DataFrame(rows, columns=["way", "cut", "accuracy", "gain", "low", "high"])
+    return pd.DataFrame(rows, columns=["way", "filters", "accuracy", "gain", "low", "high"])
 
 
 def ahead(

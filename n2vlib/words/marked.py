@@ -2,7 +2,7 @@
 
 images, truth = marked.pictures(probe, known, "val", 400)
 seen = marked.show(network, "conv5", known, images, truth, "wrong", seed=0)
-seen.answers.accuracy([[], [3]])                                     # a `cut.Answering`
+seen.answers.accuracy([[], [3]])                                     # a `ablated.Answering`
 said = marked.described(seen.exemplars(), store, describer.load())   # of the filters, on these images
 """
 
@@ -21,8 +21,8 @@ from n2vlib.networks.load import Network
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import presence
 from n2vlib.store import Store
-from n2vlib.words import cut
-from n2vlib.words.cut import Answering
+from n2vlib.words import ablated
+from n2vlib.words.ablated import Answering
 from n2vlib.words.decoding import BEAM
 from n2vlib.words.describer import Describer
 from n2vlib.words.exemplars import Exemplars
@@ -35,20 +35,20 @@ _BATCH, _FEW = 32, 8  # images
 
 
 def pictures(
-    probe: ProbeSet, known: Classes, split: str, most: int, rest: bool = False
+    probe: ProbeSet, known: Classes, split: str, most: int, left_over: bool = False
 ) -> tuple[Images, NDArray[np.int64]]:
-    """At most so many images of a split that show exactly one of a network's classes, evenly spread.
+    """At most so many images of a split that show exactly one of a network's classes, evenly spread, and at most half.
 
-    rest      of the images that the same call without `rest` leaves over
+    left_over at most so many of those that the same call without it leaves
     Returns   images uint8 (image, height, width, 3); truth int64 (image,): which of the classes' outputs is right
     """
     held = presence(probe, split)
     shown = held[known.known].to_numpy()
     one = np.flatnonzero(shown.sum(1) == 1)
-    picked = _spread(np.setdiff1d(one, _spread(one, most)) if rest else one, most)
-    if len(picked) < 2:
-        left = f" and {len(picked)} of them are left over" * rest
-        raise BadInput(f"probe set {probe.name}: {len(one)} {split} images show one class{left}; take a larger set")
+    picked = _spread(one, min(most, len(one) // 2))
+    picked = _spread(np.setdiff1d(one, picked), most) if left_over else picked
+    if len(one) < 4:
+        raise BadInput(f"probe set {probe.name}: {len(one)} {split} images show exactly one class; take a larger set")
     place = {int(number): at for at, number in reversed([*enumerate(known.concept)])}
     truth = np.array([place[int(known.known[at])] for at in shown[picked].argmax(1)], np.int64)
     return np.concatenate([*probe.batches(64, held.index.to_numpy()[picked].tolist())]), truth
@@ -102,7 +102,7 @@ def answers(
     maps   of `read`, where they are there already
     Raises BadInput where the network's scores are not linear in the means and maxima of this layer.
     """
-    head = cut.linear(head_of(network, network.layer(layer), shown[:_FEW]), layer)
+    head = ablated.linear(head_of(network, network.layer(layer), shown[:_FEW]), layer)
     maps = read(network, layer, shown) if maps is None else maps
     return Answering(head, {"mean": maps.mean((2, 3)), "max": maps.max((2, 3))}, known.outputs, truth)
 

@@ -18,7 +18,7 @@ from n2vlib.compositional.classifier import Classes, classes
 from n2vlib.networks.load import Network, load_network
 from n2vlib.probe import ProbeSet
 from n2vlib.store import Store
-from n2vlib.words import audit, cut, decoding, edit, exemplars, marked
+from n2vlib.words import ablated, audit, decoding, edit, exemplars, marked
 from n2vlib.words.describer import Describer, described
 from n2vlib.words.phrases import words_of
 
@@ -60,9 +60,9 @@ def longest_first(layer: Layer, probe: ProbeSet, store: Store, by: Describer, se
     """Mean accuracy over the cuts of random orders, minus that of the longest descriptions first; where 95% of random
     orders lie."""
     lengths = pd.Series(described(layer, probe, store, by)["description"].map(lambda text: len(words_of(text))))
-    whole, counts = cut.of_layer(layer, classes(layer.network, probe)), cut.steps(layer.n_filters)[1:]
-    own = cut.along(whole, cut.ranked(lengths, seed)[None], counts).mean()
-    chance = cut.along(whole, cut.shuffles(np.arange(layer.n_filters), DRAWS, seed), counts).mean(1)
+    whole, counts = ablated.of_layer(layer, classes(layer.network, probe)), ablated.steps(layer.n_filters)[1:]
+    own = ablated.along(whole, ablated.ranked(lengths, seed)[None], counts).mean()
+    chance = ablated.along(whole, ablated.shuffles(np.arange(layer.n_filters), DRAWS, seed), counts).mean(1)
     low, high = np.quantile(chance, [0.025, 0.975])
     return float(chance.mean() - own), float(low - own), float(high - own)
 
@@ -99,23 +99,25 @@ class Marked:
         validation = self._answers(network, layer, "train", "any")
         named = np.flatnonzero(audit.names(_said(table), self.words))
         most, every = validation.n_filters // 2, np.arange(validation.n_filters)
-        likely = cut.ranked(audit.probability(table, self.words), self.seed)[None, :most]
+        likely = ablated.ranked(audit.probability(table, self.words), self.seed)[None, :most]
         as_many = edit.random_orders(validation, len(named), DRAWS // 5, self.seed)
         rules = {"us-edit": (False, edit.by_effect(validation, named)[None], as_many)}
-        rules["us-edit-order"] = True, likely, cut.shuffles(every, DRAWS // 5, self.seed)[:, :most]
+        rules["us-edit-order"] = True, likely, ablated.shuffles(every, DRAWS // 5, self.seed)[:, :most]
         found = {}
-        for claim, (rest, order, by_chance) in rules.items():
-            test = self._answers(network, layer, "val", "wrong", rest)
+        for claim, (left_over, order, by_chance) in rules.items():
+            test = self._answers(network, layer, "val", "wrong", left_over)
             (one,), others = edit.stops(validation, order), edit.stops(validation, by_chance)
             found[claim] = edit.ahead(test, one, others, self.seed)
         return found
 
-    def _answers(self, network: Network, layer: str, split: str, how: str, rest: bool = False) -> cut.Answering:
-        shown, truth = self._shown(split, how, rest)
+    def _answers(
+        self, network: Network, layer: str, split: str, how: str, left_over: bool = False
+    ) -> ablated.Answering:
+        shown, truth = self._shown(split, how, left_over)
         return marked.answers(network, layer, self.known, shown, truth)
 
-    def _shown(self, split: str, how: str, rest: bool = False) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        images, truth = marked.pictures(self.probe, self.known, split, self.images, rest)
+    def _shown(self, split: str, how: str, left_over: bool = False) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        images, truth = marked.pictures(self.probe, self.known, split, self.images, left_over)
         which = marked.chosen(truth, how, len(self.known.names), self.seed)
         return marked.write(images, which, self.seed)[0], truth
 

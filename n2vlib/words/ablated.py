@@ -1,8 +1,8 @@
 """Filters cut out (set to zero) in an order, and what a network still answers (MILAN, sections 4 and 6).
 
-    whole = cut.of_layer(layer, known)
+    whole = ablated.of_layer(layer, known)
     whole.accuracy([[], [3], [3, 8]])                      # (set,)
-    cut.falls(whole, {"words": order}, cut.steps(128), draws=50, seed=0)
+    ablated.falls(whole, {"words": order}, ablated.steps(128), draws=50, seed=0)
 
 The layer is the one that the network's linear head reads (`classifier.Head`): then a cut is one small product of
 matrices, and thousands of cuts are answered without running the network.
