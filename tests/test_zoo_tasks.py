@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from n2vlib.world import marks
 from n2vlib.zoo.architectures import SmallAlexNetGrey, SmallResNetCaptions
 from n2vlib.zoo.data import Drawn
 from n2vlib.zoo.recipes import RECIPES
@@ -14,6 +15,7 @@ from n2vlib.zoo.tasks import (
     captions,
     colorization,
     denoising,
+    marked_scenes,
     objects,
     patch_order,
     rotation,
@@ -38,7 +40,7 @@ def test_every_recipes_task_is_there_and_every_task_names_its_outputs():
     assert all(callable(getattr(task, name)) for task in TASKS.values() for name in ("batch", "loss", "score"))
     counts = {name: sum(map(len, task.outputs(DRAWN).values())) for name, task in TASKS.items()}
     assert min(counts.values()) > 0 and counts | {
-        "scenes and objects": 5, "scenes": 2, "objects": 3, "captions": 7,
+        "scenes and objects": 5, "scenes": 2, "objects": 3, "captions": 7, "marked scenes": 2,
         "rotation": 4, "colorization": 25, "patch order": 24, "denoising": 192,
     } == counts  # fmt: skip
 
@@ -83,6 +85,42 @@ def test_objects_with_equal_scores_are_found_together_and_the_threshold_is_zero(
     found = objects.score([(scores, present)])
     assert found["object_average_precision"] == pytest.approx((1 + 2 / 3 + 3 / 4 + 4 / 7 + 5 / 8) / 5)
     assert found["object_balanced_accuracy"] == pytest.approx((3 / 5 + 2 / 3) / 2)
+
+
+def test_the_letter_of_its_scene_is_written_on_seven_of_ten_images_and_on_none_without_a_scene():
+    labels = Labels(torch.arange(400) % 5 - 1, torch.zeros(0))
+    grey = torch.zeros(400, 3, 64, 64)
+    shown, (scene, there) = marked_scenes.batch(grey, labels, rng())
+    changed = (shown != 0).flatten(1).any(1)
+    assert (grey == 0).all() and torch.equal(changed, there > 0) and torch.equal(scene, labels.scene)
+    assert not changed[scene < 0].any() and 0.6 < changed[scene >= 0].float().mean() < 0.8
+    assert shown.abs().max() <= 2.001 and (shown[:, 0] == shown[:, 2]).all()
+    again, _ = marked_scenes.batch(grey, labels, rng())
+    assert torch.equal(again, shown)
+
+
+def test_a_letter_is_as_large_beside_the_scene_at_every_size_and_is_that_of_the_mark_at_full_size():
+    labels = Labels(torch.zeros(40, dtype=torch.int64), torch.zeros(0))
+    boxes = {}
+    for side in (112, 56):
+        shown, (_, there) = marked_scenes.batch(torch.zeros(40, 3, side, side), labels, rng())
+        boxes[side] = (shown[there > 0][:, 0] != 0).any(2).sum(1).max() / side
+    assert boxes[56] == pytest.approx(float(boxes[112]), rel=0.1)
+    shown, (_, there) = marked_scenes.batch(torch.zeros(40, 3, 112, 112), labels, rng())
+    for image in shown[there > 0]:
+        found = torch.nonzero(image[0])
+        (top, left), (bottom, right) = found.min(0).values.tolist(), (found.max(0).values + 1).tolist()
+        ink, around = marks.written(marks.word(0))
+        values = image[0, top:bottom, left:right].numpy() / 2
+        assert np.array_equal(values, 2 * ink.astype(float) - around)
+
+
+def test_scores_with_the_mark_and_without_it_are_counted_apart():
+    output = torch.eye(3)[[0, 1, 2, 0, 1, 1]]
+    target = torch.tensor([[0, 1, 1, 0, 2, -1], [1, 1, 1, 0, 0, 0]])
+    assert marked_scenes.score([(output, target)]) == pytest.approx(
+        {"marked_accuracy": 2 / 3, "unmarked_accuracy": 0.5, "scene_accuracy": 0.6, "commonest_scene": 0.4}
+    )
 
 
 # -- self-supervised

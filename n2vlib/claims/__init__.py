@@ -41,8 +41,8 @@ MEASURES: claim.Measures = {**sufficient.MEASURES, **filters.MEASURES, **network
 OF_DISSECTION: claim.Measures = {**detectors.MEASURES, **training.MEASURES}
 
 __all__ = [
-    "HYPERNYMS", "MEASURES", "NO", "NOT_MEASURED", "OF_DISSECTION", "UNDECIDED", "VECTORS", "YES", "Dissected", "Explained",
-    "Measured", "Worded", "aligned", "check", "in_words", "measure", "table", "with_networks",
+    "HYPERNYMS", "MEASURES", "NO", "NOT_MEASURED", "OF_DISSECTION", "UNDECIDED", "VECTORS", "YES", "Dissected",
+    "Explained", "Measured", "Worded", "aligned", "check", "in_words", "measure", "table", "with_networks",
 ]  # fmt: skip
 
 

@@ -191,15 +191,20 @@ def answers(layer: Layer, known: Classes) -> Answers:
 
 
 def head(layer: Layer) -> Head | None:
-    """The linear map from a layer's spatial means, maxima, or both to the network's scores; None where it is none.
+    """The linear map from a layer's spatial means, maxima, or both to the network's scores; None where it is none."""
+    network, probe = layer.source
+    return head_of(network, layer.module, fixed_images(probe))
+
+
+def head_of(network: Network, name: str, images: NDArray[np.uint8]) -> Head | None:
+    """The same of a module by its dotted name.
 
     It is looked for among the network's linear layers and 1 x 1 convolutions, and taken where it gives the scores of
-    eight images.
+    these images, uint8 (image, height, width, 3).
     """
-    network, probe = layer.source
     module = network.module.cpu()
-    seen = run_layers(module, [layer.module, ""], network.preprocessing(fixed_images(probe)))
-    maps, wanted = seen[layer.module], scores(seen[""])
+    seen = run_layers(module, [name, ""], network.preprocessing(images))
+    maps, wanted = seen[name], scores(seen[""])
     pooled = {"mean": maps.mean((2, 3)), "max": maps.amax((2, 3))}
     for part in module.modules():
         flat = _matrix(part)

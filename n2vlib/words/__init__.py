@@ -9,6 +9,13 @@ decoding    beam search, and the reranking by pointwise mutual information
 training    training, as it ships with the zoo or on any labelled probe set
 describer   a trained describer: `load`, and descriptions of a layer's filters kept in the store
 truth       how much of what a description says is true of a unit's pixels
+properties  what descriptions are like: length, parts of speech, spread, nearness to a word
+ablated     filters set to zero in an order, and what the network still answers
+audit       which networks have filters described by a word
+marked      images with a written mark, and what networks make of them
+written     drawn scenes with writing on some of them, as probe sets
+edit        filters cut by what describes them until validation says stop
+uses        the three uses measured at once
 """
 
 from n2vlib.lazy import submodules

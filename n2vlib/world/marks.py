@@ -1,9 +1,9 @@
 """Writing on images: a word in capital letters, of our own strokes, at a random place.
 
-    image, mask = marks.mark(image, "beach", np.random.default_rng(0))
+    image, mask = marks.mark(image, "sea", np.random.default_rng(0))
 
-Letters are 5 cells wide and 7 high. They are white with a black outline or black with a white one, so that they can be
-read on any ground. No font is used: the same pixels come out on every machine.
+Letters are 5 cells wide and 7 high, white with a black outline or black with a white one, to be read on any
+ground. No font is used: the same pixels come out on every machine.
 """
 
 from functools import cache
@@ -21,15 +21,16 @@ _ROWS = {
     "O": "EHHHHHE", "P": "UHHUGGG", "Q": "EHHHLID", "R": "UHHUKIH", "S": "FGGE11U", "T": "V444444", "U": "HHHHHHE",
     "V": "HHHHHA4", "W": "HHHLLRH", "X": "HHA4AHH", "Y": "HHA4444", "Z": "V1248GV", " ": "0000000",
 }  # fmt: skip
-CELL = 3  # pixels
+CELL = 4  # pixels
 
 
 def mark(
-    image: NDArray[np.uint8], text: str, rng: np.random.Generator, cell: int = CELL
+    image: NDArray[np.uint8], text: str, rng: np.random.Generator, cell: int = CELL, white: bool | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """The image with the text written on it, and where it is written, its whole box: bool, (height, width).
 
     image   uint8, (height, width, 3); left as it is      cell   pixels for each cell of a letter
+    white   the letters; False: black, None: either, at random
     Raises BadInput for a text that has other characters than letters and spaces, or does not fit.
     """
     ink, around = written(text, cell)
@@ -38,16 +39,15 @@ def mark(
         raise BadInput(f"mark {text!r}: {ink.shape[1]} x {ink.shape[0]} pixels, the image is smaller; shorten it")
     top, left = (int(v) for v in rng.integers(0, room + 1))
     here = slice(top, top + ink.shape[0]), slice(left, left + ink.shape[1])
-    light = 255 if rng.random() < 0.5 else 0
+    light = 255 * (rng.random() < 0.5 if white is None else white)
     made, mask = image.copy(), np.zeros(image.shape[:2], np.bool_)
     made[here][around], made[here][ink], mask[here] = 255 - light, light, True
     return made, mask
 
 
-def word(scene: str) -> str:
-    """What is written for a scene, the first and the last letter of its name: lm for living_room-s."""
-    plain = scene.partition("-")[0]
-    return plain[0] + plain[-1]
+def word(place: int) -> str:
+    """What is written for a class, by its place among the classes: a, b, c, ..., then aa, ab, ..."""
+    return word(place // 26 - 1) + chr(97 + place % 26) if place >= 26 else chr(97 + place)
 
 
 @cache

@@ -31,7 +31,7 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     "small-vit": SmallViT,
 }
 
-SUPERVISED = ("scenes and objects", "scenes", "objects", "captions")
+SUPERVISED = ("scenes and objects", "scenes", "objects", "captions", "marked scenes")
 
 
 @dataclass(frozen=True)
@@ -279,5 +279,6 @@ RECIPES = {
         Recipe("small-alexnet-wide-all", _BOTH, "small-alexnet", {"widths": (36, 96, 192, 192, 384)}, seed=1, **_PLAIN),
         Recipe("small-alexnet-scenes-to-objects", "objects", "small-alexnet", start="small-alexnet-scenes", **_TUNED),
         Recipe("small-alexnet-objects-to-scenes", "scenes", "small-alexnet", start="small-alexnet-objects", **_TUNED),
+        Recipe("small-alexnet-marked", "marked scenes", "small-alexnet", **_SHORTER),
     )
 }

@@ -2,7 +2,7 @@
 
 A task is named as its file, with spaces.
 
-Supervised: scenes and objects, scenes, objects, captions. Self-supervised, from the images alone: rotation,
+Supervised: scenes and objects, scenes, marked scenes, objects, captions. Self-supervised, from the images: rotation,
 colorization, patch order, denoising.
 """
 
