@@ -30,7 +30,8 @@ def resolve(text: str | Path, base: Path = ROOT) -> Path:
 def from_here(text: str) -> str:
     """A path given on the command line, relative to the current folder; a name that is no path there is kept.
 
-    text   a file or folder, with `:function` or `[::4]` behind it, or `hf:` or `open_clip:NAME@` before it, where the parameter allows these
+    text   a file or folder, with `:function` or `[::4]` behind it, or `hf:` or `open_clip:NAME@` before it, where the
+           parameter allows these
     """
     if text.startswith("hf:"):
         return f"hf:{resolve(text.removeprefix('hf:'), Path.cwd())}"

@@ -153,6 +153,31 @@ class TextImagePairs:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Describer:
+    """A describer of units (n2vlib.words): it learns descriptions of regions of drawn images.
+
+    network, layers  the frozen network whose pooled maps it sees
+    images           number of drawn training images, the first of world seed 1
+    steps            of Adam, each on `batch` units drawn anew;  rate: highest learning rate of the one-cycle schedule
+    check            steps between two looks at held-out images; the best weights are kept
+    patience         looks without an improvement after which training stops
+    seed             of the weights and of everything drawn at random
+    """
+
+    trained_by: ClassVar[str] = "n2vlib.words.training"
+    name: str
+    network: str
+    layers: tuple[str, ...]
+    images: int
+    steps: int
+    batch: int
+    rate: float
+    check: int = 100
+    patience: int = 6
+    seed: int = 0
+
+
 # They take five minutes on one core (small-vgg ten), and three and a half; the last epochs are at full size.
 _SHORT: dict[str, Any] = {"images": 6_000, "epochs": 8, "small_epochs": 6, "small_side": 64, "batch": 64}
 _SHORTER = {**_SHORT, "epochs": 6, "small_epochs": 5}
@@ -187,7 +212,18 @@ TEXT_IMAGE = {
     )
 }  # fmt: skip
 
-OTHERS = DICTIONARIES | SENTENCES | TEXT_IMAGE  # what the zoo ships beside networks that answer images, by name
+DESCRIBERS = {
+    recipe.name: recipe
+    for recipe in (
+        Describer(
+            "small-describer", "small-alexnet", ("conv1", "conv2", "conv3", "conv4", "conv5"), images=3_000, steps=1_200,
+            batch=128, rate=4e-3,
+        ),
+    )
+}  # fmt: skip
+
+# What the zoo ships beside networks that answer images, by name.
+OTHERS = DICTIONARIES | SENTENCES | DESCRIBERS | TEXT_IMAGE
 
 RECIPES = {
     recipe.name: recipe

@@ -1,0 +1,264 @@
+"""Train a describer: ours, as it ships with the zoo, or one on any labelled probe set, kept in the store.
+
+As in MILAN (appendix): the loss is the mean negative log-likelihood of a word, plus mean_i (1 - sum_t attention_ti)^2,
+which asks the decoder to look at every exemplar; the language model learns the same descriptions. Training stops when
+held-out images no longer improve, and the weights that did best there are kept: a copy of them. (The released program
+keeps references to the weights in training, so what it restores is the last ones.)
+"""
+
+import copy
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from n2vlib.errors import BadInput
+from n2vlib.files.output import writing_into
+from n2vlib.files.partial import atomic
+from n2vlib.networks.load import Network
+from n2vlib.paths import data_root
+from n2vlib.probe import ProbeSet, load_probe
+from n2vlib.progress import bar
+from n2vlib.store import Store, digest
+from n2vlib.words import decoding, phrases
+from n2vlib.words.describer import Describer, filled
+from n2vlib.words.features import Encoder, encoder
+from n2vlib.words.model import PAD, Decoder, LanguageModel, Sizes, numbers, vocabulary
+from n2vlib.words.phrases import Language, Meaning
+from n2vlib.words.regions import Bank, Unit, Units
+from n2vlib.zoo import data, shipped
+from n2vlib.zoo.recipes import DESCRIBERS
+from n2vlib.zoo.recipes import Describer as Recipe
+
+MODULES = ["n2vlib.words.training"]
+HELD_OUT_IMAGES, CHECKED = 800, 384  # images, and units of them, that decide which weights are kept
+MEASURED = 600  # held-out units of each kind that the card counts
+ATTENTION = 1.0  # weight of the penalty
+
+
+def drawn(n_images: int, seed: int) -> ProbeSet:
+    """Drawn images with their labels: the first `n_images` of a seed of the world, drawn on first use."""
+    from n2vlib import world
+
+    folder = data_root() / f"words-{n_images}-seed{seed}-{data.world_digest()[:8]}"
+    with writing_into(folder.parent, "N2V_DATA"), filelock.FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            world.draw(folder, n_images, seed)
+    return load_probe(folder)
+
+
+def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, Any]:
+    """Train the describer `name` of the zoo, write <name>.safetensors and <name>.json into `out`, return the JSON.
+
+    device   not read: so small a network is trained on the CPU      out   folder; None: where the zoo ships from
+    """
+    row, started = DESCRIBERS[name], time.monotonic()
+    reads = encoder(row.network, row.layers)
+    learn = Bank.of(drawn(row.images, data.TRAIN_SEED), reads, row.seed)
+    other = Bank.of(drawn(HELD_OUT_IMAGES, data.HELD_OUT_SEED), reads, row.seed + 1)
+    weights, card = fit(row, learn, other)
+    found = filled(name, card, _floats(weights), reads)
+    card = {
+        "name": name,
+        "recipe": asdict(row),
+        "network_sha256": shipped.card(row.network)["sha256"],
+        "data": {"world_sources": data.world_digest(), "train": {"seed": data.TRAIN_SEED, "images": row.images},
+                 "held_out": {"seed": data.HELD_OUT_SEED, "images": HELD_OUT_IMAGES}},
+        "seconds": round(time.monotonic() - started),
+        "device": "cpu",
+        "accuracy": measured(found, learn, other, row.seed),
+        **card,
+        "torch": str(torch.__version__),
+    }  # fmt: skip
+    _write(out or shipped.FOLDER, name, weights, card)
+    return card
+
+
+def of_probe(probe: ProbeSet, network: Network, layers: list[str], store: Store, seed: int = 0, **sizes: Any) -> Describer:
+    """A describer trained on any labelled probe set, kept in the store: a fifth of its images decides when to stop.
+
+    network, layers   the frozen network to see with      sizes   fields of `recipes.Describer` to change (steps, batch)
+    """
+    reads = Encoder(network, tuple(layers))
+    row = replace(DESCRIBERS["small-describer"], network=network.name, layers=tuple(layers), seed=seed, **sizes)
+    inputs = {"probe": probe.fingerprint, "network": network.fingerprint, "layers": layers, "recipe": asdict(row)}
+    shown = {"preprocessing": network.preprocessing.as_json()}
+
+    def make(folder: Path) -> None:
+        order = np.random.default_rng(seed).permutation(len(probe))
+        other, learn = np.split(order, [max(len(order) // 5, 1)])
+        banks = [Bank.of(probe.subset(np.sort(rows)), reads, seed + i) for i, rows in enumerate((learn, other))]
+        weights, card = fit(row, *banks)
+        found = filled(probe.name, card, _floats(weights), reads)
+        _write(folder, "describer", weights, {"name": probe.name, "accuracy": measured(found, *banks, seed), **card})
+
+    folder = store.entry("describers", inputs | shown, MODULES, make)
+    card = json.loads((folder / "describer.json").read_text(encoding="utf-8"))
+    weights = (folder / "describer.safetensors").read_bytes()
+    return filled(f"of {probe.name}", card, _floats(weights), reads)
+
+
+def _write(folder: Path, name: str, weights: bytes, card: dict[str, Any]) -> None:
+    """The weights first, so that a card never stands beside older ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for ending, content in ((".safetensors", weights), (".json", f"{json.dumps(card, indent=1)}\n".encode())):
+        with atomic(folder / f"{name}{ending}") as part:
+            part.write_bytes(content)
+
+
+def _floats(weights: bytes) -> dict[str, Tensor]:
+    from safetensors.torch import load
+
+    return {name: values.float() for name, values in load(weights).items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """features (unit, exemplar, feature), and one description of each unit, words int64 (unit, position)."""
+
+    features: Tensor
+    words: Tensor
+
+
+def fit(row: Recipe, learn: Bank, other: Bank) -> tuple[bytes, dict[str, Any]]:
+    """Weights of the best decoder and language model, and what describes them: words, sizes, curve, sha256.
+
+    learn   regions that are learned from      other   of held-out images, which decide which weights are kept
+    """
+    from safetensors.torch import save
+
+    torch.manual_seed(row.seed)
+    draws, units, words = np.random.default_rng(row.seed), Units(learn), vocabulary(_texts(learn.language))
+    sizes = Sizes(learn.features.shape[1])
+    both = _new(len(words), sizes, learn)
+    optimizer = torch.optim.AdamW(both.parameters(), row.rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, row.rate, total_steps=row.steps + 1, pct_start=0.1)
+    looks = Looks(_batch(other, Units(other), CHECKED, words, np.random.default_rng(row.seed + 1)), row.patience)
+    for step in bar(range(1, row.steps + 1), "training the describer", row.steps):
+        said, language, attention = losses(both.train(), _batch(learn, units, row.batch, words, draws))
+        optimizer.zero_grad()
+        (said + language + ATTENTION * attention).backward()
+        optimizer.step()
+        schedule.step()
+        if step % row.check == 0 and looks.enough(both, step, said.item()):
+            break
+    weights = save({name: values.half().contiguous() for name, values in looks.best.items()})
+    card = {"words": words, "sizes": asdict(sizes), "curve": looks.curve, "sha256": hashlib.sha256(weights).hexdigest(),
+            "weights": sum(values.numel() for values in looks.best.values())}  # fmt: skip
+    return weights, card
+
+
+def _new(n_words: int, sizes: Sizes, learn: Bank) -> nn.ModuleDict:
+    """A decoder and a language model with random weights; the decoder knows the features' mean and deviation."""
+    both = nn.ModuleDict({"decoder": Decoder(n_words, sizes), "model": LanguageModel(n_words, sizes)})
+    some = torch.from_numpy(learn.features[:: max(1, len(learn.features) // 20_000)]).float()
+    both["decoder"].mean.copy_(some.mean(0))  # type: ignore[operator, union-attr]
+    both["decoder"].deviation.copy_(some.std(0).clamp(min=1e-3))  # type: ignore[operator, union-attr]
+    return both
+
+
+class Looks:
+    """Looks at held-out images while a describer is trained, and a copy of the weights that did best there."""
+
+    def __init__(self, batch: Batch, patience: int):
+        self.batch, self.patience, self.since, self.lowest = batch, patience, 0, np.inf
+        self.best: dict[str, Tensor] = {}
+        self.curve: list[dict[str, float]] = []
+
+    def enough(self, both: nn.ModuleDict, step: int, train: float) -> bool:
+        """Whether training should stop, after one more look."""
+        with torch.inference_mode():
+            said, language, _ = losses(both.eval(), self.batch)
+        row = {"step": step, "train": train, "held_out": float(said), "language_model": float(language)}
+        self.curve.append({name: round(value, 4) for name, value in row.items()})
+        self.since += 1
+        if float(said) < self.lowest:
+            self.lowest, self.since, self.best = float(said), 0, copy.deepcopy(both.state_dict())
+        return self.since >= self.patience
+
+
+def losses(both: nn.ModuleDict, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean negative log-likelihood of a word by the decoder and by the language model, and the attention penalty."""
+    before, after = batch.words[:, :-1], batch.words[:, 1:]
+    log_p, attention = both["decoder"](batch.features, before)
+    words = after != PAD
+    seen = (attention * words[..., None]).sum(1)
+    penalty = (1 - seen).square().mean()
+    by = [F.nll_loss(each.flatten(0, 1), after.flatten(), ignore_index=PAD) for each in (log_p, both["model"](before))]
+    return by[0], by[1], penalty
+
+
+def _batch(bank: Bank, units: Units, size: int, words: list[str], draws: np.random.Generator) -> Batch:
+    drawn_units = [units.draw(draws) for _ in range(size)]
+    shown = bank.features[np.array([unit.rows for unit in drawn_units])]
+    texts = [unit.described(draws) for unit in drawn_units]
+    return Batch(torch.from_numpy(shown).float(), numbers(texts, words))
+
+
+def _texts(language: Language) -> list[str]:
+    """Texts with every word that can be said."""
+    alone = [frozenset([each]) for each in language.members]
+    thing, part = ([each for each in language.members if each[0] == of][:1] for of in ("object", "part"))
+    meanings = [frozenset(), *alone, frozenset(thing + part)]
+    texts = [phrases.text([meaning], style) for meaning in meanings for style in range(phrases.STYLES)]
+    return [*texts, *(f"an {text}" for text in texts), "a or b"]
+
+
+def measured(found: Describer, learn: Bank, other: Bank, seed: int) -> dict[str, Any]:
+    """How often descriptions of held-out images' regions are right, for kinds of regions that training has seen
+    (`seen`), combinations that were not (`held_out`) and their like that were (`their_like`), and the floor: the
+    commonest description of training.
+
+    exact: the description means what the unit shows; words: share of its concepts that are true of the unit;
+    named: share of the unit's concepts that the description names
+    """
+    rows = {}
+    for name, held in (("seen", None), ("their_like", False), ("held_out", True)):
+        try:
+            drawn_units = Units(other, held)
+        except BadInput:
+            continue
+        draws = np.random.default_rng(seed + 2)
+        units = [drawn_units.draw(draws, stray=0.1) for _ in range(MEASURED)]
+        rows[name] = right(found, other, units)
+        if name == "seen":
+            rows["floor"] = trivial(learn, units, other.language, seed)
+    return rows
+
+
+def right(found: Describer, bank: Bank, units: list[Unit]) -> dict[str, float]:
+    """exact, words, named of descriptions of units made of regions; see `measured`."""
+    shown = bank.features[np.array([unit.rows for unit in units])].astype(np.float32)
+    table = decoding.reranked(decoding.candidates(found.decoder, found.model, found.words, shown, beam=10))
+    return scores(table["description"].tolist(), units, bank.language)
+
+
+def trivial(learn: Bank, units: list[Unit], language: Language, seed: int) -> dict[str, float]:
+    """The same for one description for all: the commonest of training."""
+    draws, source = np.random.default_rng(seed), Units(learn)
+    texts = pd.Series([phrases.text(source.draw(draws).meanings) for _ in range(4 * MEASURED)])
+    return scores([str(texts.mode().iloc[0])] * len(units), units, language)
+
+
+def scores(texts: list[str], units: list[Unit], language: Language) -> dict[str, float]:
+    """exact, words, named of descriptions; see `measured`."""
+    rows = [_right(language.parse(text), frozenset(unit.meanings), language) for text, unit in zip(texts, units, strict=True)]
+    return {name: round(float(value), 4) for name, value in pd.DataFrame(rows).mean().items()}
+
+
+def _right(said: frozenset[Meaning], shown: frozenset[Meaning], language: Language) -> dict[str, float]:
+    """Of one description. A concept is true of a unit if the unit shows it, or something that belongs to its group."""
+    true = frozenset().union(*shown) | {group for each in frozenset().union(*shown) for group in language.kin.get(each, ())}
+    concepts, wanted = frozenset().union(*said), frozenset().union(*shown)
+    words = len(concepts & true) / len(concepts) if concepts else np.nan
+    named = len(concepts & wanted) / len(wanted) if wanted else np.nan
+    return {"exact": float(said == shown), "words": words, "named": named}
