@@ -10,7 +10,7 @@ from random import Random
 
 from n2vlib.sentences.language import plural
 from n2vlib.spaces.drawn import ancestors
-from n2vlib.text_image.facts import Facts, Thing, spoken
+from n2vlib.text_image.facts import Facts, Thing, in_words
 from n2vlib.words.phrases import words_of
 from n2vlib.world import CONCEPTS
 
@@ -23,35 +23,35 @@ _SAME_IN_PLURAL = ("sheep", "furniture")
 _CHANCE = {"number": 0.5, "color": 0.6, "material": 0.3, "part": 0.2, "place": 0.6, "stuff": 0.3}
 
 
-def caption(said: Facts, rng: Random, one: float = ONE) -> str:
+def caption(shown: Facts, rng: Random, one: float = ONE) -> str:
     """One caption of an image, drawn at random: lower case words, without hyphens.
 
     one   share of captions that are one word for one thing, so that single words are learned, too
     """
-    return " ".join(words_of(_one(said, rng) if rng.random() < one else _whole(said, rng)))
+    return " ".join(words_of(_one(shown, rng) if rng.random() < one else _whole(shown, rng)))
 
 
-def _whole(said: Facts, rng: Random) -> str:
-    if said.texture:
-        colors = [each for each in said.colors if rng.random() < _CHANCE["color"]]
-        wider = _wider(said.texture, rng)
+def _whole(shown: Facts, rng: Random) -> str:
+    if shown.texture:
+        colors = [each for each in shown.colors if rng.random() < _CHANCE["color"]]
+        wider = _wider(shown.texture, rng)
         return " ".join([*_and(colors), wider, *["texture"] * ("texture" not in wider)])
-    stuff = [each for each in said.things if each.kind in _STUFF and rng.random() < _CHANCE["stuff"]]
-    things = [each for each in said.things if each.kind not in _STUFF]
+    stuff = [each for each in shown.things if each.kind in _STUFF and rng.random() < _CHANCE["stuff"]]
+    things = [each for each in shown.things if each.kind not in _STUFF]
     chosen = rng.sample(things, min(len(things), rng.choice((1, 1, 2, 3)))) + stuff[:1]
     words = _and([_phrase(each, rng) for each in chosen])
-    where = [_where(said.place, rng)] if said.place and (not words or rng.random() < _CHANCE["place"]) else []
+    where = [_where(shown.place, rng)] if shown.place and (not words or rng.random() < _CHANCE["place"]) else []
     return " ".join([*words, *where]) or "nothing"
 
 
-def _one(said: Facts, rng: Random) -> str:
+def _one(shown: Facts, rng: Random) -> str:
     """One word for something that an image shows, or for a hypernym of it: every kind of word is as likely."""
     kinds = [
-        [said.texture] if said.texture else [said.place],
-        [*said.colors, *(each.color for each in said.things)],
-        [each.kind for each in said.things],
-        [part for each in said.things for part in each.parts],
-        [each.material for each in said.things],
+        [shown.texture] if shown.texture else [shown.place],
+        [*shown.colors, *(each.color for each in shown.things)],
+        [each.kind for each in shown.things],
+        [part for each in shown.things for part in each.parts],
+        [each.material for each in shown.things],
     ]
     there = [list(filter(None, words)) for words in kinds if any(words)]
     return _wider(rng.choice(rng.choice(there)), rng) if there else "nothing"
@@ -91,9 +91,9 @@ def _where(place: str, rng: Random) -> str:
 
 
 @cache
-def _above(said: str) -> tuple[str, ...]:
+def _above(noun: str) -> tuple[str, ...]:
     """The groups of the tree that something belongs to, those that say nothing left out."""
-    names = [name for _, name, _ in CONCEPTS if spoken(name) == said]
+    names = [name for _, name, _ in CONCEPTS if in_words(name) == noun]
     return tuple(each for each in ancestors(names[0])[1:] if each not in TOO_WIDE) if names else ()
 
 

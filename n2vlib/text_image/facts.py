@@ -11,12 +11,12 @@ from n2vlib.world import CONCEPTS, Scene
 VISIBLE = 12  # pixels of a label map (of 56 x 56) from which on something counts as visible
 
 
-def spoken(name: str) -> str:
+def in_words(name: str) -> str:
     """A label as words: "red-c" -> "red", "living_room-s" -> "living room"."""
     return word(name).replace("_", " ")
 
 
-_SAID = {number: spoken(name) for number, name, _ in CONCEPTS}
+_SAID = {number: in_words(name) for number, name, _ in CONCEPTS}
 
 
 @dataclass(frozen=True)

@@ -87,17 +87,17 @@ def _of_zoo(name: str, folder: Path = shipped.FOLDER) -> TextImage:
     row, card = TEXT_IMAGE[name], shipped.card(name, folder)
     state, words = shipped.verified(name, folder), card["words"]
     towers = training.filled(row, words, state)
-    body = shipped.load(row.body)[0]
+    network = shipped.load(row.network)[0]
 
     def images(batch: NDArray[np.uint8]) -> NDArray:
         with torch.inference_mode():
-            return towers.of_images(training.features(cast(Any, body), batch)).numpy()
+            return towers.of_images(training.features(cast(Any, network), batch)).numpy()
 
     def texts(asked: Sequence[str]) -> NDArray:
         with torch.inference_mode():
             return towers.of_texts(positions(asked, words)).numpy()
 
-    mark = digest([card["sha256"], shipped.card(row.body)["sha256"], PREPROCESSING.as_json()])
+    mark = digest([card["sha256"], shipped.card(row.network)["sha256"], PREPROCESSING.as_json()])
     return TextImage(name, mark, images, texts, frozenset(words))
 
 

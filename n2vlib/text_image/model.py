@@ -15,13 +15,13 @@ from n2vlib.zoo.architectures.parts import pooled
 from n2vlib.zoo.architectures.resnet import SmallResNet
 
 
-def stages(body: SmallResNet, images: Tensor) -> Tensor:
+def stages(network: SmallResNet, images: Tensor) -> Tensor:
     """Means and maxima of the filters of the stem and of the three layers: (image, feature).
 
     images   preprocessed, float32 (image, 3, height, width)
     """
     found, grid = [], images
-    for part in (body.stem, body.layer1, body.layer2, body.layer3):
+    for part in (network.stem, network.layer1, network.layer2, network.layer3):
         grid = part(grid)
         found.append(pooled(grid))
     return torch.cat(found, dim=1)

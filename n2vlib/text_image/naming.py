@@ -146,7 +146,7 @@ class Kinship:
 
 
 def agreement(
-    kinship: Kinship, explanations: dict[str, list[list[frozenset[int]]]], seed: int = 0, deals: int = 10
+    related: Kinship, explanations: dict[str, list[list[frozenset[int]]]], seed: int = 0, deals: int = 10
 ) -> pd.DataFrame:
     """How often two explanations of a filter agree: one row for each pair of kinds of explanation.
 
@@ -161,7 +161,7 @@ def agreement(
             orders = [np.arange(len(pairs)), *(rng.permutation(len(pairs)) for _ in range(deals))]
             means = [
                 np.mean([[test(pairs[i][0], pairs[j][1]) for i, j in enumerate(order)] for order in orders], axis=1)
-                for test in (kinship.same, kinship.kin)
+                for test in (related.same, related.kin)
             ]
             (same, *same_dealt), (kin, *kin_dealt) = means
             rows.append((one, other, len(pairs), same, kin, np.mean(same_dealt), np.mean(kin_dealt)))

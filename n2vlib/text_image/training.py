@@ -38,13 +38,13 @@ def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, 
     from safetensors.torch import load, save
 
     row, started = TEXT_IMAGE[name], time.monotonic()
-    body = cast(SmallResNet, shipped.load(row.body)[0])
-    (learn, said), (held_out, asked) = (
-        (features(body, images), facts)
+    network = cast(SmallResNet, shipped.load(row.network)[0])
+    (learn, shown), (held_out, asked) = (
+        (features(network, images), facts)
         for images, facts in (pairs.drawn(row.images, data.TRAIN_SEED), pairs.drawn(HELD_OUT, data.HELD_OUT_SEED))
     )
-    words = vocabulary(caption(each, Random(f"{i}/{n}")) for i, each in enumerate(said) for n in range(DRAWS))
-    towers, epoch = fit(row, (learn, said), (held_out, asked), words)
+    words = vocabulary(caption(each, Random(f"{i}/{n}")) for i, each in enumerate(shown) for n in range(DRAWS))
+    towers, epoch = fit(row, (learn, shown), (held_out, asked), words)
     weights = save({key: values.half().contiguous() for key, values in towers.state_dict().items()})
     found = recalls(filled(row, words, load(weights)), words, held_out, texts(asked, 0, one=0))
     card = {
@@ -53,7 +53,7 @@ def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, 
         "data": {"world_sources": data.world_digest(),
                  "train": {"seed": data.TRAIN_SEED, "images": row.images},
                  "held_out": {"seed": data.HELD_OUT_SEED, "images": HELD_OUT}},
-        "body_sha256": shipped.card(row.body)["sha256"],
+        "network_sha256": shipped.card(row.network)["sha256"],
         "seconds": round(time.monotonic() - started),
         "device": "cpu",
         "epoch": epoch,
@@ -72,10 +72,10 @@ def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, 
     return card
 
 
-def features(body: SmallResNet, images: NDArray[np.uint8]) -> Tensor:
+def features(network: SmallResNet, images: NDArray[np.uint8]) -> Tensor:
     """What the image's side reads, float32 (image, feature), of uint8 (image, height, width, 3)."""
     with torch.inference_mode():
-        parts = [stages(body, PREPROCESSING(images[at : at + 64])) for at in range(0, len(images), 64)]
+        parts = [stages(network, PREPROCESSING(images[at : at + 64])) for at in range(0, len(images), 64)]
     return torch.cat(parts).clone()
 
 
@@ -93,7 +93,7 @@ def fit(
     Returns           the weights that were best on the held-out pairs, and after how many epochs
     """
     torch.manual_seed(row.seed)
-    seen, said = learn
+    seen, shown = learn
     towers = Towers(seen.shape[1], len(words), row.hidden, row.size)
     towers.get_buffer("mean").copy_(seen.mean(0))
     towers.get_buffer("deviation").copy_(seen.std(0).clamp(min=1e-4))
@@ -103,7 +103,7 @@ def fit(
     best, state, at, asked = -1.0, {}, 0, texts(held_out[1], 0, one=0)
     for epoch in bar(range(1, row.epochs + 1), f"training {row.name}", row.epochs):
         towers.train()
-        for loss in losses(row, towers, seen, positions(texts(said, epoch), words), epoch):
+        for loss in losses(row, towers, seen, positions(texts(shown, epoch), words), epoch):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -116,13 +116,13 @@ def fit(
     return towers.eval(), at or row.epochs
 
 
-def losses(row: TextImagePairs, towers: Towers, seen: Tensor, said: Tensor, epoch: int) -> Iterator[Tensor]:
+def losses(row: TextImagePairs, towers: Towers, seen: Tensor, shown: Tensor, epoch: int) -> Iterator[Tensor]:
     """The contrastive loss of each batch of an epoch: mean cross-entropy of captions by image, and of images."""
     order = np.random.default_rng([row.seed, epoch]).permutation(len(seen))
     for start in range(0, len(order) - row.batch + 1, row.batch):
         chosen = torch.from_numpy(order[start : start + row.batch])
         dropped = F.dropout(seen[chosen] - towers.get_buffer("mean"), row.dropout) + towers.get_buffer("mean")
-        fits = towers.scale.exp() * towers.of_images(dropped) @ towers.of_texts(said[chosen]).T
+        fits = towers.scale.exp() * towers.of_images(dropped) @ towers.of_texts(shown[chosen]).T
         own = torch.arange(len(chosen))
         yield (F.cross_entropy(fits, own) + F.cross_entropy(fits.T, own)) / 2
 

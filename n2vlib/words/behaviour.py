@@ -117,10 +117,10 @@ def _holds(atoms: Atoms, language: Language, phrase: str) -> NDArray[np.bool_]:
     return of_meanings(atoms, language, language.parse(phrase))
 
 
-def of_meanings(atoms: Atoms, language: Language, said: Iterable[Meaning]) -> NDArray[np.bool_]:
+def of_meanings(atoms: Atoms, language: Language, meanings: Iterable[Meaning]) -> NDArray[np.bool_]:
     """Where all concepts of one of several meanings are, (atom,)."""
     found = np.zeros(atoms.n_atoms, bool)
-    for meaning in said:
+    for meaning in meanings:
         every = np.ones(atoms.n_atoms, bool)
         for concept in meaning:
             rows = np.flatnonzero(atoms.concepts.index.isin(language.members[concept]))

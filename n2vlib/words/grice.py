@@ -40,9 +40,9 @@ def _row(done: Behaviour, atoms: Atoms, language: Language, unit: int, text: str
     row: dict[str, object] = {"description": text, "words": len(words_of(text))}
     if not judged(language, text):
         return row | dict.fromkeys(("true", "times", "iou", "shorter_iou", "gain"), np.nan) | {"shorter": ""}
-    said = language.parse(text)
-    whole = of_meanings(atoms, language, said)
-    parts = shorter(said)
+    meanings = language.parse(text)
+    whole = of_meanings(atoms, language, meanings)
+    parts = shorter(meanings)
     masks = np.array([of_meanings(atoms, language, each) for each in parts]).reshape(-1, atoms.n_atoms)
     best = int(_iou(done, unit, 0, masks).argmax()) if parts else -1
     iou, less = (
@@ -65,36 +65,38 @@ def _iou(done: Behaviour, unit: int, side: int, masks: NDArray[np.bool_]) -> NDA
     return iou_on(done.fired[side][unit], done.sizes[side], masks)
 
 
-def shorter(said: Said) -> list[Said]:
+def shorter(meanings: Said) -> list[Said]:
     """What a description says if concepts are left out of it: the fewest first, `anything` last; at most MOST.
 
     A concept is left out of an alternative, and an alternative without a concept is left out as a whole.
     """
     found: dict[Said, None] = {}
-    waiting = [said]
+    waiting = [meanings]
     while waiting and len(found) < MOST:
         waiting = list(dict.fromkeys(chain.from_iterable(_with_one_less(each) for each in waiting)))
         found |= dict.fromkeys(waiting)
-    found.pop(said, None)
+    found.pop(meanings, None)
     return list(found)[:MOST]
 
 
-def _with_one_less(said: Said) -> list[Said]:
+def _with_one_less(meanings: Said) -> list[Said]:
     """What remains if one concept is left out; `anything` of one concept alone, nothing of `anything`."""
-    if said == ANYTHING:
+    if meanings == ANYTHING:
         return []
     left = []
-    for meaning in sorted(said, key=sorted):
+    for meaning in sorted(meanings, key=sorted):
         for concept in sorted(meaning):
             rest = meaning - {concept}
-            others = said - {meaning}
+            others = meanings - {meaning}
             left.append((others | {rest} if rest else others) or ANYTHING)
     return left
 
 
-def spelled(said: Said) -> str:
-    """The concepts of what is said, in words: `red car or bus`."""
-    return " or ".join(" ".join(name for _, name in sorted(each)) or "anything" for each in sorted(said, key=sorted))
+def spelled(meanings: Said) -> str:
+    """The concepts of meanings, in words: `red car or bus`."""
+    return " or ".join(
+        " ".join(name for _, name in sorted(each)) or "anything" for each in sorted(meanings, key=sorted)
+    )
 
 
 def form(phrase: str) -> str:

@@ -134,7 +134,7 @@ class SentencePairs:
 class TextImagePairs:
     """A model of how well a text fits an image (n2vlib.text_image), on a frozen network of the zoo.
 
-    body      the network whose means and maxima it reads;  images: drawn training images, the first of world seed 1
+    network   whose means and maxima it reads;  images: drawn training images, the first of world seed 1
     hidden    units of the image's side;  size: of the vectors
     epochs    passes over the images, each with new captions;  batch;  rate: highest of the one-cycle schedule, of AdamW
     dropout   share of the image's features that are dropped in training;  seed: of weights, order and captions
@@ -142,7 +142,7 @@ class TextImagePairs:
 
     trained_by: ClassVar[str] = "n2vlib.text_image.training"
     name: str
-    body: str
+    network: str
     images: int
     hidden: int
     size: int
