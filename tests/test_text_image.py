@@ -1,17 +1,23 @@
 """Names from phrases and a text-image model: the score against slow loops, names against what was planted."""
 
 import math
+from dataclasses import replace
 from random import Random
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csr_array
 
+from n2vlib import charts
+from n2vlib.activations.layer import read_layers
+from n2vlib.compositional import explain
 from n2vlib.errors import BadInput
+from n2vlib.networks.load import load_network
 from n2vlib.probe import load_probe
 from n2vlib.store import Store
-from n2vlib.text_image import captions, load, naming, phrases, softwpmi, training
+from n2vlib.text_image import agreement, captions, load, naming, phrases, softwpmi, training, truth
 from n2vlib.text_image.facts import Facts, Thing, facts
 from n2vlib.text_image.model import Towers, positions
 from n2vlib.words import behaviour
@@ -65,10 +71,10 @@ def test_units_are_named_by_the_phrase_of_their_images():
     fits = np.eye(4, dtype=np.float32)[kind] + np.random.default_rng(0).normal(0, 0.05, (40, 4)).astype(np.float32)
     found = naming.Fits(["car", "dog", "sea", "sky"], [], fits)
     units = (kind[:, None] == [2, 0, 3]).astype(float)
-    named = naming.names(units, found, count=10)
+    named = naming.names(units, found)
     assert named["name"].tolist() == ["sea", "car", "sky"] and min(named["ahead"].tolist()) > 0
     half = np.arange(0, 40, 2)
-    assert naming.names(units, found, half, count=5)["name"].tolist() == ["sea", "car", "sky"]
+    assert naming.names(units, found, half)["name"].tolist() == ["sea", "car", "sky"]
 
 
 def test_auc_is_the_share_of_pairs_in_order():
@@ -79,7 +85,7 @@ def test_auc_is_the_share_of_pairs_in_order():
     for unit in range(5):
         pairs = [(a, b) for a in values[there[:, unit], unit] for b in values[~there[:, unit], unit]]
         expected.append(np.mean([(a > b) + (a == b) / 2 for a, b in pairs]))
-    found = naming.auc(values, there)
+    found = truth.auc(values, there)
     assert np.allclose(found[:5], expected) and np.isnan(found[5])
 
 
@@ -185,7 +191,7 @@ def test_the_shipped_model_tells_a_street_from_a_kitchen(shown):
     fits = model.of_images([np.stack([each.image for each in shown])]) @ model.of_texts(["street", "kitchen"]).T
     for column, place in enumerate(("street", "kitchen")):
         there = np.array([each.place == place for each in said])
-        assert naming.auc(fits[:, [column]], there[:, None])[0] > 0.95
+        assert truth.auc(fits[:, [column]], there[:, None])[0] > 0.95
     assert np.allclose(np.linalg.norm(model.of_texts(["a red car"]), axis=1), 1, atol=1e-5)
     assert model.unknown("a red Quokka") == ["quokka"]
 
@@ -309,29 +315,30 @@ def test_fits_leave_out_phrases_with_unknown_words_and_say_so(small, tmp_path, u
         naming.fits(load.load(f"{users}:short"), small, ["car", "street"], store)
 
 
-def test_kinship_knows_words_groups_and_kin(small):
-    kinship = naming.Kinship(language_of.language(small), small.concepts)
-    car, bus, dog, vehicle = (kinship.labels(each) for each in ("a car", "bus", "dog", "anything that is a vehicle"))
-    assert kinship.same(car, vehicle) and not kinship.same(car, bus)
-    assert kinship.kin(car, bus) and not kinship.kin(car, dog)
-    assert kinship.labels("a red car") == [*kinship.labels("red"), *kinship.labels("car")]
+def test_related_knows_words_groups_and_kin(small):
+    related = agreement.Kinship(language_of.language(small), small.concepts)
+    car, bus, dog, vehicle = (related.labels(each) for each in ("a car", "bus", "dog", "anything that is a vehicle"))
+    assert related.same(car, vehicle) and not related.same(car, bus)
+    assert related.kin(car, bus) and not related.kin(car, dog)
+    assert related.labels("a red car") == (*related.labels("red"), *related.labels("car"))
 
 
 def test_agreement_counts_filters_that_have_both(small):
-    kinship = naming.Kinship(language_of.language(small), small.concepts)
-    one = [kinship.labels(each) for each in ("car", "dog", "sea", "")]
-    other = [kinship.labels(each) for each in ("vehicle", "cat", "table", "sky")]
-    (row,) = naming.agreement(kinship, {"label": one, "name": other}).to_dict("records")
+    related = agreement.Kinship(language_of.language(small), small.concepts)
+    one = [related.labels(each) for each in ("car", "dog", "sea", "")]
+    other = [related.labels(each) for each in ("vehicle", "cat", "table", "sky")]
+    (row,) = agreement.agreement(related, {"label": one, "name": other}).to_dict("records")
     assert (row["filters"], row["same"], row["kin"]) == (3, 1 / 3, 2 / 3)
-    assert 0 <= row["same_by_chance"] <= row["kin_by_chance"] < row["kin"]
+    others = [(i, j) for i in range(3) for j in range(3) if i != j]
+    assert row["same_by_chance"] == np.mean([related.same(one[i], other[j]) for i, j in others])
+    assert row["kin_by_chance"] == np.mean([related.kin(one[i], other[j]) for i, j in others])
+    assert row["more"] == pytest.approx(row["kin"] - row["kin_by_chance"]) and row["low"] <= row["more"] <= row["high"]
 
 
 def handmade() -> behaviour.Behaviour:
     """Four images of two atoms; two units."""
     fired = np.array([[[3, 1], [0, 2]], [[2, 0], [1, 3]]])
     sizes = np.array([[10, 10], [4, 16]])
-    from scipy.sparse import csr_array
-
     by_image = csr_array(np.array([[1.0, 0], [0, 1], [0.4, 0.6], [0, 1]]))
     return behaviour.Behaviour(
         fired, sizes, by_image, np.array([[1.0, 0], [0, 1], [2, 1], [0, 3]]), np.array([0, 0, 1, 1])
@@ -339,21 +346,36 @@ def handmade() -> behaviour.Behaviour:
 
 
 def test_truth_of_names_is_counted_on_the_second_half():
-    found = naming.truth(handmade(), np.array([[True, False], [True, False]]))
+    found = truth.truth(handmade(), np.array([[True, False], [True, False]]))
     assert found["pixels"].tolist() == [1, 1 / 4] and found["by_chance"].tolist() == [4 / 20, 4 / 20]
     assert found["times"].tolist() == [5, 1.25] and found["auc"].tolist() == [1, 0]
 
 
 def test_planted_units_are_active_where_their_concept_is():
-    clean = naming.planted(handmade(), np.array([[True, False], [False, True]]), 0.0)
+    clean = truth.planted(handmade(), np.array([[True, False], [False, True]]), 0.0)
     assert np.allclose(clean, [[1, 0], [0, 1], [0.4, 0.6], [0, 1]])
-    noisy = naming.planted(handmade(), np.array([[True, False]]), 1.0, seed=3)
-    assert np.array_equal(noisy, naming.planted(handmade(), np.array([[True, False]]), 1.0, seed=3))
+    noisy = truth.planted(handmade(), np.array([[True, False]]), 1.0, seed=3)
+    assert np.array_equal(noisy, truth.planted(handmade(), np.array([[True, False]]), 1.0, seed=3))
     assert not np.allclose(noisy, clean[:, :1])
 
 
-def test_names_on_a_page_are_escaped():
-    from n2vlib import charts
+def test_units_planted_for_phrases_that_the_model_tells_apart_are_named_right(small, tmp_path):
+    """A model that is told the areas of four concepts: all of their units are named right, and hold on other images."""
+    filters = explain.Filters(read_layers(load_network("small-alexnet", None, None, 0), ["conv5"], small, tau=0.02,
+                                          store=Store(str(tmp_path)))["conv5"], small, ())  # fmt: skip
+    done = behaviour.behaviour(filters, behaviour.halves(60, 0))
+    asked, language = ["sky", "grass", "road", "floor"], language_of.language(small)
+    holds = behaviour.of_phrases(filters.atoms, language, asked)
+    areas = truth.planted(done, holds, 0.0)
+    fits = naming.Fits([*asked, "quokka"], [], np.c_[3 * areas, np.zeros(60)].astype(np.float32))
+    table = truth.right(done, filters.atoms, fits, 0.0, lams=(1.0,))
+    assert set(table["concept"]) == set(asked) and len(table) == 4 and all(table["right"].tolist())
+    units = replace(done, activation=areas, fired=(done.sizes[:, None] * holds).astype(np.int64))
+    (row,) = truth.by_weight(units, filters.atoms, language, fits, lams=(1.0,)).to_dict("records")
+    assert (row["names"], row["nowhere"]) == (4, 1)  # grass is in no image of the second half
+    assert row["auc"] == 1 and row["dealt"] < 0.8 and row["times"] > 1
 
+
+def test_names_on_a_page_are_escaped():
     page = charts.table(pd.DataFrame({"name": ["<script>alert(1)</script>"]}), "names")._repr_html_()
     assert "<script>alert" not in page

@@ -1,4 +1,4 @@
-"""Names for the filters of a layer, and whether they hold on images from which they were not made."""
+"""Names for the filters of a layer: the phrase that fits the images of each best."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,18 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-from n2vlib.compositional.similarity import KIN, wu_palmer
 from n2vlib.errors import BadInput
 from n2vlib.probe import ProbeSet
 from n2vlib.progress import bar
-from n2vlib.spaces import drawn
 from n2vlib.store import Store, load_array, save_arrays
 from n2vlib.text_image import softwpmi
 from n2vlib.text_image.load import BATCH, TextImage
-from n2vlib.words.behaviour import Behaviour
-from n2vlib.words.phrases import Language
 
 MODULES = ["n2vlib.text_image.naming", "n2vlib.text_image.model"]
 
@@ -69,112 +64,17 @@ def fits(model: TextImage, probe: ProbeSet, phrases: Sequence[str], store: Store
     return Fits(kept, left_out, images @ texts.T)
 
 
-def names(
-    activations: NDArray, found: Fits, images: NDArray[np.int64] | None = None, count: int = softwpmi.COUNT
-) -> pd.DataFrame:
+def names(activations: NDArray, found: Fits, images: NDArray[np.int64] | None = None, lam: float = softwpmi.LAM) -> pd.DataFrame:
     """The phrase of the highest SoftWPMI for each unit.
 
     activations   one number of each unit for each image, (image, unit)
-    images        the images that are looked at; None: all
+    images        the images that are looked at; None: all      lam   see `softwpmi.scores`
     Returns       index filter; name, score, second (the next phrase), ahead (by how much)
     """
     chosen = np.arange(len(activations)) if images is None else images
-    scores = softwpmi.scores(activations[chosen], found.values[chosen], count=count)
+    scores = softwpmi.scores(activations[chosen], found.values[chosen], lam=lam)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :2]
     first, second = (np.take_along_axis(scores, order[:, [at]], 1)[:, 0] for at in (0, 1))
     words = np.array(found.phrases, object)[order]
     table = {"name": words[:, 0], "score": first, "second": words[:, 1], "ahead": first - second}
     return pd.DataFrame(table).rename_axis("filter")
-
-
-def truth(done: Behaviour, holds: NDArray[np.bool_]) -> pd.DataFrame:
-    """Whether a name says where each unit fires, on the second half of the images: index filter.
-
-    holds     (unit, atom): where the name of each unit holds
-    Returns   pixels: share of the pixels on which it fires where the name holds; by_chance: the same of all pixels;
-              times: how many times as many; auc: the AUC of the unit's mean activation, images in which the name holds
-              somewhere against others, 1/2 by chance (as INVERT has it). NaN where it fires nowhere, or where there are
-              no two kinds of images.
-    """
-    fired, sizes, held = done.fired[1], done.sizes[1], done.sides[1]
-    fires = fired.sum(1)
-    pixels = np.divide((fired * holds).sum(1), fires, out=np.full(len(fires), np.nan), where=fires > 0)
-    chance = holds @ sizes / sizes.sum()
-    times = np.divide(pixels, chance, out=np.full(len(fires), np.nan), where=chance > 0)
-    shown = shows(done, holds)[held]
-    columns = {"pixels": pixels, "by_chance": chance, "times": times, "auc": auc(done.activation[held], shown)}
-    return pd.DataFrame(columns).rename_axis("filter")
-
-
-def shows(done: Behaviour, holds: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether each mask holds somewhere in each image, from (mask, atom): (image, mask)."""
-    if done.by_image is None:
-        raise BadInput("names: the same in every image; take the atoms of a probe set")
-    return (done.by_image @ holds.T.astype(np.float32)) > 0
-
-
-def auc(values: NDArray, there: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """P(value of an image that is there > of one that is not), ties count half: two (image, unit) to (unit,)."""
-    ranks, n = rankdata(values, axis=0), there.sum(0).astype(float)
-    pairs = n * (len(there) - n)
-    above = (ranks * there).sum(0) - n * (n + 1) / 2
-    return np.divide(above, pairs, out=np.full(len(n), np.nan), where=pairs > 0)
-
-
-class Kinship:
-    """Whether two explanations speak of the same thing, or of kin in our hypernym tree."""
-
-    def __init__(self, language: Language, concepts: pd.DataFrame):
-        """concepts   rows of probe.concepts"""
-        self.language = language
-        near = wu_palmer(drawn.hypernyms(concepts))
-        self.near = {(a, b) for a, row in near.iterrows() for b, value in row.items() if value > KIN}
-
-    def labels(self, phrase: str) -> list[frozenset[int]]:
-        """The label numbers that each concept of a phrase stands for."""
-        said = {concept for meaning in self.language.parse(phrase) for concept in meaning}
-        return [frozenset(self.language.members[each]) for each in sorted(said)]
-
-    def same(self, one: Sequence[frozenset[int]], other: Sequence[frozenset[int]]) -> bool:
-        """Whether a concept of one is, or is among, a concept of the other."""
-        return any(a <= b or b <= a for a in one for b in other)
-
-    def kin(self, one: Sequence[frozenset[int]], other: Sequence[frozenset[int]]) -> bool:
-        """Whether all of a concept of one is kin to all of a concept of the other (`similarity.KIN`), or the same."""
-        pairs = [(a, b) for a in one for b in other]
-        return self.same(one, other) or any(all((x, y) in self.near for x in a for y in b) for a, b in pairs)
-
-
-def agreement(
-    related: Kinship, explanations: dict[str, list[list[frozenset[int]]]], seed: int = 0, deals: int = 10
-) -> pd.DataFrame:
-    """How often two explanations of a filter agree: one row for each pair of kinds of explanation.
-
-    explanations   {kind: for each filter the label numbers of its concepts}; filters with an empty one are left out
-    Returns        one, other, filters, same, kin: shares; same_by_chance, kin_by_chance: after the second was dealt to
-                   other filters, mean over `deals`
-    """
-    rng, rows, kinds = np.random.default_rng(seed), [], list(explanations)
-    for at, one in enumerate(kinds):
-        for other in kinds[at + 1 :]:
-            pairs = [(a, b) for a, b in zip(explanations[one], explanations[other], strict=True) if a and b]
-            orders = [np.arange(len(pairs)), *(rng.permutation(len(pairs)) for _ in range(deals))]
-            means = [
-                np.mean([[test(pairs[i][0], pairs[j][1]) for i, j in enumerate(order)] for order in orders], axis=1)
-                for test in (related.same, related.kin)
-            ]
-            (same, *same_dealt), (kin, *kin_dealt) = means
-            rows.append((one, other, len(pairs), same, kin, np.mean(same_dealt), np.mean(kin_dealt)))
-    columns = ["one", "other", "filters", "same", "kin", "same_by_chance", "kin_by_chance"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def planted(done: Behaviour, members: NDArray[np.bool_], noise: float, seed: int = 0) -> NDArray[np.float64]:
-    """Units whose mean activation is the share of an image that a concept covers, with noise: (image, concept).
-
-    members   where each concept is, (concept, atom)      noise   its deviation, in deviations of the share
-    """
-    if done.by_image is None:
-        raise BadInput("planted units: the same in every image; take the atoms of a probe set")
-    area = done.by_image @ members.T.astype(float)
-    return area + noise * area.std(0) * np.random.default_rng(seed).standard_normal(area.shape)

@@ -23,7 +23,8 @@ from n2vlib.words.behaviour import Behaviour
 
 MEASURES = ("iou", "precision", "recall", "mask", "image", "r")
 PENALTY = 0.01  # of the linear ceiling, as in `baselines.linear`
-DEALS = 10
+DEALS, PLACE_IMAGES = 10, 10.0  # draws of a floor; images that the overall rate counts as at a place
+USUAL, DEALT, LINEAR, LOOKUP = "usual place", "of another filter", "all labels, added up", "all combinations of labels"
 
 
 def accounted(done: Behaviour, scores: NDArray) -> pd.DataFrame:
@@ -142,6 +143,23 @@ def dealt(done: Behaviour, scores: NDArray, seed: int, deals: int = DEALS) -> pd
         other[order] = np.roll(order, step)
         tables_.append(accounted(done, scores[other]))
     return pd.DataFrame(np.mean(tables_, axis=0), columns=list(MEASURES)).rename_axis("filter")
+
+
+def compared(
+    done: Behaviour, at_places: Behaviour, members: csr_array, explanations: Mapping[str, NDArray], seed: int = 0
+) -> pd.DataFrame:
+    """`table` of explanations, (unit, atom) each, between their floors and their ceilings.
+
+    at_places   `behaviour.places`, for the floor of a filter's usual place
+    members     which concepts an atom shows, (concept, atom)
+    """
+    found = {"everything": accounted(done, np.ones(done.fired.shape[1:], bool))}
+    found[USUAL] = accounted(at_places, combinations(at_places, PLACE_IMAGES))
+    found |= {f"{name} {DEALT}": dealt(done, scores, seed) for name, scores in explanations.items()}
+    found |= {name: accounted(done, scores) for name, scores in explanations.items()}
+    image = done.sizes.sum() / len(done.half)  # pixels
+    ceilings = {LINEAR: linear(done, members), LOOKUP: combinations(done, image)}
+    return table(found | {name: accounted(done, scores) for name, scores in ceilings.items()})
 
 
 def table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
