@@ -259,6 +259,11 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # - [Copy and paste](compositional/copy-and-paste): scenes drawn again with what a formula names, and the answers to them.
 # - [Sentences](compositional/sentences): formulas for a network that says whether one sentence follows from another.
 #
+# **Words**, descriptions of filters
+#
+# - [What lights it up](words/what-lights-it-up): exemplars of a filter, and which of many true descriptions is chosen.
+# - [A describer](words/a-describer): a network that describes filters, and how much of what it says is true.
+#
 # **Verdict**: every experiment and every claim, with its result on this run, for [Net2Vec](verdict/net2vec), for
 # [Network Dissection](verdict/netdissect) and for [Compositional Explanations](verdict/compositional).
 #

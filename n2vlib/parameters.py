@@ -106,6 +106,7 @@ RULES |= {  # and those of some chapters only
     "SECOND": Text,
     "ALPHAS": Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), BeforeValidator(_distinct)],
     "BEAM": Positive,
+    "DESCRIBER": Text,
     "SENTENCES": Text,
     "DRAWN_PAIRS": Annotated[int, Field(ge=200)],
     "SEARCHED": Annotated[int, Field(ge=10)],

@@ -77,7 +77,9 @@ def test_every_word_that_can_be_said_has_a_part_of_speech():
 
 
 def test_groups_hold_where_a_member_does(probe):
-    vehicles = {probe.concept(name) for name in ("car", "bus", "truck", "tractor") if name in set(probe.concepts["name"])}
+    vehicles = {
+        probe.concept(name) for name in ("car", "bus", "truck", "tractor") if name in set(probe.concepts["name"])
+    }
     for image in range(len(probe)):
         slow = np.zeros(probe.label_size, bool)
         for number in vehicles:
@@ -294,12 +296,15 @@ def test_held_out_combinations_are_a_share_and_always_the_same():
     assert not regions.held_out(frozenset({("color", "red"), ("object", "car")}))
 
 
-def test_training_keeps_the_best_weights_and_not_the_last(bank):
+def test_training_keeps_the_best_weights_and_not_the_last(bank, monkeypatch):
+    monkeypatch.setattr(training, "CHECKED", 64)
     row = replace(DESCRIBERS[NAME], steps=6, batch=4, check=1, patience=9, rate=0.5)  # far too fast: it gets worse
     weights, card = training.fit(row, bank, bank)
     curve = pd.DataFrame(card["curve"])
     assert curve["held_out"].idxmin() < len(curve) - 1
-    found = training.filled("it", card, training._floats(weights), features.encoder("small-alexnet", ["conv1", "conv5"]))
+    found = training.filled(
+        "it", card, training._floats(weights), features.encoder("small-alexnet", ["conv1", "conv5"])
+    )
     looked = training._batch(bank, regions.Units(bank), training.CHECKED, card["words"], np.random.default_rng(1))
     both = torch.nn.ModuleDict({"decoder": found.decoder, "model": found.model})
     with torch.inference_mode():
@@ -383,7 +388,7 @@ def test_truth_of_descriptions_is_counted_pixel_by_pixel(layer, probe):
         fires = np.array([truth.fired(at, probe, image)[unit] for image in images])
         holds = np.array([phrases.holds(text, probe, image) for image in images])
         both, either = (fires & holds).sum(), (fires | holds).sum()
-        assert table.loc[unit, "iou"] == pytest.approx(both / either)
+        assert table.loc[unit, "iou"] == pytest.approx(both / max(either, 1))
         assert table.loc[unit, "precision"] == pytest.approx(both / max(fires.sum(), 1))
         assert table.loc[unit, "recall"] == pytest.approx(both / max(holds.sum(), 1))
 
@@ -398,7 +403,9 @@ def test_the_best_phrase_is_at_least_as_good_as_any_label(layer, probe):
     assert np.allclose(found["iou"], again["iou"], atol=0.05)  # small regions are no regions
 
 
-def test_a_describer_of_a_users_probe_set_is_trained_and_kept(probe, tmp_path):
+def test_a_describer_of_a_users_probe_set_is_trained_and_kept(probe, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKED", 32)
+    monkeypatch.setattr(training, "MEASURED", 32)
     network, store = load_network("small-alexnet"), Store(str(tmp_path))
     found = training.of_probe(probe, network, ["conv5"], store, steps=3, batch=4, check=1)
     again = training.of_probe(probe, network, ["conv5"], store, steps=3, batch=4, check=1)

@@ -317,12 +317,9 @@ ratio = means.loc[most_of, "image"] / highest if highest > 0 else np.nan
 print(f"the {most_of} {ratio:.0%} of it over images.")
 true = maxims.set_index("of")
 relevant = true.loc["description", "gain above 0"]
-print(
-    f"{relevant:.0%} of the descriptions have a part too few to leave out; they are true of"
-)
-print(
-    f"{true.loc['description', 'true']:.0%} of the pixels, with {true.loc['description', 'words']:.1f} words."
-)
+words, of_pixels = true.loc["description", ["words", "true"]]
+print(f"Descriptions have {words:.1f} words and are true of {of_pixels:.0%} of the pixels on")
+print(f"which their filters fire; {relevant:.0%} are better than any part of them.")
 
 # %% [markdown]
 # A share is about these images and these label maps: what a description says beyond the labels cannot be scored here,

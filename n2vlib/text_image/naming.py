@@ -64,7 +64,9 @@ def fits(model: TextImage, probe: ProbeSet, phrases: Sequence[str], store: Store
     return Fits(kept, left_out, images @ texts.T)
 
 
-def names(activations: NDArray, found: Fits, images: NDArray[np.int64] | None = None, lam: float = softwpmi.LAM) -> pd.DataFrame:
+def names(
+    activations: NDArray, found: Fits, images: NDArray[np.int64] | None = None, lam: float = softwpmi.LAM
+) -> pd.DataFrame:
     """The phrase of the highest SoftWPMI for each unit.
 
     activations   one number of each unit for each image, (image, unit)

@@ -2,9 +2,9 @@
 
     score(d) = log p(d | E) - weight * log p(d)
 
-The search keeps the `beam` likeliest beginnings of each unit, by summed log-probability, without a bonus for length. A
-description that has ended stays in the beam as it is. With the weight 1 the score is the pointwise mutual information of
-description and exemplars; with 0 it is the likelihood.
+The search keeps the `beam` likeliest beginnings of each unit, by summed log-probability, without a bonus for length.
+A description that has ended stays in the beam as it is. With the weight 1 the score is the pointwise mutual information
+of description and exemplars; with 0 it is the likelihood.
 """
 
 import numpy as np
@@ -35,7 +35,10 @@ def candidates(
         units = np.repeat(np.arange(start, start + len(texts)), scores.shape[1])
         flat = [text for unit in texts for text in unit]
         found.append(pd.DataFrame({"unit": units, "description": flat, "likelihood": scores.flatten().tolist()}))
-    table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["unit", "description", "likelihood"])
+    table = (
+        pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["unit", "description", "likelihood"])
+    )
+    table = table[table["likelihood"] > -np.inf].reset_index(drop=True)  # a beam may have room for more than there is
     once = table["description"].drop_duplicates().tolist()
     return table.assign(prior=table["description"].map(dict(zip(once, prior(model, words, once), strict=True))))
 
@@ -80,7 +83,7 @@ def prior(model: LanguageModel, words: list[str], texts: list[str]) -> NDArray[n
 
 
 def reranked(table: pd.DataFrame, weight: float = WEIGHT) -> pd.DataFrame:
-    """The best candidate of every unit: index unit; description, likelihood, prior, score. On a tie the likelier one."""
+    """The best candidate of every unit: index unit; description, likelihood, prior, score. On a tie the likelier."""
     scored = table.assign(score=table["likelihood"] - weight * table["prior"])
     best = scored.sort_values("score", ascending=False, kind="stable").drop_duplicates("unit")
     return best.sort_values("unit").set_index("unit")[["description", "likelihood", "prior", "score"]]

@@ -1,6 +1,6 @@
 """A trained describer, and descriptions of a layer's filters.
 
-    describer.load().describe(exemplars)        index unit: description, likelihood, prior, score
+describer.load().describe(exemplars)        index unit: description, likelihood, prior, score
 """
 
 import json
@@ -35,7 +35,7 @@ MODULES = ["n2vlib.words.describer"]
 class Describer:
     """A decoder and a language model, trained on features of one encoder.
 
-    words         what they say, SPECIAL first      fingerprint   says which weights they are
+    words         what they say, SPECIAL first      card   what describes the training: sizes, curve, accuracy, ...
     """
 
     name: str
@@ -43,7 +43,12 @@ class Describer:
     decoder: Decoder = field(repr=False)
     model: LanguageModel = field(repr=False)
     encoder: Encoder = field(repr=False)
-    fingerprint: str = ""
+    card: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Which weights these are."""
+        return self.card["sha256"]
 
     def features(self, exemplars: Exemplars) -> NDArray[np.float32]:
         """What the describer sees: (unit, exemplar, feature). BadInput where the encoder is not the one it knows."""
@@ -98,7 +103,7 @@ def filled(name: str, card: dict[str, Any], state: dict[str, Tensor], reads: Enc
     decoder, model = Decoder(len(words), sizes), LanguageModel(len(words), sizes)
     for module, prefix in ((decoder, "decoder."), (model, "model.")):
         module.load_state_dict({key.removeprefix(prefix): of for key, of in state.items() if key.startswith(prefix)})
-    return Describer(name, words, decoder.eval(), model.eval(), reads, card["sha256"])
+    return Describer(name, words, decoder.eval(), model.eval(), reads, card)
 
 
 def described(
@@ -108,30 +113,41 @@ def described(
     describer: Describer | None = None,
     *,
     units: Sequence[int] | None = None,
+    images: Sequence[int] | None = None,
     weight: float = WEIGHT,
     beam: int = BEAM,
 ) -> pd.DataFrame:
     """The descriptions of a layer's filters, kept in the store: index unit; description, likelihood, prior, score.
 
-    layer   read with tau or tau_max of 0.01      units   the filters asked for, all by default
+    layer   read with tau or tau_max of 0.01
+    units   the filters asked for, all by default      images   which may be exemplars, all by default
     """
-    table = kept(layer, probe, store, describer or load(), units=units, beam=beam)
+    table = kept(layer, probe, store, describer or load(), units=units, images=images, beam=beam)
     return decoding.reranked(table, weight)
 
 
 def kept(
-    layer: Layer, probe: ProbeSet, store: Store, describer: Describer, *, units: Sequence[int] | None = None, beam: int = BEAM
+    layer: Layer,
+    probe: ProbeSet,
+    store: Store,
+    describer: Describer,
+    *,
+    units: Sequence[int] | None = None,
+    images: Sequence[int] | None = None,
+    beam: int = BEAM,
 ) -> pd.DataFrame:
     """All candidates of a layer's filters, kept in the store: unit, description, likelihood, prior."""
     chosen = [*range(layer.n_filters)] if units is None else [int(unit) for unit in units]
     reads = {"network": describer.encoder.network.fingerprint, "layers": describer.encoder.layers}
-    inputs = {"layer": layer.at(TAU).fingerprint, "probe": probe.fingerprint, "units": chosen, "beam": beam, "encoder": reads}
+    among = None if images is None else [int(image) for image in images]
+    inputs = {"layer": layer.at(TAU).fingerprint, "probe": probe.fingerprint, "units": chosen, "images": among}
+    inputs |= {"beam": beam, "encoder": reads, "describer": describer.fingerprint}
 
     def make(folder: Path) -> None:
-        table = describer.candidates(of_layer(layer, probe, chosen), beam)
+        table = describer.candidates(of_layer(layer, probe, chosen, images=among), beam)
         (folder / "candidates.json").write_text(json.dumps(table.to_dict("list")), encoding="utf-8")
 
-    folder = store.entry("descriptions", inputs | {"describer": describer.fingerprint}, MODULES, make)
+    folder = store.entry("descriptions", inputs, MODULES, make)
     return pd.DataFrame(json.loads((folder / "candidates.json").read_text(encoding="utf-8")))
 
 

@@ -57,19 +57,26 @@ class Exemplars:
         )
 
 
-def of_layer(layer: Layer, probe: ProbeSet, units: Sequence[int] | None = None, count: int = COUNT) -> Exemplars:
+def of_layer(
+    layer: Layer,
+    probe: ProbeSet,
+    units: Sequence[int] | None = None,
+    count: int = COUNT,
+    images: Sequence[int] | None = None,
+) -> Exemplars:
     """Exemplars of a layer's filters from what is stored of it, without another pass over the images.
 
     layer   read with tau or tau_max of at least TAU, so that the 0.99 quantile is known
-    units   the filters asked for, all by default
+    units   the filters asked for, all by default      images   which may be exemplars, all by default
     Masks are upsampled, then cut at the quantile, with the layer's cells on the centres of their receptive fields.
     """
     chosen = np.arange(layer.n_filters) if units is None else np.asarray(units, np.int64)
-    _need(len(layer.highest), count, chosen, layer.n_filters)
+    among = np.arange(len(probe)) if images is None else np.sort(np.asarray(images, np.int64))
+    _need(len(among), count, chosen, layer.n_filters)
     at_quantile = layer.at(TAU)
-    which = strongest(np.asarray(layer.highest)[:, chosen], count)
+    which = among[strongest(np.asarray(layer.highest)[np.ix_(among, chosen)], count)]
     pairs = zip(chosen.tolist(), which, strict=True)
-    masks = [dissection.mask(at_quantile, probe, stored_maps(at_quantile, k, images), k) for k, images in pairs]
+    masks = [dissection.mask(at_quantile, probe, stored_maps(at_quantile, k, shown), k) for k, shown in pairs]
     used, at = np.unique(which, return_inverse=True)
     pictures = np.concatenate([*probe.batches(64, used.tolist())])
     return Exemplars(pictures, at.reshape(which.shape), np.array(masks), chosen, which)
@@ -109,6 +116,17 @@ def strongest(highest: NDArray[np.floating], count: int) -> NDArray[np.int64]:
 
 def _need(images: int, count: int, units: NDArray[np.int64], n_units: int) -> None:
     if not 0 < count <= images:
-        raise BadInput(f"exemplars: {count} images a unit, but the set has {images}; take a larger set or a smaller count")
+        raise BadInput(
+            f"exemplars: {count} images a unit, but the set has {images}; take a larger set or a smaller count"
+        )
     if len(units) and not 0 <= units.min() <= units.max() < n_units:
         raise BadInput(f"units: {units.min()} to {units.max()}; this layer has 0 to {n_units - 1}")
+
+
+def at_random(of: Exemplars, units: int, seed: int) -> Exemplars:
+    """Units that nothing lights up: exemplars drawn at random from those of others, with masks of yet others."""
+    draws, shape = np.random.default_rng(seed), (units, of.at.shape[1])
+    rows, columns = (draws.integers(0, n, shape) for n in of.at.shape)
+    other = draws.integers(0, of.at.shape[0], shape), draws.integers(0, of.at.shape[1], shape)
+    at, which = of.at[rows, columns], of.which[rows, columns]
+    return replace(of, at=at, which=which, masks=of.masks[other], units=np.arange(units))

@@ -123,7 +123,9 @@ def numbers(texts: Sequence[str], words: Sequence[str]) -> Tensor:
     rows = []
     for text in texts:
         if unknown := [word for word in words_of(text) if word not in known]:
-            raise BadInput(f"description {text!r}: the describer has no word {unknown[0]!r}; {near(unknown[0], words[3:])}")
+            raise BadInput(
+                f"description {text!r}: the describer has no word {unknown[0]!r}; {near(unknown[0], words[3:])}"
+            )
         rows.append([START, *(known[word] for word in words_of(text)), STOP])
     longest = max(map(len, rows), default=2)
     return torch.tensor([row + [PAD] * (longest - len(row)) for row in rows]).reshape(-1, longest)

@@ -10,7 +10,7 @@ grammar, so a phrase that a decoder says badly still means something, and `anyth
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 
 import numpy as np
@@ -24,9 +24,10 @@ from n2vlib.spaces.drawn import ancestors, tree
 Concept = tuple[str, str]  # its category, and its name in words
 Meaning = frozenset[Concept]  # the concepts of one alternative; none: anything
 COLOR, OBJECT, PART = "color", "object", "part"
+WRITING = (OBJECT, "writing")  # what `words.written` draws
 CATEGORIES = (COLOR, "texture", "material", PART, OBJECT, "scene")
 _ENDINGS = {COLOR: "-c", "scene": "-s"}  # of the names of colors and scenes, as Broden writes them
-_MASS = set("sky grass sand sea fur foliage hair".split())  # nouns without an article
+_MASS = set(["sky", "grass", "sand", "sea", "fur", "foliage", "hair", "writing"])  # nouns without an article
 # What a describer can say of a meaning by the categories it names; {x} stands for the concept of category x.
 _FORMS: dict[tuple[str, ...], tuple[str, ...]] = {
     (): ("anything", "anything at all", "many things"),
@@ -50,7 +51,8 @@ _TAGS = dict.fromkeys(("a", "an", "the", "any"), "DT") | {"anything": "NN", "thi
 _TAGS |= {"that": "WDT", "is": "VBZ", "made": "VBN", "of": "IN", "in": "IN", "by": "IN", "or": "CC", "all": "DT"}
 _TAGS |= {"pattern": "NN", "picture": "NN", "outdoors": "RB", "indoors": "RB"}
 _UNSAID = {"dark or light", "sky and weather", "way"}  # groups of our tree that make no noun
-_ADJECTIVES = set("legged warm cool dark light motor open grown worked living natural hoofed low woody built up".split())
+_ADJECTIVES = {"legged", "warm", "cool", "light", "motor", "open", "grown", "worked", "living", "natural", "hoofed"}
+_ADJECTIVES |= {"low", "woody", "built"}
 
 
 def words_of(text: str) -> list[str]:
@@ -67,17 +69,20 @@ def plain(name: str, category: str) -> str:
 class Language:
     """The concepts that phrases can name.
 
-    members   {concept or group: the label numbers it stands for}
-    kin       {concept: the groups it is in, the closest first}
+    members      {concept or group: the label numbers it stands for}
+    kin          {concept: the groups it is in, the closest first}
+    unlabelled   what our describer can name and this probe set does not label; it holds nowhere
     """
 
     members: Mapping[Concept, tuple[int, ...]] = field(repr=False)
     kin: Mapping[Concept, tuple[Concept, ...]] = field(repr=False)
+    unlabelled: tuple[Concept, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         named = {}
         for category in reversed(CATEGORIES):  # where two categories have a name, the first of CATEGORIES is meant
-            named |= {tuple(name.split()): (of, name) for of, name in self.members if of == category}
+            every = (*self.unlabelled, *self.members)
+            named |= {tuple(name.split()): (of, name) for of, name in every if of == category}
         object.__setattr__(self, "_named", named)
         object.__setattr__(self, "_longest", max((len(words) for words in named), default=0))
 
@@ -109,7 +114,7 @@ class Language:
     def tags(self) -> dict[str, str]:
         """{word: its part of speech, as the Penn Treebank names them} of every word that descriptions use."""
         found = {}
-        for category, name in self.members:
+        for category, name in (*self.unlabelled, *self.members):
             *first, last = name.split()
             adjective = category in (COLOR, "texture") and not first
             found |= dict.fromkeys(first, "NN") | {last: "JJ" if adjective else "NN"}
@@ -140,12 +145,12 @@ class Language:
     def annotated(self, concept: Concept, probe: ProbeSet, image: int) -> NDArray[np.bool_]:
         """Where a concept or any of a group is: bool, (sh, sw)."""
         held = _numbers(probe, image)
-        masks = [probe.annotated(number, image) for number in self.members[concept] if number in held]
+        masks = [probe.annotated(number, image) for number in self.members.get(concept, ()) if number in held]
         return np.logical_or.reduce(masks) if masks else np.zeros(probe.label_size, np.bool_)
 
     def _colored(self, place: NDArray[np.bool_], color: Concept, probe: ProbeSet, image: int) -> NDArray[np.bool_]:
         regions, commonest = colors_of(place, probe, image)
-        return np.isin(commonest, self.members[color])[regions] & place
+        return np.isin(commonest, self.members.get(color, ()))[regions] & place
 
 
 def colors_of(place: NDArray[np.bool_], probe: ProbeSet, image: int) -> tuple[NDArray, NDArray[np.int64]]:
@@ -173,7 +178,10 @@ def _colors(probe: ProbeSet) -> set[int]:
 @lru_cache(maxsize=8)
 def language(probe: ProbeSet) -> Language:
     """The language of a probe set's concepts, with groups for those that our hypernym tree has."""
-    return language_of(probe.concepts)
+    found = language_of(probe.concepts)
+    here = {name for _, name in found.members}
+    others = [each for each in (*drawn().unlabelled, *drawn().members) if each[1] not in here]
+    return replace(found, unlabelled=tuple(others))
 
 
 def language_of(concepts: pd.DataFrame) -> Language:
@@ -203,7 +211,7 @@ def drawn() -> Language:
     from n2vlib.world.catalog import CONCEPTS
 
     table = pd.DataFrame(CONCEPTS, columns=["number", "name", "category"]).set_index("number")
-    return language_of(table)
+    return replace(language_of(table), unlabelled=(WRITING,))
 
 
 def tags() -> dict[str, str]:
@@ -248,5 +256,5 @@ def _articles(text: str, names: Mapping[str, str]) -> str:
     """`a` before a vowel becomes `an`; nouns such as `grass` have none."""
     for name in names.values():
         if name in _MASS:
-            text = re.sub(rf"\b(a|the) ({name})\b", r"\2", text)
+            text = re.sub(rf"\b(?:a|the) ((?:{names.get(COLOR, name)} )?{name})\b", r"\1", text)
     return re.sub(r"\ba (?=[aeiou])", "an ", text)

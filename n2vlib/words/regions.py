@@ -154,9 +154,11 @@ KINDS = {
     (OBJECT, PART): 0.09,
     (COLOR, OBJECT, PART): 0.12,
     "group": 0.08,
+    "writing": 0.03,
     "or": 0.04,
     "anything": 0.02,
 }
+_WRITING = frozenset([phrases.WRITING])
 STRAY = 0.3  # of a unit's regions, at most this share is of something else
 FEWEST = 8  # regions that a meaning needs to be a unit
 
@@ -197,25 +199,30 @@ class Units:
         for meaning in usable:
             self.by_kind[tuple(sorted(category for category, _ in meaning))].append(meaning)
         self.groups = {group: of for group in bank.language.groups if len(of := self._members(group)) > 1}
-        kinds = {kind: share for kind, share in KINDS.items() if self.by_kind.get(kind) or (held is None and self._has(kind))}
+        kinds = {
+            kind: share for kind, share in KINDS.items() if self.by_kind.get(kind) or (held is None and self._has(kind))
+        }
         if not kinds:
             raise BadInput(f"regions: no meaning has {FEWEST} regions; take a probe set with more images")
         self.kinds, self.shares = [*kinds], np.array([*kinds.values()]) / sum(kinds.values()) * (1 + 1e-9)
 
     def _has(self, kind: object) -> bool:
-        return kind == "anything" or (kind == "group" and bool(self.groups)) or (kind == "or" and len(self.by_kind[(OBJECT,)]) > 1)
+        """Whether there are regions for a kind that is none of categories."""
+        objects = self.by_kind[(OBJECT,)]
+        there = {"anything": True, "group": bool(self.groups), "or": len(objects) > 1, "writing": _WRITING in objects}
+        return bool(kind in there and there[str(kind)])
 
     def _members(self, group: phrases.Concept) -> list[Meaning]:
         kin, of = self.bank.language.kin, self.by_kind.get((group[0],), ())
         return [meaning for meaning in of if group in kin[next(iter(meaning))]]
 
-    def draw(self, draws: np.random.Generator, stray: float = STRAY) -> Unit:
-        """One unit. stray   the largest share of its regions that are of something else"""
+    def draw(self, draws: np.random.Generator, stray: float = STRAY, least: float = 0.0) -> Unit:
+        """One unit. stray, least   the largest and the smallest share of its regions that are of something else"""
         kind = self.kinds[int(np.searchsorted(self.shares.cumsum(), draws.random()))]
         meanings, shown = self._meanings(kind, draws)
         of = [self.bank.rows[shown[i]] for i in draws.integers(len(shown), size=self.count)]
         rows = np.array([each[int(at * len(each))] for each, at in zip(of, draws.random(self.count), strict=True)])
-        strays = draws.random(self.count) < draws.uniform(0, stray)
+        strays = draws.random(self.count) < draws.uniform(least, stray)
         rows[strays] = draws.integers(len(self.bank.features), size=int(strays.sum()))
         return Unit(meanings, rows)
 
@@ -223,6 +230,8 @@ class Units:
         """What a unit of a kind is said to show, and the meanings that its regions have."""
         if kind == "anything":
             return (frozenset(),), [*self.bank.rows]
+        if kind == "writing":
+            return (_WRITING,), (_WRITING,)
         if kind == "group":
             group = [*self.groups][draws.integers(len(self.groups))]
             members = self.groups[group]

@@ -21,16 +21,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from n2vlib.errors import BadInput
+from n2vlib.errors import BadInput, near
 from n2vlib.files.output import writing_into
 from n2vlib.files.partial import atomic
 from n2vlib.networks.load import Network
 from n2vlib.paths import data_root
 from n2vlib.probe import ProbeSet, load_probe
 from n2vlib.progress import bar
-from n2vlib.store import Store, digest
+from n2vlib.sources import sources_digest
+from n2vlib.store import Store
 from n2vlib.words import decoding, phrases
-from n2vlib.words.describer import Describer, filled
+from n2vlib.words.describer import Describer, filled, load
 from n2vlib.words.features import Encoder, encoder
 from n2vlib.words.model import PAD, Decoder, LanguageModel, Sizes, numbers, vocabulary
 from n2vlib.words.phrases import Language, Meaning
@@ -40,19 +41,20 @@ from n2vlib.zoo.recipes import DESCRIBERS
 from n2vlib.zoo.recipes import Describer as Recipe
 
 MODULES = ["n2vlib.words.training"]
+OWN = "own"
 HELD_OUT_IMAGES, CHECKED = 800, 384  # images, and units of them, that decide which weights are kept
 MEASURED = 600  # held-out units of each kind that the card counts
 ATTENTION = 1.0  # weight of the penalty
 
 
 def drawn(n_images: int, seed: int) -> ProbeSet:
-    """Drawn images with their labels: the first `n_images` of a seed of the world, drawn on first use."""
-    from n2vlib import world
+    """Drawn images with their labels: the first `n_images` of a seed of the world, some with writing on them."""
+    from n2vlib.words import written
 
-    folder = data_root() / f"words-{n_images}-seed{seed}-{data.world_digest()[:8]}"
+    folder = data_root() / f"writing-{n_images}-seed{seed}-{sources_digest(['n2vlib.words.written'])[:8]}"
     with writing_into(folder.parent, "N2V_DATA"), filelock.FileLock(f"{folder}.lock"):
         if not folder.exists():
-            world.draw(folder, n_images, seed)
+            written.draw(folder, n_images, seed)
     return load_probe(folder)
 
 
@@ -83,7 +85,9 @@ def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, 
     return card
 
 
-def of_probe(probe: ProbeSet, network: Network, layers: list[str], store: Store, seed: int = 0, **sizes: Any) -> Describer:
+def of_probe(
+    probe: ProbeSet, network: Network, layers: list[str], store: Store, seed: int = 0, **sizes: Any
+) -> Describer:
     """A describer trained on any labelled probe set, kept in the store: a fifth of its images decides when to stop.
 
     network, layers   the frozen network to see with      sizes   fields of `recipes.Describer` to change (steps, batch)
@@ -104,7 +108,16 @@ def of_probe(probe: ProbeSet, network: Network, layers: list[str], store: Store,
     folder = store.entry("describers", inputs | shown, MODULES, make)
     card = json.loads((folder / "describer.json").read_text(encoding="utf-8"))
     weights = (folder / "describer.safetensors").read_bytes()
-    return filled(f"of {probe.name}", card, _floats(weights), reads)
+    return filled(f"own of {probe.name}", card, _floats(weights), reads)
+
+
+def of_name(name: str, probe: ProbeSet, network: Network, layers: list[str], store: Store, seed: int = 0) -> Describer:
+    """The describer of the DESCRIBER parameter: one of the zoo by its name, or OWN, trained on the probe set."""
+    if name == OWN:
+        return of_probe(probe, network, layers, store, seed)
+    if name not in DESCRIBERS:
+        raise BadInput(f"DESCRIBER {name!r}: no such describer; {near(name, [*DESCRIBERS, OWN])}")
+    return load(name)
 
 
 def _write(folder: Path, name: str, weights: bytes, card: dict[str, Any]) -> None:
@@ -251,13 +264,18 @@ def trivial(learn: Bank, units: list[Unit], language: Language, seed: int) -> di
 
 def scores(texts: list[str], units: list[Unit], language: Language) -> dict[str, float]:
     """exact, words, named of descriptions; see `measured`."""
-    rows = [_right(language.parse(text), frozenset(unit.meanings), language) for text, unit in zip(texts, units, strict=True)]
+    rows = [
+        _right(language.parse(text), frozenset(unit.meanings), language)
+        for text, unit in zip(texts, units, strict=True)
+    ]
     return {name: round(float(value), 4) for name, value in pd.DataFrame(rows).mean().items()}
 
 
 def _right(said: frozenset[Meaning], shown: frozenset[Meaning], language: Language) -> dict[str, float]:
     """Of one description. A concept is true of a unit if the unit shows it, or something that belongs to its group."""
-    true = frozenset().union(*shown) | {group for each in frozenset().union(*shown) for group in language.kin.get(each, ())}
+    true = frozenset().union(*shown) | {
+        group for each in frozenset().union(*shown) for group in language.kin.get(each, ())
+    }
     concepts, wanted = frozenset().union(*said), frozenset().union(*shown)
     words = len(concepts & true) / len(concepts) if concepts else np.nan
     named = len(concepts & wanted) / len(wanted) if wanted else np.nan

@@ -216,8 +216,8 @@ DESCRIBERS = {
     recipe.name: recipe
     for recipe in (
         Describer(
-            "small-describer", "small-alexnet", ("conv1", "conv2", "conv3", "conv4", "conv5"), images=3_000, steps=1_200,
-            batch=128, rate=4e-3,
+            "small-describer", "small-alexnet", ("conv1", "conv2", "conv3", "conv4", "conv5"), images=3_000,
+            steps=1_200, batch=128, rate=4e-3,
         ),
     )
 }  # fmt: skip
