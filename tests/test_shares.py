@@ -162,6 +162,16 @@ def test_means_and_differences_have_intervals_over_filters():
     assert mean == 0.75 and 0.5 <= low < mean < high <= 1
 
 
+def test_sets_of_explanations_gain_over_one_of_them(done):
+    rng = np.random.default_rng(8)
+    one, other = rng.random((2, UNITS, ATOMS)) < 0.5
+    joint = shares.together(done, {"one": [one], "both": [one, other]})
+    (row,) = shares.gains(joint, "one", ["mask"]).to_dict("records")
+    wide = joint.pivot(index="filter", columns="explanation", values="mask")
+    assert row["with"] == "both, mask" and row["difference"] == pytest.approx((wide["both"] - wide["one"]).mean())
+    assert row["low"] <= row["difference"] <= row["high"]
+
+
 def test_halves_are_equal_drawn_once_and_need_images():
     half = behaviour.halves(11, 4)
     assert np.bincount(half).tolist() == [6, 5] and np.array_equal(half, behaviour.halves(11, 4))

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 from n2vlib import charts
 from n2vlib.activations.layer import read_layers
 from n2vlib.compositional import explain
+from n2vlib.compositional.formula import parse
 from n2vlib.errors import BadInput
 from n2vlib.networks.load import load_network
 from n2vlib.probe import load_probe
@@ -87,6 +88,9 @@ def test_auc_is_the_share_of_pairs_in_order():
         expected.append(np.mean([(a > b) + (a == b) / 2 for a, b in pairs]))
     found = truth.auc(values, there)
     assert np.allclose(found[:5], expected) and np.isnan(found[5])
+    every = truth.every_auc(values, there)
+    assert np.allclose(np.diag(every), found, equal_nan=True)
+    assert every[2, 3] == pytest.approx(truth.auc(values[:, [2]], there[:, [3]])[0])
 
 
 # -- captions
@@ -320,6 +324,9 @@ def test_related_knows_words_groups_and_kin(small):
     car, bus, dog, vehicle = (related.labels(each) for each in ("a car", "bus", "dog", "anything that is a vehicle"))
     assert related.same(car, vehicle) and not related.same(car, bus)
     assert related.kin(car, bus) and not related.kin(car, dog)
+    assert (
+        related.of_formula(parse("(car OR dog) AND NOT bus")) == (*car, *dog, *bus) and related.of_formula(None) == ()
+    )
     assert related.labels("a red car") == (*related.labels("red"), *related.labels("car"))
 
 

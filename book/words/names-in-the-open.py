@@ -158,9 +158,14 @@ for filter_k in range(layer.n_filters):
     sums.append(np.log(1 + p * (p_c[highest] - 1)).sum())
 by_hand = sums[k] - np.log(np.mean(np.exp(sums)))
 assert np.isclose(by_hand, scores[k, c])
-print(f"Filter {k}, {fits.phrases[c]!r}: {sums[k]:.2f} less {sums[k] - by_hand:.2f}")
-print(f"for all filters, is {by_hand:.2f}. It cannot exceed log {len(sums)},")
-print(f"that is {np.log(len(sums)):.2f}: then no other filter fits the phrase at all.")
+shared, top = sums[k] - by_hand, np.log(len(sums))
+print(
+    f"Filter {k}, {fits.phrases[c]!r}: {sums[k]:.2f} for its own images, {shared:.2f}"
+)
+print(
+    f"for those of all filters, so {by_hand:.2f}. The largest possible is the logarithm of"
+)
+print(f"the number of filters, {top:.2f}: no other filter fits the phrase at all.")
 
 # %% [markdown]
 # ## The names
@@ -249,9 +254,9 @@ for row in wrong.to_dict("records"):
     print(f"{row['concept']} ({row['category']}) is called {row['name']!r}")
 
 # %% [markdown]
-# An image-level name cannot tell a thing from what is always with it. Large wheels are in images of cars; no list of
-# phrases and no larger model changes that. Where a label map is at hand, the label and the formula look at pixels and
-# do not have this problem.
+# Two things go wrong. A name of images cannot tell a thing from what is always with it, and no list of phrases and no
+# larger model changes that; a label and a formula look at pixels and can. And a thing that is in many images shares its
+# highest ones with other units: the common term takes off what they share, and leaves what is odd about them.
 #
 # ## Beside label, formula and description
 #
@@ -263,19 +268,13 @@ for row in wrong.to_dict("records"):
 # %%
 from n2vlib.text_image import agreement
 
-related = agreement.Kinship(language, probe.concepts)
-numbers = dict(zip(counts.names, measured.atoms.concepts.index, strict=True))
+related = agreement.Kinship(language, measured.atoms.concepts)
 explanations = {
-    kind: [
-        tuple(frozenset([numbers[each]]) for each in formula.concepts)
-        if formula
-        else ()
-        for formula in formulas[n]
-    ]
-    for kind, n in (("label", 1), ("formula", 3))
+    "label": [related.of_formula(each) for each in formulas[1]],
+    "formula": [related.of_formula(each) for each in formulas[3]],
+    "description": [related.labels(text) for text in described],
+    "name": [related.labels(text) for text in named["name"]],
 }
-explanations["description"] = [related.labels(text) for text in described]
-explanations["name"] = [related.labels(text) for text in named["name"]]
 agreed = agreement.agreement(related, explanations, SEED)
 shown = agreed[["one", "other", "filters", "same", "same_by_chance", "kin"]]
 charts.table(shown.join(agreed["kin_by_chance"]), "Agreement of explanations", digits=2)
@@ -301,11 +300,11 @@ charts.differences(pairs, title, "pair", axis)
 # ## What we see
 
 # %%
-clear = published["low"] > published["dealt"]
-print(f"As published, names have AUC {published['auc']:.2f} on other images, those of")
+clear = "above" if published["low"] > published["dealt"] else "not clearly above"
 print(
-    f"other filters {published['dealt']:.2f}: {'above' if clear else 'not clearly above'} chance."
+    f"As published, names have AUC {published['auc']:.2f} on other images, those of other"
 )
+print(f"filters {published['dealt']:.2f}: {clear} chance.")
 finest, worst = total.idxmax(), total.idxmin()
 print(f"Of planted units {total.max():.0%} are named right at weight {finest:g},")
 print(f"{total.min():.0%} at weight {worst:g}.")

@@ -129,17 +129,12 @@ said = {kind: behaviour.best(counts, n) for kind, n in (("label", 1), ("formula"
 described = describer.described(layer, probe, store, images=made_on)["description"]
 fits = naming.fits(load.load(TEXT_IMAGE), probe, phrases.read(PHRASES), store)
 named = naming.names(done.activation, fits, made_on)["name"]
+texts = {"description": list(described), "name": list(named)}
 where = {kind: behaviour.of_formulas(counts, each) for kind, each in said.items()}
-texts = {"description": described, "name": named}
-where |= {
-    kind: behaviour.of_phrases(measured.atoms, language, list(each))
-    for kind, each in texts.items()
-}
-unread = {
-    kind: sum(not behaviour.judged(language, text) for text in each)
-    for kind, each in texts.items()
-}
-print(f"Texts with words that no label has, which hold nowhere: {unread}")
+for kind, each in texts.items():
+    where[kind] = behaviour.of_phrases(measured.atoms, language, each)
+    strange = sum(not behaviour.judged(language, text) for text in each)
+    print(f"{kind}: {strange} with words that no label has, which hold nowhere")
 
 # %% [markdown]
 # ## By hand, one filter
@@ -208,9 +203,9 @@ axis = "share of the variance over images"
 charts.differences(of_image, title, "explanation", axis)
 
 # %% [markdown]
-# The intervals are a bootstrap over filters. Even the ceilings leave most of the variance over pixels: a filter that
-# fires on 1 pixel in 200 fires on a few of the pixels of its thing only, and where exactly, no label says. So the
-# statement of the talk can be made stronger: not the logic is what is missing, but words that the labels do not have.
+# The intervals are a bootstrap over filters. What a ceiling leaves, no logic over these labels can say: a filter fires on
+# a few of the pixels of its thing, and on which of them, no label tells. So where a formula is near its ceiling and the
+# ceiling is low, it is not the logic that is not enough. Words are missing that the labels do not have.
 #
 # ## Does a description add to a formula?
 #
@@ -218,21 +213,14 @@ charts.differences(of_image, title, "explanation", axis)
 
 
 # %%
-def together(*parts):
-    """What several explanations account for together."""
-    return shares.accounted(done, shares.joined(done, [where[each] for each in parts]))
-
-
-sets = {"formula": ["formula"]}
-sets |= {f"formula and {each}": ["formula", each] for each in ("label", *texts)}
-sets["all four"] = kinds
-joint = shares.table({label: together(*parts) for label, parts in sets.items()})
-rows = []
-for measure in ("mask", "image"):
-    for label in list(sets)[1:]:
-        gain = shares.more(joint, label, "formula", measure, SEED)
-        rows.append((f"{label}, {measure}", *gain))
-added = pd.DataFrame(rows, columns=["with", "difference", "low", "high"])
+another = np.roll(where["description"], 1, axis=0)
+sets = {"formula": [where["formula"]]}
+sets["formula and another's"] = [where["formula"], another]
+for each in ("label", *texts):
+    sets[f"formula and {each}"] = [where["formula"], where[each]]
+sets["all four"] = list(where.values())
+joint = shares.together(done, sets)
+added = shares.gains(joint, "formula", ("mask", "image"), SEED)
 
 # %%
 gain = added.set_index("with")["difference"]
@@ -244,8 +232,9 @@ axis = "share of the variance, more than by the formula alone"
 charts.differences(added, title, "with", axis)
 
 # %% [markdown]
-# Two masks have one weight more than one, so a little is gained by any second mask; the label, which is mostly a part of
-# the formula, shows how much. Which explanation is best, filter by filter?
+# Two masks have one weight more than one, so that any second mask may gain a little: the description of *another* filter
+# shows how much, and the label, which is often a part of the formula, what a second look at the same words is worth.
+# Which explanation is best, filter by filter?
 
 # %%
 rows = []
@@ -300,7 +289,8 @@ def compare(one, other, measure):
     """The difference of two explanations with its interval, in words."""
     mean, low, high = shares.more(table, one, other, measure, SEED)
     more = "more" if low > 0 else "less" if high < 0 else "not clearly more or less"
-    return f"{one} accounts for {more} than {other} ({measure} {mean:+.3f}, {low:+.3f} to {high:+.3f})"
+    interval = f"{mean:+.3f}, {low:+.3f} to {high:+.3f}"
+    return f"{one} accounts for {more} than {other} ({measure} {interval})"
 
 
 for measure in ("mask", "image"):
@@ -318,8 +308,10 @@ print(f"the {most_of} {ratio:.0%} of it over images.")
 true = maxims.set_index("of")
 relevant = true.loc["description", "gain above 0"]
 words, of_pixels = true.loc["description", ["words", "true"]]
-print(f"Descriptions have {words:.1f} words and are true of {of_pixels:.0%} of the pixels on")
-print(f"which their filters fire; {relevant:.0%} are better than any part of them.")
+print(
+    f"Descriptions have {words:.1f} words and are true of {of_pixels:.0%} of the pixels"
+)
+print(f"on which their filters fire; {relevant:.0%} are better than any part of them.")
 
 # %% [markdown]
 # A share is about these images and these label maps: what a description says beyond the labels cannot be scored here,

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib import tables
+from n2vlib.compositional.formula import Formula
 from n2vlib.compositional.similarity import KIN, wu_palmer
 from n2vlib.spaces import drawn
 from n2vlib.words.phrases import Language
@@ -18,8 +19,9 @@ class Kinship:
     """Whether two explanations speak of the same thing, or of kin in our hypernym tree."""
 
     def __init__(self, language: Language, concepts: pd.DataFrame):
-        """concepts   rows of probe.concepts"""
+        """concepts   the labels, index number; name (`atoms.Atoms.concepts`)"""
         self.language = language
+        self.number = dict(zip(concepts["name"], concepts.index.tolist(), strict=True))
         near = wu_palmer(drawn.hypernyms(concepts))
         numbers = near.index.tolist()
         self.near = {(numbers[a], numbers[b]) for a, b in np.argwhere(near.to_numpy() > KIN)}
@@ -28,6 +30,10 @@ class Kinship:
         """The label numbers that each concept of a phrase stands for."""
         concepts = {concept for meaning in self.language.parse(phrase) for concept in meaning}
         return tuple(frozenset(self.language.members[each]) for each in sorted(concepts))
+
+    def of_formula(self, formula: Formula | None) -> Concepts:
+        """The label number of each concept of a formula; none where there is no formula."""
+        return () if formula is None else tuple(frozenset([self.number[name]]) for name in formula.concepts)
 
     def same(self, one: Concepts, other: Concepts) -> bool:
         """Whether a concept of one is, or is among, a concept of the other."""

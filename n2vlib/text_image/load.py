@@ -28,6 +28,7 @@ from n2vlib.zoo import shipped
 from n2vlib.zoo.recipes import PREPROCESSING, TEXT_IMAGE
 
 BATCH = 64
+_FETCHED = {"hf_tokenizer_name", "hf_model_name"}  # text sides whose parts open_clip gets from a server
 _HOW = "a name of the zoo, open_clip:ARCHITECTURE@FILE of weights, or path/file.py:function"
 
 
@@ -115,6 +116,11 @@ def _of_open_clip(text_image: str) -> TextImage:
     if architecture not in open_clip.list_models():
         hint = near(architecture, open_clip.list_models())
         raise BadInput(f"TEXT_IMAGE {text_image!r}: open_clip has no {architecture!r}; {hint}")
+    parts = open_clip.get_model_config(architecture) or {}
+    if parts.get("text_cfg", {}).keys() & _FETCHED or parts.get("vision_cfg", {}).get("timm_model_pretrained"):
+        raise BadInput(
+            f"TEXT_IMAGE {text_image!r}: open_clip downloads parts of {architecture}; take one such as ViT-B-32"
+        )
     module, _, transform = open_clip.create_model_and_transforms(architecture, pretrained=None)
     try:
         fill(module, read_weights(resolve(file), module), file)

@@ -45,10 +45,19 @@ def shows(done: Behaviour, holds: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def auc(values: NDArray, there: NDArray[np.bool_]) -> NDArray[np.float64]:
     """P(value of an image that is there > of one that is not), ties count half: two (image, unit) to (unit,)."""
-    ranks, n = rankdata(values, axis=0), there.sum(0).astype(float)
-    pairs = n * (len(there) - n)
-    above = (ranks * there).sum(0) - n * (n + 1) / 2
-    return np.divide(above, pairs, out=np.full(len(n), np.nan), where=pairs > 0)
+    ranks = rankdata(values, axis=0)
+    return _auc((ranks * there).sum(0), there.sum(0), len(there))
+
+
+def every_auc(values: NDArray, there: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The same of every unit and every mask: (image, unit), (image, mask) to (unit, mask)."""
+    return _auc(rankdata(values, axis=0).T @ there.astype(float), there.sum(0), len(there))
+
+
+def _auc(ranks: NDArray[np.float64], n: NDArray[np.int64], images: int) -> NDArray[np.float64]:
+    """From the sum of the ranks of the images that are there, and their number (Mann and Whitney)."""
+    pairs = np.broadcast_to(n * (images - n), ranks.shape).astype(float)
+    return np.divide(ranks - n * (n + 1) / 2, pairs, out=np.full(ranks.shape, np.nan), where=pairs > 0)
 
 
 def planted(done: Behaviour, members: NDArray[np.bool_], noise: float, seed: int = 0) -> NDArray[np.float64]:
@@ -89,10 +98,9 @@ def by_weight(
 
 def auc_of_others(done: Behaviour, holds: NDArray[np.bool_]) -> float:
     """The mean AUC of all pairs of a unit and the name of another; NaN where no name of another can be tried."""
-    held, n = done.sides[1], done.n_units
-    shown, values = shows(done, holds)[held], done.activation[held]
-    every = np.array([auc(values, np.repeat(shown[:, [at]], n, axis=1)) for at in range(n)])
-    others = every[~np.eye(n, dtype=bool)]
+    held = done.sides[1]
+    every = every_auc(done.activation[held], shows(done, holds)[held])
+    others = every[~np.eye(done.n_units, dtype=bool)]
     return float(np.nanmean(others)) if np.isfinite(others).any() else float("nan")
 
 

@@ -128,6 +128,18 @@ def joined(done: Behaviour, parts: Sequence[NDArray]) -> NDArray[np.float64]:
     return np.einsum("up,upc->uc", weights, x)
 
 
+def together(done: Behaviour, parts: Mapping[str, Sequence[NDArray]]) -> pd.DataFrame:
+    """`table` of several explanations taken as one (`joined`), by the names of such sets."""
+    return table({name: accounted(done, joined(done, each)) for name, each in parts.items()})
+
+
+def gains(shares: pd.DataFrame, than: str, measures: Sequence[str], seed: int = 0) -> pd.DataFrame:
+    """How much more each explanation accounts for than one of them: with (and the measure), difference, low, high."""
+    others = [name for name in shares["explanation"].unique() if name != than]
+    rows = [(f"{name}, {of}", *more(shares, name, than, of, seed)) for of in measures for name in others]
+    return pd.DataFrame(rows, columns=["with", "difference", "low", "high"])
+
+
 def dealt(done: Behaviour, scores: NDArray, seed: int, deals: int = DEALS) -> pd.DataFrame:
     """The floor: what the explanations account for after they were dealt to other units, mean over `deals`, MEASURES.
 
