@@ -307,19 +307,21 @@ print(f"exemplars and on {on_all:.0%} of those of all images.")
 #
 # The describer keeps its own eyes, `small-alexnet`; what changes is whose filters are described. Overlap with a
 # reference is measured by BLEU {cite}`papineni2002bleu`, by runs of one and two words, as kept in nltk. References are
-# three ways to say the phrase that fits the filter best. Truth is on every tenth image, where exemplars are found, too.
+# three ways to say the phrase that fits the filter best. Exemplars and truth are from about `IMAGES` images, every
+# network's from the same.
 
 # %%
 from n2vlib.analysis import detectors
 from n2vlib.words import generalisation
 
-tenth = probe.subset(np.arange(0, len(probe), max(len(probe) // 400, 1)))
+every = max(len(probe) // max(IMAGES, 15), 1)
+spread = probe.subset(np.arange(0, len(probe), every))
 own = {"network": NETWORK, "layer": name, "label": f"{network.name}, its eyes"}
 own |= {"weights": WEIGHTS, "preprocessing": PREPROCESSING}
-_, ends = detectors.read(tenth, [own, *NETWORKS], seed=SEED, **options)
+_, ends = detectors.read(spread, [own, *NETWORKS], seed=SEED, **options)
 given = {"filters": FILTERS, "beam": BEAM, "seed": SEED}
-carried = generalisation.across(ends, tenth, found, store, **given)
-charts.table(carried, f"{FILTERS} filters of each network, {len(tenth)} images")
+carried = generalisation.across(ends, spread, found, store, **given)
+charts.table(carried, f"{FILTERS} filters of each network, {len(spread)} images")
 
 # %%
 reached = carried.set_index("network").eval("iou / best")
@@ -348,19 +350,25 @@ print(
 )
 
 # %%
-gap = iou["phrase that fits best"] - iou["description"]
-words = "less" if gap > iou["description"] - chance else "more"
-print("From chance to the best phrase, the describer goes", end=" ")
-print(f"{'less' if words == 'less' else 'more'} than half of the way.")
+way = (iou["description"] - chance) / (iou["phrase that fits best"] - chance)
+nearer = "more" if iou["description"] > iou["label"] else "less"
+print(
+    f"From chance to the best phrase, the describer goes {way:.0%} of the way; it fits"
+)
+print(f"{nearer} than the label, which was chosen by what is counted here.")
+low, high = carried["bleu"].min(), carried["bleu_by_chance"].max()
+print(
+    f"BLEU is {low:.2f} or more with the right phrase, and up to {high:.2f} with another's."
+)
 
 # %% [markdown]
-# A describer that has never seen a label under a filter's pixels comes from fifteen pictures to a phrase that is true of
-# the filter far beyond chance, and loses to what was fitted to the pixels. Where both are at hand, the label is the
-# better answer to *what does it fire on*; the description is the answer where there are no labels.
+# The describer has seen no label of a filter's images, only fifteen pictures. Where there are labels, a label or a formula
+# is found by counting; a description is for where there are none. Word overlap is a poor judge of it: all descriptions
+# share their grammar, so that BLEU is high for another filter's phrase, too. Truth is not so easily had.
 #
-# What is weak: combinations that were never heard come out less often than their like, so a part of the grammar is
-# remembered; the describer says *anything* where it should say *nothing in common*; and it knows the words of drawn
-# scenes only. With `DESCRIBER=own` it is trained on the labelled regions of your probe set instead, with your network's
+# What is weak: whoever has never heard a combination says it less often, so some of what looks like grammar is memory
+# (the table above says how much). *Anything* is said of filters whose exemplars differ, which is true and tells nothing.
+# And the describer knows the words of drawn scenes only. With `DESCRIBER=own` it is trained on the labelled regions of your probe set instead, with your network's
 # features (some minutes, once), and kept in the store.
 #
 # ## Exercises
