@@ -162,10 +162,8 @@ shared, top = sums[k] - by_hand, np.log(len(sums))
 print(
     f"Filter {k}, {fits.phrases[c]!r}: {sums[k]:.2f} for its own images, {shared:.2f}"
 )
-print(
-    f"for those of all filters, so {by_hand:.2f}. The largest possible is the logarithm of"
-)
-print(f"the number of filters, {top:.2f}: no other filter fits the phrase at all.")
+print(f"for those of all filters, so {by_hand:.2f}. The largest score there can be is")
+print(f"{top:.2f}, the logarithm of the number of filters: no other fits the phrase.")
 
 # %% [markdown]
 # ## The names
@@ -301,10 +299,9 @@ charts.differences(pairs, title, "pair", axis)
 
 # %%
 clear = "above" if published["low"] > published["dealt"] else "not clearly above"
-print(
-    f"As published, names have AUC {published['auc']:.2f} on other images, those of other"
-)
-print(f"filters {published['dealt']:.2f}: {clear} chance.")
+true, other = (f"{published[column]:.2f}" for column in ("auc", "dealt"))
+print(f"As published, names have AUC {true} on other images, those of other filters")
+print(f"{other}: {clear} chance.")
 finest, worst = total.idxmax(), total.idxmin()
 print(f"Of planted units {total.max():.0%} are named right at weight {finest:g},")
 print(f"{total.min():.0%} at weight {worst:g}.")
