@@ -84,7 +84,7 @@ COMMON = tuple(RULES)  # the block every chapter declares
 # Parameters that may be a file or a folder.
 PATHS = (
     "PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS", "DICTIONARY",
-    "IMAGE_FOLDER", "LABELS", "SENTENCES", "PASTED", "IMAGE", "GENERATOR", "SEGMENTER",
+    "IMAGE_FOLDER", "LABELS", "SENTENCES", "PASTED", "IMAGE", "GENERATOR", "SEGMENTER", "PHRASES", "TEXT_IMAGE",
 )  # fmt: skip
 RULES |= {  # and those of some chapters only
     "ALIGN_CORNERS": bool,
@@ -115,6 +115,8 @@ RULES |= {  # and those of some chapters only
     "ROTATIONS": Positive,
     "IMAGE_FOLDER": str | None,
     "PASTED": str | None,
+    "PHRASES": str | None,
+    "TEXT_IMAGE": Text,
     "SCENES": Positive,
     "IMAGE": str | None,
     "SAMPLES": Annotated[int, Field(ge=100)],

@@ -200,6 +200,29 @@ class SceneSegmenter:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class TextImagePairs:
+    """A model of how well a text fits an image (n2vlib.text_image), on a frozen network of the zoo.
+
+    network   whose means and maxima it reads;  images: drawn training images, the first of world seed 1
+    hidden    units of the image's side;  size: of the vectors
+    epochs    passes over the images, each with new captions;  batch;  rate: highest of the one-cycle schedule, of AdamW
+    dropout   share of the image's features that are dropped in training;  seed: of weights, order and captions
+    """
+
+    trained_by: ClassVar[str] = "n2vlib.text_image.training"
+    name: str
+    network: str
+    images: int
+    hidden: int
+    size: int
+    epochs: int
+    batch: int
+    rate: float
+    dropout: float
+    seed: int = 0
+
+
 # They take five minutes on one core (small-vgg ten), and three and a half; the last epochs are at full size.
 _SHORT: dict[str, Any] = {"images": 6_000, "epochs": 8, "small_epochs": 6, "small_side": 64, "batch": 64}
 _SHORTER = {**_SHORT, "epochs": 6, "small_epochs": 5}
@@ -251,8 +274,18 @@ SEGMENTERS = {
     for recipe in (SceneSegmenter("small-segmenter", _OUTDOORS, 5_000, least=0.01, steps=1_300, batch=32, rate=4e-3),)
 }
 
+TEXT_IMAGE = {
+    recipe.name: recipe
+    for recipe in (
+        TextImagePairs(
+            "small-text-image", "small-resnet", images=8_000, hidden=256, size=128, epochs=60, batch=256, rate=2e-3,
+            dropout=0.2,
+        ),
+    )
+}  # fmt: skip
+
 # What the zoo ships beside networks that answer images, by name.
-OTHERS = DICTIONARIES | SENTENCES | DESCRIBERS | GENERATORS | SEGMENTERS
+OTHERS = DICTIONARIES | SENTENCES | DESCRIBERS | GENERATORS | SEGMENTERS | TEXT_IMAGE
 
 RECIPES = {
     recipe.name: recipe
