@@ -271,7 +271,6 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # - [Names in the open](words/names-in-the-open): filters named with phrases of yours by a model of texts and images.
 # - [Which explanation explains what?](words/which-explanation): how much of a filter a label, a formula and a
 #   description account for.
-# - [What explanations are for](words/what-explanations-are-for): the talk's closing statements, each with a number.
 #
 # **Verdict**: every experiment and every claim, with its result on this run, for [Net2Vec](verdict/net2vec), for
 # [Network Dissection](verdict/netdissect) and for [Compositional Explanations](verdict/compositional).

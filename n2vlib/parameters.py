@@ -123,6 +123,7 @@ RULES |= {  # and those of some chapters only
     "SAMPLES_EACH": Annotated[int, Field(ge=50)],
     "EDITS": Positive,
     "LABELS": str | None,
+    "TRUE_ON": Positive,
     "WORDS": Annotated[list[Text], Field(min_length=1), BeforeValidator(_distinct)],
     "SIZE": Annotated[int, Field(ge=16, le=4096)],
     "DICTIONARY": str | None,
