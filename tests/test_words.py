@@ -15,7 +15,7 @@ from n2vlib.methods import dissection
 from n2vlib.networks.load import load_network
 from n2vlib.probe import load_probe
 from n2vlib.store import Store
-from n2vlib.words import decoding, describer, exemplars, features, phrases, regions, training, truth
+from n2vlib.words import decoding, describer, exemplars, features, held_out, phrases, regions, training, truth
 from n2vlib.words.model import PAD, START, STOP, Decoder, LanguageModel, Sizes, likelihood, numbers, vocabulary
 from n2vlib.world import draw
 from n2vlib.zoo import shipped
@@ -315,9 +315,9 @@ def test_training_keeps_the_best_weights_and_not_the_last(bank, monkeypatch):
 
 def test_a_right_description_scores_one_and_a_groups_name_is_true_of_its_members():
     shown = frozenset({frozenset({("object", "dog")})})
-    assert training._right(LANGUAGE.parse("the dog"), shown, LANGUAGE) == {"exact": 1, "words": 1, "named": 1}
-    assert training._right(LANGUAGE.parse("a pet"), shown, LANGUAGE) == {"exact": 0, "words": 1, "named": 0}
-    assert training._right(LANGUAGE.parse("a red dog"), shown, LANGUAGE) == {"exact": 0, "words": 0.5, "named": 1}
+    assert held_out._right(LANGUAGE.parse("the dog"), shown, LANGUAGE) == {"exact": 1, "words": 1, "named": 1}
+    assert held_out._right(LANGUAGE.parse("a pet"), shown, LANGUAGE) == {"exact": 0, "words": 1, "named": 0}
+    assert held_out._right(LANGUAGE.parse("a red dog"), shown, LANGUAGE) == {"exact": 0, "words": 0.5, "named": 1}
 
 
 # ---- the describer that ships
@@ -406,7 +406,7 @@ def test_the_best_phrase_is_at_least_as_good_as_any_label(layer, probe):
 
 def test_a_describer_of_a_users_probe_set_is_trained_and_kept(probe, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKED", 32)
-    monkeypatch.setattr(training, "MEASURED", 32)
+    monkeypatch.setattr(held_out, "MEASURED", 32)
     network, store = load_network("small-alexnet"), Store(str(tmp_path))
     found = training.of_probe(probe, network, ["conv5"], store, steps=3, batch=4, check=1)
     again = training.of_probe(probe, network, ["conv5"], store, steps=3, batch=4, check=1)
