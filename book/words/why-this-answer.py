@@ -382,7 +382,7 @@ note = "Spearman, over things; 95% intervals over scenes."
 charts.differences(r.rename(columns={"r": "difference"}), title, "method", axis, note)
 
 # %% [markdown]
-# Two checks. Large things matter more, so what is left of the correlation with the area held constant? And within one
+# Two checks. Large things may matter more: what is left of the correlation with the area held constant? And within one
 # scene, of two things, how often does a method say rightly which matters more (chance: 0.5)? The scale does not matter
 # there.
 
@@ -400,7 +400,7 @@ beside.columns = [
 charts.table(beside, "Methods beside the truth", rows=20)
 
 # %% [markdown]
-# Few things have filters that are labelled with them. On those things alone:
+# Not every thing has filters that are labelled with it. On those that have:
 
 # %%
 few = table.dropna(subset=[compared.LABELLED])
@@ -431,7 +431,7 @@ title += f" ({mutual['low']:.2f} to {mutual['high']:.2f})"
 charts.table(pd.DataFrame(rows, columns=columns), title)
 
 # %% [markdown]
-# To be read beside the share of things that really support the answer, above: saying so of everything is right as often.
+# To be read beside the share of things that really support the answer, above: so often is right who says it of all.
 
 # %%
 of = table.groupby("thing").agg(
