@@ -390,14 +390,12 @@ charts.differences(r.rename(columns={"r": "difference"}), title, "method", axis,
 others = [each for each in methods if each != "area"]
 given, _ = agreement.correlations(table, others, given="area", seed=SEED)
 order, _ = agreement.orders(table, methods, seed=SEED)
-beside = r[["method", "pairs", "r"]].merge(
-    given[["method", "r"]], on="method", how="left", suffixes=("", ", area constant")
-)
-beside = beside.merge(order[["method", "r", "low", "high"]], on="method")
-beside.columns = [
-    *("method", "pairs", "r", "r, area constant", "right order", "low", "high")
-]
-charts.table(beside, "Methods beside the truth", rows=20)
+beside = {"method": methods, "things": r["pairs"], "r": r["r"]}
+beside["area constant"] = given.set_index("method")["r"].reindex(methods).to_numpy()
+beside["right order"] = order["r"]
+half = ((order["high"] - order["low"]) / 2).max()
+title = f"Methods beside the truth; right order to within {half:.2f} (95%)"
+charts.table(pd.DataFrame(beside), title, rows=20)
 
 # %% [markdown]
 # Not every thing has filters that are labelled with it. On those that have:
