@@ -21,9 +21,9 @@
 # encoded in one filter, or in many? Network Dissection {cite}`bau2017network` compares each filter with annotated
 # images. Net2Vec {cite}`fong2018net2vec` learns a combination of the filters for each concept and compares it with the
 # best single filter. *Compositional Explanations of Neurons* {cite}`mu2020compositional` gives a filter a logical formula
-# of concepts. This book repeats the papers in short code that runs while you read. The verdicts on
-# [Net2Vec](verdict/net2vec), [Network Dissection](verdict/netdissect) and [Compositional
-# Explanations](verdict/compositional) check every claim. The main results:
+# of concepts; later work describes it in a sentence {cite}`hernandez2022natural`. This book repeats the papers in short
+# code that runs while you read. The verdicts on [Net2Vec](verdict/net2vec), [Network Dissection](verdict/netdissect),
+# [Compositional Explanations](verdict/compositional) and [words](verdict/words) check every claim. The main results:
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -273,7 +273,8 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 #   description account for.
 #
 # **Verdict**: every experiment and every claim, with its result on this run, for [Net2Vec](verdict/net2vec), for
-# [Network Dissection](verdict/netdissect) and for [Compositional Explanations](verdict/compositional).
+# [Network Dissection](verdict/netdissect), for [Compositional Explanations](verdict/compositional) and for
+# [words](verdict/words).
 #
 # **Reference**: every public name of the library, with short examples: [reference](reference).
 #
@@ -320,6 +321,7 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # | individual IoU | $\mathrm{IoU}_{\mathrm{ind}}$ | IoU in a single image |
 # | dissection IoU | $\mathrm{IoU}_{k,c}$ | Network Dissection's IoU: pooled over all images labelled in the category |
 # | label of a filter | | the concept with which its dissection IoU is highest |
+# | description | | a sentence that a network wrote about the images in which a filter fires most |
 # | formula | | concepts joined by OR, AND and AND NOT; its length is the number of its concepts |
 # | formula IoU | | IoU of a filter with a formula over the pixels of all images, also those not labelled in a category |
 # | detector | | a filter whose highest dissection IoU exceeds 0.04 |

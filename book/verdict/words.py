@@ -349,7 +349,7 @@ charts.table(table, "The talk's closing statements", rows=len(table))
 #
 # ## What we do not know
 #
-# - **Other describers.** Ours knows 142 words' worth of drawn scenes. What it cannot say, no filter has here.
+# - **Other describers.** Ours knows the words of drawn scenes. What it cannot say, no filter has here.
 # - **Another training.** Intervals are over filters, images, scenes or codes, never over trainings.
 # - **People.** Whether a description helps a reader, nobody was asked.
 

@@ -94,11 +94,15 @@ from n2vlib.words import describer
 described = describer.described(layer, probe, store)
 named = names.how_sure(layer, probe, seed=SEED)
 found = explain.filters(layer, probe).query("allowed == allowed.max()")
+formulas = found.set_index("filter")["formula"]
+labels = probe.concepts["name"].loc[named["concept"]].to_numpy()
+
+# %%
 said = pd.DataFrame(
     {
         "filter": chosen,
-        "label": probe.concepts.loc[named["concept"].iloc[chosen], "name"].to_numpy(),
-        "formula": found.set_index("filter")["formula"].loc[chosen].to_numpy(),
+        "label": labels[chosen],
+        "formula": formulas.loc[chosen].to_numpy(),
         "description": described["description"].loc[chosen].to_numpy(),
     }
 )
