@@ -301,7 +301,7 @@ def test_training_keeps_the_best_weights_and_not_the_last(bank, monkeypatch):
     row = replace(DESCRIBERS[NAME], steps=6, batch=4, check=1, patience=9, rate=0.5)  # far too fast: it gets worse
     weights, card = training.fit(row, bank, bank)
     curve = pd.DataFrame(card["curve"])
-    assert curve["held_out"].idxmin() < len(curve) - 1
+    assert curve["held_out"].to_numpy().argmin() < len(curve) - 1
     found = training.filled(
         "it", card, training._floats(weights), features.encoder("small-alexnet", ["conv1", "conv5"])
     )
@@ -366,7 +366,7 @@ def test_descriptions_of_a_layer_are_kept_and_their_weight_can_change(shipped_de
     pd.testing.assert_frame_equal(first, again)
     assert first.index.tolist() == [3, 5]
     plain = describer.described(layer, probe, layer.store, shipped_describer, units=[3, 5], weight=0, beam=10)
-    assert (plain["likelihood"] >= first["likelihood"]).all()
+    assert (plain["likelihood"] >= first["likelihood"]).to_numpy().all()
 
 
 # ---- truth
@@ -400,7 +400,7 @@ def test_the_best_phrase_is_at_least_as_good_as_any_label(layer, probe):
     again = truth.of_descriptions(at, probe, range(6), found["description"].tolist(), images)
     for name in ("the sky", "grass", "a tree", "anything green"):
         other = truth.of_descriptions(at, probe, range(6), [name] * 6, images)
-        assert (found["iou"] + 0.02 >= other["iou"]).all()
+        assert (found["iou"] + 0.02 >= other["iou"]).to_numpy().all()
     assert np.allclose(found["iou"], again["iou"], atol=0.05)  # small regions are no regions
 
 

@@ -82,13 +82,13 @@ found = training.of_name(DESCRIBER, probe, network, LAYERS, store, SEED)
 options = {"tau": exemplars.TAU, "device": DEVICE, "store": store}
 layer = n2vlib.read_layers(network, [name], probe, **options)[name]
 shown = exemplars.of_layer(layer, probe)
+
+# %%
 size = sum(each.numel() for each in found.decoder.parameters())
-print(
-    f"{found.name} sees {found.encoder.network.name}, {', '.join(found.encoder.layers)}:"
-)
-print(
-    f"{len(found.decoder.mean)} features; {size:,} weights, {len(found.words)} words."
-)
+eyes, layers_seen = found.encoder.network.name, ", ".join(found.encoder.layers)
+print(f"{found.name} sees {eyes}, {layers_seen}:")
+n_features, n_words = len(found.decoder.mean), len(found.words)
+print(f"{n_features} features; {size:,} weights, {n_words} words.")
 
 # %% [markdown]
 # **By hand**, the features of one exemplar: each map of the first layer averaged under the shrunk mask.
@@ -168,18 +168,11 @@ charts.table(accuracy.reset_index(), each)
 
 # %%
 if "held_out" in rates.index:
-    never, like = rates.loc["held_out"], rates.loc["their_like"]
-    print(
-        f"Never heard together: {never['exact']:.0%} exact; heard: {like['exact']:.0%}."
-    )
-    print(
-        f"But {never['words']:.0%} of what is said of the first is true. Reranking moves"
-    )
-    print(
-        f"exact answers from {never['exact_plain']:.0%} to {never['exact']:.0%} for them,",
-        end=" ",
-    )
-    print(f"from {like['exact_plain']:.0%} to {like['exact']:.0%} for their like.")
+    never = rates.loc["held_out"].map("{:.0%}".format)
+    like = rates.loc["their_like"].map("{:.0%}".format)
+    print(f"Never heard together: {never['exact']} exact; heard: {like['exact']}.")
+    print(f"But {never['words']} of what is said of the first is true.")
+    print(f"Exact without reranking: {never['exact_plain']} and {like['exact_plain']}.")
 
 # %% [markdown]
 # An exact description that is in the beam and not chosen lost to a shorter one, true and with a concept less: the decoder
@@ -195,20 +188,21 @@ if "held_out" in rates.index:
 rng = np.random.default_rng(SEED)
 few = probe.subset(np.sort(rng.permutation(len(probe))[: min(IMAGES, 120)]))
 bank = regions.Bank.of(few, found.encoder, SEED, copies=1)
-source, rows = regions.Units(bank), []
-for share in (0, 0.2, 0.4, 0.6, 0.8):
-    draws = np.random.default_rng(SEED + 1)
-    units = [source.draw(draws, share, share) for _ in range(80)]
-    rows.append({"share": share} | held_out.right(found, bank, units, min(BEAM, 10)))
-planted = pd.DataFrame(rows)
+shares, beam = (0, 0.2, 0.4, 0.6, 0.8), min(BEAM, 10)
+planted = held_out.by_share(found, bank, shares, 80, beam, SEED + 1)
 
 # %%
-long = planted.melt("share", ["exact", "words", "named"], var_name="what")
-long["what"] = long["what"].replace("words", "true")
-half = planted.loc[planted["exact"] >= planted["exact"].iloc[0] / 2, "share"].max()
-title = f"Half of the exact descriptions are left at a share of {half:.0%}"
-axes = ("share of exemplars that show something else", "share right")
-charts.lines(long, "share", "value", title, axes, series="what")
+if len(planted):
+    long = planted.melt("share", ["exact", "words", "named"], var_name="what")
+    long["what"] = long["what"].replace("words", "true")
+    left = planted["exact"] >= planted["exact"].iloc[0] / 2
+    half = planted.loc[left, "share"].max()
+    title = f"Half of the exact descriptions are left at a share of {half:.0%}"
+    axes = ("share of exemplars that show something else", "share right")
+    shown_here = charts.lines(long, "share", "value", title, axes, series="what")
+else:
+    shown_here = "Nothing is labelled in enough regions to plant units."
+shown_here
 
 # %% [markdown]
 # ## Filters, beside their labels and formulas
@@ -222,7 +216,8 @@ charts.lines(long, "share", "value", title, axes, series="what")
 # describer has seen fifteen images of each filter and no label.
 
 # %%
-from n2vlib.compositional import beam, explain
+from n2vlib.compositional import beam as beams
+from n2vlib.compositional import explain
 from n2vlib.methods import dissection
 from n2vlib.words import describer
 
@@ -230,7 +225,7 @@ texts = describer.described(layer, probe, store, found, beam=BEAM)["description"
 units, images = texts.index.to_numpy(), rng.permutation(len(probe))[:IMAGES]
 labels = dissection.filters(layer, probe).set_index("filter")
 filters = explain.Filters(layer, probe)
-searched = beam.search(filters.counts(), 3)
+searched = beams.search(filters.counts(), 3)
 formulas = searched.loc[searched["allowed"] == 3].set_index("unit")["formula"]
 named = (labels["concept"] > 0) & formulas.notna()
 units = units[named.loc[units].to_numpy()]
@@ -311,10 +306,8 @@ for j in units:
     holds = np.array([language.holds(texts[j], probe, int(i)) for i in shown.which[at]])
     rows.append((shown.masks[at] & holds).sum() / max(shown.masks[at].sum(), 1))
 on_exemplars, on_all = np.mean(rows), counted["description"]["precision"].mean()
-print(
-    f"Where filters fire, descriptions hold on {on_exemplars:.0%} of the pixels of their"
-)
-print(f"exemplars and on {on_all:.0%} of those of all images.")
+print(f"Where filters fire, descriptions hold on {on_exemplars:.0%} of the pixels of")
+print(f"their exemplars and on {on_all:.0%} of those of all images.")
 
 # %% [markdown]
 # ## Other networks
@@ -358,25 +351,21 @@ print(f"{worst}.")
 # %%
 iou = compared.set_index("what is said")["IoU"]
 chance = compared.set_index("what is said")["IoU by chance"]["description"]
-print(f"Descriptions of filters have a mean IoU of {iou['description']:.3f}, labels")
-print(
-    f"{iou['label']:.3f}, formulas of three {iou['formula of three']:.3f}, the best phrase"
-)
-print(
-    f"{iou['phrase that fits best']:.3f}; descriptions of other filters {chance:.3f}."
-)
+ours, best_iou = iou["description"], iou["phrase that fits best"]
+print(f"Descriptions of filters have a mean IoU of {ours:.3f}, labels")
+print(f"{iou['label']:.3f}, formulas of three {iou['formula of three']:.3f},", end=" ")
+print(f"the best phrase {best_iou:.3f}; descriptions of other filters {chance:.3f}.")
 
 # %%
-way = (iou["description"] - chance) / (iou["phrase that fits best"] - chance)
-nearer = "more" if iou["description"] > iou["label"] else "less"
+way = (ours - chance) / max(best_iou - chance, 1e-9)
+nearer = "more" if ours > iou["label"] else "less"
 print(
     f"From chance to the best phrase, the describer goes {way:.0%} of the way; it fits"
 )
 print(f"{nearer} than the label, which was chosen by what is counted here.")
 low, high = carried["bleu"].min(), carried["bleu_by_chance"].max()
-print(
-    f"BLEU is {low:.2f} or more with the right phrase, and up to {high:.2f} with another's."
-)
+print(f"BLEU is {low:.2f} or more with the right phrase, and up to {high:.2f} with")
+print("that of another filter.")
 
 # %% [markdown]
 # The describer has seen no label of a filter's images, only fifteen pictures. Where there are labels, a label or a formula

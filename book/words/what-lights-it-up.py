@@ -55,7 +55,10 @@ n2vlib.check_parameters(globals())
 # With $A_k$ the map of filter $k$, $T_k$ its 0.99 quantile over all places of all images, and $S$ upsampling,
 #
 # $$
-# E_k = \{(x, M_k(x)) : x \text{ among the 15 images with largest } \max A_k(x)\}, \quad M_k(x) = [S(A_k(x)) > T_k].
+# \begin{aligned}
+# E_k &= \{(x, M_k(x)) : \max A_k(x) \text{ is among the 15 largest}\}, \\
+# M_k(x) &= [S(A_k(x)) > T_k].
+# \end{aligned}
 # $$ (eq-exemplars)
 #
 # So `TAU` is not used here: a filter fires at one place in a hundred, not in two hundred. Whoever has dissected a layer
@@ -77,6 +80,8 @@ store, name = n2vlib.Store(STORE), LAYERS[-1]
 options = {"tau": exemplars.TAU, "device": DEVICE, "store": store}
 layer = n2vlib.read_layers(network, [name], probe, **options)[name]
 shown = exemplars.of_layer(layer, probe)
+
+# %%
 n_images, share = len(shown.pictures), shown.masks.mean()
 print(
     f"{len(shown)} filters of {name}: {n_images} of {len(probe)} images are exemplars,"
@@ -229,7 +234,12 @@ for weight, of in chosen.items():
     row |= true[weight][["iou", "precision", "recall", "by_chance"]].mean().to_dict()
     rows.append(row)
 by_weight = pd.DataFrame(rows)
-charts.table(by_weight, f"{len(units)} filters of {name}, {len(images)} images")
+says = ["weight", "changed", "words", "concepts", "different", "general"]
+charts.table(by_weight[says], f"What is said of {len(units)} filters of {name}")
+
+# %%
+is_true = ["weight", "iou", "precision", "recall", "by_chance"]
+charts.table(by_weight[is_true], f"How true it is, on {len(images)} images")
 
 # %%
 long = by_weight.melt("weight", ["iou", "by_chance"], var_name="what")
@@ -304,7 +314,15 @@ print("more than chance." if sure else "within what chance does.")
 print(
     f"Descriptions hold on {plain['general']:.1%} of all pixels without reranking, on"
 )
-print(f"{paper['general']:.1%} with 0.2 and on {last['general']:.1%} with 1.", end=" ")
+print(
+    f"{paper['general']:.1%} with 0.2 and on {last['general']:.1%} with 1: reranked",
+    end=" ",
+)
+special = last["general"] < plain["general"]
+print(
+    f"ones are {'more' if special else 'not more'} special by what they hold on.",
+    end=" ",
+)
 ratio = paper["iou"] / max(paper["by_chance"], 1e-9)
 print(f"At 0.2 their IoU is {ratio:.0f} times that of another filter's description.")
 

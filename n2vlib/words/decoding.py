@@ -39,8 +39,9 @@ def candidates(
         pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["unit", "description", "likelihood"])
     )
     table = table[table["likelihood"] > -np.inf].reset_index(drop=True)  # a beam may have room for more than there is
-    once = table["description"].drop_duplicates().tolist()
-    return table.assign(prior=table["description"].map(dict(zip(once, prior(model, words, once), strict=True))))
+    once = list(dict.fromkeys(table["description"]))
+    priors = dict(zip(once, prior(model, words, once).tolist(), strict=True))
+    return table.assign(prior=[priors[text] for text in table["description"]])
 
 
 def _text(row: list[int], words: list[str]) -> str:
@@ -86,4 +87,4 @@ def reranked(table: pd.DataFrame, weight: float = WEIGHT) -> pd.DataFrame:
     """The best candidate of every unit: index unit; description, likelihood, prior, score. On a tie the likelier."""
     scored = table.assign(score=table["likelihood"] - weight * table["prior"])
     best = scored.sort_values("score", ascending=False, kind="stable").drop_duplicates("unit")
-    return best.sort_values("unit").set_index("unit")[["description", "likelihood", "prior", "score"]]
+    return best.sort_values("unit").set_index("unit").loc[:, ["description", "likelihood", "prior", "score"]]

@@ -6,6 +6,7 @@ named    share of the unit's concepts that the description names
 in_beam  share of units with an exact description among those that are compared
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,26 @@ def right(found: Describer, bank: Bank, units: list[Unit], beam: int = BEAM) -> 
     return rates | {"exact_plain": scores(plain, units, bank.language)["exact"], "in_beam": round(float(there), 4)}
 
 
+def by_share(
+    found: Describer, bank: Bank, shares: Sequence[float], units: int, beam: int = BEAM, seed: int = 0
+) -> pd.DataFrame:
+    """The rates of units of which a share of the regions is of something else: share, and a column for each rate.
+
+    units   for each share, the same ones for all; no rows where the bank has too few regions of everything
+    """
+    try:
+        source = Units(bank)
+    except BadInput:
+        return pd.DataFrame()
+    rows = []
+    for share in shares:
+        draws = np.random.default_rng(seed)
+        rows.append(
+            {"share": share} | right(found, bank, [source.draw(draws, share, share) for _ in range(units)], beam)
+        )
+    return pd.DataFrame(rows)
+
+
 def commonest(learn: Bank, units: list[Unit], language: Language, seed: int) -> dict[str, float]:
     """The rates of one description for all units: the commonest of training."""
     draws, source = np.random.default_rng(seed), Units(learn)
@@ -63,7 +84,7 @@ def scores(texts: list[str], units: list[Unit], language: Language) -> dict[str,
     """exact, words and named of a description for each unit."""
     pairs = zip(texts, units, strict=True)
     rows = [_right(language.parse(text), frozenset(unit.meanings), language) for text, unit in pairs]
-    return {name: round(float(value), 4) for name, value in pd.DataFrame(rows).mean().items()}
+    return {str(name): round(float(value), 4) for name, value in pd.DataFrame(rows).mean().fillna(0.0).items()}
 
 
 def _right(said: frozenset[Meaning], shown: frozenset[Meaning], language: Language) -> dict[str, float]:

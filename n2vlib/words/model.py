@@ -124,7 +124,7 @@ def numbers(texts: Sequence[str], words: Sequence[str]) -> Tensor:
     for text in texts:
         if unknown := [word for word in words_of(text) if word not in known]:
             raise BadInput(
-                f"description {text!r}: the describer has no word {unknown[0]!r}; {near(unknown[0], words[3:])}"
+                f"description {text!r}: the describer has no word {unknown[0]!r}; {near(unknown[0], [*words[3:]])}"
             )
         rows.append([START, *(known[word] for word in words_of(text)), STOP])
     longest = max(map(len, rows), default=2)

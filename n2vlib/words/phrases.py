@@ -163,7 +163,7 @@ def colors_of(place: NDArray[np.bool_], probe: ProbeSet, image: int) -> tuple[ND
 
     A color is given as its label number; 0 for a region without any.
     """
-    regions, n = ndimage.label(place)
+    regions, n = ndimage.label(place)  # pyright: ignore[reportGeneralTypeIssues]
     colors = [number for number in _numbers(probe, image) if number in _colors(probe)]
     masks = np.array([np.zeros(place.shape, np.bool_), *(probe.annotated(number, image) for number in colors)])
     shares = np.array([np.bincount(regions[mask], minlength=n + 1) for mask in masks])
@@ -177,7 +177,7 @@ def _numbers(probe: ProbeSet, image: int) -> list[int]:
 
 @lru_cache(maxsize=8)
 def _colors(probe: ProbeSet) -> set[int]:
-    return set(probe.concepts.index[probe.concepts["category"] == COLOR].tolist())
+    return set(probe.concepts.index[(probe.concepts["category"] == COLOR).to_numpy()].tolist())
 
 
 @lru_cache(maxsize=8)
@@ -190,12 +190,13 @@ def language(probe: ProbeSet) -> Language:
 
 
 def language_of(concepts: pd.DataFrame) -> Language:
-    """The same of a table of concepts: index label number; name, category. Other categories are left out."""
+    """The same of a table of concepts: index label number; name, category. What is of another category is an object."""
     of_tree: dict[Concept, list[int]] = {}
     members: dict[Concept, list[int]] = {}
     lines: dict[Concept, list[Concept]] = {}
     for number, name, category in zip(concepts.index, concepts["name"], concepts["category"], strict=True):
-        if category not in CATEGORIES or not (words := plain(name, category)):
+        category = category if category in CATEGORIES else OBJECT
+        if not (words := plain(name, category)):
             continue
         members.setdefault((category, words), []).append(int(number))
         line = [(category, " ".join(words_of(each))) for each in ancestors(name)[1:] if each not in _UNSAID]

@@ -128,13 +128,12 @@ class Bank:
             meanings += [*shown] * copies
             masks = np.concatenate([fired(np.array([*shown.values()]), draws) for _ in range(copies)])
             parts.append(pool(maps, torch.from_numpy(masks)).numpy().astype(np.float16))
-        if not parts:
-            raise BadInput(f"{probe.name}: no image has a labelled region; a describer learns from labelled regions")
         rows = defaultdict(list)
         for row, meaning in enumerate(meanings):
             rows[meaning].append(row)
         found = {meaning: np.array(rows[meaning]) for meaning in sorted(rows, key=sorted)}
-        return cls(np.concatenate(parts), found, phrases.language(probe))
+        features = np.concatenate(parts) if parts else np.zeros((0, 0), np.float16)
+        return cls(features, found, phrases.language(probe))
 
 
 def _maps(probe: ProbeSet, encoder: Encoder) -> Iterator[tuple[int, list[Tensor]]]:
@@ -207,8 +206,8 @@ class Units:
         kinds = {
             kind: share for kind, share in KINDS.items() if self.by_kind.get(kind) or (held is None and self._has(kind))
         }
-        if not kinds:
-            raise BadInput(f"regions: no meaning has {FEWEST} regions; take a probe set with more images")
+        if not usable:
+            raise BadInput(f"regions: nothing is labelled in {FEWEST} regions; take a probe set with more images")
         self.kinds, self.shares = [*kinds], np.array([*kinds.values()]) / sum(kinds.values()) * (1 + 1e-9)
 
     def _has(self, kind: object) -> bool:

@@ -98,15 +98,10 @@ def of_probe(
     def make(folder: Path) -> None:
         order = np.random.default_rng(seed).permutation(len(probe))
         other, learn = np.split(order, [max(len(order) // 5, 1)])
-        banks = [Bank.of(probe.subset(np.sort(rows)), reads, seed + i) for i, rows in enumerate((learn, other))]
-        weights, card = fit(row, *banks)
-        found = filled(probe.name, card, _floats(weights), reads)
-        _write(
-            folder,
-            "describer",
-            weights,
-            {"name": probe.name, "accuracy": held_out.measured(found, *banks, seed), **card},
-        )
+        one, two = (Bank.of(probe.subset(np.sort(rows)), reads, seed + i) for i, rows in enumerate((learn, other)))
+        weights, card = fit(row, one, two)
+        rates = held_out.measured(filled(probe.name, card, _floats(weights), reads), one, two, seed)
+        _write(folder, "describer", weights, {"name": probe.name, "accuracy": rates, **card})
 
     folder = store.entry("describers", inputs | shown, MODULES, make)
     card = json.loads((folder / "describer.json").read_text(encoding="utf-8"))

@@ -21,6 +21,7 @@ from n2vlib.words import phrases
 from n2vlib.words.phrases import Meaning
 
 Text = TypeVar("Text", bound=Hashable)
+Units = Sequence[int] | NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ class Overlaps:
 def overlaps(
     layer: Layer,
     probe: ProbeSet,
-    units: Sequence[int],
+    units: Units,
     texts: Iterable[Text],
     holds: Callable[[Text, int], NDArray[np.bool_]],
     images: Iterable[int],
@@ -81,7 +82,7 @@ def overlaps(
 
 
 def of_descriptions(
-    layer: Layer, probe: ProbeSet, units: Sequence[int], texts: Sequence[str], images: Iterable[int]
+    layer: Layer, probe: ProbeSet, units: Units, texts: Sequence[str], images: Iterable[int]
 ) -> pd.DataFrame:
     """How true one description of each unit is, by its words: `Overlaps.of`, and the unit and its description."""
     language = phrases.language(probe)
@@ -89,7 +90,7 @@ def of_descriptions(
     return counted.of(texts).assign(unit=list(units), description=list(texts)).set_index("unit")
 
 
-def fired(layer: Layer, probe: ProbeSet, image: int, units: Sequence[int] | None = None) -> NDArray[np.bool_]:
+def fired(layer: Layer, probe: ProbeSet, image: int, units: Units | None = None) -> NDArray[np.bool_]:
     """S(A_k) > T_k of filters in one image, from what is stored of the layer: bool, (filter, sh, sw).
 
     units   the filters asked for, all by default
@@ -105,7 +106,7 @@ def fired(layer: Layer, probe: ProbeSet, image: int, units: Sequence[int] | None
 
 
 def best(
-    layer: Layer, probe: ProbeSet, units: Sequence[int], shown: Mapping[int, Mapping[Meaning, NDArray[np.bool_]]]
+    layer: Layer, probe: ProbeSet, units: Units, shown: Mapping[int, Mapping[Meaning, NDArray[np.bool_]]]
 ) -> pd.DataFrame:
     """The phrase that fits each unit best, of all that regions of some images can be called: index unit; description,
     iou, precision, recall. A search, not a describer: it reads the labels under the unit's own pixels.
