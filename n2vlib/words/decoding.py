@@ -84,7 +84,13 @@ def prior(model: LanguageModel, words: list[str], texts: list[str]) -> NDArray[n
 
 
 def reranked(table: pd.DataFrame, weight: float = WEIGHT) -> pd.DataFrame:
-    """The best candidate of every unit: index unit; description, likelihood, prior, score. On a tie the likelier."""
+    """The best candidate of every unit: index unit; description, likelihood, prior, score. On a tie the likelier.
+
+    Where the table says which candidates are `fluent` and a unit has some, the best of these: a model of language finds
+    `a that sofa` unlikely, and the score takes that for a merit. The paper has no such rule.
+    """
+    if "fluent" in table:
+        table = table[table["fluent"] | ~table.groupby("unit")["fluent"].transform("any")]
     scored = table.assign(score=table["likelihood"] - weight * table["prior"])
     best = scored.sort_values("score", ascending=False, kind="stable").drop_duplicates("unit")
     return best.sort_values("unit").set_index("unit").loc[:, ["description", "likelihood", "prior", "score"]]

@@ -20,11 +20,12 @@ from n2vlib.activations.layer import Layer
 from n2vlib.errors import BadInput
 from n2vlib.probe import ProbeSet
 from n2vlib.store import Store
-from n2vlib.words import decoding
+from n2vlib.words import decoding, phrases
 from n2vlib.words.decoding import BEAM, WEIGHT
 from n2vlib.words.exemplars import TAU, Exemplars, of_layer
 from n2vlib.words.features import Encoder, encoder
 from n2vlib.words.model import Decoder, LanguageModel, Sizes, likelihood, numbers
+from n2vlib.words.phrases import Language
 from n2vlib.zoo import shipped
 
 NAME = "small-describer"
@@ -36,6 +37,7 @@ class Describer:
     """A decoder and a language model, trained on features of one encoder.
 
     words         what they say, SPECIAL first      card   what describes the training: sizes, curve, accuracy, ...
+    language      of the images it was trained on
     """
 
     name: str
@@ -44,6 +46,7 @@ class Describer:
     model: LanguageModel = field(repr=False)
     encoder: Encoder = field(repr=False)
     card: dict[str, Any] = field(default_factory=dict, repr=False)
+    language: Language = field(default_factory=phrases.drawn, repr=False)
 
     @property
     def fingerprint(self) -> str:
@@ -62,9 +65,15 @@ class Describer:
         return found
 
     def candidates(self, exemplars: Exemplars, beam: int = BEAM) -> pd.DataFrame:
-        """The likeliest descriptions of every unit: unit, description, likelihood, prior."""
-        table = decoding.candidates(self.decoder, self.model, self.words, self.features(exemplars), beam)
+        """The likeliest descriptions of every unit: unit, description, likelihood, prior, fluent."""
+        table = self.decoded(self.features(exemplars), beam)
         return table.assign(unit=exemplars.units[table["unit"].to_numpy(np.int64)])
+
+    def decoded(self, features: NDArray[np.float32], beam: int = BEAM) -> pd.DataFrame:
+        """`candidates` of features, (unit, exemplar, feature); units by their rows."""
+        table = decoding.candidates(self.decoder, self.model, self.words, features, beam)
+        well = {text: self.language.well_formed(text) for text in table["description"].unique()}
+        return table.assign(fluent=table["description"].map(well).astype(bool))
 
     def describe(self, exemplars: Exemplars, weight: float = WEIGHT, beam: int = BEAM) -> pd.DataFrame:
         """The description of every unit: index unit; description, likelihood (log p(d|E)), prior (log p(d)), score.
@@ -97,13 +106,15 @@ def _encoder(network: str, layers: tuple[str, ...]) -> Encoder:
     return encoder(network, layers)
 
 
-def filled(name: str, card: dict[str, Any], state: dict[str, Tensor], reads: Encoder) -> Describer:
-    """The describer of these weights; card: words, sizes and sha256."""
+def filled(
+    name: str, card: dict[str, Any], state: dict[str, Tensor], reads: Encoder, language: Language | None = None
+) -> Describer:
+    """The describer of these weights; card: words, sizes and sha256; language: of its words, that of drawn scenes."""
     sizes, words = Sizes(**card["sizes"]), card["words"]
     decoder, model = Decoder(len(words), sizes), LanguageModel(len(words), sizes)
     for module, prefix in ((decoder, "decoder."), (model, "model.")):
         module.load_state_dict({key.removeprefix(prefix): of for key, of in state.items() if key.startswith(prefix)})
-    return Describer(name, words, decoder.eval(), model.eval(), reads, card)
+    return Describer(name, words, decoder.eval(), model.eval(), reads, card, language or phrases.drawn())
 
 
 def described(

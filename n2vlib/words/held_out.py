@@ -45,7 +45,7 @@ def measured(found: Describer, learn: Bank, other: Bank, seed: int) -> dict[str,
 def right(found: Describer, bank: Bank, units: list[Unit], beam: int = BEAM) -> dict[str, float]:
     """The rates for units made of regions of a bank."""
     shown = bank.features[np.array([unit.rows for unit in units])].astype(np.float32)
-    table = decoding.candidates(found.decoder, found.model, found.words, shown, beam)
+    table = found.decoded(shown, beam)
     plain, ranked = (decoding.reranked(table, weight)["description"].tolist() for weight in (0, decoding.WEIGHT))
     hits = [bank.language.parse(text) == set(units[unit].meanings) for unit, text in table.iloc[:, :2].to_numpy()]
     there = pd.Series(hits).groupby(table["unit"].to_numpy()).any().mean()

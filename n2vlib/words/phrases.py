@@ -103,6 +103,16 @@ class Language:
                 return len(key), named[key]
         return 1, None
 
+    def well_formed(self, phrase: str) -> bool:
+        """Whether each alternative of a phrase is said in one of STYLES ways: `a sofa` is, `a that sofa` is not."""
+        return all(self._well_formed(each) for each in phrase.split(" or "))
+
+    def _well_formed(self, alternative: str) -> bool:
+        meanings = self.parse(alternative)
+        categories = sorted(category for category, _ in next(iter(meanings)))
+        known = len(meanings) == 1 and categories in [sorted(each) for each in _FORMS]
+        return known and any(alternative == text(meanings, style) for style in range(STYLES))
+
     def tags(self) -> dict[str, str]:
         """{word: its part of speech, as the Penn Treebank names them} of every word that descriptions use."""
         found = {}

@@ -66,7 +66,7 @@ def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, 
     learn = Bank.of(drawn(row.images, data.TRAIN_SEED), reads, row.seed)
     other = Bank.of(drawn(HELD_OUT_IMAGES, data.HELD_OUT_SEED), reads, row.seed + 1)
     weights, card = fit(row, learn, other)
-    found = filled(name, card, _floats(weights), reads)
+    found = filled(name, card, _floats(weights), reads, learn.language)
     card = {
         "name": name,
         "recipe": asdict(row),
@@ -100,13 +100,13 @@ def of_probe(
         other, learn = np.split(order, [max(len(order) // 5, 1)])
         one, two = (Bank.of(probe.subset(np.sort(rows)), reads, seed + i) for i, rows in enumerate((learn, other)))
         weights, card = fit(row, one, two)
-        rates = held_out.measured(filled(probe.name, card, _floats(weights), reads), one, two, seed)
+        rates = held_out.measured(filled(probe.name, card, _floats(weights), reads, one.language), one, two, seed)
         _write(folder, "describer", weights, {"name": probe.name, "accuracy": rates, **card})
 
     folder = store.entry("describers", inputs | shown, MODULES, make)
     card = json.loads((folder / "describer.json").read_text(encoding="utf-8"))
     weights = (folder / "describer.safetensors").read_bytes()
-    return filled(f"own of {probe.name}", card, _floats(weights), reads)
+    return filled(f"own of {probe.name}", card, _floats(weights), reads, phrases.language(probe))
 
 
 def of_name(name: str, probe: ProbeSet, network: Network, layers: list[str], store: Store, seed: int = 0) -> Describer:
