@@ -38,7 +38,7 @@ SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 DESCRIBER: str = "small-describer"  # of the zoo; own: one trained on PROBE
-IMAGES: int = 400  # on which it is counted whether descriptions are true
+IMAGES: int = 300  # on which it is counted whether descriptions are true
 BEAM: int = 50  # descriptions of each filter that are compared
 
 # %%

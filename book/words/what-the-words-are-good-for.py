@@ -39,7 +39,7 @@ DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 NETWORKS: list = "zoo/audited"  # trained with a mark, the same without it, and others
 WORDS: list = ["writing"]  # words of a description that name the mark
-IMAGES: int = 400  # images that are marked, at most and at most half of each split
+IMAGES: int = 300  # images that are marked, at most and at most half of each split
 RANDOM_SETS: int = 200  # random orders, and random choices of filters
 BEAM: int = 50  # descriptions that are compared, where images are marked
 
@@ -271,12 +271,12 @@ gallery.show([each[i] for each in written.values()], captions, columns=3)
 
 # %% [markdown]
 # A mark also hides a part of the scene, and a network may be put off by a mark that it cannot read. That is what the
-# network that was trained without marks shows, on the first half of these images.
+# network that was trained without marks shows, on the first third of these images.
 
 # %%
 rows = [(with_mark, *(each.accuracy([[]])[0] for each in tests.values()))]
 other, its_layer = networks[without_mark]
-some = slice(0, IMAGES // 2)
+some = slice(0, IMAGES // 3)
 found = []
 for label in hows:
     asked = other, its_layer, classes, written[label][some], right_answers[some]
