@@ -6,14 +6,17 @@ regions     regions of labelled images that play units, with descriptions: what 
 features    what a frozen network computes under a mask
 model       attention over exemplars, the decoder, and the language model
 decoding    beam search, and the reranking by pointwise mutual information
+held_out    how often descriptions of units that are known are right
 training    training, as it ships with the zoo or on any labelled probe set
 describer   a trained describer: `load`, and descriptions of a layer's filters kept in the store
+written     drawn scenes with writing on some of them
+overlap     word overlap with references
 truth       how much of what a description says is true of a unit's pixels
+generalisation   the same describer asked of other networks
 properties  what descriptions are like: length, parts of speech, spread, nearness to a word
 ablated     filters set to zero in an order, and what the network still answers
 audit       which networks have filters described by a word
 marked      images with a written mark, and what networks make of them
-written     drawn scenes with writing on some of them, as probe sets
 edit        filters cut by what describes them until validation says stop
 uses        the three uses measured at once
 """
