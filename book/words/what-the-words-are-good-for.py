@@ -41,6 +41,7 @@ NETWORKS: list = "zoo/audited"  # trained with a mark, the same without it, and 
 WORDS: list = ["writing"]  # words of a description that name the mark
 IMAGES: int = 300  # images that are marked, at most and at most half of each split
 RANDOM_SETS: int = 200  # random orders, and random choices of filters
+CLASSES: list = None  # names of the network's outputs; null: the scenes of the zoo's
 BEAM: int = 50  # descriptions that are compared, where images are marked
 
 # %%
@@ -72,7 +73,7 @@ from n2vlib.words import ablated, describer, phrases, properties
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-known, name = classifier.classes(network.name, probe), LAYERS[-1]
+known, name = classifier.classes(network.name, probe, CLASSES), LAYERS[-1]
 options = {"tau": TAU, "tau_max": 0.01, "device": DEVICE, "store": store}
 layer = n2vlib.read_layers(network, [name], probe, **options)[name]
 said = describer.described(layer, probe, store)["description"]
