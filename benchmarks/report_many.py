@@ -46,6 +46,7 @@ def made_up(name: str, n: int, rng: np.random.Generator) -> Sheet:
         "concept": concept.tolist(), "iou": iou.tolist(), "sure": (rng.random(n) < 0.5).tolist(),
         **{each: np.round(rng.random(n), 3).tolist() for each in numbers},
         "formula": [f"(concept {a} OR concept {b}) AND NOT concept {c}" for a, b, c in parts],
+        "description": [f"the concept {a} of a concept {b} or anything like it" for a, b, _ in parts],
         "images": rng.integers(0, IMAGES, n).tolist(), "top": [_top(rng) for _ in range(n)],
         "serves": [[[c, v, v] for c, v in _ranked(rng, CONCEPTS)] for _ in range(n)],
     }  # fmt: skip

@@ -21,9 +21,9 @@
 # encoded in one filter, or in many? Network Dissection {cite}`bau2017network` compares each filter with annotated
 # images. Net2Vec {cite}`fong2018net2vec` learns a combination of the filters for each concept and compares it with the
 # best single filter. *Compositional Explanations of Neurons* {cite}`mu2020compositional` gives a filter a logical formula
-# of concepts. This book repeats the papers in short code that runs while you read. The verdicts on
-# [Net2Vec](verdict/net2vec), [Network Dissection](verdict/netdissect) and [Compositional
-# Explanations](verdict/compositional) check every claim. The main results:
+# of concepts; later work describes it in a sentence {cite}`hernandez2022natural`. This book repeats the papers in short
+# code that runs while you read. The verdicts on [Net2Vec](verdict/net2vec), [Network Dissection](verdict/netdissect),
+# [Compositional Explanations](verdict/compositional) and [words](verdict/words) check every claim. The main results:
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -259,15 +259,22 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # - [Copy and paste](compositional/copy-and-paste): scenes drawn again with what a formula names, and the answers to them.
 # - [Sentences](compositional/sentences): formulas for a network that says whether one sentence follows from another.
 #
-# **Words**, descriptions of filters
+# **Words**, descriptions of filters and explanations of single answers
 #
+# - [What could an explanation say?](words/why-explain): activations, labels, formulas and sentences about one network.
 # - [What lights it up](words/what-lights-it-up): exemplars of a filter, and which of many true descriptions is chosen.
 # - [A describer](words/a-describer): a network that describes filters, and how much of what it says is true.
-# - [What the words are good for](words/what-the-words-are-good-for): which filters matter, what was in the training
-#   data, and cutting a mistake out of a network.
+# - [What the words are good for](words/what-the-words-are-good-for): filters ranked, counted and cut by what is said of
+#   them.
+# - [Control by language](words/control-by-language): a network that draws, steered by the words of its units.
+# - [Why this answer?](words/why-this-answer): LIME, repeatable and with intervals, beside what really happens.
+# - [Names in the open](words/names-in-the-open): filters named with phrases of yours by a model of texts and images.
+# - [Which explanation explains what?](words/which-explanation): how much of a filter a label, a formula and a
+#   description account for.
 #
 # **Verdict**: every experiment and every claim, with its result on this run, for [Net2Vec](verdict/net2vec), for
-# [Network Dissection](verdict/netdissect) and for [Compositional Explanations](verdict/compositional).
+# [Network Dissection](verdict/netdissect), for [Compositional Explanations](verdict/compositional) and for
+# [words](verdict/words).
 #
 # **Reference**: every public name of the library, with short examples: [reference](reference).
 #
@@ -314,6 +321,7 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # | individual IoU | $\mathrm{IoU}_{\mathrm{ind}}$ | IoU in a single image |
 # | dissection IoU | $\mathrm{IoU}_{k,c}$ | Network Dissection's IoU: pooled over all images labelled in the category |
 # | label of a filter | | the concept with which its dissection IoU is highest |
+# | description | | a sentence that a network wrote about the images in which a filter fires most |
 # | formula | | concepts joined by OR, AND and AND NOT; its length is the number of its concepts |
 # | formula IoU | | IoU of a filter with a formula over the pixels of all images, also those not labelled in a category |
 # | detector | | a filter whose highest dissection IoU exceeds 0.04 |

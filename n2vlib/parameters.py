@@ -84,7 +84,7 @@ COMMON = tuple(RULES)  # the block every chapter declares
 # Parameters that may be a file or a folder.
 PATHS = (
     "PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS", "DICTIONARY",
-    "IMAGE_FOLDER", "LABELS", "SENTENCES", "PASTED",
+    "IMAGE_FOLDER", "LABELS", "SENTENCES", "PASTED", "IMAGE", "GENERATOR", "SEGMENTER", "PHRASES", "TEXT_IMAGE",
 )  # fmt: skip
 RULES |= {  # and those of some chapters only
     "ALIGN_CORNERS": bool,
@@ -115,13 +115,25 @@ RULES |= {  # and those of some chapters only
     "ROTATIONS": Positive,
     "IMAGE_FOLDER": str | None,
     "PASTED": str | None,
+    "PHRASES": str | None,
+    "TEXT_IMAGE": Text,
     "SCENES": Positive,
+    "IMAGE": str | None,
+    "SAMPLES": Annotated[int, Field(ge=100)],
+    "SAMPLES_EACH": Annotated[int, Field(ge=50)],
     "EDITS": Positive,
     "LABELS": str | None,
+    "TRUE_ON": Positive,
     "WORDS": Annotated[list[Text], Field(min_length=1), BeforeValidator(_distinct)],
     "SIZE": Annotated[int, Field(ge=16, le=4096)],
     "DICTIONARY": str | None,
     "RANDOM_SETS": Positive,
+    "GENERATOR": Text,
+    "SEGMENTER": Text,
+    "UNITS_OF": Text,
+    "PICTURES": Annotated[int, Field(ge=20)],
+    "EDITED": Annotated[int, Field(ge=2)],
+    "STEPS": Positive,
     "TAUS": Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1), BeforeValidator(_distinct)],
 }
 RULES |= {

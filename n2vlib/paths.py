@@ -30,10 +30,14 @@ def resolve(text: str | Path, base: Path = ROOT) -> Path:
 def from_here(text: str) -> str:
     """A path given on the command line, relative to the current folder; a name that is no path there is kept.
 
-    text   a file or folder, with `:function` or `[::4]` behind it, or `hf:` before it, where the parameter allows these
+    text   a file or folder, with `:function` or `[::4]` behind it, or `hf:` or `open_clip:NAME@` before it, where the
+           parameter allows these
     """
     if text.startswith("hf:"):
         return f"hf:{resolve(text.removeprefix('hf:'), Path.cwd())}"
+    if text.startswith("open_clip:"):
+        architecture, at, file = text.partition("@")
+        return f"{architecture}@{resolve(file, Path.cwd())}" if file else text
     behind = re.search(r"(:\w+|\[::\d+\])?$", text).group()  # pyright: ignore[reportOptionalMemberAccess]
     place = text.removesuffix(behind)
     path = resolve(place, Path.cwd())

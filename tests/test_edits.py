@@ -312,7 +312,7 @@ def test_other_worlds_are_told_apart(tmp_path):
     write(tmp_path / "drawn", drawn, {number: name for number, name, _ in CONCEPTS})
     edits.need_drawn(load_probe(str(tmp_path / "drawn")))
     with pytest.raises(BadInput, match="needs the drawn world; the probe set other .* PROBE=world, or give PASTED"):
-        edits.need_drawn(load_probe(str(tmp_path / "other")))
+        edits.need_drawn(load_probe(str(tmp_path / "other")), ", or give PASTED")
 
 
 HEADER = "image,edited,thing,class_from,class_to\n"

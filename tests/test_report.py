@@ -32,6 +32,7 @@ from n2vlib.report.about import _sure
 from n2vlib.report.measured import measure
 from n2vlib.significance import chance, names
 from n2vlib.store import Store
+from n2vlib.words import describer
 
 HOSTILE = "</script><img src=x onerror=alert(1)><!--"
 ABOUT = {"network": HOSTILE, "layer": "conv5", "probe": HOSTILE, "images": 60, "tau": TAU, "rows": [["probe", HOSTILE]]}
@@ -45,7 +46,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     write(folder / "probe", scenes(60), {**NAMES, 3: HOSTILE})
     probe, store = load_probe(str(folder / "probe")), Store(str(folder / "store"))
-    layer = read_layers(network(), [LAYER], probe, tau=TAU, device="cpu", store=store)[LAYER]
+    layer = read_layers(network(), [LAYER], probe, tau=TAU, tau_max=max(TAU, 0.01), device="cpu", store=store)[LAYER]
     found = measure(layer, probe, epochs=3, seed=0)
     return found, contents.contents(found), store
 
@@ -344,6 +345,13 @@ def test_a_formula_and_a_concept_have_the_ious_of_their_masks(made):
             assert told["formula_iou"][k] == pytest.approx((fires & holds).sum() / (fires | holds).sum(), rel=5e-3)
             assert told["formula_iou"][k] >= told["one_iou"][k] and 0 <= told["held_out_iou"][k] <= 1
     assert any(" OR " in text or " AND " in text for text in told["formula"])
+
+
+def test_a_description_is_the_describers_and_a_dead_filter_has_none(made):
+    found, told, store = made
+    texts = describer.described(found.layer, found.probe, store)["description"].tolist()
+    assert (found.layer.state == "dead").tolist()[0] and told["filters"]["description"] == ["", *texts[1:]]
+    assert all(texts)
 
 
 @pytest.mark.parametrize("n_filters", [4, 128, 20_000])

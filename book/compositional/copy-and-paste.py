@@ -93,7 +93,7 @@ from n2vlib.compositional import beam, classifier, edits, explain, moved, pasted
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(probe, "pixel maps", "training images", "validation images")
 if not PASTED:
-    edits.need_drawn(probe)
+    edits.need_drawn(probe, ", or give PASTED")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 names, outputs = classifier.class_names(network)
 given = pasted.read(PASTED, names) if PASTED else None

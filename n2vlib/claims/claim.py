@@ -30,7 +30,12 @@ UNITS = {
 }
 _SHORT = {"percent": "%", "points": " points", "times": " times", "fewer": "% fewer"}
 _LIMITS = {"percent": (0.0, 100.0), "fewer": (-np.inf, 100.0)}
-_FILES = {"net2vec": "claims.csv", "netdissect": "netdissect.csv", "compositional": "compositional.csv"}
+_FILES = {
+    "net2vec": "claims.csv",
+    "netdissect": "netdissect.csv",
+    "compositional": "compositional.csv",
+    "words": "words.csv",
+}
 
 
 class Effect(NamedTuple):
@@ -58,7 +63,7 @@ def table(paper: str = "net2vec") -> pd.DataFrame:
     """The claims of a paper: id, section, claim (in our words), number (the effect), unit, side,
     criterion, published, doubt, decided_by.
 
-    paper      net2vec, netdissect or compositional
+    paper      net2vec, netdissect, compositional or words
     side       the claim holds where the effect is "above" or "below" the criterion
     criterion  missing where it depends on the run (chance)
     decided_by "layer": the deepest layer of one network decides; "network": its layers do; else several networks

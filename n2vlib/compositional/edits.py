@@ -46,11 +46,11 @@ class Edits:
     gained: pd.DataFrame
 
 
-def need_drawn(probe: ProbeSet) -> None:
-    """BadInput where the probe set's concepts are not those of the drawn world."""
+def need_drawn(probe: ProbeSet, instead: str = "") -> None:
+    """BadInput where the probe set's concepts are not those of the drawn world; `instead` adds what else helps."""
     if not set(probe.concepts["name"].items()) <= set(_NAMES.items()):
         what = "this chapter draws scenes again, so it needs the drawn world"
-        raise BadInput(f"{what}; the probe set {probe.name} is another one: set PROBE=world, or give PASTED")
+        raise BadInput(f"{what}; the probe set {probe.name} is another one: set PROBE=world{instead}")
 
 
 def without(counts: Counts, category: str) -> Counts:

@@ -79,7 +79,7 @@ def from_function(network: str | nn.Module | Callable, weights: str | None, seed
     name = network if isinstance(network, str) else getattr(network, "__name__", type(network).__name__)
     made = network
     if not isinstance(network, nn.Module):
-        function = _function(network) if isinstance(network, str) else network
+        function = function_named(network) if isinstance(network, str) else network
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             try:
@@ -248,24 +248,25 @@ def _of_transforms(member: Any) -> Preprocessing | None:
     return Preprocessing((sides[0], sides[1]), tuple(transforms.mean), tuple(transforms.std), 1, how)
 
 
-def _function(network: str) -> Callable:
-    """The function named by "package.module:function" or "path/file.py:function"."""
-    where, _, name = network.rpartition(":")
-    source = _run_file(resolve(where), network) if where.endswith(".py") else _import(where, network)
+def function_named(text: str, parameter: str = "NETWORK") -> Callable:
+    """The function named by "package.module:function" or "path/file.py:function"; parameter: for messages."""
+    where, _, name = text.rpartition(":")
+    given = f"{parameter} {text}"
+    source = _run_file(resolve(where), given) if where.endswith(".py") else _import(where, given)
     function = getattr(source, name, None)
     if not callable(function):
         known = [known for known, value in vars(source).items() if callable(value) and not known.startswith("_")]
-        raise BadInput(f"NETWORK {network}: {where} has no function {name!r}; {near(name, known)}")
+        raise BadInput(f"{given}: {where} has no function {name!r}; {near(name, known)}")
     return function
 
 
-def _import(where: str, network: str) -> ModuleType:
+def _import(where: str, given: str) -> ModuleType:
     try:
         return importlib.import_module(where)
     except ModuleNotFoundError as failure:
-        raise BadInput(f"NETWORK {network}: {failure}; install it, or write path/file.py:function") from failure
+        raise BadInput(f"{given}: {failure}; install it, or write path/file.py:function") from failure
     except Exception as failure:  # it is the user's code
-        raise BadInput(f"NETWORK {network}: {where} cannot be imported ({one_line(failure)})") from failure
+        raise BadInput(f"{given}: {where} cannot be imported ({one_line(failure)})") from failure
 
 
 class _Uncompiled(SourceFileLoader):
@@ -275,14 +276,14 @@ class _Uncompiled(SourceFileLoader):
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
-def _run_file(path: Path, network: str) -> ModuleType:
+def _run_file(path: Path, given: str) -> ModuleType:
     """The module of a Python file; files beside it can be imported from it."""
     if not path.is_file():
-        raise BadInput(f"NETWORK {network}: no file {path}")
+        raise BadInput(f"{given}: no file {path}")
     name = f"n2v_network_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path, loader=_Uncompiled(name, str(path)))
     if path.suffix != ".py" or spec is None or spec.loader is None:
-        raise BadInput(f"NETWORK {network}: {path} is not a Python file")
+        raise BadInput(f"{given}: {path} is not a Python file")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.parent))
     try:
@@ -291,7 +292,7 @@ def _run_file(path: Path, network: str) -> ModuleType:
         del sys.modules[name]
         if not isinstance(failure, Exception):
             raise
-        raise BadInput(f"NETWORK {network}: {path.name} cannot be run ({one_line(failure)})") from failure
+        raise BadInput(f"{given}: {path.name} cannot be run ({one_line(failure)})") from failure
     finally:
         sys.path.remove(str(path.parent))
     return module

@@ -33,6 +33,7 @@ compexp_figure8_vision_adversarial   four edits of pictures, and the answers of 
 compexp_released_pasted         answers to the pictures with pasted things in the authors' release, counted from its
                                 results.csv: success (the class intended), failure (the original or the pasted thing's
                                 class), partial (another), by scene and by size in pixels; not printed in the paper
+milan_slide_labels              the descriptions of units that the talk on MILAN shows, and the words it edits by
 experiments                     everything that the papers compute, by id, with section and printed numbers
 hyperparameters                 settings of Net2Vec, Network Dissection and the later papers
 """

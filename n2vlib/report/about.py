@@ -12,6 +12,7 @@ from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import ProbeSet
 from n2vlib.report.measured import CONVENTION, IOU_THRESHOLD
 from n2vlib.significance import chance
+from n2vlib.words import describer, exemplars
 
 
 def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: int) -> dict:
@@ -28,6 +29,7 @@ def about(network: Network, layer: Layer, probe: ProbeSet, epochs: int, seed: in
         "dissection IoU": f"over all images, convention {CONVENTION}; detectors are above {IOU_THRESHOLD:g}",
         "a name is sure": _sure(layer.n_filters),
         "formula": f"up to {beam.LENGTH} concepts, beam {beam.BEAM}, IoU over all pixels of all images",
+        "description": f"by {describer.NAME}, which knows drawn scenes, from a filter's top {exemplars.COUNT} images",
         "set IoU": "over the images of a split with the concept; a concept's filter is chosen on training images",
         "floors of set IoU": f"{summary.FLOORS}; with fewer than {summary.FEW} training images no score is certain",
         "learned weights": f"{epochs} epochs, seed {seed}; masks: preset {masks.preset}, loss {masks.loss}",

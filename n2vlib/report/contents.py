@@ -75,8 +75,8 @@ def concepts(measured: Measured) -> dict[str, list]:
 def filters(measured: Measured) -> dict[str, list]:
     """One list each: concept (None where no IoU exceeds 0), iou, how sure it is (margin, again, chance, q, sure: see
     `names.how_sure`), formula (text) with formula_iou, one_iou (of the best single concept, over the same pixels) and
-    held_out_iou, threshold, fires (share of places), images (where it fires), and serves: [concept, dissection IoU, set
-    IoU on validation images], best first."""
+    held_out_iou, description (text), threshold, fires (share of places), images (where it fires), and serves: [concept,
+    dissection IoU, set IoU on validation images], best first."""
     layer, named, formulas = measured.layer, measured.named, measured.formulas
     places = measured.named_place.tolist()
     return {
@@ -86,6 +86,7 @@ def filters(measured: Measured) -> dict[str, list]:
         "sure": named["sure"].tolist(),
         "formula": formulas["formula"].tolist(),
         **{name: short(formulas[name]) for name in ("formula_iou", "one_iou", "held_out_iou")},
+        "description": measured.described.tolist(),
         "threshold": short(layer.thresholds),
         "fires": short(layer.realised),
         "images": (np.asarray(layer.highest) > layer.thresholds).sum(0).tolist(),

@@ -26,6 +26,7 @@ async function filterPage(layer, k) {
     el("p", {}, `${kind} ${where}`),
     el("p", {}, c === null ? null : [mark(layer, k), " ", doubts(layer, k)]),
     formulaWords(layer, k),
+    descriptionWords(layer, k),
     el("h3", {}, "Images that activate it most"),
     pictures,
     el(

@@ -30,6 +30,16 @@ function formulaWords({ filters }, k) {
   return el("p", {}, "Formula of up to three concepts: ", el("strong", { class: "formula" }, formula[k]), `. ${words}`);
 }
 
+/** The sentence that a describer wrote of a filter's top images, or null. */
+function descriptionOf({ filters }, k) {
+  return filters.description[k] || null;
+}
+
+function descriptionWords(layer, k) {
+  const description = descriptionOf(layer, k);
+  return description && el("p", {}, "Description, written from its top images: ", el("strong", { class: "formula" }, description), ".");
+}
+
 function filterLink(layer, k) {
   const name = el("span", { class: "muted" }, nameOf(layer, k) ?? "no concept");
   return el("a", { class: "named", href: to(layer, `filter-${k}`) }, dot(categoryOf(layer, k)), `${k} `, name);
@@ -67,7 +77,8 @@ function card(layer, k, known = null) {
   const sign = layer.filters.concept[k] === null ? null : mark(layer, k);
   const place = known === null ? null : el("span", { class: "where" }, layer.label);
   const formula = formulaOf(layer, k) && el("span", { class: "where" }, formulaOf(layer, k));
-  return el("article", { class: "card", id: `card-${k}` }, heading, score, place, sign, formula, strip(layer, k));
+  const description = descriptionOf(layer, k) && el("span", { class: "where" }, `“${descriptionOf(layer, k)}”`);
+  return el("article", { class: "card", id: `card-${k}` }, heading, score, place, sign, formula, description, strip(layer, k));
 }
 
 /** The pictures of a filter, once they are near. */

@@ -1,6 +1,6 @@
 // Where a page has several layers: what it holds, and the search for the filters that know a concept.
 
-const SHOWN = { concepts: 12, filters: 8, formulas: 40 };
+const SHOWN = { concepts: 12, filters: 8, texts: 40 };
 const found = (text) => `#find=${encodeURIComponent(text)}`;
 
 /** All layers, with the counts that the index has. */
@@ -69,30 +69,31 @@ function results(text) {
     el("p", { class: "said", role: "status" }, said),
     concepts.slice(0, SHOWN.concepts).map(filtersThatKnow),
     more.length ? el("p", {}, "More: ", more.map((c) => [el("a", { href: found(CONCEPTS.name[c]) }, CONCEPTS.name[c]), " "])) : null,
-    inFormulas(text),
+    inTexts(text, "In formulas", "formula of up to three concepts", formulaOf),
+    inTexts(text, "In descriptions", "description", descriptionOf),
   ];
 }
 
-/** The filters whose formula has all words of a text, those with the highest dissection IoU first. */
-function inFormulas(text) {
+/** The filters of which something is said with all words of a text, those with the highest dissection IoU first. */
+function inTexts(text, title, heading, saidOf) {
   const words = text.toLowerCase().trim().split(/\s+/);
-  const has = (formula) => words.every((word) => formula.toLowerCase().includes(word));
-  const all = LAYERS.flatMap((layer) => layer.filters.iou.map((iou, k) => ({ layer, k, iou }))).filter(
-    ({ layer, k }) => text.trim() && formulaOf(layer, k) && has(formulaOf(layer, k)),
+  const has = (said) => words.every((word) => said.toLowerCase().includes(word));
+  const all = LAYERS.flatMap((layer) => layer.filters.iou.map((iou, k) => ({ layer, k, iou, said: saidOf(layer, k) }))).filter(
+    ({ said }) => text.trim() && said && has(said),
   );
-  const rows = all.sort((a, b) => b.iou - a.iou).slice(0, SHOWN.formulas);
+  const rows = all.sort((a, b) => b.iou - a.iou).slice(0, SHOWN.texts);
   if (!rows.length) return null;
   const headings = [
     ["filter", ""],
     ["layer", "more"],
-    ["formula of up to three concepts", ""],
+    [heading, ""],
   ];
   const cut = all.length > rows.length ? `, the first ${rows.length} of them` : "";
   return el(
     "section",
     {},
-    el("h2", {}, "In formulas", el("small", {}, `${count(all.length, "filter")}${cut}`)),
-    table(headings, rows, ({ layer, k }) => [filterLink(layer, k), layer.label, formulaOf(layer, k)]),
+    el("h2", {}, title, el("small", {}, `${count(all.length, "filter")}${cut}`)),
+    table(headings, rows, ({ layer, k, said }) => [filterLink(layer, k), layer.label, said]),
   );
 }
 

@@ -5,7 +5,7 @@ const SORTS = { "dissection IoU": [byIou], category: [byCategory, byIou], name: 
 
 function filterList(layer) {
   const items = layer.filters.iou.map((iou, at) => {
-    return { at, iou, number: String(at), name: nameOf(layer, at), category: categoryOf(layer, at), more: layer.filters.formula[at] };
+    return { at, iou, number: String(at), name: nameOf(layer, at), category: categoryOf(layer, at), more: `${layer.filters.formula[at]} ${layer.filters.description[at]}` };
   });
   return listing("filter", items, { ...SORTS, number: [] }, (kept, asTable) => [drawFilters(layer, kept, asTable)], {
     example: "concept or number",
@@ -59,11 +59,12 @@ const FILTER_HEADINGS = [
   ["formula of up to three concepts", "more"],
   ["its IoU", "n more"],
   ["on other images", "n more"],
+  ["description", "more"],
 ];
 
 function drawFilters(layer, items, asTable) {
   if (!asTable) return growing(el("div", { class: "cards" }), items, ({ at }) => keptCard(layer, at));
-  const { margin, again, chance, threshold, images, concept, formula, formula_iou, held_out_iou } = layer.filters;
+  const { margin, again, chance, threshold, images, concept, formula, formula_iou, held_out_iou, description } = layer.filters;
   return table(FILTER_HEADINGS, items, ({ at, iou, category }) => [
     filterLink(layer, at),
     category ?? "–",
@@ -77,6 +78,7 @@ function drawFilters(layer, items, asTable) {
     formula[at] || "–",
     decimal(formula_iou[at]),
     decimal(held_out_iou[at]),
+    description[at] || "–",
   ]);
 }
 

@@ -15,6 +15,7 @@ from n2vlib.methods.alignment import Alignment
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import presence
 from n2vlib.significance import names
+from n2vlib.words import describer, exemplars
 
 CONVENTION = "netdissect"
 IOU_THRESHOLD = 0.04  # of detectors: dissection IoU above it (Network Dissection 2)
@@ -26,6 +27,7 @@ class Measured:
 
     named        `significance.names.how_sure`: the best concept of every filter, and how sure it is
     formulas     `compositional.trust.formulas`: the formula of every filter, and how it does on other images
+    described    the description of every filter by the describer of the zoo, (filter,); "" where there is none
     iou          dissection IoU, (filter, concept)
     set_iou      {"train", "val": (filter, concept)}; NaN where the split has no image of a segmentable concept
     holds        bool, (image, concept)
@@ -38,6 +40,7 @@ class Measured:
     probe: ProbeSet
     named: pd.DataFrame
     formulas: pd.DataFrame
+    described: NDArray[np.object_]
     iou: NDArray[np.float64]
     set_iou: dict[str, NDArray[np.float64]]
     holds: NDArray[np.bool_]
@@ -62,6 +65,7 @@ def measure(layer: Layer, probe: ProbeSet, *, epochs: int, seed: int) -> Measure
         layer, probe,
         names.how_sure(layer, probe, convention=CONVENTION, seed=seed),
         trust.formulas(Filters(layer, probe), seed=seed),
+        _described(layer, probe),
         dissection.dissection_iou(layer, probe, convention=CONVENTION),
         {split: _set_iou(layer, probe, split) for split in ("train", "val")},
         presence(probe).to_numpy(),
@@ -69,6 +73,14 @@ def measure(layer: Layer, probe: ProbeSet, *, epochs: int, seed: int) -> Measure
         {str(each.scores["method"].iloc[0]): each for each in summary.untrained(layer, probe) if len(each.scores)},
         _learn(layer, probe, epochs, seed),
     )  # fmt: skip
+
+
+def _described(layer: Layer, probe: ProbeSet) -> NDArray[np.object_]:
+    """The describer's texts; none of filters that never fire, or where there are fewer images than exemplars."""
+    if len(probe) < exemplars.COUNT:
+        return np.full(layer.n_filters, "", object)
+    texts = describer.described(layer, probe, layer.store)["description"].to_numpy(object)
+    return np.where(layer.state == "dead", "", texts)
 
 
 def _set_iou(layer: Layer, probe: ProbeSet, split: str) -> NDArray[np.float64]:

@@ -26,8 +26,8 @@ function beside(name) {
 }
 
 // DATA is the index: the part a page opens with.
-const LAYERS = DATA.layers.map(({ concept, iou, sure, formula, best, detectors, ...named }, at) => {
-  return { ...named, at, filters: { concept, iou, sure, formula }, concepts: { ...CONCEPTS, best, detectors } };
+const LAYERS = DATA.layers.map(({ concept, iou, sure, formula, description, best, detectors, ...named }, at) => {
+  return { ...named, at, filters: { concept, iou, sure, formula, description }, concepts: { ...CONCEPTS, best, detectors } };
 });
 const ONE = LAYERS.length === 1;
 

@@ -16,7 +16,7 @@ FILTERS, CONCEPTS = 64, 16  # of a part
 _COMMON = ("iou_threshold", "grid", "categories")
 _OF_THE_PROBE = ("number", "name", "slug", "category", "train", "val", "few")
 _OF_A_CONCEPT = ("best", "detectors")
-_OF_A_FILTER = ("concept", "iou", "sure", "formula")
+_OF_A_FILTER = ("concept", "iou", "sure", "formula", "description")
 _BY_FILTER = ("top", "serves")
 
 

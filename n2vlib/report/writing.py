@@ -22,6 +22,8 @@ from n2vlib.report.contents import contents
 from n2vlib.report.measured import measure
 from n2vlib.report.parts import Sheet
 from n2vlib.store import Store, digest, load_array, save_arrays
+from n2vlib.words import describer, exemplars
+from n2vlib.zoo import shipped
 
 CONTENTS, PICTURES = ["n2vlib.report.contents"], ["n2vlib.pages.pictures"]  # what computes them
 
@@ -85,10 +87,9 @@ def write_layers(
     if folder is None:
         file_to_write(out)
     store = store or Store()
+    options = {"tau": tau, "tau_max": max(tau, exemplars.TAU), "device": device, "store": store}
     layers = [
-        (each, layer)
-        for each in reads
-        for layer in read_layers(each.network, each.layers, probe, tau=tau, device=device, store=store).values()
+        (each, layer) for each in reads for layer in read_layers(each.network, each.layers, probe, **options).values()
     ]
     beside = _probe_page(resolve(out).parent, probe, "../" if folder else "")
     sheets = [_sheet(each, layer, probe, epochs, seed, beside) for each, layer in layers]
@@ -128,6 +129,7 @@ def _sheet(read: Read, layer: Layer, probe: ProbeSet, epochs: int, seed: int, be
         (work / "contents.json").write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
 
     inputs = {"layer": layer.fingerprint, "probe": probe.fingerprint, "epochs": epochs, "seed": seed}
+    inputs |= {"describer": shipped.card(describer.NAME)["sha256"]}
     folder = layer.store.entry("report", inputs, CONTENTS, make, layer.device)
     values = json.loads((folder / "contents.json").read_text("utf-8"))
     made_by = about(read.network, layer, probe, epochs, seed) | {"probe_page": beside}

@@ -155,6 +155,74 @@ class Describer:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class SceneGenerator:
+    """A decoder that draws scenes of some kinds from codes (n2vlib.generator): half of a variational autoencoder.
+
+    scenes           kinds of scenes, without -s;  images: how many of them, the first of world seed 1
+    code             numbers in a code;  widths: units of the layers on grids of 7, 14 and 28
+    steps, batch, rate   of Adam on a one-cycle schedule
+    prior            weight of the codes' distance from a standard normal
+    features         weight of what the first layers of small-alexnet see
+    seed             of the weights and the order of the images
+    """
+
+    trained_by: ClassVar[str] = "n2vlib.generator.drawing"
+    name: str
+    scenes: tuple[str, ...]
+    images: int
+    code: int
+    widths: tuple[int, int, int]
+    steps: int
+    batch: int
+    rate: float
+    prior: float
+    features: float
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SceneSegmenter:
+    """A network that says what every place of such a picture shows (n2vlib.generator).
+
+    scenes, images   as of `SceneGenerator`;  least: share of pixels that an object needs to become a class
+    steps, batch, rate   of AdamW on a one-cycle schedule;  seed: of the weights and the order of the images
+    """
+
+    trained_by: ClassVar[str] = "n2vlib.generator.segmenting"
+    name: str
+    scenes: tuple[str, ...]
+    images: int
+    least: float
+    steps: int
+    batch: int
+    rate: float
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TextImagePairs:
+    """A model of how well a text fits an image (n2vlib.text_image), on a frozen network of the zoo.
+
+    network   whose means and maxima it reads;  images: drawn training images, the first of world seed 1
+    hidden    units of the image's side;  size: of the vectors
+    epochs    passes over the images, each with new captions;  batch;  rate: highest of the one-cycle schedule, of AdamW
+    dropout   share of the image's features that are dropped in training;  seed: of weights, order and captions
+    """
+
+    trained_by: ClassVar[str] = "n2vlib.text_image.training"
+    name: str
+    network: str
+    images: int
+    hidden: int
+    size: int
+    epochs: int
+    batch: int
+    rate: float
+    dropout: float
+    seed: int = 0
+
+
 # They take five minutes on one core (small-vgg ten), and three and a half; the last epochs are at full size.
 _SHORT: dict[str, Any] = {"images": 6_000, "epochs": 8, "small_epochs": 6, "small_side": 64, "batch": 64}
 _SHORTER = {**_SHORT, "epochs": 6, "small_epochs": 5}
@@ -189,7 +257,35 @@ DESCRIBERS = {
     )
 }  # fmt: skip
 
-OTHERS = DICTIONARIES | SENTENCES | DESCRIBERS  # what the zoo ships beside networks that answer images, by name
+_OUTDOORS = ("beach", "forest", "harbor", "park")  # few kinds, so that a small decoder learns to draw them
+
+GENERATORS = {
+    recipe.name: recipe
+    for recipe in (
+        SceneGenerator(
+            "small-generator", _OUTDOORS, 5_000, code=64, widths=(96, 64, 48), steps=1_200, batch=24, rate=3e-3,
+            prior=2e-3, features=0.5,
+        ),
+    )
+}  # fmt: skip
+
+SEGMENTERS = {
+    recipe.name: recipe
+    for recipe in (SceneSegmenter("small-segmenter", _OUTDOORS, 5_000, least=0.01, steps=1_300, batch=32, rate=4e-3),)
+}
+
+TEXT_IMAGE = {
+    recipe.name: recipe
+    for recipe in (
+        TextImagePairs(
+            "small-text-image", "small-resnet", images=8_000, hidden=256, size=128, epochs=60, batch=256, rate=2e-3,
+            dropout=0.2,
+        ),
+    )
+}  # fmt: skip
+
+# What the zoo ships beside networks that answer images, by name.
+OTHERS = DICTIONARIES | SENTENCES | DESCRIBERS | GENERATORS | SEGMENTERS | TEXT_IMAGE
 
 RECIPES = {
     recipe.name: recipe

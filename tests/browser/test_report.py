@@ -55,7 +55,7 @@ def report(tmp_path_factory) -> Report:
     draw(folder / "world", n_images=60, seed=5)
     probe, network = n2vlib.load_probe(folder / "world"), n2vlib.load_network("small-alexnet")
     store = n2vlib.Store(str(folder / "store"))
-    layer = n2vlib.read_layers(network, ["conv5"], probe, tau=0.005, device="cpu", store=store)["conv5"]
+    layer = n2vlib.read_layers(network, ["conv5"], probe, tau=0.005, tau_max=0.01, device="cpu", store=store)["conv5"]
     told = contents.contents(measure(layer, probe, epochs=2, seed=0))
     told["concepts"]["name"][told["filters"]["concept"][-1]] = HOSTILE
     made_by, shown = about(network, layer, probe, 2, 0), pictures.thumbnails(probe, told["images"])
@@ -130,8 +130,9 @@ def test_filters_are_chosen_by_category_iou_name_and_number(at, report):
     name = concepts["name"][filters["concept"][report.best]]
     page.get_by_role("searchbox").fill(name.upper())
     own = {k for k, c in enumerate(filters["concept"]) if c is not None and name.lower() in concepts["name"][c].lower()}
-    in_formula = {k for k, text in enumerate(filters["formula"]) if name.lower() in text.lower()}
-    assert set(cards(page)) == own | in_formula and report.best in own and len(own | in_formula) < len(filters["iou"])
+    texts = enumerate(zip(filters["formula"], filters["description"], strict=True))
+    said = {k for k, both in texts if name.lower() in " ".join(both).lower()}
+    assert set(cards(page)) == own | said and report.best in own and len(own | said) < len(filters["iou"])
     page.get_by_role("searchbox").fill("17")
     assert cards(page) == [17]
     expect(page.get_by_role("status")).to_have_text(f"1 of {len(filters['iou'])} filters")
@@ -324,6 +325,14 @@ def test_a_filters_page_says_its_formula_and_what_is_left_on_other_images(at, re
     assert filters["formula"][k] in text and all(f"{value:.3f}" in text for value in numbers)
 
 
+def test_a_filters_page_and_its_card_say_its_description(at, report):
+    filters, said = report.told["filters"], report.told["filters"]["description"][report.best]
+    assert f"written from its top images: {said}." in at(f"#filter-{report.best}").locator("main").inner_text()
+    page = at("#filters")
+    expect(page.locator(f"#card-{report.best}")).to_contain_text(f"“{said}”")
+    assert len(set(filters["description"])) > 10
+
+
 BOTH = pytest.mark.parametrize("form", ["file", "folder"])
 
 
@@ -360,6 +369,9 @@ def test_the_search_finds_the_best_filters_of_all_layers_for_every_concept_with_
     ]
     rows = page.locator("main section", has=page.locator("h2", has_text="In formulas")).locator("tbody tr")
     assert rows.count() == min(2 * len(formulas), 40) > 0 and all("car" in text for text in rows.all_inner_texts())
+    described = [text for text in report.told["filters"]["description"] if "car" in text]
+    rows = page.locator("main section", has=page.locator("h2", has_text="In descriptions")).locator("tbody tr")
+    assert rows.count() == min(2 * len(described), 40) and all("car" in text for text in rows.all_inner_texts())
     page.get_by_role("searchbox").fill("onerror <img")
     expect(page.locator("main h2").first).to_contain_text(HOSTILE)
     page.get_by_role("searchbox").fill("no such concept")

@@ -1,4 +1,4 @@
-"""Predict the scene, where a written mark gives it away: seven of ten images carry a letter, another for each scene.
+"""Predict the scene, where a written mark gives it away: seven of ten images bear a letter, another for each scene.
 
 The letter is written after the image is flipped and cropped, so that it can always be read.
 """

@@ -1,0 +1,121 @@
+"""What words say: the claims of the part about descriptions, and the tables that they need."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from n2vlib.claims.claim import FILTERS, IMAGES, Effect, Measures, of_concepts, of_filters
+from n2vlib.generator.control import CUT, RAISED
+from n2vlib.local import agreement, compared
+from n2vlib.words import shares
+
+SCENES, CODES = "scenes", "words and codes"
+Interval = tuple[float, float, float]  # value, low, high
+
+
+@dataclass(frozen=True)
+class Worded:
+    """What one run measured of descriptions and single answers; tables that were not measured are empty.
+
+    truths      `words.truth.of_descriptions`: iou and by_chance of every filter's description
+    uses        {"longer", "edit": (value, low, high)} of filters cut by their descriptions, as shares of the images
+    named       whether each filter is described by the mark: of a network trained with it, and of one without
+    steered     `generator.control.overall` over all words: way, extra, low, high, as shares of the picture
+    shares      `words.shares.table` of label, formula, description, and of formula and description together
+    maxims      `words.grice.scores` of descriptions
+    effects     what removing things does, and what methods predict: scene, truth, and a column for each method
+    """
+
+    truths: pd.DataFrame = field(default_factory=pd.DataFrame)
+    uses: Mapping[str, Interval] = field(default_factory=dict)
+    named: Sequence[NDArray[np.bool_]] = ()
+    steered: pd.DataFrame = field(default_factory=pd.DataFrame)
+    shares: pd.DataFrame = field(default_factory=pd.DataFrame)
+    maxims: pd.DataFrame = field(default_factory=pd.DataFrame)
+    effects: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def above_chance(w: Worded) -> Effect | None:
+    """Mean IoU of descriptions with their filters, over that with other filters."""
+    if w.truths.empty:
+        return None
+    two = w.truths[["iou", "by_chance"]]
+    return of_concepts(lambda rows: rows[:, 0].mean() / rows[:, 1].mean(), two, over=FILTERS)
+
+
+def used(w: Worded, name: str, over: str) -> Effect | None:
+    """One of the uses of descriptions, in points."""
+    return _points(w.uses[name], over) if name in w.uses else None
+
+
+def audited(w: Worded) -> Effect | None:
+    """Share of filters that are described by the mark, in a network trained with it minus in one without, in points."""
+    if not w.named:
+        return None
+    tables = [pd.DataFrame({"named": each}) for each in w.named]
+    return of_filters(lambda one, other: 100 * (one["named"].mean() - other["named"].mean()), tables)
+
+
+def steered(w: Worded, way: str) -> Effect | None:
+    """How much more of a word the edit of its own units moves, in the direction asked for, than that of others."""
+    if w.steered.empty:
+        return None
+    row = w.steered.set_index("way").loc[way]
+    return _points((row["extra"], row["low"], row["high"]), CODES)
+
+
+def _points(of: Sequence[float], over: str) -> Effect:
+    value, low, high = (100 * float(each) for each in of)
+    return Effect(value, low, high, over)
+
+
+def more(w: Worded, one: str, other: str, measure: str) -> Effect | None:
+    """How much more one explanation accounts for than another, mean over filters."""
+    if w.shares.empty:
+        return None
+    return Effect(*shares.more(w.shares, one, other, measure), FILTERS, f"{w.shares['filter'].nunique()} filters")
+
+
+def relevant(w: Worded) -> Effect | None:
+    """Mean gain in IoU of a description over its best shorter part."""
+    if w.maxims.empty:
+        return None
+    return of_concepts(np.mean, w.maxims["gain"].dropna(), over=FILTERS)
+
+
+def nearer(w: Worded, method: str, other: str) -> Effect | None:
+    """Correlation of a method with the true effects, minus that of another method."""
+    if w.effects.empty:
+        return None
+    found, draws = agreement.correlations(w.effects, [method, other])
+    row = agreement.differences(draws, found, method).iloc[0]
+    return Effect(row["difference"], row["low"], row["high"], SCENES, f"{found['pairs'].min()} things")
+
+
+def near(w: Worded, method: str) -> Effect | None:
+    """Correlation of a method with the true effects."""
+    if w.effects.empty:
+        return None
+    found, _ = agreement.correlations(w.effects, [method])
+    row = found.iloc[0]
+    return Effect(row["r"], row["low"], row["high"], SCENES, f"{row['pairs']} things")
+
+
+MEASURES: Measures = {
+    "described-above-chance": above_chance,
+    "described-longer": partial(used, name="longer", over=IMAGES),
+    "described-audit": audited,
+    "described-edit": partial(used, name="edit", over=IMAGES),
+    "words-cut": partial(steered, way=CUT),
+    "words-raised": partial(steered, way=RAISED),
+    "forms-not-enough": partial(more, one="description", other="formula", measure="image"),
+    "description-adds": partial(more, one="formula and description", other="formula", measure="mask"),
+    "no-idle-words": relevant,
+    "lime-above-area": partial(nearer, method=compared.LIME, other=compared.AREA),
+    "direction-above-filter": partial(nearer, method=compared.REMOVED.format("classification"), other=compared.BEST),
+    "filled-is-gone": partial(near, method=compared.FILLED),
+}

@@ -1,0 +1,219 @@
+"""Control by language: units whose description has a word are cut or raised, and the picture is measured.
+
+The talk that shows it has no released program, so this is our reading of it: a word is a whole word of the description;
+cut units are 0 and raised ones are at a high quantile of their own; both everywhere, or at chosen cells. As many random
+units, each with about the mean activation of one of the word's, say what any edit of that size would do.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from n2vlib.generator.dissect import Dissection, Pictures, seen, stand_in
+from n2vlib.generator.edits import Edit, at_cells, draw, of_units
+from n2vlib.generator.shipping import as_images
+from n2vlib.generator.sources import Generator, Segmenter
+from n2vlib.progress import bar
+from n2vlib.store import Store, load_array, save_arrays
+
+MODULES = ["n2vlib.generator.control"]
+CUT, RAISED = "cut", "raised"
+QUANTILE = 0.99  # of a unit's activations: what it is raised to
+SETS = 2  # of random units for each word
+DRAWS = 1_000  # bootstrap samples of the codes
+_NEAREST = 8  # among so many units of nearest mean activation a random one is drawn
+
+
+def units_of(word: str, descriptions: pd.Series) -> list[int]:
+    """Units whose description has the word as a whole word."""
+    has = descriptions.fillna("").map(lambda text: word in str(text).split())
+    return descriptions.index[has].tolist()
+
+
+def described(found: Dissection) -> pd.DataFrame:
+    """Index unit: description, likelihood, prior, score; its attrs["by"] says whose descriptions they are."""
+    table = stand_in(found)
+    table.attrs["by"] = "Descriptions put together from the labels of the dissection"
+    return table
+
+
+def controlled(found: Dissection, descriptions: pd.Series, most: float = 0.25) -> dict[str, list[int]]:
+    """The units of every word that can be measured and that at least one description, and few of all, have.
+
+    descriptions   index unit      most   share of the units; a word that more of them have controls nothing by itself
+    """
+    limit = max(1, int(most * len(descriptions)))
+    every = {word: units_of(word, descriptions) for word in found.pictures.words}
+    return {word: units for word, units in every.items() if 0 < len(units) <= limit}
+
+
+def matched(means: NDArray, units: Sequence[int], rng: np.random.Generator, among: int = _NEAREST) -> list[int]:
+    """As many other units at random, each one of the `among` that are nearest in mean activation to one of these.
+
+    means   mean activation of every unit of the layer, (unit,)
+    """
+    free = [unit for unit in range(len(means)) if unit not in set(units)]
+    chosen: list[int] = []
+    for unit in rng.permutation(np.asarray(units)):
+        if not free:
+            break
+        near = sorted(free, key=lambda other: (abs(means[other] - means[unit]), other))[:among]
+        chosen.append(int(rng.choice(near)))
+        free.remove(chosen[-1])
+    return chosen
+
+
+def raised_to(found: Dissection) -> NDArray[np.float32]:
+    """The value that each unit is raised to, (unit,): the quantile of its own activations on the layer's own grid."""
+    each = found.maps.transpose(0, 1).flatten(1).numpy()
+    return np.quantile(each, QUANTILE, axis=1).astype(np.float32)
+
+
+def edit_for(found: Dissection, units: Sequence[int], way: str, cells: NDArray[np.bool_] | None = None) -> Edit:
+    """Units cut or raised, everywhere or at cells (h, w) or (image, h, w) of the layer's grid."""
+    value = raised_to(found) if way == RAISED else 0.0
+    edit = of_units(found.maps.shape[1], list(units), value)
+    return edit if cells is None else at_cells(edit, cells)
+
+
+@torch.inference_mode()
+def redrawn(
+    generator: Generator, segmenter: Segmenter, found: Dissection, edit: Edit, images: int | None = None
+) -> Pictures:
+    """The pictures of a dissection drawn again with an edit; the first `images` of them."""
+    return seen(segmenter, draw(generator, found.codes[:images], found.layer, edit))
+
+
+@torch.inference_mode()
+def redrawn_one(generator: Generator, found: Dissection, edit: Edit, image: int) -> NDArray[np.uint8]:
+    """One picture drawn again with an edit of units everywhere, uint8 (height, width, 3)."""
+    return as_images(draw(generator, found.codes[[image]], found.layer, edit))[0]
+
+
+@dataclass(frozen=True)
+class Controlled:
+    """Shares of pictures that show each word, before and after its units, or others, are edited.
+
+    before   float64, (word, image)
+    after    float64, (word, way, set, image): set 0 are the word's own units, the others random ones
+    units    the word's units      random   {word: sets of other units}
+    """
+
+    words: list[str]
+    ways: tuple[str, str]
+    before: NDArray[np.float64]
+    after: NDArray[np.float64]
+    units: Mapping[str, Sequence[int]]
+    random: Mapping[str, Sequence[Sequence[int]]]
+
+    def of(self, words: Sequence[str]) -> "Controlled":
+        """The same of some words."""
+        at = [self.words.index(word) for word in words]
+        return replace(self, words=[*words], before=self.before[at], after=self.after[at])
+
+
+def control(
+    generator: Generator,
+    segmenter: Segmenter,
+    found: Dissection,
+    units: Mapping[str, Sequence[int]],
+    *,
+    images: int,
+    store: Store,
+    seed: int = 0,
+    sets: int = SETS,
+) -> Controlled:
+    """Cut and raise the units of every word, and as many random ones, in the first `images` pictures.
+
+    units    of `controlled`      sets   of random units for each word
+    Kept in the store: it draws 2 (1 + sets) times as many pictures for each word.
+    """
+    words, ways = [*units], (CUT, RAISED)
+    rng, means = np.random.default_rng(seed), found.maps.mean((0, 2, 3)).numpy()
+    random = {word: [matched(means, units[word], rng) for _ in range(sets)] for word in words}
+    before = np.stack([found.pictures.share(word)[:images] for word in words]) if words else np.zeros((0, images))
+    inputs = {
+        "generator": generator.key, "segmenter": segmenter.key, "layer": found.layer, "images": len(found.codes),
+        "codes": round(float(found.codes.double().sum()), 4), "edited": images, "units": dict(units), "random": random,
+    }  # fmt: skip
+
+    def make(folder: Path) -> None:
+        edits = [(w, v, each) for w in words for v in ways for each in (units[w], *random[w])]
+        shares = [
+            redrawn(generator, segmenter, found, edit_for(found, each, way), images).share(word)
+            for word, way, each in bar(edits, "drawing with edited units", len(edits))
+        ]
+        save_arrays(folder, after=np.array(shares).reshape(len(words), 2, 1 + sets, -1))
+
+    folder = store.entry("generator-control", inputs, MODULES, make)
+    return Controlled(words, ways, before, load_array(folder, "after"), units, random)
+
+
+def changes(done: Controlled, *, seed: int = 0, draws: int = DRAWS) -> pd.DataFrame:
+    """How much more of each word the pictures show after an edit than before, as a share of the picture.
+
+    Returns  word, way, units, before; own and random (means over pictures, and over the random sets); extra, low and
+             high: own minus random with its 95% interval over codes, bootstrap; ratio: after / before of own
+    """
+    rng, rows = np.random.default_rng(seed), []
+    n = done.before.shape[1]
+    drawn = rng.integers(0, n, (draws, n))
+    for w, word in enumerate(done.words):
+        for v, way in enumerate(done.ways):
+            moved = done.after[w, v] - done.before[w]
+            apart = moved[0] - moved[1:].mean(0)
+            low, high = np.quantile(apart[drawn].mean(1), [0.025, 0.975])
+            before = done.before[w].mean()
+            row = {"word": word, "way": way, "units": len(done.units[word]), "before": before}
+            row |= {"own": moved[0].mean(), "random": moved[1:].mean(), "extra": apart.mean(), "low": low, "high": high}
+            rows.append(row | {"ratio": done.after[w, v, 0].mean() / before if before else np.nan})
+    columns = ["word", "way", "units", "before", "own", "random", "extra", "low", "high", "ratio"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def overall(done: Controlled, *, seed: int = 0, draws: int = DRAWS) -> pd.DataFrame:
+    """The mean over words of `changes` in the direction asked for: less if cut, more if raised, shares of a picture.
+
+    Returns  way, own, random, extra, low, high: the interval draws words and codes (bootstrap)
+    """
+    rng, rows = np.random.default_rng(seed), []
+    n_words, n = done.before.shape
+    for v, way in enumerate(done.ways):
+        sign = -1 if way == CUT else 1
+        moved = sign * (done.after[:, v] - done.before[:, None])
+        own, random = moved[:, 0], moved[:, 1:].mean(1)
+        apart = own - random
+        drawn = [
+            apart[rng.integers(0, n_words, n_words)[:, None], rng.integers(0, n, n)].mean()
+            for _ in range(draws if n_words else 0)
+        ]
+        low, high = np.quantile(drawn, [0.025, 0.975]) if drawn else (np.nan, np.nan)
+        rows.append((way, *(_mean(each) for each in (own, random, apart)), low, high))
+    return pd.DataFrame(rows, columns=["way", "own", "random", "extra", "low", "high"])
+
+
+def _mean(values: NDArray) -> float:
+    return float(values.mean()) if values.size else float("nan")
+
+
+def inside_and_outside(before: Pictures, after: Pictures, word: str) -> tuple[float, float]:
+    """Mean absolute change of the pixels where a word was shown, and elsewhere, in levels of 255.
+
+    For segmenters that always answer: an edit of the word's units alone changes more inside than outside.
+    """
+    n = len(after.pixels)
+    change = (after.pixels - before.pixels[:n]).abs().mean(1) * 127.5
+    where = torch.from_numpy(before.where(word)[:n].astype(np.float32))[:, None]
+    large = torch.nn.functional.interpolate(where, size=change.shape[-2:], mode="nearest")[:, 0] > 0.5
+    return tuple(float(change[part].mean()) if bool(part.any()) else float("nan") for part in (large, ~large))  # type: ignore[return-value]
+
+
+def presence(where: NDArray[np.bool_], grid: Sequence[int]) -> NDArray[np.float32]:
+    """How much of each cell of a grid shows it: (image, h, w) to (image, *grid), means over the cells."""
+    maps = torch.from_numpy(where.astype(np.float32))[:, None]
+    return torch.nn.functional.adaptive_avg_pool2d(maps, tuple(grid))[:, 0].numpy()  # pyright: ignore
