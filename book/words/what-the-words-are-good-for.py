@@ -20,7 +20,7 @@
 #
 # *MILAN, sections 4 to 6* {cite}`hernandez2022natural`. The [last chapter](a-describer) has a description for every
 # filter. A description is a label in a larger vocabulary, so it is good for more than reading. The paper has three
-# uses: *analyse* which kinds of filters a network needs, *audit* which networks have filters for a thing, and *edit* a
+# uses: *analyze* which kinds of filters a network needs, *audit* which networks have filters for a thing, and *edit* a
 # network that has learned what it should not.
 #
 # *Questions.* Do the words say which filters matter? Do they say what was in the training data? Can they find the
@@ -39,8 +39,9 @@ DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 NETWORKS: list = "zoo/audited"  # trained with a mark, the same without it, and others
 WORDS: list = ["writing"]  # words of a description that name the mark
-IMAGES: int = 400  # images that are marked, at most and at most half of each split
+IMAGES: int = 300  # images that are marked, at most and at most half of each split
 RANDOM_SETS: int = 200  # random orders, and random choices of filters
+CLASSES: list = None  # names of the network's outputs; null: the scenes of the zoo's
 BEAM: int = 50  # descriptions that are compared, where images are marked
 
 # %%
@@ -51,7 +52,7 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # ## What the paper shows
 #
-# > *Analyse.* Sort the neurons of a network by a property of their descriptions, such as the number of words, of
+# > *Analyze.* Sort the neurons of a network by a property of their descriptions, such as the number of words, of
 # > adjectives or of nouns, or how far apart the meanings of the words are. Set them to zero in that order, up to 18 percent
 # > of them, and compare the accuracy with that of random orders. *Audit.* Count the neurons whose descriptions have a
 # > word, in networks trained on different data. *Edit.* Train a network on images where a text gives the class away.
@@ -72,13 +73,13 @@ from n2vlib.words import ablated, describer, phrases, properties
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-known, name = classifier.classes(network.name, probe), LAYERS[-1]
+known, name = classifier.classes(network.name, probe, CLASSES), LAYERS[-1]
 options = {"tau": TAU, "tau_max": 0.01, "device": DEVICE, "store": store}
 layer = n2vlib.read_layers(network, [name], probe, **options)[name]
 said = describer.described(layer, probe, store)["description"]
 
 # %% [markdown]
-# ## Analyse: which filters does the network need?
+# ## Analyze: which filters does the network need?
 #
 # The properties of a description: its length, how many of its words are adjectives, nouns and prepositions, and its
 # *spread*: the largest distance $1 - \cos$ between the meanings of two of its words. A meaning is the word's place in our
@@ -271,12 +272,12 @@ gallery.show([each[i] for each in written.values()], captions, columns=3)
 
 # %% [markdown]
 # A mark also hides a part of the scene, and a network may be put off by a mark that it cannot read. That is what the
-# network that was trained without marks shows, on the first half of these images.
+# network that was trained without marks shows, on the first third of these images.
 
 # %%
 rows = [(with_mark, *(each.accuracy([[]])[0] for each in tests.values()))]
 other, its_layer = networks[without_mark]
-some = slice(0, IMAGES // 2)
+some = slice(0, IMAGES // 3)
 found = []
 for label in hows:
     asked = other, its_layer, classes, written[label][some], right_answers[some]
@@ -423,13 +424,12 @@ charts.table(pd.DataFrame(rows, columns=columns), "Two validation sets, one orde
 # ## What we see
 
 # %%
-for words, mine in (
-    ("more", clear["difference"] < 0),
-    ("less", clear["difference"] > 0),
-):
-    found = ", ".join(clear.loc[mine, "way"]) or "no property"
-    print(f"Analyse: cut first, the filters highest in {found} cost {words}", end=" ")
-    print("than random ones.")
+told = [
+    f"those highest in {way} cost {'more' if by < 0 else 'less'} than random ones"
+    for way, by in zip(clear["way"], clear["difference"], strict=True)
+]
+told = "; ".join(told) or "no property says which filters are needed"
+print(f"Analyze: filters cut first, {told}.")
 more = apart["p"][0] < 0.05
 print(f"Audit: {with_it} filters of the network that learned the mark are named by it,")
 print(f"{without_it} of the one that never saw it:", end=" ")

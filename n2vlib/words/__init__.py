@@ -12,14 +12,13 @@ describer   a trained describer: `load`, and descriptions of a layer's filters k
 written     drawn scenes with writing on some of them
 overlap     word overlap with references
 truth       how much of what a description says is true of a unit's pixels
+generalisation   the same describer asked of other networks
 properties  what descriptions are like: length, parts of speech, spread, nearness to a word
 ablated     filters set to zero in an order, and what the network still answers
 audit       which networks have filters described by a word
 marked      images with a written mark, and what networks make of them
-written     drawn scenes with writing on some of them, as probe sets
 edit        filters cut by what describes them until validation says stop
 uses        the three uses measured at once
-generalisation   the same describer asked of other networks
 """
 
 from n2vlib.lazy import submodules

@@ -1,4 +1,4 @@
-"""The three uses measured at once, as the verdict asks: analyse, audit, edit (MILAN, sections 4 to 6).
+"""The three uses measured at once, as the verdict asks: analyze, audit, edit (MILAN, sections 4 to 6).
 
 uses.measured(rows, layer, probe, store, by=describer.load(), words=["writing"], images=400, seed=0)
 """
