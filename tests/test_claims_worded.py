@@ -37,7 +37,7 @@ def test_descriptions_are_compared_with_those_of_other_filters():
 
 def test_uses_and_edits_are_in_points():
     steered = pd.DataFrame({"way": [CUT, RAISED], "extra": [0.1, -0.02], "low": [0.05, -0.04], "high": [0.2, 0.01]})
-    w = Worded(uses={"edit": (0.1, -0.05, 0.2)}, steered=steered)
+    w = Worded(uses={"us-edit": (0.1, -0.05, 0.2)}, steered=steered)
     found = claims.check(w).set_index("id")
     numbers = found[["value", "low", "high"]]
     assert numbers.loc["described-edit"].tolist() == pytest.approx([10, -5, 20])
@@ -48,14 +48,6 @@ def test_uses_and_edits_are_in_points():
         "yes",
         "undecided",
     ]
-
-
-def test_filters_named_by_the_mark_are_counted_in_both_networks():
-    one, other = FILTERS < 20, FILTERS < 4
-    effect = worded.audited(Worded(named=[one, other]))
-    assert effect.value == pytest.approx(50 - 10)
-    error = 100 * np.sqrt(0.5 * 0.5 / 40 + 0.1 * 0.9 / 40)  # of a difference of two shares
-    assert effect.high - effect.low == pytest.approx(2 * 1.96 * error, rel=0.2)
 
 
 def test_explanations_are_compared_filter_by_filter():

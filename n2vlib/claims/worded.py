@@ -6,9 +6,8 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from n2vlib.claims.claim import FILTERS, IMAGES, Effect, Measures, of_concepts, of_filters
+from n2vlib.claims.claim import FILTERS, IMAGES, Effect, Measures, of_concepts
 from n2vlib.generator.control import CUT, RAISED
 from n2vlib.local import agreement, compared
 from n2vlib.words import shares
@@ -22,8 +21,7 @@ class Worded:
     """What one run measured of descriptions and single answers; tables that were not measured are empty.
 
     truths      `words.truth.of_descriptions`: iou and by_chance of every filter's description
-    uses        {"longer", "edit": (value, low, high)} of filters cut by their descriptions, as shares of the images
-    named       whether each filter is described by the mark: of a network trained with it, and of one without
+    uses        `words.uses.measured`: filters cut and counted by their descriptions, as shares
     steered     `generator.control.overall` over all words: way, extra, low, high, as shares of the picture
     shares      `words.shares.table` of label, formula, description, and of formula and description together
     maxims      `words.grice.scores` of descriptions
@@ -32,7 +30,6 @@ class Worded:
 
     truths: pd.DataFrame = field(default_factory=pd.DataFrame)
     uses: Mapping[str, Interval] = field(default_factory=dict)
-    named: Sequence[NDArray[np.bool_]] = ()
     steered: pd.DataFrame = field(default_factory=pd.DataFrame)
     shares: pd.DataFrame = field(default_factory=pd.DataFrame)
     maxims: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -50,14 +47,6 @@ def above_chance(w: Worded) -> Effect | None:
 def used(w: Worded, name: str, over: str) -> Effect | None:
     """One of the uses of descriptions, in points."""
     return _points(w.uses[name], over) if name in w.uses else None
-
-
-def audited(w: Worded) -> Effect | None:
-    """Share of filters that are described by the mark, in a network trained with it minus in one without, in points."""
-    if not w.named:
-        return None
-    tables = [pd.DataFrame({"named": each}) for each in w.named]
-    return of_filters(lambda one, other: 100 * (one["named"].mean() - other["named"].mean()), tables)
 
 
 def steered(w: Worded, way: str) -> Effect | None:
@@ -107,9 +96,10 @@ def near(w: Worded, method: str) -> Effect | None:
 
 MEASURES: Measures = {
     "described-above-chance": above_chance,
-    "described-longer": partial(used, name="longer", over=IMAGES),
-    "described-audit": audited,
-    "described-edit": partial(used, name="edit", over=IMAGES),
+    "described-longer": partial(used, name="us-longer", over="random orders"),
+    "described-audit": partial(used, name="us-audit", over=FILTERS),
+    "described-edit": partial(used, name="us-edit", over=IMAGES),
+    "described-edit-order": partial(used, name="us-edit-order", over=IMAGES),
     "words-cut": partial(steered, way=CUT),
     "words-raised": partial(steered, way=RAISED),
     "forms-not-enough": partial(more, one="description", other="formula", measure="image"),
