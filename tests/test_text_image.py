@@ -327,6 +327,7 @@ def test_related_knows_words_groups_and_kin(small):
     assert (
         related.of_formula(parse("(car OR dog) AND NOT bus")) == (*car, *dog, *bus) and related.of_formula(None) == ()
     )
+    assert related.labels("a writing") == ()
     assert related.labels("a red car") == (*related.labels("red"), *related.labels("car"))
 
 
