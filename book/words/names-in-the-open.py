@@ -64,11 +64,12 @@ n2vlib.check_parameters(globals())
 import pandas as pd
 
 from n2vlib import charts
-from n2vlib.text_image import load, naming, phrases
+from n2vlib.text_image import load, naming, phrases, truth
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(probe, "pixel maps")
 model, listed = load.load(TEXT_IMAGE), phrases.read(PHRASES)
+truth.need(probe, listed)
 fits = naming.fits(model, probe, listed, store)
 print(f"{model.name}: {len(fits.phrases)} phrases, {len(probe)} images. {fits.silence}")
 
@@ -99,7 +100,6 @@ charts.table(pd.DataFrame(rows, columns=columns), "From the model's card")
 import numpy as np
 
 from n2vlib.compositional import explain
-from n2vlib.text_image import truth
 from n2vlib.words import behaviour, describer, exemplars
 from n2vlib.words.phrases import language as language_of
 
