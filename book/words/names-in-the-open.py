@@ -130,12 +130,12 @@ charts.table(table.rename(columns={"size": "phrases", "min": "worst"}), title)
 # *SoftWPMI* is
 #
 # $$
-# s(k, c) = \sum_r \log\bigl(1 + p_r\,(P_c(x_r) - 1)\bigr)
-#   - \lambda \log \frac{1}{K} \sum_{j} \exp \sum_r \log\bigl(1 + p_r\,(P_c(x^{(j)}_r) - 1)\bigr),
+# s(k, c) = g(k, c) - \lambda \log \frac{1}{K} \sum_{j} e^{g(j, c)}, \qquad
+# g(k, c) = \sum_r \log\bigl(1 + p_r\,(P_c(x_r) - 1)\bigr),
 # $$ (eq-softwpmi)
 #
-# where $p_r$, falling from .998 to .97, says how surely the image of rank $r$ belongs to the filter's examples. The
-# second term is what the phrase has in common with all $K$ filters, so that a phrase that fits everywhere names nothing;
+# where $p_r$, falling from .998 to .97, says how surely the image of rank $r$ belongs to the filter's examples. What is
+# taken off is what the phrase has in common with all $K$ filters, so that a phrase that fits everywhere names nothing;
 # $\lambda = 1$ in the paper.
 #
 # ## By hand, one filter
