@@ -212,6 +212,7 @@ def test_phrases_hold_on_the_atoms_where_their_pixels_hold(measured):
         for text, mask in zip(texts[:-1], holds, strict=False):
             seen = mask[measured.atoms.of[image]].reshape(probe.label_size)
             assert np.array_equal(seen, language.holds(text, probe, image)), text
+    assert not behaviour.of_phrases(measured.atoms, language, ["a writing"])[0].any()  # a word that no label has
     assert not holds[-1].any() and not behaviour.judged(language, "a quokka") and not behaviour.judged(language, " ")
     red = behaviour.of_phrases(measured.atoms, language, ["a red car"])[0]
     both = measured.atoms.concepts["name"].isin(["car", "red-c"]).to_numpy()

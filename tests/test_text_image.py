@@ -319,6 +319,12 @@ def test_fits_leave_out_phrases_with_unknown_words_and_say_so(small, tmp_path, u
         naming.fits(load.load(f"{users}:short"), small, ["car", "street"], store)
 
 
+def test_a_list_without_words_of_the_labels_is_refused(small):
+    truth.need(small, ["car", "a red thing", "dog"])
+    with pytest.raises(BadInput, match="words of 1 of 3 phrases; two are needed"):
+        truth.need(small, ["car", "quokka", "writing"])
+
+
 def test_related_knows_words_groups_and_kin(small):
     related = agreement.Kinship(language_of.language(small), small.concepts)
     car, bus, dog, vehicle = (related.labels(each) for each in ("a car", "bus", "dog", "anything that is a vehicle"))
@@ -327,6 +333,7 @@ def test_related_knows_words_groups_and_kin(small):
     assert (
         related.of_formula(parse("(car OR dog) AND NOT bus")) == (*car, *dog, *bus) and related.of_formula(None) == ()
     )
+    assert related.labels("a writing") == ()
     assert related.labels("a red car") == (*related.labels("red"), *related.labels("car"))
 
 

@@ -64,11 +64,12 @@ n2vlib.check_parameters(globals())
 import pandas as pd
 
 from n2vlib import charts
-from n2vlib.text_image import load, naming, phrases
+from n2vlib.text_image import load, naming, phrases, truth
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(probe, "pixel maps")
 model, listed = load.load(TEXT_IMAGE), phrases.read(PHRASES)
+truth.need(probe, listed)
 fits = naming.fits(model, probe, listed, store)
 print(f"{model.name}: {len(fits.phrases)} phrases, {len(probe)} images. {fits.silence}")
 
@@ -99,7 +100,6 @@ charts.table(pd.DataFrame(rows, columns=columns), "From the model's card")
 import numpy as np
 
 from n2vlib.compositional import explain
-from n2vlib.text_image import truth
 from n2vlib.words import behaviour, describer, exemplars
 from n2vlib.words.phrases import language as language_of
 
@@ -130,12 +130,12 @@ charts.table(table.rename(columns={"size": "phrases", "min": "worst"}), title)
 # *SoftWPMI* is
 #
 # $$
-# s(k, c) = \sum_r \log\bigl(1 + p_r\,(P_c(x_r) - 1)\bigr)
-#   - \lambda \log \frac{1}{K} \sum_{j} \exp \sum_r \log\bigl(1 + p_r\,(P_c(x^{(j)}_r) - 1)\bigr),
+# s(k, c) = g(k, c) - \lambda \log \frac{1}{K} \sum_{j} e^{g(j, c)}, \qquad
+# g(k, c) = \sum_r \log\bigl(1 + p_r\,(P_c(x_r) - 1)\bigr),
 # $$ (eq-softwpmi)
 #
-# where $p_r$, falling from .998 to .97, says how surely the image of rank $r$ belongs to the filter's examples. The
-# second term is what the phrase has in common with all $K$ filters, so that a phrase that fits everywhere names nothing;
+# where $p_r$, falling from .998 to .97, says how surely the image of rank $r$ belongs to the filter's examples. What is
+# taken off is what the phrase has in common with all $K$ filters, so that a phrase that fits everywhere names nothing;
 # $\lambda = 1$ in the paper.
 #
 # ## By hand, one filter

@@ -133,8 +133,8 @@ texts = {"description": list(described), "name": list(named)}
 where = {kind: behaviour.of_formulas(counts, each) for kind, each in said.items()}
 for kind, each in texts.items():
     where[kind] = behaviour.of_phrases(measured.atoms, language, each)
-    strange = sum(not behaviour.judged(language, text) for text in each)
-    print(f"{kind}: {strange} with words that no label has, which hold nowhere")
+    nowhere = (~where[kind].any(axis=1)).sum()
+    print(f"{kind}: {nowhere} of {len(each)} hold on no pixel of these images")
 
 # %% [markdown]
 # ## By hand, one filter
@@ -285,6 +285,9 @@ charts.table(by_length.reset_index(), "Descriptions by their words (8: 8 or more
 
 
 # %%
+from n2vlib.display import style
+
+
 def compare(one, other, measure):
     """The difference of two explanations with its interval, in words."""
     mean, low, high = shares.more(table, one, other, measure, SEED)
@@ -299,12 +302,11 @@ for measure in ("mask", "image"):
 print(compare("name", "description", "image"))
 
 # %%
-share = means.loc[best, "mask"] / ceiling if ceiling > 0 else np.nan
-print(
-    f"The {best} reaches {share:.0%} of what all labels could account for in the masks,"
-)
-ratio = means.loc[most_of, "image"] / highest if highest > 0 else np.nan
-print(f"the {most_of} {ratio:.0%} of it over images.")
+parts = (means.loc[best, "mask"], ceiling), (means.loc[most_of, "image"], highest)
+of_all = [part / whole if whole > 0 else np.nan for part, whole in parts]
+in_masks, over_images = (style.formatted(each, ".0%") for each in of_all)
+print(f"Of what all labels could account for, {best} reaches {in_masks} in the masks,")
+print(f"{most_of} {over_images} over images.")
 true = maxims.set_index("of")
 relevant = true.loc["description", "gain above 0"]
 words, of_pixels = true.loc["description", ["words", "true"]]

@@ -27,9 +27,10 @@ class Kinship:
         self.near = {(numbers[a], numbers[b]) for a, b in np.argwhere(near.to_numpy() > KIN)}
 
     def labels(self, phrase: str) -> Concepts:
-        """The label numbers that each concept of a phrase stands for."""
+        """The label numbers that each concept of a phrase stands for; concepts without a label are left out."""
         concepts = {concept for meaning in self.language.parse(phrase) for concept in meaning}
-        return tuple(frozenset(self.language.members[each]) for each in sorted(concepts))
+        members = (frozenset(self.language.members.get(each, ())) for each in sorted(concepts))
+        return tuple(each for each in members if each)
 
     def of_formula(self, formula: Formula | None) -> Concepts:
         """The label number of each concept of a formula; none where there is no formula."""

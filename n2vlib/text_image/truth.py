@@ -10,11 +10,27 @@ from scipy.stats import rankdata
 from n2vlib import tables
 from n2vlib.compositional.atoms import Atoms
 from n2vlib.errors import BadInput
+from n2vlib.probe import ProbeSet
 from n2vlib.text_image.naming import Fits, names
-from n2vlib.words.behaviour import Behaviour, of_phrases
+from n2vlib.words.behaviour import Behaviour, judged, of_phrases
 from n2vlib.words.phrases import Language, plain
+from n2vlib.words.phrases import language as language_of
 
 LAMS = (1.0, 0.5, 0.2, 0.0)  # weights of what all units have in common, the first as published
+
+
+def need(probe: ProbeSet, phrases: Sequence[str]) -> None:
+    """BadInput where the labels of a probe set can say of fewer than two phrases where they hold."""
+    language = language_of(probe)
+    known = sum(
+        judged(language, text) and any(each & language.members.keys() for each in language.parse(text))
+        for text in phrases
+    )
+    if known < 2:
+        raise BadInput(
+            f"PHRASES: the labels of the probe set {probe.name} have the words of {known} of {len(phrases)} phrases; "
+            "two are needed to say if names are true; give PHRASES=FILE with words of the labels among them"
+        )
 
 
 def truth(done: Behaviour, holds: NDArray[np.bool_]) -> pd.DataFrame:

@@ -118,12 +118,12 @@ def _holds(atoms: Atoms, language: Language, phrase: str) -> NDArray[np.bool_]:
 
 
 def of_meanings(atoms: Atoms, language: Language, meanings: Iterable[Meaning]) -> NDArray[np.bool_]:
-    """Where all concepts of one of several meanings are, (atom,)."""
+    """Where all concepts of one of several meanings are, (atom,); a concept that no label shows is nowhere."""
     found = np.zeros(atoms.n_atoms, bool)
     for meaning in meanings:
         every = np.ones(atoms.n_atoms, bool)
         for concept in meaning:
-            rows = np.flatnonzero(atoms.concepts.index.isin(language.members[concept]))
+            rows = np.flatnonzero(atoms.concepts.index.isin(language.members.get(concept, ())))
             every &= atoms.members[rows].sum(0) > 0
         found |= every
     return found
