@@ -12,7 +12,7 @@ from n2vlib.paths import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DECLARED = [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]
-LARGE = {"transformers", "parquet"}  # extras that only those install who need them
+LARGE = {"transformers", "parquet", "clip"}  # extras that only those install who need them
 UNPINNED = {"torch", "torchvision"}  # their wheels differ by accelerator
 PINS = [
     Requirement(line)
