@@ -13,15 +13,20 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
 from n2vlib.generator.dissect import Dissection, Pictures, seen, stand_in
 from n2vlib.generator.edits import Edit, at_cells, draw, of_units
+from n2vlib.generator.scenes import SIDE
 from n2vlib.generator.shipping import as_images
 from n2vlib.generator.sources import Generator, Segmenter
 from n2vlib.progress import bar
 from n2vlib.store import Store, load_array, save_arrays
+from n2vlib.words import describer as describers
+from n2vlib.words import exemplars
 
 MODULES = ["n2vlib.generator.control"]
+LABELS = "labels"
 CUT, RAISED = "cut", "raised"
 QUANTILE = 0.99  # of a unit's activations: what it is raised to
 SETS = 2  # of random units for each word
@@ -31,15 +36,21 @@ _NEAREST = 8  # among so many units of nearest mean activation a random one is d
 
 def units_of(word: str, descriptions: pd.Series) -> list[int]:
     """Units whose description has the word as a whole word."""
-    has = descriptions.fillna("").map(lambda text: word in str(text).split())
-    return descriptions.index[has].tolist()
+    texts = descriptions.fillna("").astype(str)
+    return [unit for unit, text in texts.items() if word in text.split()]  # type: ignore[misc]
 
 
-def described(found: Dissection) -> pd.DataFrame:
-    """Index unit: description, likelihood, prior, score; its attrs["by"] says whose descriptions they are."""
-    table = stand_in(found)
-    table.attrs["by"] = "Descriptions put together from the labels of the dissection"
-    return table
+def described(found: Dissection, describer: str = LABELS) -> pd.DataFrame:
+    """A description of every unit: index unit; description, likelihood, prior, score.
+
+    describer   name of one of the zoo's (`n2vlib.words`), which sees the pictures on which a unit is largest and where
+                it is above its own quantile there; LABELS: put together from the dissection's labels
+    """
+    if describer == LABELS:
+        return stand_in(found)
+    large = F.interpolate(found.pictures.pixels, size=(2 * SIDE, 2 * SIDE), mode="bilinear", align_corners=False)
+    shown = exemplars.of_maps(as_images(large), found.maps.numpy(), size=(SIDE, SIDE))
+    return describers.load(describer).describe(shown)
 
 
 def controlled(found: Dissection, descriptions: pd.Series, most: float = 0.25) -> dict[str, list[int]]:
@@ -50,6 +61,20 @@ def controlled(found: Dissection, descriptions: pd.Series, most: float = 0.25) -
     limit = max(1, int(most * len(descriptions)))
     every = {word: units_of(word, descriptions) for word in found.pictures.words}
     return {word: units for word, units in every.items() if 0 < len(units) <= limit}
+
+
+def truth(found: Dissection, units: Mapping[str, Sequence[int]]) -> pd.DataFrame:
+    """Whether the units of a word draw it: word, units, covers, share, true.
+
+    covers   mean share of these units' masks that shows the word      share   of all pictures, what chance covers
+    true     share of the units that cover it at least half as often again as chance
+    """
+    rows = []
+    for word, its_units in units.items():
+        table = found.table.query("word == @word and unit in @its_units")
+        share = float(table["share"].iloc[0])
+        rows.append((word, len(its_units), table["covers"].mean(), share, (table["covers"] >= 1.5 * share).mean()))
+    return pd.DataFrame(rows, columns=["word", "units", "covers", "share", "true"])
 
 
 def matched(means: NDArray, units: Sequence[int], rng: np.random.Generator, among: int = _NEAREST) -> list[int]:
@@ -110,6 +135,10 @@ class Controlled:
     after: NDArray[np.float64]
     units: Mapping[str, Sequence[int]]
     random: Mapping[str, Sequence[Sequence[int]]]
+
+    def at(self, word: str, way: str) -> tuple[int, int]:
+        """Positions of a word and a way."""
+        return self.words.index(word), self.ways.index(way)
 
     def of(self, words: Sequence[str]) -> "Controlled":
         """The same of some words."""
@@ -209,11 +238,11 @@ def inside_and_outside(before: Pictures, after: Pictures, word: str) -> tuple[fl
     n = len(after.pixels)
     change = (after.pixels - before.pixels[:n]).abs().mean(1) * 127.5
     where = torch.from_numpy(before.where(word)[:n].astype(np.float32))[:, None]
-    large = torch.nn.functional.interpolate(where, size=change.shape[-2:], mode="nearest")[:, 0] > 0.5
+    large = F.interpolate(where, size=change.shape[-2:], mode="nearest")[:, 0] > 0.5
     return tuple(float(change[part].mean()) if bool(part.any()) else float("nan") for part in (large, ~large))  # type: ignore[return-value]
 
 
 def presence(where: NDArray[np.bool_], grid: Sequence[int]) -> NDArray[np.float32]:
     """How much of each cell of a grid shows it: (image, h, w) to (image, *grid), means over the cells."""
     maps = torch.from_numpy(where.astype(np.float32))[:, None]
-    return torch.nn.functional.adaptive_avg_pool2d(maps, tuple(grid))[:, 0].numpy()  # pyright: ignore
+    return F.adaptive_avg_pool2d(maps, tuple(grid))[:, 0].numpy()  # pyright: ignore
