@@ -263,6 +263,7 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 #
 # - [What lights it up](words/what-lights-it-up): exemplars of a filter, and which of many true descriptions is chosen.
 # - [A describer](words/a-describer): a network that describes filters, and how much of what it says is true.
+# - [Control by language](words/control-by-language): units of a generator cut and raised by words, beside random ones.
 #
 # **Verdict**: every experiment and every claim, with its result on this run, for [Net2Vec](verdict/net2vec), for
 # [Network Dissection](verdict/netdissect) and for [Compositional Explanations](verdict/compositional).

@@ -130,6 +130,8 @@ def test_colors_are_those_of_the_nearest_paint():
 def test_planted_words_are_controlled_by_their_units_and_by_no_others(planted, tmp_path):
     generator, segmenter, found = planted
     words = pd.Series(["a tree", "boat", "the sea", "sand", "", "", "street", "seaside"], range(UNITS))
+    with pytest.raises(BadInput, match="no description has a class of the segmenter or a color"):
+        control.controlled(found, words.replace({"a tree": "", "boat": "boats", "the sea": "", "sand": ""}))
     units = control.controlled(found, words)
     assert units == {"tree": [0], "boat": [1], "sea": [2], "sand": [3]}
     store = Store(str(tmp_path))

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from n2vlib.errors import BadInput
 from n2vlib.generator.dissect import Dissection, Pictures, seen, stand_in
 from n2vlib.generator.edits import Edit, at_cells, draw, of_units
 from n2vlib.generator.scenes import SIDE
@@ -29,7 +30,7 @@ MODULES = ["n2vlib.generator.control"]
 LABELS = "labels"
 CUT, RAISED = "cut", "raised"
 QUANTILE = 0.99  # of a unit's activations: what it is raised to
-SETS = 2  # of random units for each word
+SETS = 3  # of random units for each word
 DRAWS = 1_000  # bootstrap samples of the codes
 _NEAREST = 8  # among so many units of nearest mean activation a random one is drawn
 
@@ -57,10 +58,15 @@ def controlled(found: Dissection, descriptions: pd.Series, most: float = 0.25) -
     """The units of every word that can be measured and that at least one description, and few of all, have.
 
     descriptions   index unit      most   share of the units; a word that more of them have controls nothing by itself
+    Raises BadInput where no word is left.
     """
     limit = max(1, int(most * len(descriptions)))
     every = {word: units_of(word, descriptions) for word in found.pictures.words}
-    return {word: units for word, units in every.items() if 0 < len(units) <= limit}
+    chosen = {word: units for word, units in every.items() if 0 < len(units) <= limit}
+    if not chosen:
+        what = "no description has a class of the segmenter or a color in it that at most a quarter of the units share"
+        raise BadInput(f"{what}: take more PICTURES, another layer (UNITS_OF), or DESCRIBER={LABELS}")
+    return chosen
 
 
 def truth(found: Dissection, units: Mapping[str, Sequence[int]]) -> pd.DataFrame:
@@ -187,34 +193,37 @@ def changes(done: Controlled, *, seed: int = 0, draws: int = DRAWS) -> pd.DataFr
     """How much more of each word the pictures show after an edit than before, as a share of the picture.
 
     Returns  word, way, units, before; own and random (means over pictures, and over the random sets); extra, low and
-             high: own minus random with its 95% interval over codes, bootstrap; ratio: after / before of own
+             high: own minus random with its 95% interval over codes and random sets, bootstrap; ratio: after / before
+             of own; works: less if cut or more if raised, both than before and, surely, than with random units
     """
     rng, rows = np.random.default_rng(seed), []
-    n = done.before.shape[1]
-    drawn = rng.integers(0, n, (draws, n))
+    n, sets = done.before.shape[1], done.after.shape[2] - 1
+    codes, others = rng.integers(0, n, (draws, n)), rng.integers(0, sets, (draws, sets))
     for w, word in enumerate(done.words):
         for v, way in enumerate(done.ways):
-            moved = done.after[w, v] - done.before[w]
-            apart = moved[0] - moved[1:].mean(0)
-            low, high = np.quantile(apart[drawn].mean(1), [0.025, 0.975])
-            before = done.before[w].mean()
+            own, *rest = done.after[w, v] - done.before[w]
+            random, before = np.stack(rest), done.before[w].mean()
+            drawn = own[codes].mean(1) - random[others[:, :, None], codes[:, None]].mean((1, 2))
+            low, high = np.quantile(drawn, [0.025, 0.975])
             row = {"word": word, "way": way, "units": len(done.units[word]), "before": before}
-            row |= {"own": moved[0].mean(), "random": moved[1:].mean(), "extra": apart.mean(), "low": low, "high": high}
-            rows.append(row | {"ratio": done.after[w, v, 0].mean() / before if before else np.nan})
-    columns = ["word", "way", "units", "before", "own", "random", "extra", "low", "high", "ratio"]
+            row |= {"own": own.mean(), "random": random.mean(), "extra": own.mean() - random.mean()}
+            row |= {"low": low, "high": high, "ratio": done.after[w, v, 0].mean() / before if before else np.nan}
+            works = max(high, own.mean()) < 0 if way == CUT else min(low, own.mean()) > 0
+            rows.append(row | {"works": bool(works)})
+    columns = ["word", "way", "units", "before", "own", "random", "extra", "low", "high", "ratio", "works"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def overall(done: Controlled, *, seed: int = 0, draws: int = DRAWS) -> pd.DataFrame:
     """The mean over words of `changes` in the direction asked for: less if cut, more if raised, shares of a picture.
 
-    Returns  way, own, random, extra, low, high: the interval draws words and codes (bootstrap)
+    Returns  way, own, random, extra, low, high: the interval draws words and codes (bootstrap); works: both own and
+             the interval are above 0
     """
     rng, rows = np.random.default_rng(seed), []
     n_words, n = done.before.shape
     for v, way in enumerate(done.ways):
-        sign = -1 if way == CUT else 1
-        moved = sign * (done.after[:, v] - done.before[:, None])
+        moved = (done.after[:, v] - done.before[:, None]) * (-1 if way == CUT else 1)
         own, random = moved[:, 0], moved[:, 1:].mean(1)
         apart = own - random
         drawn = [
@@ -222,8 +231,9 @@ def overall(done: Controlled, *, seed: int = 0, draws: int = DRAWS) -> pd.DataFr
             for _ in range(draws if n_words else 0)
         ]
         low, high = np.quantile(drawn, [0.025, 0.975]) if drawn else (np.nan, np.nan)
-        rows.append((way, *(_mean(each) for each in (own, random, apart)), low, high))
-    return pd.DataFrame(rows, columns=["way", "own", "random", "extra", "low", "high"])
+        means = [_mean(each) for each in (own, random, apart)]
+        rows.append((way, *means, low, high, bool(low > 0 and means[0] > 0)))
+    return pd.DataFrame(rows, columns=["way", "own", "random", "extra", "low", "high", "works"])
 
 
 def _mean(values: NDArray) -> float:
