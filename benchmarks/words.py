@@ -9,6 +9,7 @@ describing 512 filters from exemplars less than 30 seconds on two cores.
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ def main() -> None:
         shown, stored = timed("exemplars of its filters from the store", lambda: exemplars.of_layer(layer, probe))
         assert isinstance(shown, exemplars.Exemplars)
         print(f"ratio {stored / one_pass:.3f}")
-        many = shown.of(np.arange(FILTERS) % len(shown))
+        many = replace(shown.of(np.arange(FILTERS) % len(shown)), units=np.arange(FILTERS))
         found = describer.load()
         timed("the describer's features", lambda: found.features(many))
         table, seconds = timed(f"descriptions of {FILTERS} filters, features included", lambda: found.describe(many))

@@ -15,7 +15,7 @@ from n2vlib.methods import dissection
 from n2vlib.networks.load import load_network
 from n2vlib.probe import load_probe
 from n2vlib.store import Store
-from n2vlib.words import decoding, describer, exemplars, features, phrases, regions, training, truth
+from n2vlib.words import decoding, describer, exemplars, features, held_out, phrases, regions, training, truth
 from n2vlib.words.model import PAD, START, STOP, Decoder, LanguageModel, Sizes, likelihood, numbers, vocabulary
 from n2vlib.world import draw
 from n2vlib.zoo import shipped
@@ -315,9 +315,9 @@ def test_training_keeps_the_best_weights_and_not_the_last(bank, monkeypatch):
 
 def test_a_right_description_scores_one_and_a_groups_name_is_true_of_its_members():
     shown = frozenset({frozenset({("object", "dog")})})
-    assert training._right(LANGUAGE.parse("the dog"), shown, LANGUAGE) == {"exact": 1, "words": 1, "named": 1}
-    assert training._right(LANGUAGE.parse("a pet"), shown, LANGUAGE) == {"exact": 0, "words": 1, "named": 0}
-    assert training._right(LANGUAGE.parse("a red dog"), shown, LANGUAGE) == {"exact": 0, "words": 0.5, "named": 1}
+    assert held_out._right(LANGUAGE.parse("the dog"), shown, LANGUAGE) == {"exact": 1, "words": 1, "named": 1}
+    assert held_out._right(LANGUAGE.parse("a pet"), shown, LANGUAGE) == {"exact": 0, "words": 1, "named": 0}
+    assert held_out._right(LANGUAGE.parse("a red dog"), shown, LANGUAGE) == {"exact": 0, "words": 0.5, "named": 1}
 
 
 # ---- the describer that ships
@@ -379,6 +379,7 @@ def test_masks_from_what_is_stored_are_those_of_whole_maps(layer, probe):
         found = truth.fired(at, probe, image)
         for unit in (0, 5, 99):
             assert np.array_equal(found[unit], dissection.mask(at, probe, maps[unit], unit))
+        assert np.array_equal(truth.fired(at, probe, image, [5, 0]), found[[5, 0]])
 
 
 def test_truth_of_descriptions_is_counted_pixel_by_pixel(layer, probe):
@@ -395,7 +396,7 @@ def test_truth_of_descriptions_is_counted_pixel_by_pixel(layer, probe):
 
 def test_the_best_phrase_is_at_least_as_good_as_any_label(layer, probe):
     at, images = layer.at(0.01), range(0, 48, 4)
-    found = truth.best(at, probe, range(6), images)
+    found = truth.best(at, probe, range(6), regions.in_images(probe, images))
     again = truth.of_descriptions(at, probe, range(6), found["description"].tolist(), images)
     for name in ("the sky", "grass", "a tree", "anything green"):
         other = truth.of_descriptions(at, probe, range(6), [name] * 6, images)
@@ -405,7 +406,7 @@ def test_the_best_phrase_is_at_least_as_good_as_any_label(layer, probe):
 
 def test_a_describer_of_a_users_probe_set_is_trained_and_kept(probe, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKED", 32)
-    monkeypatch.setattr(training, "MEASURED", 32)
+    monkeypatch.setattr(held_out, "MEASURED", 32)
     network, store = load_network("small-alexnet"), Store(str(tmp_path))
     found = training.of_probe(probe, network, ["conv5"], store, steps=3, batch=4, check=1)
     again = training.of_probe(probe, network, ["conv5"], store, steps=3, batch=4, check=1)

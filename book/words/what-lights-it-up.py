@@ -38,7 +38,7 @@ SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 DESCRIBER: str = "small-describer"  # of the zoo; own: one trained on PROBE
-IMAGES: int = 400  # on which it is counted whether descriptions are true
+IMAGES: int = 250  # on which it is counted whether descriptions are true
 BEAM: int = 50  # descriptions of each filter that are compared
 
 # %%
@@ -262,7 +262,7 @@ charts.table(gains, "IoU with reranking minus IoU without", digits=4)
 # mask of another. What is it told of them, and can it be seen from the likelihood that there is nothing to say?
 
 # %%
-nobody = exemplars.at_random(shown, min(32, len(shown)), SEED)
+nobody = exemplars.at_random(shown, min(24, len(shown)), SEED)
 random = decoding.reranked(found.candidates(nobody, BEAM), decoding.WEIGHT)
 filters = decoding.reranked(table, decoding.WEIGHT)
 rows = [

@@ -6,9 +6,13 @@ regions     regions of labelled images that play units, with descriptions: what 
 features    what a frozen network computes under a mask
 model       attention over exemplars, the decoder, and the language model
 decoding    beam search, and the reranking by pointwise mutual information
+held_out    how often descriptions of units that are known are right
 training    training, as it ships with the zoo or on any labelled probe set
 describer   a trained describer: `load`, and descriptions of a layer's filters kept in the store
+written     drawn scenes with writing on some of them
+overlap     word overlap with references
 truth       how much of what a description says is true of a unit's pixels
+generalisation   the same describer asked of other networks
 """
 
 from n2vlib.lazy import submodules

@@ -13,7 +13,7 @@ from n2vlib.activations.layer import Layer
 from n2vlib.probe import ProbeSet
 from n2vlib.store import Store
 from n2vlib.tables import bootstrap_mean
-from n2vlib.words import phrases, truth
+from n2vlib.words import phrases, regions, truth
 from n2vlib.words.decoding import BEAM
 from n2vlib.words.describer import Describer, described
 from n2vlib.words.exemplars import TAU
@@ -38,13 +38,13 @@ def across(
               filters), best (IoU of the phrase that fits best, found by a search through the labels), bleu (overlap
               with that phrase) and bleu_by_chance (with that of other filters)
     """
-    rows = []
+    rows, shown = [], regions.in_images(probe, range(len(probe)))
     for label, layer in layers.items():
         units = np.sort(np.random.default_rng(seed).permutation(layer.n_filters)[:filters])
         texts = described(layer, probe, store, describer, units=units.tolist(), beam=beam)["description"].tolist()
-        at, images = layer.at(TAU), range(len(probe))
-        counted = truth.of_descriptions(at, probe, units, texts, images)
-        fits = truth.best(at, probe, units, images)
+        at = layer.at(TAU)
+        counted = truth.of_descriptions(at, probe, units, texts, shown)
+        fits = truth.best(at, probe, units, shown)
         low, high = bootstrap_mean(counted["iou"].to_numpy(), seed)
         row = {"network": label, "filters": len(units), "iou": counted["iou"].mean(), "low": low, "high": high}
         row |= {"by_chance": counted["by_chance"].mean(), "best": fits["iou"].mean()}

@@ -93,17 +93,9 @@ class Language:
 
     def parse(self, phrase: str) -> frozenset[Meaning]:
         """What a phrase means: its alternatives, each the concepts it names."""
-        words, at, found = words_of(phrase), 0, [set()]
-        while at < len(words):
-            length, concept = self._at(words, at)
-            if concept:
-                found[-1].add(concept)
-            elif words[at] == "or":
-                found.append(set())
-            at += length
-        return frozenset(frozenset(each) for each in found)
+        return _parsed(self, phrase)
 
-    def _at(self, words: list[str], at: int) -> tuple[int, Concept | None]:
+    def at(self, words: list[str], at: int) -> tuple[int, Concept | None]:
         """The longest name that begins there and its length; 1 and None for another word."""
         named: Mapping = self._named  # type: ignore[attr-defined]
         for length in range(self._longest, 0, -1):  # type: ignore[attr-defined]
@@ -151,6 +143,19 @@ class Language:
     def _colored(self, place: NDArray[np.bool_], color: Concept, probe: ProbeSet, image: int) -> NDArray[np.bool_]:
         regions, commonest = colors_of(place, probe, image)
         return np.isin(commonest, self.members.get(color, ()))[regions] & place
+
+
+@lru_cache(maxsize=10_000)
+def _parsed(language: Language, phrase: str) -> frozenset[Meaning]:
+    words, at, found = words_of(phrase), 0, [set()]
+    while at < len(words):
+        length, concept = language.at(words, at)
+        if concept:
+            found[-1].add(concept)
+        elif words[at] == "or":
+            found.append(set())
+        at += length
+    return frozenset(frozenset(each) for each in found)
 
 
 def colors_of(place: NDArray[np.bool_], probe: ProbeSet, image: int) -> tuple[NDArray, NDArray[np.int64]]:

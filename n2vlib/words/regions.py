@@ -6,7 +6,7 @@ meaning in different images, a share of them replaced by others; its description
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,6 +51,11 @@ def in_image(probe: ProbeSet, image: int) -> dict[Meaning, NDArray[np.bool_]]:
         if {OBJECT, PART} & {category for category, _ in meaning}:
             found |= _colored(language, meaning, mask, probe, image, least)
     return found
+
+
+def in_images(probe: ProbeSet, images: Iterable[int]) -> dict[int, dict[Meaning, NDArray[np.bool_]]]:
+    """`in_image` of several images."""
+    return {int(image): in_image(probe, int(image)) for image in images}
 
 
 def _shown(probe: ProbeSet, image: int) -> list[int]:

@@ -16,7 +16,6 @@ from typing import Any
 
 import filelock
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,12 +29,12 @@ from n2vlib.probe import ProbeSet, load_probe
 from n2vlib.progress import bar
 from n2vlib.sources import sources_digest
 from n2vlib.store import Store
-from n2vlib.words import decoding, phrases
+from n2vlib.words import held_out, phrases
 from n2vlib.words.describer import Describer, filled, load
 from n2vlib.words.features import Encoder, encoder
 from n2vlib.words.model import PAD, Decoder, LanguageModel, Sizes, numbers, vocabulary
-from n2vlib.words.phrases import Language, Meaning
-from n2vlib.words.regions import Bank, Unit, Units
+from n2vlib.words.phrases import Language
+from n2vlib.words.regions import Bank, Units
 from n2vlib.zoo import data, shipped
 from n2vlib.zoo.recipes import DESCRIBERS
 from n2vlib.zoo.recipes import Describer as Recipe
@@ -43,7 +42,6 @@ from n2vlib.zoo.recipes import Describer as Recipe
 MODULES = ["n2vlib.words.training"]
 OWN = "own"
 HELD_OUT_IMAGES, CHECKED = 800, 384  # images, and units of them, that decide which weights are kept
-MEASURED = 600  # held-out units of each kind that the card counts
 ATTENTION = 1.0  # weight of the penalty
 
 
@@ -77,7 +75,7 @@ def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, 
                  "held_out": {"seed": data.HELD_OUT_SEED, "images": HELD_OUT_IMAGES}},
         "seconds": round(time.monotonic() - started),
         "device": "cpu",
-        "accuracy": measured(found, learn, other, row.seed),
+        "accuracy": held_out.measured(found, learn, other, row.seed),
         **card,
         "torch": str(torch.__version__),
     }  # fmt: skip
@@ -103,7 +101,12 @@ def of_probe(
         banks = [Bank.of(probe.subset(np.sort(rows)), reads, seed + i) for i, rows in enumerate((learn, other))]
         weights, card = fit(row, *banks)
         found = filled(probe.name, card, _floats(weights), reads)
-        _write(folder, "describer", weights, {"name": probe.name, "accuracy": measured(found, *banks, seed), **card})
+        _write(
+            folder,
+            "describer",
+            weights,
+            {"name": probe.name, "accuracy": held_out.measured(found, *banks, seed), **card},
+        )
 
     folder = store.entry("describers", inputs | shown, MODULES, make)
     card = json.loads((folder / "describer.json").read_text(encoding="utf-8"))
@@ -224,59 +227,3 @@ def _texts(language: Language) -> list[str]:
     meanings = [frozenset(), *alone, frozenset(thing + part)]
     texts = [phrases.text([meaning], style) for meaning in meanings for style in range(phrases.STYLES)]
     return [*texts, *(f"an {text}" for text in texts), "a or b"]
-
-
-def measured(found: Describer, learn: Bank, other: Bank, seed: int) -> dict[str, Any]:
-    """How often descriptions of held-out images' regions are right, for kinds of regions that training has seen
-    (`seen`), combinations that were not (`held_out`) and their like that were (`their_like`), and the floor: the
-    commonest description of training.
-
-    exact: the description means what the unit shows; words: share of its concepts that are true of the unit;
-    named: share of the unit's concepts that the description names
-    """
-    rows = {}
-    for name, held in (("seen", None), ("their_like", False), ("held_out", True)):
-        try:
-            drawn_units = Units(other, held)
-        except BadInput:
-            continue
-        draws = np.random.default_rng(seed + 2)
-        units = [drawn_units.draw(draws, stray=0.1) for _ in range(MEASURED)]
-        rows[name] = right(found, other, units)
-        if name == "seen":
-            rows["floor"] = trivial(learn, units, other.language, seed)
-    return rows
-
-
-def right(found: Describer, bank: Bank, units: list[Unit]) -> dict[str, float]:
-    """exact, words, named of descriptions of units made of regions; see `measured`."""
-    shown = bank.features[np.array([unit.rows for unit in units])].astype(np.float32)
-    table = decoding.reranked(decoding.candidates(found.decoder, found.model, found.words, shown, beam=10))
-    return scores(table["description"].tolist(), units, bank.language)
-
-
-def trivial(learn: Bank, units: list[Unit], language: Language, seed: int) -> dict[str, float]:
-    """The same for one description for all: the commonest of training."""
-    draws, source = np.random.default_rng(seed), Units(learn)
-    texts = pd.Series([phrases.text(source.draw(draws).meanings) for _ in range(4 * MEASURED)])
-    return scores([str(texts.mode().iloc[0])] * len(units), units, language)
-
-
-def scores(texts: list[str], units: list[Unit], language: Language) -> dict[str, float]:
-    """exact, words, named of descriptions; see `measured`."""
-    rows = [
-        _right(language.parse(text), frozenset(unit.meanings), language)
-        for text, unit in zip(texts, units, strict=True)
-    ]
-    return {name: round(float(value), 4) for name, value in pd.DataFrame(rows).mean().items()}
-
-
-def _right(said: frozenset[Meaning], shown: frozenset[Meaning], language: Language) -> dict[str, float]:
-    """Of one description. A concept is true of a unit if the unit shows it, or something that belongs to its group."""
-    true = frozenset().union(*shown) | {
-        group for each in frozenset().union(*shown) for group in language.kin.get(each, ())
-    }
-    concepts, wanted = frozenset().union(*said), frozenset().union(*shown)
-    words = len(concepts & true) / len(concepts) if concepts else np.nan
-    named = len(concepts & wanted) / len(wanted) if wanted else np.nan
-    return {"exact": float(said == shown), "words": words, "named": named}

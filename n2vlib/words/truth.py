@@ -5,7 +5,7 @@ some of their pixels. Precision is the share of the unit's pixels on which it ho
 which it holds that the unit covers, IoU their intersection over their union.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from n2vlib.activations.layer import Layer
 from n2vlib.masks.iou import iou_of_counts
 from n2vlib.methods import dissection
 from n2vlib.probe import ProbeSet
-from n2vlib.words import phrases, regions
+from n2vlib.words import phrases
 from n2vlib.words.phrases import Meaning
 
 Text = TypeVar("Text", bound=Hashable)
@@ -73,7 +73,7 @@ def overlaps(
     held = np.zeros(len(things), np.int64)
     for image in images:
         masks = np.array([holds(each, int(image)) for each in things]).reshape(-1, n)
-        fires = fired(layer, probe, int(image))[np.asarray(units)].reshape(-1, n)
+        fires = fired(layer, probe, int(image), units).reshape(-1, n)
         shared += fires.astype(np.float32) @ masks.T.astype(np.float32)
         fired_on += fires.sum(1)
         held += masks.sum(1)
@@ -89,36 +89,43 @@ def of_descriptions(
     return counted.of(texts).assign(unit=list(units), description=list(texts)).set_index("unit")
 
 
-def fired(layer: Layer, probe: ProbeSet, image: int) -> NDArray[np.bool_]:
-    """S(A_k) > T_k of all filters in one image, from what is stored of the layer: bool, (filter, sh, sw)."""
+def fired(layer: Layer, probe: ProbeSet, image: int, units: Sequence[int] | None = None) -> NDArray[np.bool_]:
+    """S(A_k) > T_k of filters in one image, from what is stored of the layer: bool, (filter, sh, sw).
+
+    units   the filters asked for, all by default
+    """
     pointers, code, value = layer.entries
     start, stop = pointers[image : image + 2]
     low = layer.thresholds - np.abs(layer.thresholds) - 1  # others are below T_k, wherever a mask can be
     dense = np.repeat(low.astype(np.float64), layer.grid[0] * layer.grid[1])
     dense[code[start:stop]] = value[start:stop]
-    every = np.arange(layer.n_filters)[:, None, None]
-    return dissection.mask(layer, probe, dense.reshape(layer.shape), every)  # type: ignore[arg-type]
+    chosen = np.arange(layer.n_filters) if units is None else np.asarray(units, np.int64)
+    maps = dense.reshape(layer.shape)[chosen]
+    return dissection.mask(layer, probe, maps, chosen[:, None, None])  # type: ignore[arg-type]
 
 
-def best(layer: Layer, probe: ProbeSet, units: Sequence[int], images: Iterable[int]) -> pd.DataFrame:
-    """The phrase that fits each unit best, of all that regions of these images can be called: index unit; description,
-    iou, precision. A search, not a describer: it reads the labels under the unit's own pixels."""
+def best(
+    layer: Layer, probe: ProbeSet, units: Sequence[int], shown: Mapping[int, Mapping[Meaning, NDArray[np.bool_]]]
+) -> pd.DataFrame:
+    """The phrase that fits each unit best, of all that regions of some images can be called: index unit; description,
+    iou, precision, recall. A search, not a describer: it reads the labels under the unit's own pixels.
+
+    shown   {image: `regions.in_image`}
+    """
     at: dict[Meaning, int] = {}
     shared, held, fired_on = np.zeros((len(units), 64)), np.zeros(64), np.zeros(len(units), np.int64)
-    for image in images:
-        shown = regions.in_image(probe, int(image))
-        fires = fired(layer, probe, int(image))[np.asarray(units)].reshape(len(units), -1)
+    for image, found in shown.items():
+        fires = fired(layer, probe, int(image), units).reshape(len(units), -1)
         fired_on += fires.sum(1)
-        rows = [at.setdefault(meaning, len(at)) for meaning in shown]
+        rows = [at.setdefault(meaning, len(at)) for meaning in found]
         while len(at) > len(held):
             shared, held = np.pad(shared, ((0, 0), (0, len(held)))), np.pad(held, (0, len(held)))
-        if shown:
-            masks = np.array([*shown.values()]).reshape(len(rows), -1)
+        if found:
+            masks = np.array([*found.values()]).reshape(len(rows), -1)
             shared[:, rows] += fires.astype(np.float32) @ masks.T.astype(np.float32)
             held[rows] += masks.sum(1)
     iou = iou_of_counts(shared, fired_on[:, None], held)
-    top, names = iou.argmax(1), [phrases.text([meaning]) for meaning in at]
-    rows = np.arange(len(units))
-    precision = shared[rows, top] / np.maximum(fired_on, 1)
-    found = {"description": [names[i] for i in top], "iou": iou[rows, top], "precision": precision}
-    return pd.DataFrame(found, index=pd.Index([*units], name="unit"))
+    top, names, rows = iou.argmax(1), [phrases.text([meaning]) for meaning in at], np.arange(len(units))
+    table = {"description": [names[i] for i in top], "iou": iou[rows, top]}
+    table |= {"precision": shared[rows, top] / np.maximum(fired_on, 1), "recall": shared[rows, top] / held[top]}
+    return pd.DataFrame(table, index=pd.Index([*units], name="unit"))
