@@ -312,7 +312,7 @@ def test_effects_for_a_chapter_are_kept_and_rank_the_planted_unit_first(planted,
     ways = generator, segmenter, found, others, ["sea"], Store(str(tmp_path))
     table = causal.effects(*ways, steps=30)
     pd.testing.assert_frame_equal(table, causal.effects(*ways, steps=30))
-    value = table.set_index(["way", "measure"])["value"]
+    value = {(row["way"], row["measure"]): row["value"] for row in table.to_dict("records")}
     assert value[causal.LEARNED, causal.REMOVAL] == 1 and value[causal.NOTHING, causal.INSERTION] == 0
     low, middle, high = table[["low", "value", "high"]].to_numpy(float).T
     assert (low <= middle).all() and (middle <= high).all()

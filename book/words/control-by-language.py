@@ -41,8 +41,8 @@ DESCRIBER: str = "small-describer"  # of the zoo; labels: words of the dissectio
 UNITS_OF: str = "grid14"  # layer of the generator, by its module's name
 CLASSES: list = ["tree", "boat"]  # of the segmenter, whose causal effects are learned
 PICTURES: int = 200  # drawn by the generator
-EDITED: int = 20  # of these, drawn again with every edit
-STEPS: int = 30  # of learning a causal effect
+EDITED: int = 16  # of these, drawn again with every edit
+STEPS: int = 20  # of learning a causal effect
 
 # %%
 import n2vlib
@@ -82,7 +82,7 @@ gallery.show(before.images[:8], [f"code {i}" for i in range(8)])
 
 # %% [markdown]
 # How good is it? An autoencoder draws an average of what fits the code, so it is blurred, and small things are missing.
-# Sharpness is the mean step between neighbouring pixels, as a share of that of held-out drawn scenes:
+# Sharpness is the mean step between neighboring pixels, as a share of that of held-out drawn scenes:
 
 # %%
 from n2vlib.zoo import shipped

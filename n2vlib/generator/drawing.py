@@ -149,7 +149,7 @@ def measured(
     row: SceneGenerator, encoder: Encoder, decoder: Decoder, learn: Scenes, held_out: Scenes
 ) -> dict[str, float]:
     """How far drawn pictures are from held-out scenes (mean absolute difference, grey levels of 255), how far the mean
-    training picture is (floor), and how much of the scenes' sharpness is left: the mean step between neighbours."""
+    training picture is (floor), and how much of the scenes' sharpness is left: the mean step between neighbors."""
     pixels = as_pixels(held_out.images)
     made = torch.cat([decoder(encoder(part)[0]) for part in pixels.split(100)])
     floor = (pixels - as_pixels(learn.images).mean(0)).abs().mean()
@@ -160,6 +160,6 @@ def measured(
 
 
 def steps(pixels: Tensor) -> Tensor:
-    """Mean absolute difference between neighbouring pixels of each picture, (image,): small where it is blurred."""
+    """Mean absolute difference between neighboring pixels of each picture, (image,): small where it is blurred."""
     across, down = (pixels.diff(dim=d).abs().mean((1, 2, 3)) for d in (-1, -2))
     return (across + down) / 2
