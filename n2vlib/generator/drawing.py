@@ -3,7 +3,8 @@
 It is the decoder of a variational autoencoder (Kingma and Welling 2014) whose loss also compares what the first layers
 of a network of the zoo see of the picture and of what is drawn (a perceptual loss): an average of many pictures, which
 the squared error would choose, has no edges. Afterwards one Gaussian is fitted to the codes of each kind of scene, and
-new codes are drawn from these. A generative adversarial network draws sharper, but not within minutes on one core.
+new codes are drawn from these. A generative adversarial network may draw sharper; it was not tried for long enough to
+tell.
 """
 
 import copy
