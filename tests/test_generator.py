@@ -1,6 +1,7 @@
 """The generator of drawn scenes: edits against a loop, and a decoder made by hand whose units draw known things."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from n2vlib.errors import BadInput
-from n2vlib.generator import control, dissect, edits, effect, scenes, sources
+from n2vlib.generator import causal, control, dissect, drawing, edits, effect, scenes, segmenting, sources
 from n2vlib.generator.edits import Edit
 from n2vlib.generator.segmenting import NOTHING, errors, labels
 from n2vlib.store import Store
+from n2vlib.zoo import shipped
+from n2vlib.zoo.recipes import GENERATORS, SEGMENTERS
 
 # Unit k of 8 draws THINGS[k] at a cell of its own; the last four copy nothing: they are active and draw nothing.
 THINGS = {"tree": (-0.8, 0.6, -0.8), "boat": (0.9, -0.7, -0.7), "sea": (-0.8, -0.6, 0.9), "sand": (0.9, 0.7, -0.5)}
@@ -127,6 +130,8 @@ def test_colors_are_those_of_the_nearest_paint():
 def test_planted_words_are_controlled_by_their_units_and_by_no_others(planted, tmp_path):
     generator, segmenter, found = planted
     words = pd.Series(["a tree", "boat", "the sea", "sand", "", "", "street", "seaside"], range(UNITS))
+    with pytest.raises(BadInput, match="no description has a class of the segmenter or a color"):
+        control.controlled(found, words.replace({"a tree": "", "boat": "boats", "the sea": "", "sand": ""}))
     units = control.controlled(found, words)
     assert units == {"tree": [0], "boat": [1], "sea": [2], "sand": [3]}
     store = Store(str(tmp_path))
@@ -299,3 +304,50 @@ def test_errors_of_a_segmenter_against_sets_of_pixels():
     numbers = {name: number for number, name in scenes.NAMES.items()}
     objects = np.array([[numbers["sea"], numbers["dog"], 0, numbers["tree"]]], np.uint16)
     assert labels(objects, names).tolist() == [[2, 0, 0, 1]]
+
+
+def test_effects_for_a_chapter_are_kept_and_rank_the_planted_unit_first(planted, tmp_path):
+    generator, segmenter, found = planted
+    others = dissect.dissect(generator, segmenter, "units", 64, seed=4, tau=0.2)
+    ways = generator, segmenter, found, others, ["sea"], Store(str(tmp_path))
+    table = causal.effects(*ways, steps=30)
+    pd.testing.assert_frame_equal(table, causal.effects(*ways, steps=30))
+    value = {(row["way"], row["measure"]): row["value"] for row in table.to_dict("records")}
+    assert value[causal.LEARNED, causal.REMOVAL] == 1 and value[causal.NOTHING, causal.INSERTION] == 0
+    low, middle, high = table[["low", "value", "high"]].to_numpy(float).T
+    assert (low <= middle).all() and (middle <= high).all()
+    with pytest.raises(BadInput, match="CLASSES 'seas': .* has no such class; near matches: sea"):
+        causal.need_classes(segmenter, ["seas"])
+
+
+# ---- what ships ----
+
+
+def test_the_zoos_generator_and_segmenter_are_as_their_cards_say():
+    card, judge = shipped.card("small-generator"), shipped.card("small-segmenter")
+    assert card["recipe"] == json.loads(json.dumps(asdict(GENERATORS["small-generator"])))
+    assert judge["recipe"] == json.loads(json.dumps(asdict(SEGMENTERS["small-segmenter"])))
+    assert card["seconds"] <= 240 and judge["seconds"] <= 240
+    assert card["held_out"]["difference"] < 0.5 * card["held_out"]["floor"]
+    assert judge["held_out"]["accuracy"] > 0.85 > judge["held_out"]["floor"]
+    generator, segmenter = sources.load_generator(), sources.load_segmenter()
+    sources.fitting(generator, segmenter)
+    assert generator.layers["grid14"] == (64, 14, 14)
+    codes = generator.draw(300, 5)
+    assert torch.equal(codes, generator.draw(300, 5)) and not torch.equal(codes, generator.draw(300, 6))
+    table, title = segmenting.stated(segmenter, 30, seed=11)
+    assert table["class"].tolist() == segmenter.classes and title[:2] in ("89", "90", "91", "92")
+    assert segmenting.stated(replace(segmenter, name="mine"), 30)[0].empty
+
+
+def test_trainings_of_the_generator_and_the_segmenter_give_the_same_bytes_again(tmp_path, monkeypatch):
+    small = {"images": 40, "steps": 8, "batch": 4}
+    monkeypatch.setitem(GENERATORS, "small-generator", replace(GENERATORS["small-generator"], code=8, **small))
+    monkeypatch.setitem(SEGMENTERS, "small-segmenter", replace(SEGMENTERS["small-segmenter"], **small))
+    for module in (drawing, segmenting):
+        monkeypatch.setattr(module, "HELD_OUT", 20)
+    for name, module in (("small-generator", drawing), ("small-segmenter", segmenting)):
+        one, two = (module.train(name, out=tmp_path / each)["sha256"] for each in ("a", "b"))
+        assert one == two
+    assert sources.load_generator(folder=tmp_path / "a").draw(3, 0).shape == (3, 8)
+    assert sources.load_segmenter(folder=tmp_path / "a").classes[0] == NOTHING

@@ -5,6 +5,7 @@ edits       x (1 - a) + v a in a layer, while a picture is drawn
 dissect     units against what a segmenter sees (GAN dissection, Bau et al. 2019)
 control     units whose description has a word are cut or raised, beside random ones
 effect      the causal effect of units on a class, read where the edit was made
+causal      the same for a chapter, kept in the store
 scenes, models, drawing, segmenting    how the zoo's generator and segmenter are made
 """
 

@@ -13,43 +13,74 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
+from n2vlib.errors import BadInput
 from n2vlib.generator.dissect import Dissection, Pictures, seen, stand_in
 from n2vlib.generator.edits import Edit, at_cells, draw, of_units
+from n2vlib.generator.scenes import SIDE
 from n2vlib.generator.shipping import as_images
 from n2vlib.generator.sources import Generator, Segmenter
 from n2vlib.progress import bar
 from n2vlib.store import Store, load_array, save_arrays
+from n2vlib.words import describer as describers
+from n2vlib.words import exemplars
 
 MODULES = ["n2vlib.generator.control"]
+LABELS = "labels"
 CUT, RAISED = "cut", "raised"
 QUANTILE = 0.99  # of a unit's activations: what it is raised to
-SETS = 2  # of random units for each word
+SETS = 3  # of random units for each word
 DRAWS = 1_000  # bootstrap samples of the codes
 _NEAREST = 8  # among so many units of nearest mean activation a random one is drawn
 
 
 def units_of(word: str, descriptions: pd.Series) -> list[int]:
     """Units whose description has the word as a whole word."""
-    has = descriptions.fillna("").map(lambda text: word in str(text).split())
-    return descriptions.index[has].tolist()
+    texts = descriptions.fillna("").astype(str)
+    return [unit for unit, text in texts.items() if word in text.split()]  # type: ignore[misc]
 
 
-def described(found: Dissection) -> pd.DataFrame:
-    """Index unit: description, likelihood, prior, score; its attrs["by"] says whose descriptions they are."""
-    table = stand_in(found)
-    table.attrs["by"] = "Descriptions put together from the labels of the dissection"
-    return table
+def described(found: Dissection, describer: str = LABELS) -> pd.DataFrame:
+    """A description of every unit: index unit; description, likelihood, prior, score.
+
+    describer   name of one of the zoo's (`n2vlib.words`), which sees the pictures on which a unit is largest and where
+                it is above its own quantile there; LABELS: put together from the dissection's labels
+    """
+    if describer == LABELS:
+        return stand_in(found)
+    large = F.interpolate(found.pictures.pixels, size=(2 * SIDE, 2 * SIDE), mode="bilinear", align_corners=False)
+    shown = exemplars.of_maps(as_images(large), found.maps.numpy(), size=(SIDE, SIDE))
+    return describers.load(describer).describe(shown)
 
 
 def controlled(found: Dissection, descriptions: pd.Series, most: float = 0.25) -> dict[str, list[int]]:
     """The units of every word that can be measured and that at least one description, and few of all, have.
 
     descriptions   index unit      most   share of the units; a word that more of them have controls nothing by itself
+    Raises BadInput where no word is left.
     """
     limit = max(1, int(most * len(descriptions)))
     every = {word: units_of(word, descriptions) for word in found.pictures.words}
-    return {word: units for word, units in every.items() if 0 < len(units) <= limit}
+    chosen = {word: units for word, units in every.items() if 0 < len(units) <= limit}
+    if not chosen:
+        what = "no description has a class of the segmenter or a color in it that at most a quarter of the units share"
+        raise BadInput(f"{what}: take more PICTURES, another layer (UNITS_OF), or DESCRIBER={LABELS}")
+    return chosen
+
+
+def truth(found: Dissection, units: Mapping[str, Sequence[int]]) -> pd.DataFrame:
+    """Whether the units of a word draw it: word, units, covers, share, true.
+
+    covers   mean share of these units' masks that shows the word      share   of all pictures, what chance covers
+    true     share of the units that cover it at least half as often again as chance
+    """
+    rows = []
+    for word, its_units in units.items():
+        table = found.table.query("word == @word and unit in @its_units")
+        share = float(table["share"].iloc[0])
+        rows.append((word, len(its_units), table["covers"].mean(), share, (table["covers"] >= 1.5 * share).mean()))
+    return pd.DataFrame(rows, columns=["word", "units", "covers", "share", "true"])
 
 
 def matched(means: NDArray, units: Sequence[int], rng: np.random.Generator, among: int = _NEAREST) -> list[int]:
@@ -111,6 +142,10 @@ class Controlled:
     units: Mapping[str, Sequence[int]]
     random: Mapping[str, Sequence[Sequence[int]]]
 
+    def at(self, word: str, way: str) -> tuple[int, int]:
+        """Positions of a word and a way."""
+        return self.words.index(word), self.ways.index(way)
+
     def of(self, words: Sequence[str]) -> "Controlled":
         """The same of some words."""
         at = [self.words.index(word) for word in words]
@@ -158,34 +193,37 @@ def changes(done: Controlled, *, seed: int = 0, draws: int = DRAWS) -> pd.DataFr
     """How much more of each word the pictures show after an edit than before, as a share of the picture.
 
     Returns  word, way, units, before; own and random (means over pictures, and over the random sets); extra, low and
-             high: own minus random with its 95% interval over codes, bootstrap; ratio: after / before of own
+             high: own minus random with its 95% interval over codes and random sets, bootstrap; ratio: after / before
+             of own; works: less if cut or more if raised, both than before and, surely, than with random units
     """
     rng, rows = np.random.default_rng(seed), []
-    n = done.before.shape[1]
-    drawn = rng.integers(0, n, (draws, n))
+    n, sets = done.before.shape[1], done.after.shape[2] - 1
+    codes, others = rng.integers(0, n, (draws, n)), rng.integers(0, sets, (draws, sets))
     for w, word in enumerate(done.words):
         for v, way in enumerate(done.ways):
-            moved = done.after[w, v] - done.before[w]
-            apart = moved[0] - moved[1:].mean(0)
-            low, high = np.quantile(apart[drawn].mean(1), [0.025, 0.975])
-            before = done.before[w].mean()
+            own, *rest = done.after[w, v] - done.before[w]
+            random, before = np.stack(rest), done.before[w].mean()
+            drawn = own[codes].mean(1) - random[others[:, :, None], codes[:, None]].mean((1, 2))
+            low, high = np.quantile(drawn, [0.025, 0.975])
             row = {"word": word, "way": way, "units": len(done.units[word]), "before": before}
-            row |= {"own": moved[0].mean(), "random": moved[1:].mean(), "extra": apart.mean(), "low": low, "high": high}
-            rows.append(row | {"ratio": done.after[w, v, 0].mean() / before if before else np.nan})
-    columns = ["word", "way", "units", "before", "own", "random", "extra", "low", "high", "ratio"]
+            row |= {"own": own.mean(), "random": random.mean(), "extra": own.mean() - random.mean()}
+            row |= {"low": low, "high": high, "ratio": done.after[w, v, 0].mean() / before if before else np.nan}
+            works = max(high, own.mean()) < 0 if way == CUT else min(low, own.mean()) > 0
+            rows.append(row | {"works": bool(works)})
+    columns = ["word", "way", "units", "before", "own", "random", "extra", "low", "high", "ratio", "works"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def overall(done: Controlled, *, seed: int = 0, draws: int = DRAWS) -> pd.DataFrame:
     """The mean over words of `changes` in the direction asked for: less if cut, more if raised, shares of a picture.
 
-    Returns  way, own, random, extra, low, high: the interval draws words and codes (bootstrap)
+    Returns  way, own, random, extra, low, high: the interval draws words and codes (bootstrap); works: both own and
+             the interval are above 0
     """
     rng, rows = np.random.default_rng(seed), []
     n_words, n = done.before.shape
     for v, way in enumerate(done.ways):
-        sign = -1 if way == CUT else 1
-        moved = sign * (done.after[:, v] - done.before[:, None])
+        moved = (done.after[:, v] - done.before[:, None]) * (-1 if way == CUT else 1)
         own, random = moved[:, 0], moved[:, 1:].mean(1)
         apart = own - random
         drawn = [
@@ -193,8 +231,9 @@ def overall(done: Controlled, *, seed: int = 0, draws: int = DRAWS) -> pd.DataFr
             for _ in range(draws if n_words else 0)
         ]
         low, high = np.quantile(drawn, [0.025, 0.975]) if drawn else (np.nan, np.nan)
-        rows.append((way, *(_mean(each) for each in (own, random, apart)), low, high))
-    return pd.DataFrame(rows, columns=["way", "own", "random", "extra", "low", "high"])
+        means = [_mean(each) for each in (own, random, apart)]
+        rows.append((way, *means, low, high, bool(low > 0 and means[0] > 0)))
+    return pd.DataFrame(rows, columns=["way", "own", "random", "extra", "low", "high", "works"])
 
 
 def _mean(values: NDArray) -> float:
@@ -209,11 +248,11 @@ def inside_and_outside(before: Pictures, after: Pictures, word: str) -> tuple[fl
     n = len(after.pixels)
     change = (after.pixels - before.pixels[:n]).abs().mean(1) * 127.5
     where = torch.from_numpy(before.where(word)[:n].astype(np.float32))[:, None]
-    large = torch.nn.functional.interpolate(where, size=change.shape[-2:], mode="nearest")[:, 0] > 0.5
+    large = F.interpolate(where, size=change.shape[-2:], mode="nearest")[:, 0] > 0.5
     return tuple(float(change[part].mean()) if bool(part.any()) else float("nan") for part in (large, ~large))  # type: ignore[return-value]
 
 
 def presence(where: NDArray[np.bool_], grid: Sequence[int]) -> NDArray[np.float32]:
     """How much of each cell of a grid shows it: (image, h, w) to (image, *grid), means over the cells."""
     maps = torch.from_numpy(where.astype(np.float32))[:, None]
-    return torch.nn.functional.adaptive_avg_pool2d(maps, tuple(grid))[:, 0].numpy()  # pyright: ignore
+    return F.adaptive_avg_pool2d(maps, tuple(grid))[:, 0].numpy()  # pyright: ignore

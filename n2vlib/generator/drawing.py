@@ -3,7 +3,8 @@
 It is the decoder of a variational autoencoder (Kingma and Welling 2014) whose loss also compares what the first layers
 of a network of the zoo see of the picture and of what is drawn (a perceptual loss): an average of many pictures, which
 the squared error would choose, has no edges. Afterwards one Gaussian is fitted to the codes of each kind of scene, and
-new codes are drawn from these. A generative adversarial network draws sharper, but not within minutes on one core.
+new codes are drawn from these. A generative adversarial network may draw sharper; it was not tried for long enough to
+tell.
 """
 
 import copy
@@ -149,7 +150,7 @@ def measured(
     row: SceneGenerator, encoder: Encoder, decoder: Decoder, learn: Scenes, held_out: Scenes
 ) -> dict[str, float]:
     """How far drawn pictures are from held-out scenes (mean absolute difference, grey levels of 255), how far the mean
-    training picture is (floor), and how much of the scenes' sharpness is left: the mean step between neighbours."""
+    training picture is (floor), and how much of the scenes' sharpness is left: the mean step between neighbors."""
     pixels = as_pixels(held_out.images)
     made = torch.cat([decoder(encoder(part)[0]) for part in pixels.split(100)])
     floor = (pixels - as_pixels(learn.images).mean(0)).abs().mean()
@@ -160,6 +161,6 @@ def measured(
 
 
 def steps(pixels: Tensor) -> Tensor:
-    """Mean absolute difference between neighbouring pixels of each picture, (image,): small where it is blurred."""
+    """Mean absolute difference between neighboring pixels of each picture, (image,): small where it is blurred."""
     across, down = (pixels.diff(dim=d).abs().mean((1, 2, 3)) for d in (-1, -2))
     return (across + down) / 2

@@ -64,7 +64,7 @@ def at_cells(edit: Edit, cells: NDArray[np.bool_]) -> Edit:
 @contextmanager
 def editing(module: nn.Module, layer: str, edit: Edit) -> Iterator[None]:
     """Inside the block the layer's output is edited."""
-    hook = module.get_submodule(layer).register_forward_hook(lambda _module, _given, made: edited(made, edit))
+    hook = module.get_submodule(layer).register_forward_hook(lambda *seen: edited(seen[2], edit))  # type: ignore[arg-type]
     try:
         yield
     finally:

@@ -9,10 +9,7 @@ units where the class is seen. Each term is read where its edit was made. The re
 the place of the *other* picture of the pair; `released=True` does so, too.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,20 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from n2vlib.errors import BadInput, near
+from n2vlib.errors import BadInput
 from n2vlib.generator.control import presence
 from n2vlib.generator.dissect import Dissection
 from n2vlib.generator.edits import Edit, editing
 from n2vlib.generator.sources import Generator, Segmenter
-from n2vlib.progress import bar
-from n2vlib.store import Store, load_array, save_arrays
 
-MODULES = ["n2vlib.generator.effect"]
-REMOVAL, INSERTION = "removal", "insertion"
-AS_RELEASED = "insertion as the released program reads it"
-DRAWS = 1_000  # bootstrap samples of the pairs
 PENALTY = 0.005  # on the sum of squares of the shares, as in the released program
-BEST = 20  # units whose shares are set to 1 to report an effect
 _SHOWS = 0.5  # of a cell, to count as a place that shows the class
 LEAST = 8  # pairs that are needed
 
@@ -168,51 +158,6 @@ def learned(
     for weight, before in frozen:
         weight.requires_grad_(before)
     return alpha.detach().double().numpy()
-
-
-def kept(
-    generator: Generator, segmenter: Segmenter, found: Dissection, names: Sequence[str], store: Store, **options: Any
-) -> pd.DataFrame:
-    """`learned` for some classes on pairs of these pictures, kept in the store: index unit, a column for each class."""
-    inputs = {"generator": generator.key, "segmenter": segmenter.key, "layer": found.layer, "options": options}
-    inputs |= {"images": len(found.codes), "codes": round(float(found.codes.double().sum()), 4)}
-    columns = {}
-    for name in bar(names, "learning causal effects", len(names)):
-
-        def make(folder: Path, name: str = name) -> None:
-            pairs = pairs_of(found, name)
-            save_arrays(folder, alpha=learned(generator, segmenter, found, name, pairs, **options))
-
-        columns[name] = load_array(store.entry("generator-effect", inputs | {"class": name}, MODULES, make), "alpha")
-    return pd.DataFrame(columns).rename_axis("unit")
-
-
-def need_classes(segmenter: Segmenter, names: Sequence[str]) -> None:
-    """BadInput where the segmenter has no such class."""
-    for name in names:
-        if name not in segmenter.classes[1:]:
-            hint = near(name, segmenter.classes[1:])
-            raise BadInput(f"CLASSES {name!r}: {segmenter.name} has no such class; {hint}")
-
-
-def compared(
-    generator: Generator, segmenter: Segmenter, found: Dissection, name: str, orders: Mapping[str, NDArray], n: int
-) -> pd.DataFrame:
-    """The effect of the first n units of some orders on a class, in new pictures, with 95% intervals over pairs.
-
-    found    of pictures that no order was learned on      orders   {way: units, the first first}
-    Returns  class, way, measure (removal; insertion, read where the edit was made; insertion as released), value, low,
-             high, pairs; the last way, "nothing", edits no unit: what is read there anyway
-    """
-    pairs, rows = pairs_of(found, name, seed=1), []
-    drawn = np.random.default_rng(0).integers(0, len(pairs), (DRAWS, len(pairs)))
-    for way, order in [*orders.items(), ("nothing", np.zeros(0, np.int64))]:
-        table = effect(generator, segmenter, found, name, order[:n], pairs)
-        for measure, column in {REMOVAL: "removal", INSERTION: "appears", AS_RELEASED: "released"}.items():
-            values = table[column].to_numpy()
-            low, high = np.quantile(values[drawn].mean(1), [0.025, 0.975])
-            rows.append((name, way, measure, values.mean(), low, high, len(pairs)))
-    return pd.DataFrame(rows, columns=["class", "way", "measure", "value", "low", "high", "pairs"])
 
 
 def _weights(generator: Generator, segmenter: Segmenter) -> list[torch.nn.Parameter]:

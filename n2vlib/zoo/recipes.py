@@ -263,8 +263,8 @@ GENERATORS = {
     recipe.name: recipe
     for recipe in (
         SceneGenerator(
-            "small-generator", _OUTDOORS, 5_000, code=64, widths=(96, 64, 48), steps=1_200, batch=24, rate=3e-3,
-            prior=2e-3, features=0.5,
+            "small-generator", _OUTDOORS, 5_000, code=64, widths=(96, 64, 48), steps=1_250, batch=24, rate=3e-3,
+            prior=1e-3, features=0.15,
         ),
     )
 }  # fmt: skip
