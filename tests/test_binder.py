@@ -36,7 +36,7 @@ def test_mybinder_installs_the_project_with_its_extras_at_the_tested_versions():
     assert constraints[0] == "-c" and (BINDER / constraints[1]).resolve() == ROOT / "constraints.txt"
     assert project[0] == "-e" and project[1].startswith(".")  # the folder that pip is run in, the repository's
     needed = Requirement(PROJECT["name"] + project[1].removeprefix("."))
-    assert needed.extras == set(PROJECT["optional-dependencies"]) - {"test", "transformers", "parquet"}
+    assert needed.extras == set(PROJECT["optional-dependencies"]) - {"test", "transformers", "parquet", "clip"}
     python = (BINDER / "runtime.txt").read_text().strip().removeprefix("python-")
     assert python in SpecifierSet(PROJECT["requires-python"])
 

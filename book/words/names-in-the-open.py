@@ -290,7 +290,7 @@ charts.differences(pairs, title, "pair", axis)
 # ## Your model, your phrases
 #
 # `PHRASES` is a text file with one phrase a line. `TEXT_IMAGE` takes `open_clip:ViT-B-32@FILE`, where FILE has the
-# weights that you have (safetensors, or a torch file of tensors only; install `open_clip_torch`), or
+# weights that you have (safetensors, or a torch file of tensors only; install the extra `clip`), or
 # `path/file.py:function`. That function returns two functions in a pair: one from images (uint8, image × height × width
 # × 3) to vectors, one from a list of texts to vectors of the same length. Nothing is downloaded. Phrases with words that
 # the labels lack get a name and a score, but no truth: no label map says where they hold.

@@ -112,7 +112,7 @@ def _of_open_clip(text_image: str) -> TextImage:
     try:
         import open_clip  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise BadInput(f"TEXT_IMAGE {text_image!r}: needs open_clip; run pip install open_clip_torch") from None
+        raise BadInput(f"TEXT_IMAGE {text_image!r}: needs open_clip; run pip install -e '.[clip]'") from None
     if architecture not in open_clip.list_models():
         hint = near(architecture, open_clip.list_models())
         raise BadInput(f"TEXT_IMAGE {text_image!r}: open_clip has no {architecture!r}; {hint}")
