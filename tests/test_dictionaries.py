@@ -21,7 +21,7 @@ from n2vlib.networks.load import load_network
 from n2vlib.store import Store
 from n2vlib.world import scene
 from n2vlib.zoo import data, dictionaries, shipped
-from n2vlib.zoo.recipes import DICTIONARIES, OTHERS, Dictionary
+from n2vlib.zoo.others import DICTIONARIES, OTHERS, Dictionary
 
 SMALL = Dictionary("small", "small-alexnet", "conv5", units=24, k=2, images=6, epochs=12, batch=100)
 CARDS = list(DICTIONARIES)

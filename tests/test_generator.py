@@ -16,7 +16,7 @@ from n2vlib.generator.edits import Edit
 from n2vlib.generator.segmenting import NOTHING, errors, labels
 from n2vlib.store import Store
 from n2vlib.zoo import shipped
-from n2vlib.zoo.recipes import GENERATORS, SEGMENTERS
+from n2vlib.zoo.others import GENERATORS, SEGMENTERS
 
 # Unit k of 8 draws THINGS[k] at a cell of its own; the last four copy nothing: they are active and draw nothing.
 THINGS = {"tree": (-0.8, 0.6, -0.8), "boat": (0.9, -0.7, -0.7), "sea": (-0.8, -0.6, 0.9), "sand": (0.9, 0.7, -0.5)}

@@ -20,7 +20,7 @@ from n2vlib.sentences.language import CLASSES, read, relation
 from n2vlib.sentences.model import EntailmentNetwork, Reading, indices
 from n2vlib.store import Store
 from n2vlib.zoo import shipped
-from n2vlib.zoo.recipes import OTHERS, SENTENCES, SentencePairs
+from n2vlib.zoo.others import OTHERS, SENTENCES, SentencePairs
 
 NAME = "small-sentence-pairs"
 

@@ -25,7 +25,7 @@ from n2vlib.words import behaviour
 from n2vlib.words import phrases as language_of
 from n2vlib.world import scene
 from n2vlib.zoo import shipped
-from n2vlib.zoo.recipes import TEXT_IMAGE, TextImagePairs
+from n2vlib.zoo.others import TEXT_IMAGE, TextImagePairs
 
 
 def slow_scores(activations, fits, count, temperature, lam):

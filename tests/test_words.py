@@ -19,7 +19,7 @@ from n2vlib.words import decoding, describer, exemplars, features, held_out, phr
 from n2vlib.words.model import PAD, START, STOP, Decoder, LanguageModel, Sizes, likelihood, numbers, vocabulary
 from n2vlib.world import draw
 from n2vlib.zoo import shipped
-from n2vlib.zoo.recipes import DESCRIBERS, OTHERS
+from n2vlib.zoo.others import DESCRIBERS, OTHERS
 
 NAME = "small-describer"
 LANGUAGE = phrases.drawn()

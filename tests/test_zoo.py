@@ -24,8 +24,9 @@ from n2vlib.probe import load_probe
 from n2vlib.store import Store
 from n2vlib.zoo import data, shipped, training
 from n2vlib.zoo.architectures import SmallAlexNet, folded_state
+from n2vlib.zoo.others import OTHERS
 from n2vlib.zoo.random_init import random_state
-from n2vlib.zoo.recipes import ARCHITECTURES, OTHERS, PREPROCESSING, RECIPES, Recipe
+from n2vlib.zoo.recipes import ARCHITECTURES, PREPROCESSING, RECIPES, Recipe
 
 CONCEPTS = [
     (1, "red", "color"),

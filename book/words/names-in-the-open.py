@@ -80,7 +80,7 @@ print(f"{model.name}: {len(fits.phrases)} phrases, {len(probe)} images. {fits.si
 
 # %%
 from n2vlib.zoo import shipped
-from n2vlib.zoo.recipes import TEXT_IMAGE as OURS
+from n2vlib.zoo.others import TEXT_IMAGE as OURS
 
 rows = []
 if TEXT_IMAGE in OURS:

@@ -29,7 +29,7 @@ from n2vlib.probe import ProbeSet
 from n2vlib.significance import held_out
 from n2vlib.significance.family import family
 from n2vlib.zoo import dictionaries
-from n2vlib.zoo.recipes import DICTIONARIES, Dictionary
+from n2vlib.zoo.others import DICTIONARIES, Dictionary
 
 IMAGES, PLACES = 150, 200  # training images that are looked at, and places of each
 # Half of a 95% interval in standard deviations. Of resampled images fewer are different, and more names are there by

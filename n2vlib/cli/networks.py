@@ -51,7 +51,8 @@ def zoo(
     device: DeviceName = "auto",
 ) -> None:
     """Train the zoo's networks again, and what it ships beside them: dictionaries of layers, readers of sentences."""
-    from n2vlib.zoo.recipes import OTHERS, RECIPES
+    from n2vlib.zoo.others import OTHERS
+    from n2vlib.zoo.recipes import RECIPES
 
     for name in names or [*(recipe.name for recipe in RECIPES.values() if recipe.task), *OTHERS]:
         trained_by = OTHERS[name].trained_by if name in OTHERS else "n2vlib.zoo"

@@ -25,7 +25,7 @@ from n2vlib.progress import bar
 from n2vlib.zoo import shipped
 from n2vlib.zoo.architectures import folded_state
 from n2vlib.zoo.data import HELD_OUT_SEED, TRAIN_SEED
-from n2vlib.zoo.recipes import GENERATORS, SceneGenerator
+from n2vlib.zoo.others import GENERATORS, SceneGenerator
 
 HELD_OUT = 600  # scenes
 _SEES = "small-alexnet"  # its first two convolutions compare pictures

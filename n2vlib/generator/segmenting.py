@@ -24,7 +24,7 @@ from n2vlib.progress import bar
 from n2vlib.zoo import shipped
 from n2vlib.zoo.architectures import folded_state
 from n2vlib.zoo.data import HELD_OUT_SEED, TRAIN_SEED
-from n2vlib.zoo.recipes import SEGMENTERS, SceneSegmenter
+from n2vlib.zoo.others import SEGMENTERS, SceneSegmenter
 
 HELD_OUT = 600  # scenes
 NEW_SEED = 3  # of scenes that neither training nor its choice of weights has seen

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from n2vlib.files.partial import atomic
 from n2vlib.zoo.data import HELD_OUT_SEED, TRAIN_SEED, world_digest
-from n2vlib.zoo.recipes import SceneGenerator, SceneSegmenter
+from n2vlib.zoo.others import SceneGenerator, SceneSegmenter
 
 
 def as_pixels(images: NDArray[np.uint8]) -> Tensor:

@@ -30,7 +30,7 @@ from n2vlib.networks.factories import function_named
 from n2vlib.networks.fingerprint import fingerprint
 from n2vlib.store import digest
 from n2vlib.zoo import shipped
-from n2vlib.zoo.recipes import GENERATORS, SEGMENTERS
+from n2vlib.zoo.others import GENERATORS, SEGMENTERS
 
 _CHECKED = 2  # images
 

@@ -33,7 +33,7 @@ from n2vlib.networks.hooks import Derived, derived
 from n2vlib.networks.unit_files import as_tensor, check, finite, function_in, read_tensors
 from n2vlib.paths import resolve
 from n2vlib.zoo import shipped
-from n2vlib.zoo.recipes import DICTIONARIES
+from n2vlib.zoo.others import DICTIONARIES
 
 OPTIONAL = ("bias", "centre", "threshold", "decoder")
 

@@ -26,7 +26,7 @@ from n2vlib.sentences.model import PADDING, UNKNOWN, EntailmentNetwork, Reader, 
 from n2vlib.spaces import word2vec as word_vectors
 from n2vlib.store import Store, digest
 from n2vlib.zoo import shipped
-from n2vlib.zoo.recipes import SENTENCES, SentencePairs
+from n2vlib.zoo.others import SENTENCES, SentencePairs
 
 MODULES = ["n2vlib.sentences.training"]
 DRAWN = "drawn"

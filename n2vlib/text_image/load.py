@@ -25,7 +25,8 @@ from n2vlib.store import digest
 from n2vlib.text_image.model import positions
 from n2vlib.words.phrases import words_of
 from n2vlib.zoo import shipped
-from n2vlib.zoo.recipes import PREPROCESSING, TEXT_IMAGE
+from n2vlib.zoo.others import TEXT_IMAGE
+from n2vlib.zoo.recipes import PREPROCESSING
 
 BATCH = 64
 _FETCHED = {"hf_tokenizer_name", "hf_model_name"}  # text sides whose parts open_clip gets from a server

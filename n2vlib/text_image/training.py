@@ -23,7 +23,8 @@ from n2vlib.text_image.facts import Facts
 from n2vlib.text_image.model import Towers, positions, stages
 from n2vlib.zoo import data, shipped
 from n2vlib.zoo.architectures.resnet import SmallResNet
-from n2vlib.zoo.recipes import PREPROCESSING, TEXT_IMAGE, TextImagePairs
+from n2vlib.zoo.others import TEXT_IMAGE, TextImagePairs
+from n2vlib.zoo.recipes import PREPROCESSING
 
 HELD_OUT = 1_000
 SOONEST, RECALLS = 5, (1, 5, 10)  # every so many epochs the held-out pairs are asked

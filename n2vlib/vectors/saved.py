@@ -32,7 +32,7 @@ from n2vlib.networks.preprocessing import as_preprocessing
 from n2vlib.paths import resolve
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.layout import LARGEST_MAP
-from n2vlib.zoo.recipes import DICTIONARIES
+from n2vlib.zoo.others import DICTIONARIES
 
 FORMAT = "net2vec vectors 1"
 METHODS, TASKS = ("combination", "single filter"), ("segmentation", "classification")

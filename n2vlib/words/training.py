@@ -36,8 +36,8 @@ from n2vlib.words.model import PAD, Decoder, LanguageModel, Sizes, numbers, voca
 from n2vlib.words.phrases import Language
 from n2vlib.words.regions import Bank, Units
 from n2vlib.zoo import data, shipped
-from n2vlib.zoo.recipes import DESCRIBERS
-from n2vlib.zoo.recipes import Describer as Recipe
+from n2vlib.zoo.others import DESCRIBERS
+from n2vlib.zoo.others import Describer as Recipe
 
 MODULES = ["n2vlib.words.training"]
 OWN = "own"
@@ -88,7 +88,7 @@ def of_probe(
 ) -> Describer:
     """A describer trained on any labelled probe set, kept in the store: a fifth of its images decides when to stop.
 
-    network, layers   the frozen network to see with      sizes   fields of `recipes.Describer` to change (steps, batch)
+    network, layers   the frozen network to see with      sizes   fields of `others.Describer` to change (steps, batch)
     """
     reads = Encoder(network, tuple(layers))
     row = replace(DESCRIBERS["small-describer"], network=network.name, layers=tuple(layers), seed=seed, **sizes)

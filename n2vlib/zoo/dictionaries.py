@@ -26,7 +26,8 @@ from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import Network, load_network
 from n2vlib.progress import bar
 from n2vlib.zoo import data, shipped
-from n2vlib.zoo.recipes import DICTIONARIES, RECIPES, Dictionary
+from n2vlib.zoo.others import DICTIONARIES, Dictionary
+from n2vlib.zoo.recipes import RECIPES
 from n2vlib.zoo.tasks import TASKS, Labels
 
 HELD_OUT, AT_ONCE = 2_000, 50  # images

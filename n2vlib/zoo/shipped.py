@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from n2vlib.errors import BadInput, near
 from n2vlib.networks.preprocessing import Preprocessing
+from n2vlib.zoo.others import OTHERS
 from n2vlib.zoo.random_init import random_state
-from n2vlib.zoo.recipes import ARCHITECTURES, OTHERS, PREPROCESSING, RECIPES, Recipe
+from n2vlib.zoo.recipes import ARCHITECTURES, PREPROCESSING, RECIPES, Recipe
 
 FOLDER = Path(__file__).parent / "files"
 
