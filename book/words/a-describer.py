@@ -315,7 +315,7 @@ print(f"their exemplars and on {on_all:.0%} of those of all images.")
 # > Trained on units of one network, the describer carries over to other trainings and architectures, with some loss
 # > {cite}`hernandez2022natural`.
 #
-# The describer keeps its own eyes, `small-alexnet`; what changes is whose filters are described. Overlap with a
+# The describer keeps its own eyes, the network it was trained with; what changes is whose filters are described. Overlap with a
 # reference is measured by BLEU {cite}`papineni2002bleu`, by runs of one and two words, as kept in nltk. References are
 # three ways to say the phrase that fits the filter best. Exemplars and truth are from about `IMAGES` images, every
 # network's from the same.
@@ -326,7 +326,9 @@ from n2vlib.words import generalisation
 
 every = max(len(probe) // max(IMAGES, 15), 1)
 spread = probe.subset(np.arange(0, len(probe), every))
-own = {"network": NETWORK, "layer": name, "label": f"{network.name}, its eyes"}
+label = network.name.rpartition(":")[2]
+same = found.encoder.network.fingerprint == network.fingerprint
+own = {"network": NETWORK, "layer": name, "label": label + ", its eyes" * same}
 own |= {"weights": WEIGHTS, "preprocessing": PREPROCESSING}
 _, ends = detectors.read(spread, [own, *NETWORKS], seed=SEED, **options)
 given = {"filters": FILTERS, "beam": BEAM, "seed": SEED}
@@ -336,14 +338,11 @@ charts.table(carried, f"{FILTERS} filters of each network, {len(spread)} images"
 # %%
 reached = carried.set_index("network").eval("iou / best")
 first, rest = reached.iloc[0], reached.iloc[1:]
-print(f"Of what the best phrase reaches, descriptions reach {first:.0%} in the network")
-print("that they were made to see with", end="")
-worst = (
-    f"; in others {rest.min():.0%} ({rest.idxmin()}) to {rest.max():.0%}"
-    if len(rest)
-    else ""
-)
-print(f"{worst}.")
+print(f"Descriptions reach {first:.0%} of what the best phrase reaches in", end=" ")
+print(f"{reached.index[0]}", end="")
+if len(rest):
+    print(f"; in others {rest.min():.0%} ({rest.idxmin()}) to {rest.max():.0%}", end="")
+print(".")
 
 # %% [markdown]
 # ## What we see
