@@ -158,10 +158,7 @@ def _words(module: Any, tokens: Callable) -> Callable[[Sequence[str]], NDArray]:
 
 def _of_function(text_image: str) -> TextImage:
     """A function without arguments that returns two functions: of images, and of texts."""
-    try:
-        function = factories._function(text_image)
-    except BadInput as error:
-        raise BadInput(str(error).replace("NETWORK", "TEXT_IMAGE", 1)) from None
+    function = factories.function_named(text_image, "TEXT_IMAGE")
     try:
         made = function()
     except Exception as failure:  # it is the user's code

@@ -90,7 +90,7 @@ def reranked(table: pd.DataFrame, weight: float = WEIGHT) -> pd.DataFrame:
     `a that sofa` unlikely, and the score takes that for a merit. The paper has no such rule.
     """
     if "fluent" in table:
-        table = table[table["fluent"] | ~table.groupby("unit")["fluent"].transform("any")]
+        table = table.loc[table["fluent"] | ~table.groupby("unit")["fluent"].transform("any")]
     scored = table.assign(score=table["likelihood"] - weight * table["prior"])
     best = scored.sort_values("score", ascending=False, kind="stable").drop_duplicates("unit")
     return best.sort_values("unit").set_index("unit").loc[:, ["description", "likelihood", "prior", "score"]]

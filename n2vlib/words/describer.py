@@ -73,7 +73,7 @@ class Describer:
         """`candidates` of features, (unit, exemplar, feature); units by their rows."""
         table = decoding.candidates(self.decoder, self.model, self.words, features, beam)
         well = {text: self.language.well_formed(text) for text in table["description"].unique()}
-        return table.assign(fluent=table["description"].map(well).astype(bool))
+        return table.assign(fluent=[well[text] for text in table["description"]])
 
     def describe(self, exemplars: Exemplars, weight: float = WEIGHT, beam: int = BEAM) -> pd.DataFrame:
         """The description of every unit: index unit; description, likelihood (log p(d|E)), prior (log p(d)), score.
