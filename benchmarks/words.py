@@ -1,6 +1,6 @@
 """What descriptions cost: exemplars from the store beside a pass over the images, and describing 512 filters.
 
-    python benchmarks/words.py                     world, conv5 of small-alexnet, two threads
+    python benchmarks/words.py          world, conv5 of small-alexnet; as many threads as OMP_NUM_THREADS says
 
 Prints processor and wall seconds. Exemplars of a stored layer must take less than a tenth of a pass (issue 17), and
 describing 512 filters from exemplars less than 30 seconds on two cores.
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 import n2vlib
 from n2vlib.words import describer, exemplars
@@ -31,7 +30,6 @@ def timed(what: str, work: Callable[[], object]) -> tuple[object, float]:
 
 def main() -> None:
     """Measure both."""
-    torch.set_num_threads(2)
     probe, network = n2vlib.load_probe("world"), n2vlib.load_network("small-alexnet")
     next(probe.batches(1))  # decoded and kept, as for every pass but the first
     with tempfile.TemporaryDirectory() as folder:
