@@ -156,14 +156,25 @@ except BadInput as why:
 # %%
 from n2vlib.generator import control, dissect, sources
 
-generator = sources.load_generator(GENERATOR)
-segmenter = sources.load_segmenter(SEGMENTER)
-drawn = dissect.dissect(generator, segmenter, UNITS_OF, PICTURES, SEED)
-of_units = control.described(drawn, describer.NAME)["description"]
-units = control.controlled(drawn, of_units)
-asked = {"images": EDITED, "store": store, "seed": SEED}
-redrawn = control.control(generator, segmenter, drawn, units, **asked)
-steered = control.overall(redrawn, seed=SEED)
+
+def steer():
+    """What edits of the units of words do, in the direction asked for."""
+    generator = sources.load_generator(GENERATOR)
+    segmenter = sources.load_segmenter(SEGMENTER)
+    drawn = dissect.dissect(generator, segmenter, UNITS_OF, PICTURES, SEED)
+    of_units = control.described(drawn, describer.NAME)["description"]
+    units = control.controlled(drawn, of_units)
+    asked = {"images": EDITED, "store": store, "seed": SEED}
+    done = control.control(generator, segmenter, drawn, units, **asked)
+    return control.overall(done, seed=SEED)
+
+
+# %%
+steered = pd.DataFrame()
+try:
+    steered = steer()
+except BadInput as why:
+    print(why)
 
 # %% [markdown]
 # And what really happens to an answer if a thing is not there ([why this answer?](../words/why-this-answer)), for the

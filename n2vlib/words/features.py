@@ -30,7 +30,8 @@ class Encoder:
     def maps(self, images: NDArray[np.uint8]) -> list[Tensor]:
         """The layers' maps of uint8 images (image, height, width, 3): float32, (image, filter, h, w) each."""
         names = [self.network.layer(name) for name in self.layers]
-        found = run_layers(self.network.module, names, self.network.preprocessing(images))
+        module = self.network.module.cpu()  # it may have been read on a GPU before
+        found = run_layers(module, names, self.network.preprocessing(images))
         return [found[name] for name in names]
 
     def of(self, exemplars: Exemplars) -> NDArray[np.float32]:
