@@ -48,6 +48,7 @@ n2vlib.check_parameters(globals())
 from n2vlib.methods import dissection
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
+n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 options = {"tau": TAU, "device": DEVICE, "store": store}
 layers = n2vlib.read_layers(network, LAYERS[-1:], probe, **options)
@@ -277,7 +278,6 @@ charts.table(percent.reset_index(), title, digits=0)
 # again from other seeds. *Between starts* is the range over the starts, beside the 95 percent interval over concepts.
 
 # %%
-n2vlib.need(probe, "pixel maps", "training images", "validation images")
 seeds = range(SEED, SEED + STARTS)
 starts = learned_from.at_least_as_good(layer, probe, epochs=EPOCHS, seeds=seeds)
 lowest, highest = starts["percent"].min(), starts["percent"].max()
