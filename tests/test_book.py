@@ -1,6 +1,7 @@
 """The runner executes what has changed, on checked parameters, and a failed run is never a result."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -219,6 +220,13 @@ def test_every_chapter_declares_the_common_block_and_its_defaults_are_the_embedd
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     assert code[0] == cell and "check_parameters(globals())" in code[1]
     assert "provenance(" in code[-1]
+
+
+@pytest.mark.parametrize("chapter", book.chapters())
+def test_what_a_chapter_cites_is_in_the_list_of_references(chapter):
+    known = set(re.findall(r"^@\w+\{(\S+),", (ROOT / "book" / "references.bib").read_text("utf-8"), re.MULTILINE))
+    cited = re.findall(r"\{cite\}`([^`]*)`", (ROOT / f"{chapter}.py").read_text("utf-8"))
+    assert {key.strip() for keys in cited for key in keys.split(",")} <= known
 
 
 @pytest.mark.parametrize("file", SETTINGS, ids=lambda file: file.stem)

@@ -17,7 +17,7 @@
 # %% [markdown]
 # # Control by language
 #
-# *From the talk, with sections 3 and 4 of GAN dissection* {cite}`bau2019gan,andreas2022explanations`. If a sentence says
+# *From the talk, with sections 3 and 4 of GAN dissection* {cite}`bau2019gan`. If a sentence says
 # what a unit of a generator draws, then a word is a handle: take the units whose sentence has the word, raise them, and
 # there should be more of it in the picture; set them to zero, and it should go.
 #
