@@ -27,7 +27,7 @@ SHOWN = Preprocessing((48, 48), (0.0,) * 3, (1.0,) * 3)
 
 
 def picture(seed: int = 0, side: int = 48) -> np.ndarray:
-    """Blocks of 12 pixels in random colours, with a little noise."""
+    """Blocks of 12 pixels in random colors, with a little noise."""
     rng = np.random.default_rng(seed)
     blocks = rng.integers(20, 236, (side // 12, side // 12, 3))
     return (np.kron(blocks, np.ones((12, 12, 1))) + rng.integers(-3, 4, (side, side, 3))).astype(np.uint8)
@@ -149,14 +149,14 @@ def test_intervals_cover_what_very_many_samples_of_a_nonlinear_model_say():
     assert 0.92 < np.mean(covered) < 0.98
 
 
-def test_superpixels_are_numbered_without_gaps_and_hidden_in_their_mean_colour():
+def test_superpixels_are_numbered_without_gaps_and_hidden_in_their_mean_color():
     image = picture(4)
     segments = superpixels.find(image, seed=0)
     assert set(np.unique(segments)) == set(range(segments.max() + 1))
     assert superpixels.numbered(np.array([[1, 5], [9, 1]])).tolist() == [[0, 1], [2, 0]]
     rows = np.ones((2, segments.max() + 1), bool)
     rows[1, 0] = False
-    whole, hidden = superpixels.hide(image, superpixels.mean_colours(image, segments), segments, rows)
+    whole, hidden = superpixels.hide(image, superpixels.mean_colors(image, segments), segments, rows)
     assert (whole == image).all() and (hidden[segments != 0] == image[segments != 0]).all()
     assert (hidden[segments == 0] == image[segments == 0].mean(0).astype(np.uint8)).all()
 
@@ -394,9 +394,23 @@ def test_correlations_are_spearmans_and_paired_over_scenes():
     assert (r["low"] <= r["r"] + 1e-9).to_numpy().all()
     first = np.random.default_rng(3).integers(0, 12, (agreement.DRAWS, 12))[0]
     drawn = pd.concat([table.loc[table["scene"] == s] for s in first])
-    assert draws.loc[0, "other"] == pytest.approx(spearman(drawn))
+    assert draws.r.loc[0, "other"] == pytest.approx(spearman(drawn))
     gap = agreement.differences(draws, found, "same").set_index("against")
     assert gap.loc["against", "difference"] == pytest.approx(2) and gap.loc["other", "low"] > 0
+
+
+def test_methods_are_compared_on_the_pairs_that_both_have():
+    table = predictions(2)
+    found, draws = agreement.correlations(table, ["other", "gap"], seed=3)
+    (row,) = agreement.differences(draws, found, "gap").to_dict("records")
+    both = table.dropna(subset="gap")
+    scenes = [mine for _, mine in both.groupby("scene")[["other", "truth"]]]
+    assert len(both) < len(table) and spearman(both) != pytest.approx(spearman(table), abs=0.01)
+    assert row["difference"] == pytest.approx(1 - spearman(both))
+    drawn = []
+    for at in np.random.default_rng(3).integers(0, len(scenes), (agreement.DRAWS, len(scenes))):
+        drawn.append(1 - spearman(pd.DataFrame(np.concatenate([scenes[i] for i in at]), columns=["other", "truth"])))
+    assert (row["low"], row["high"]) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))
 
 
 def test_what_is_held_constant_explains_nothing():
@@ -412,7 +426,7 @@ def test_what_is_held_constant_explains_nothing():
 
 def test_orders_are_those_of_a_loop_over_pairs():
     table = predictions(1)
-    found, _ = agreement.orders(table, ["other", "same", "gap"])
+    found = agreement.orders(table, ["other", "same", "gap"])
     right, count = 0, 0
     for _, mine in table.groupby("scene"):
         for (_, one), (_, two) in combinations(mine.iterrows(), 2):
@@ -425,6 +439,5 @@ def test_orders_are_those_of_a_loop_over_pairs():
 
 def test_no_scene_gives_missing_numbers():
     empty = predictions().iloc[:0]
-    for measured in (agreement.correlations, agreement.orders):
-        found, _ = measured(empty, ["same"])
+    for found in (agreement.correlations(empty, ["same"])[0], agreement.orders(empty, ["same"])):
         assert found["pairs"].tolist() == [0] and np.isnan(found[["r", "low", "high"]].to_numpy()).all()

@@ -239,7 +239,7 @@ def test_a_bad_list_of_phrases_is_named_in_one_line(tmp_path, content, message):
 FUNCTION = """
 import numpy as np
 def model():
-    vectors = {"red": [1.0, 0, 0], "green": [0, 1.0, 0], "blue": [0, 0, 1.0]}
+    vectors = {"red": [1.0, 0, 0], "green": [0, 1.0, 0], "blue": [0, 0, 1.0]}  # other texts fail
     images = lambda pixels: pixels.mean((1, 2)).astype(float) + 1e-3
     return images, (lambda texts: np.array([vectors[t] for t in texts]))
 def broken():
@@ -266,6 +266,31 @@ def test_a_function_of_the_user_gives_a_model(users):
     images[[0, 1, 2], :, :, [0, 1, 2]] = 200
     fits = model.of_images([images]) @ model.of_texts(["red", "green", "blue"]).T
     assert fits.argmax(1).tolist() == [0, 1, 2] and model.unknown("anything goes") == []
+
+
+WEIGHTS = """
+from pathlib import Path
+import numpy as np
+def model():
+    weights = np.load(Path(__file__).parent / "weights.npz")
+    return (lambda images: images.mean((1, 2)) @ weights["images"]), (lambda texts: weights["texts"][:len(texts)])
+"""
+
+
+@pytest.mark.parametrize("side", ["images", "texts"])
+def test_two_models_behind_one_name_have_two_keys(tmp_path, side):
+    """The function reads its weights from another file, and that file changes."""
+    (tmp_path / "mine.py").write_text(WEIGHTS, encoding="utf-8")
+    weights = {"images": np.eye(3, 2), "texts": np.eye(2)}
+
+    def key():
+        np.savez(tmp_path / "weights.npz", **weights)
+        return load.load(f"{tmp_path / 'mine.py'}:model").fingerprint
+
+    first = key()
+    assert key() == first
+    weights[side] = weights[side][:, ::-1]
+    assert key() != first
 
 
 @pytest.mark.parametrize(
@@ -317,6 +342,24 @@ def test_fits_leave_out_phrases_with_unknown_words_and_say_so(small, tmp_path, u
         naming.fits(model, small, ["car", "a quokka"], store)
     with pytest.raises(BadInput, match="2 numbers for an image, 3 for a text"):
         naming.fits(load.load(f"{users}:short"), small, ["car", "street"], store)
+
+
+def test_a_phrase_in_letters_that_the_model_lacks_is_left_out_and_capitals_make_no_second_one(small, tmp_path, users):
+    model, store = load.load("small-text-image"), Store(str(tmp_path))
+    assert model.unknown("猫") == ["猫"] and model.unknown("!!!") == ["!!!"]
+    found = naming.fits(model, small, ["Car", "猫", "car", "street", "!!!"], store)
+    assert found.phrases == ["Car", "street"] and found.left_out == [("猫", "猫"), ("!!!", "!!!")]
+    other = load.load(f"{users}:model")
+    assert other.unknown("猫") == [] and other.once(["Car", "car", "Car"]) == ["Car", "car"]
+
+
+def test_too_many_phrases_for_so_many_images_are_refused(small, tmp_path, monkeypatch):
+    model, store = load.load("small-text-image"), Store(str(tmp_path))
+    monkeypatch.setattr(naming, "MOST", 120)
+    assert naming.fits(model, small, ["car", "dog"], store).values.size == 120
+    with pytest.raises(BadInput, match="3 phrases for the 60 images of .*; at most 2 phrases") as error:
+        naming.fits(model, small, ["car", "dog", "street"], store)
+    assert "\n" not in str(error.value)
 
 
 def test_a_list_without_words_of_the_labels_is_refused(small):

@@ -57,7 +57,7 @@ n2vlib.check_parameters(globals())
 # $$ (eq-lime)
 #
 # In the authors' code $d$ is the cosine distance of $z$ to the row of ones and $w = 0.25$; each superpixel is seen with
-# probability 1/2; a hidden one shows its own mean colour; $\Omega$ is the penalty of ridge regression; and $f$ is the
+# probability 1/2; a hidden one shows its own mean color; $\Omega$ is the penalty of ridge regression; and $f$ is the
 # probability of one class. The paper's picture has three explanations, for the three most probable classes (0.32, 0.24
 # and 0.21). Its network and photograph are not ours, so here is the same for a picture of ours.
 #
@@ -98,9 +98,9 @@ image = seen[least] if own is None else own
 drawn = lime.sample(network, image, samples=SAMPLES, seed=SEED, **options)
 answers = drawn.outputs[0].argsort()[::-1][:3].tolist()
 explained = {c: lime.explain(drawn, c) for c in answers}
-flat = superpixels.mean_colours(image, drawn.segments)
+flat = superpixels.mean_colors(image, drawn.segments)
 shown, captions = [image, flat], ["the picture"]
-captions += [f"{drawn.rows.shape[1]} superpixels · in their mean colours"]
+captions += [f"{drawn.rows.shape[1]} superpixels · in their mean colors"]
 five = [None, None]
 for c, each in explained.items():
     best = [s for s in each.weights.argsort()[-5:] if each.weights[s] > 0]
@@ -135,7 +135,7 @@ print(f"{asked.names[c]}: with everything hidden, the linear model expects a")
 print(f"probability of {g.intercept_:.2f}; its R squared is {explained[c].fit:.2f}.")
 
 # %% [markdown]
-# "Everything hidden" is a picture too, one of patches in mean colours, and the network has an answer to it that may well
+# "Everything hidden" is a picture too, one of patches in mean colors, and the network has an answer to it that may well
 # be the same. LIME's weights say what details add to that.
 #
 # ## How sure is each superpixel?
@@ -296,7 +296,7 @@ print(f"Left of the weights after adding them over classes: {listed}.")
 # %% [markdown]
 # ## What really happens
 #
-# LIME cannot take a thing out of a picture; it paints over it, in mean colours, which is a picture that no network was
+# LIME cannot take a thing out of a picture; it paints over it, in mean colors, which is a picture that no network was
 # trained on. Our scenes are drawn, so each of them can be drawn *again without the thing*: with what stood behind it,
 # and without its shadow. By how much the log-odds of the network's answer fall then is the true effect of the thing.
 
@@ -320,11 +320,11 @@ for i in np.abs(truth).argsort()[::-1][:3]:
     shown += [found.originals[scene], found.images[i], filled[i]]
     captions.append(asked.names[asked.classes[scene]])
     captions.append(f"without {thing} · log-odds fall by {truth[i]:.1f}")
-    captions.append(f"{thing} in its mean colour · by {by_fill[i]:.1f}")
+    captions.append(f"{thing} in its mean color · by {by_fill[i]:.1f}")
 gallery.show(shown, captions, columns=3)
 
 # %% [markdown]
-# Is a thing in its mean colour as good as gone?
+# Is a thing in its mean color as good as gone?
 
 # %%
 behind = np.abs(found.images.astype(int) - filled)[found.masks].mean()
@@ -389,7 +389,7 @@ charts.differences(r.rename(columns={"r": "difference"}), title, "method", axis,
 # %%
 others = [each for each in methods if each != "area"]
 given, _ = agreement.correlations(table, others, given="area", seed=SEED)
-order, _ = agreement.orders(table, methods, seed=SEED)
+order = agreement.orders(table, methods, seed=SEED)
 beside = {"method": methods, "things": r["pairs"], "r": r["r"]}
 beside["area constant"] = given.set_index("method")["r"].reindex(methods).to_numpy()
 beside["right order"] = order["r"]
@@ -451,7 +451,8 @@ from n2vlib.display import style
 
 def against(of, other):
     """In words: how much better one method is than another, by a paired interval."""
-    row = agreement.differences(draws, r, of).set_index("against").loc[other]
+    pair = r[r["method"].isin([of, other])]
+    row = agreement.differences(draws, pair, of).iloc[0]
     clear = "not clearly better"
     if row["low"] > 0 or row["high"] < 0:
         clear = "better" if row["low"] > 0 else "worse"

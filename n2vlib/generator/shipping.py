@@ -1,7 +1,6 @@
 """What the trainings of the generator and the segmenter share: pixels, and files as the zoo ships them."""
 
 import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from n2vlib.files.partial import atomic
+from n2vlib.zoo import shipped
 from n2vlib.zoo.data import HELD_OUT_SEED, TRAIN_SEED, world_digest
 from n2vlib.zoo.others import SceneGenerator, SceneSegmenter
 
@@ -45,8 +44,5 @@ def write(folder: Path, name: str, state: dict[str, Tensor], card: dict[str, Any
         "sha256": hashlib.sha256(weights).hexdigest(),
         "torch": str(torch.__version__),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for ending, content in ((".safetensors", weights), (".json", f"{json.dumps(card, indent=1)}\n".encode())):
-        with atomic(folder / f"{name}{ending}") as part:
-            part.write_bytes(content)
+    shipped.write(folder, name, weights, card)
     return card

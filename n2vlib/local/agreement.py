@@ -4,6 +4,7 @@ table   one row for each pair of a scene and a thing: scene, truth, and a column
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,21 @@ from numpy.typing import NDArray
 DRAWS = 1000
 
 
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Correlations on resampled scenes, (draw, method), and what they are of: see `correlations`."""
+
+    r: pd.DataFrame
+    table: pd.DataFrame
+    given: str | None
+    truth: str
+    seed: int
+
+
 def correlations(
     table: pd.DataFrame, methods: Sequence[str], *, given: str | None = None, truth: str = "truth", seed: int = 0
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Spearman's correlation of each method with the truth, and the same on resampled scenes, (draw, method).
+) -> tuple[pd.DataFrame, Draws]:
+    """Spearman's correlation of each method with the truth, and the same on resampled scenes.
 
     given     a column that is held constant, by its ranks; None: none
     Returns   method, pairs, r, low, high (95%, bootstrap over scenes)
@@ -30,12 +42,11 @@ def correlations(
         whole, *drawn = _spearman(values[known], times[:, known])
         draws[method] = np.array(drawn)
         rows.append((method, int(known.sum()), whole, *_quantiles(draws[method])))
-    return pd.DataFrame(rows, columns=["method", "pairs", "r", "low", "high"]), pd.DataFrame(draws)
+    found = pd.DataFrame(rows, columns=["method", "pairs", "r", "low", "high"])
+    return found, Draws(pd.DataFrame(draws), table, given, truth, seed)
 
 
-def orders(
-    table: pd.DataFrame, methods: Sequence[str], *, truth: str = "truth", seed: int = 0
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def orders(table: pd.DataFrame, methods: Sequence[str], *, truth: str = "truth", seed: int = 0) -> pd.DataFrame:
     """Of two things in one scene, how often a method says rightly which matters more: as `correlations`; chance 1/2.
 
     r is that share. A tie of the method counts as half.
@@ -44,21 +55,35 @@ def orders(
     scenes = table["scene"].to_numpy()
     numbers, at = np.unique(scenes, return_inverse=True)
     times = _times(len(numbers), seed)
-    rows, draws = [], {}
+    rows = []
     for method, (right, pairs) in zip(methods, counted, strict=True):
         sums = np.array([np.bincount(at, each, len(numbers)) for each in (right, pairs)])
         drawn = times @ sums.T
-        draws[method] = np.divide(drawn[:, 0], drawn[:, 1], out=np.full(len(drawn), np.nan), where=drawn[:, 1] > 0)
+        shares = np.divide(drawn[:, 0], drawn[:, 1], out=np.full(len(drawn), np.nan), where=drawn[:, 1] > 0)
         whole = sums[0].sum() / sums[1].sum() if sums[1].any() else np.nan
-        rows.append((method, int(sums[1].sum()), whole, *_quantiles(draws[method])))
-    return pd.DataFrame(rows, columns=["method", "pairs", "r", "low", "high"]), pd.DataFrame(draws)
+        rows.append((method, int(sums[1].sum()), whole, *_quantiles(shares)))
+    return pd.DataFrame(rows, columns=["method", "pairs", "r", "low", "high"])
 
 
-def differences(draws: pd.DataFrame, found: pd.DataFrame, of: str) -> pd.DataFrame:
-    """How much better `of` does than each other method: against, difference, low, high (95%, paired over scenes)."""
-    r = found.set_index("method")["r"]
-    rows = [(other, r[of] - r[other], *_quantiles((draws[of] - draws[other]).to_numpy())) for other in r.index.drop(of)]
+def differences(draws: Draws, found: pd.DataFrame, of: str) -> pd.DataFrame:
+    """How much better `of` does than each other method found: against, difference, low, high (95%, paired over scenes).
+
+    Two methods are compared on the pairs of which both say something.
+    """
+    rows = []
+    for other in found["method"]:
+        if other != of:
+            r, drawn = _on_both(draws, of, other)
+            rows.append((other, r[of] - r[other], *_quantiles((drawn[of] - drawn[other]).to_numpy())))
     return pd.DataFrame(rows, columns=["against", "difference", "low", "high"])
+
+
+def _on_both(draws: Draws, of: str, other: str) -> tuple[dict[str, float], pd.DataFrame]:
+    """Correlations of two methods on the pairs that both have, whole and drawn."""
+    known = np.isfinite(draws.table[[of, other]].to_numpy(float)).all(1)
+    given, truth, seed = draws.given, draws.truth, draws.seed
+    found, again = correlations(draws.table.loc[known], [of, other], given=given, truth=truth, seed=seed)
+    return dict(zip(found["method"], found["r"], strict=True)), again.r
 
 
 def _times(n: int, seed: int) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from n2vlib.methods import classification, dissection, segmentation, single_filt
 from n2vlib.probe import ProbeSet
 from n2vlib.store import Store
 
-FILLED, LIME, LIME_LOGS, AREA = "hidden in its mean colour", "LIME", "LIME, log-odds", "area"
+FILLED, LIME, LIME_LOGS, AREA = "hidden in its mean color", "LIME", "LIME, log-odds", "area"
 REMOVED, ALONG = "direction removed, {}", "along the direction, {}"
 EMBEDDINGS = "classification", "segmentation"
 BEST, LABELLED, NAMED = "best filter at zero", "filters of its label at zero", "filters whose formula names it at zero"

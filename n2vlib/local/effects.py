@@ -51,7 +51,7 @@ def of_lime(explanations: Sequence[Explanation], found: Removals) -> NDArray[np.
 def of_filling(
     network: Network, found: Removals, asked: Asked, *, device: str = "auto", store: Store | None = None
 ) -> NDArray[np.float64]:
-    """By how much the log-odds fall if the thing's own pixels take their mean colour: (pair,)."""
+    """By how much the log-odds fall if the thing's own pixels take their mean color: (pair,)."""
     scenes = found.table["scene"].to_numpy()
     after = probabilities(network, [*filled(found)], device, store).to_numpy()
     return asked.before[scenes] - log_odds(after[np.arange(len(after)), asked.classes[scenes]])

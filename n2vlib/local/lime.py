@@ -165,7 +165,7 @@ def _asked(
 ) -> dict[str, NDArray]:
     segments = [superpixels.find(image, seed=seed, kernel=kernel) for image in images]
     rows = [draw(samples, each.max() + 1, seed) for each in segments]
-    fills = [superpixels.mean_colours(image, own) for image, own in zip(images, segments, strict=True)]
+    fills = [superpixels.mean_colors(image, own) for image, own in zip(images, segments, strict=True)]
     starts = [(i, start) for i in range(len(images)) for start in range(0, samples, _BATCH)]
     outputs, found = class_names(network)[1], []
     for i, start in bar(starts, f"{network.name} answers, parts hidden", len(starts)):

@@ -84,7 +84,7 @@ def shown_in(scene: Scene) -> dict[str, NDArray[np.bool_]]:
 
 
 def filled(found: Removals) -> NDArray[np.uint8]:
-    """The scenes with each thing's own pixels in their mean colour, as LIME hides: uint8, (pair, height, width, 3)."""
+    """The scenes with each thing's own pixels in their mean color, as LIME hides: uint8, (pair, height, width, 3)."""
     shown = found.originals[found.table["scene"]].copy()
     for image, mask in zip(shown, found.masks, strict=True):
         image[mask] = image[mask].mean(0).astype(np.uint8)

@@ -1,7 +1,7 @@
 """Superpixels of a picture, and pictures with some of them hidden (Ribeiro et al. 2016, section 3.1).
 
 segments = superpixels.find(image, seed=0)               # (height, width), 0 to n - 1
-fill = superpixels.mean_colours(image, segments)         # what a hidden superpixel shows
+fill = superpixels.mean_colors(image, segments)         # what a hidden superpixel shows
 superpixels.hide(image, fill, segments, rows)            # (sample, height, width, 3)
 """
 
@@ -38,8 +38,8 @@ def numbered(labels: NDArray) -> NDArray[np.int64]:
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int64)
 
 
-def mean_colours(image: NDArray[np.uint8], segments: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Each superpixel in its mean colour, rounded down as LIME does: uint8, (height, width, 3)."""
+def mean_colors(image: NDArray[np.uint8], segments: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Each superpixel in its mean color, rounded down as LIME does: uint8, (height, width, 3)."""
     at, sizes = segments.ravel(), np.bincount(segments.ravel())
     means = [np.bincount(at, channel.ravel()) / sizes for channel in np.moveaxis(image, -1, 0)]
     return np.stack(means, -1).astype(np.uint8)[segments]

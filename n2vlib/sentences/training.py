@@ -18,7 +18,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from n2vlib.errors import BadInput
-from n2vlib.files.partial import atomic
 from n2vlib.progress import bar
 from n2vlib.sentences import pairs as drawn_pairs
 from n2vlib.sentences.language import CLASSES
@@ -62,7 +61,7 @@ def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, 
         "sha256": hashlib.sha256(weights).hexdigest(),
         "torch": str(torch.__version__),
     }  # fmt: skip
-    _write(out or shipped.FOLDER, name, weights, card)
+    shipped.write(out or shipped.FOLDER, name, weights, card)
     return card
 
 
@@ -70,14 +69,6 @@ def first_sha256(pairs: pd.DataFrame) -> str:
     """A digest of the first 500 pairs: it says whether the same pairs are drawn today."""
     text = pairs.head(500)[["premise", "hypothesis", "gold"]].to_csv(index=False, lineterminator="\n")
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _write(folder: Path, name: str, weights: bytes, card: dict[str, Any]) -> None:
-    """The weights first, so that a card never stands beside older ones."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for ending, content in ((".safetensors", weights), (".json", f"{json.dumps(card, indent=1)}\n".encode())):
-        with atomic(folder / f"{name}{ending}") as part:
-            part.write_bytes(content)
 
 
 def load(name: str, folder: Path = shipped.FOLDER) -> Reader:
@@ -105,7 +96,7 @@ def of_people(
 
         reader = fit(row, pairs.loc[~held_out], vectors)
         weights = save({name: values.contiguous() for name, values in reader.module.state_dict().items()})
-        _write(folder, "network", weights, {"words": list(reader.words)})
+        shipped.write(folder, "network", weights, {"words": list(reader.words)})
 
     folder = store.entry("sentences", inputs, MODULES, make)
     words = json.loads((folder / "network.json").read_text(encoding="utf-8"))["words"]

@@ -10,8 +10,8 @@ from random import Random
 
 from n2vlib.sentences.language import plural
 from n2vlib.spaces.drawn import ancestors
-from n2vlib.text_image.facts import Facts, Thing, in_words
-from n2vlib.words.phrases import words_of
+from n2vlib.text_image.facts import Facts, Thing
+from n2vlib.words.phrases import plain, words_of
 from n2vlib.world import CONCEPTS
 
 NUMBERS = {1: "a", 2: "two", 3: "three"}
@@ -93,7 +93,7 @@ def _where(place: str, rng: Random) -> str:
 @cache
 def _above(noun: str) -> tuple[str, ...]:
     """The groups of the tree that something belongs to, those that say nothing left out."""
-    names = [name for _, name, _ in CONCEPTS if in_words(name) == noun]
+    names = [name for _, name, category in CONCEPTS if plain(name, category) == noun]
     return tuple(each for each in ancestors(names[0])[1:] if each not in TOO_WIDE) if names else ()
 
 

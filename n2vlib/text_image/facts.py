@@ -5,18 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from n2vlib.spaces.names import word
+from n2vlib.words.phrases import plain
 from n2vlib.world import CONCEPTS, Scene
 
 VISIBLE = 12  # pixels of a label map (of 56 x 56) from which on something counts as visible
 
 
-def in_words(name: str) -> str:
-    """A label as words: "red-c" -> "red", "living_room-s" -> "living room"."""
-    return word(name).replace("_", " ")
-
-
-_SAID = {number: in_words(name) for number, name, _ in CONCEPTS}
+_SAID = {number: plain(name, category) for number, name, category in CONCEPTS}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Text-image models: ours in the zoo, one of open_clip with the user's weights, or what a function of the user gives.
 
     model = load("open_clip:ViT-B-32@weights/vit.safetensors")
-    model.fits(images, ["a red car", "grass"])           # (image, text)
+    model.of_images([images]) @ model.of_texts(["a red car", "grass"]).T         # cosines, (image, text)
 
 Nothing is downloaded: weights are files that the user has, read as tensors only.
 """
@@ -60,8 +60,17 @@ class TextImage:
         return _unit(self, "texts", found)
 
     def unknown(self, text: str) -> list[str]:
-        """The words of a text that the model does not know."""
-        return [] if self.words is None else [each for each in words_of(text) if each not in self.words]
+        """The words of a text that the model does not know; the whole text where it has no words for it."""
+        if self.words is None:
+            return []
+        return [each for each in words_of(text) or [text] if each not in self.words]
+
+    def once(self, texts: Sequence[str]) -> list[str]:
+        """The texts without those that are the same words to the model as one before: Car after car."""
+        first: dict[Any, str] = {}
+        for text in texts:
+            first.setdefault(text if self.words is None else tuple(words_of(text)) or text, text)
+        return list(first.values())
 
 
 def _unit(model: TextImage, what: str, vectors: NDArray) -> NDArray[np.float32]:
@@ -166,5 +175,17 @@ def _of_function(text_image: str) -> TextImage:
     if not (isinstance(made, tuple) and len(made) == 2 and all(map(callable, made))):
         raise BadInput(f"TEXT_IMAGE {text_image}: it must return two functions, of images and of texts, in a pair")
     path = resolve(text_image.rpartition(":")[0])
-    mark = digest([text_image, path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""])
+    code = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    noise = np.random.default_rng(0).integers(0, 256, (2, *PREPROCESSING.size, 3), dtype=np.uint8)
+    mark = digest([text_image, code, _answer(made[0], noise), _answer(made[1], ["a", "red car"])])
     return TextImage(text_image.rpartition(":")[2], mark, *made)
+
+
+def _answer(function: Callable, asked: Any) -> list | str:
+    """What a side of the model says, rounded, of any scale: its weights may be read from files that we do not see."""
+    try:
+        vectors = np.asarray(function(asked), float)
+    except Exception as failure:  # it is the user's code, and may know other texts only
+        return type(failure).__name__
+    largest = np.abs(vectors).max(initial=0)
+    return (np.round(vectors / (largest or 1), 4) + 0).tolist()  # + 0: no -0

@@ -15,6 +15,7 @@ from n2vlib.store import Store, load_array, save_arrays
 from n2vlib.text_image import softwpmi
 from n2vlib.text_image.load import BATCH, TextImage
 
+MOST = 200_000_000  # numbers of phrases and images: 1.6 GB in float64, of which the score needs several
 MODULES = ["n2vlib.text_image.naming", "n2vlib.text_image.model"]
 
 
@@ -43,14 +44,18 @@ class Fits:
 def fits(model: TextImage, probe: ProbeSet, phrases: Sequence[str], store: Store) -> Fits:
     """Cosines of the vectors of images and phrases; those of the images are kept in the store.
 
-    Raises BadInput where the model knows fewer than two of the phrases.
+    Of phrases that are the same to the model, the first is kept (`TextImage.once`).
+    Raises BadInput where the model knows fewer than two of the phrases, or they are too many for so many images.
     """
-    unknown = {text: model.unknown(text) for text in phrases}
-    kept = [text for text in phrases if not unknown[text]]
+    unknown = {text: model.unknown(text) for text in model.once(phrases)}
+    kept = [text for text, words in unknown.items() if not words]
     left_out = [(text, words[0]) for text, words in unknown.items() if words]
     if len(kept) < 2:
         what = f"; the first is {left_out[0][0]!r}, for {left_out[0][1]!r}" if left_out else ""
         raise BadInput(f"PHRASES: {model.name} knows all words of {len(kept)} of them, two are needed{what}")
+    if len(kept) * len(probe) > MOST:
+        most = f"at most {MOST // len(probe):,} phrases fit into memory"
+        raise BadInput(f"PHRASES: {len(kept):,} phrases for the {len(probe):,} images of {probe.name}; {most}")
 
     def make(folder: Path) -> None:
         batches = bar(probe.batches(BATCH), f"images for {model.name}", -(-len(probe) // BATCH))

@@ -1,7 +1,6 @@
 """Train the text-image model of the zoo on drawn scenes and captions that are drawn anew for every pass."""
 
 import hashlib
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from n2vlib.files.partial import atomic
 from n2vlib.progress import bar
 from n2vlib.text_image import pairs
 from n2vlib.text_image.captions import caption, vocabulary
@@ -65,11 +63,7 @@ def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, 
         "sha256": hashlib.sha256(weights).hexdigest(),
         "torch": str(torch.__version__),
     }  # fmt: skip
-    folder = out or shipped.FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    for ending, content in ((".safetensors", weights), (".json", f"{json.dumps(card, indent=1)}\n".encode())):
-        with atomic(folder / f"{name}{ending}") as part:
-            part.write_bytes(content)
+    shipped.write(out or shipped.FOLDER, name, weights, card)
     return card
 
 

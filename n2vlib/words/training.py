@@ -22,7 +22,6 @@ from torch.nn import functional as F
 
 from n2vlib.errors import BadInput, near
 from n2vlib.files.output import writing_into
-from n2vlib.files.partial import atomic
 from n2vlib.networks.load import Network
 from n2vlib.paths import data_root
 from n2vlib.probe import ProbeSet, load_probe
@@ -79,7 +78,7 @@ def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, 
         **card,
         "torch": str(torch.__version__),
     }  # fmt: skip
-    _write(out or shipped.FOLDER, name, weights, card)
+    shipped.write(out or shipped.FOLDER, name, weights, card)
     return card
 
 
@@ -101,7 +100,7 @@ def of_probe(
         one, two = (Bank.of(probe.subset(np.sort(rows)), reads, seed + i) for i, rows in enumerate((learn, other)))
         weights, card = fit(row, one, two)
         rates = held_out.measured(filled(probe.name, card, _floats(weights), reads, one.language), one, two, seed)
-        _write(folder, "describer", weights, {"name": probe.name, "accuracy": rates, **card})
+        shipped.write(folder, "describer", weights, {"name": probe.name, "accuracy": rates, **card})
 
     folder = store.entry("describers", inputs | shown, MODULES, make)
     card = json.loads((folder / "describer.json").read_text(encoding="utf-8"))
@@ -116,14 +115,6 @@ def of_name(name: str, probe: ProbeSet, network: Network, layers: list[str], sto
     if name not in DESCRIBERS:
         raise BadInput(f"DESCRIBER {name!r}: no such describer; {near(name, [*DESCRIBERS, OWN])}")
     return load(name)
-
-
-def _write(folder: Path, name: str, weights: bytes, card: dict[str, Any]) -> None:
-    """The weights first, so that a card never stands beside older ones."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for ending, content in ((".safetensors", weights), (".json", f"{json.dumps(card, indent=1)}\n".encode())):
-        with atomic(folder / f"{name}{ending}") as part:
-            part.write_bytes(content)
 
 
 def _floats(weights: bytes) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from n2vlib.errors import BadInput, near
+from n2vlib.files.partial import atomic
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.zoo.others import OTHERS
 from n2vlib.zoo.random_init import random_state
@@ -82,6 +83,14 @@ def verified(name: str, folder: Path = FOLDER) -> dict[str, Tensor]:
     if hashlib.sha256(data).hexdigest() != wanted:
         raise BadInput(f"zoo: {path} is damaged (sha256 differs from {name}.json); get it again, or run make zoo")
     return load(data)
+
+
+def write(folder: Path, name: str, weights: bytes, card: dict[str, Any]) -> None:
+    """Write <name>.safetensors and <name>.json: the weights first, so that a card never stands beside older ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for ending, content in ((".safetensors", weights), (".json", f"{json.dumps(card, indent=1)}\n".encode())):
+        with atomic(folder / f"{name}{ending}") as part:
+            part.write_bytes(content)
 
 
 def new_state(row: Recipe) -> dict[str, Tensor]:
