@@ -3,9 +3,10 @@
     python benchmarks/generator.py
     python benchmarks/generator.py --generator my.py:generator --segmenter my.py:segmenter --layer main.7 --tau 0.05
 
-The units are those of the highest IoU with a class; as many random ones of like mean activation are the comparison. For
-a segmenter that always answers, such as one of landmarks, areas say little. So the table gives how much more the pixels
-change where the class was than elsewhere (a ratio of means over all pictures), beside the change of the class's area.
+The units are those of the highest IoU with a class; they are edited in pictures of new codes, beside as many random
+ones of like mean activation. For a segmenter that always answers, such as one of landmarks, areas say little. So the
+table gives how much more the pixels change where the class was than elsewhere (a ratio of means over all pictures),
+beside the change of the class's area.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from n2vlib.generator import control, dissect, sources
 from n2vlib.generator.dissect import Dissection
+from n2vlib.generator.edits import Edit
 from n2vlib.generator.sources import Generator, Segmenter
 
 DRAWS = 1_000
@@ -29,7 +31,8 @@ def main() -> None:
     sources.fitting(generator, segmenter)
     sources.need_layer(generator, asked.layer)
     found = dissect.dissect(generator, segmenter, asked.layer, asked.pictures, asked.seed, asked.tau)
-    rows = [row for name in segmenter.classes[1:] for row in of_class(generator, segmenter, found, name, asked)]
+    others = dissect.dissect(generator, segmenter, asked.layer, asked.pictures, asked.seed + 1, asked.tau)
+    rows = [row for name in segmenter.classes[1:] for row in of_class(generator, segmenter, found, others, name, asked)]
     print(pd.DataFrame(rows).round(4).to_string(index=False))
 
 
@@ -45,7 +48,12 @@ def arguments() -> argparse.Namespace:
 
 
 def of_class(
-    generator: Generator, segmenter: Segmenter, found: Dissection, name: str, asked: argparse.Namespace
+    generator: Generator,
+    segmenter: Segmenter,
+    found: Dissection,
+    others: Dissection,
+    name: str,
+    asked: argparse.Namespace,
 ) -> list[dict]:
     """A row for each way: the best units of a class, and as many random ones."""
     ranked = found.table.query("word == @name and kind == 'class'").sort_values("IoU", ascending=False)
@@ -55,27 +63,28 @@ def of_class(
     rows = []
     for way in (control.CUT, control.RAISED):
         for label, sets in (("best units", [units]), ("random units", random)):
-            measured = [changed(generator, segmenter, found, name, each, way) for each in sets]
+            edited = [control.edit_for(found, each, way) for each in sets]
+            measured = [changed(generator, segmenter, others, name, edit) for edit in edited]
             inside, outside, area = np.mean(measured, axis=0)
             low, high = interval(inside, outside, asked.seed)
             row = {"class": name, "best IoU": ranked["IoU"].iloc[0], "way": way, "units": label}
             row |= {"inside / outside": inside.sum() / outside.sum(), "low": low, "high": high}
-            rows.append(row | {"area before": found.pictures.share(name).mean(), "area change": area.mean()})
+            rows.append(row | {"area before": others.pictures.share(name).mean(), "area change": area.mean()})
     return rows
 
 
 def changed(
-    generator: Generator, segmenter: Segmenter, found: Dissection, name: str, units: list[int], way: str
+    generator: Generator, segmenter: Segmenter, others: Dissection, name: str, edit: Edit
 ) -> NDArray[np.float64]:
     """(3, image), of pictures that show the class: mean change of pixels where it was, elsewhere, and of its area."""
-    after = control.redrawn(generator, segmenter, found, control.edit_for(found, units, way))
-    where = found.pictures.where(name)
+    after = control.redrawn(generator, segmenter, others, edit)
+    where = others.pictures.where(name)
     shows = where.any((1, 2)) & ~where.all((1, 2))
     size = after.pixels.shape[-2:]
     large = torch.nn.functional.interpolate(torch.from_numpy(where).float()[:, None], size=size)[:, 0].numpy() > 0.5
-    change = (after.pixels - found.pictures.pixels).abs().mean(1).numpy()
+    change = (after.pixels - others.pictures.pixels).abs().mean(1).numpy()
     both = [(change * at).sum((1, 2)) / np.maximum(at.sum((1, 2)), 1) for at in (large, ~large)]
-    return np.stack([*both, after.share(name) - found.pictures.share(name)])[:, shows]
+    return np.stack([*both, after.share(name) - others.pictures.share(name)])[:, shows]
 
 
 def interval(inside: NDArray, outside: NDArray, seed: int) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from n2vlib.errors import BadInput
 from n2vlib.generator import causal, control, dissect, drawing, edits, effect, scenes, segmenting, sources
 from n2vlib.generator.edits import Edit
 from n2vlib.generator.segmenting import NOTHING, errors, labels
+from n2vlib.networks.fingerprint import fingerprint
 from n2vlib.store import Store
 from n2vlib.zoo import shipped
 from n2vlib.zoo.others import GENERATORS, SEGMENTERS
@@ -112,8 +113,7 @@ def test_planted_units_are_dissected_as_a_loop_does_it(planted):
 
 
 def test_a_unit_that_never_changes_has_no_mask():
-    masks, levels = dissect.masks_of(torch.ones(3, 2, 4, 4), (8, 8), 0.01)
-    assert not masks.any() and levels.tolist() == [1, 1]
+    assert not dissect.masks_of(torch.ones(3, 2, 4, 4), (8, 8), 0.01).any()
 
 
 def test_colors_are_those_of_the_nearest_paint():
@@ -137,8 +137,10 @@ def test_planted_words_are_controlled_by_their_units_and_by_no_others(planted, t
     store = Store(str(tmp_path))
     done = control.control(generator, segmenter, found, units, images=40, store=store, seed=1)
     table = control.changes(done).set_index(["word", "way"])
-    for word, cell in zip(THINGS, CELLS, strict=True):
-        on = found.maps[:40, [*THINGS].index(word), cell[0], cell[1]].numpy()
+    new = generator.draw(40, 2)  # of seed + 1: no picture that gave a unit its word
+    assert torch.equal(done.others.codes, new) and not (new[:, None] == found.codes[None]).all(2).any()
+    for unit, word in enumerate(THINGS):
+        on = (new[:, unit] > 0).numpy()
         assert table.loc[(word, "cut"), "own"] == pytest.approx(-on.mean() / 16)
         assert table.loc[(word, "cut"), "before"] == pytest.approx(on.mean() / 16)
         # Raised everywhere to a quantile that is above 0 or not: the picture is full of the thing, or as before.
@@ -148,9 +150,62 @@ def test_planted_words_are_controlled_by_their_units_and_by_no_others(planted, t
     assert np.array_equal(again.after, done.after)
     both = control.overall(done).set_index("way")
     assert both.loc["cut", "own"] > 0 and both.loc["cut", "low"] <= both.loc["cut", "extra"] <= both.loc["cut", "high"]
-    after = control.redrawn(generator, segmenter, found, control.edit_for(found, [0], "cut"), 40)
-    inside, outside = control.inside_and_outside(found.pictures, after, "tree")
-    assert inside > 10 and outside == 0
+    after = control.redrawn(generator, segmenter, found, control.edit_for(found, [0], "cut"))
+    changed = (after.pixels != found.pictures.pixels).any(1).numpy()
+    assert (changed == found.pictures.where("tree")).all()
+
+
+def test_words_of_several_words_are_whole_and_their_case_does_not_matter():
+    texts = pd.Series(["a red traffic light", "light traffic", "Traffic-Light", "traffic lights", "", None], range(6))
+    assert control.units_of("traffic light", texts) == control.units_of("Traffic_light", texts) == [0, 2]
+    assert control.units_of("light", texts) == [0, 1, 2]
+    assert control.units_of("?", texts) == []
+
+
+def test_a_class_with_the_name_of_a_color_is_measured_once_as_the_class(planted):
+    generator, segmenter, found = planted
+    fruit = replace(segmenter, classes=[NOTHING, "Orange", "boat", "sea", "green"])
+    new = dissect.dissect(generator, fruit, "units", 64, seed=3, tau=0.2)
+    assert new.pictures.words[:4] == fruit.classes[1:]
+    assert new.pictures.words[4:] == [name for name in dissect.COLORS if name not in ("orange", "green")]
+    rows = new.table.query("word == 'green'")
+    assert rows["unit"].is_unique and set(rows["kind"]) == {"class"}
+    assert rows["IoU"].tolist() == found.table.query("word == 'sand'")["IoU"].tolist()
+    assert new.best.shape == found.best.shape
+
+
+def test_codes_level_and_answers_are_in_the_key(planted, tmp_path):
+    generator, segmenter, found = planted
+    other = replace(found, codes=found.codes.flip(0))  # the same number and sum
+    assert other.key != found.key != replace(found, tau=0.1).key
+    assert dissect.dissect(generator, segmenter, "units", 64, seed=3, tau=0.2).key == found.key
+    source = """
+import torch
+from torch import nn
+def shade(x):
+    return x
+class Paints(nn.Module):
+    def forward(self, codes):
+        return shade(codes.tanh()[:, :3, None, None].expand(-1, 3, 8, 8))
+class Sees(nn.Module):
+    def forward(self, pixels):
+        return shade(torch.cat([pixels, 0 * pixels[:, :2]], 1))
+def paints():
+    return Paints(), 5
+def sees():
+    return Sees(), list("abcde")
+"""
+    generators, segmenters = [], []
+    for name, code in {"a": source, "b": source, "c": source.replace("return x", "return x * 0.9")}.items():
+        (tmp_path / f"{name}.py").write_text(code)
+        generators.append(sources.load_generator(f"{tmp_path}/{name}.py:paints"))
+        segmenters.append(sources.load_segmenter(f"{tmp_path}/{name}.py:sees"))
+    assert fingerprint(generators[0].module) == fingerprint(generators[2].module)
+    first = sources.identity(generators[0], segmenters[0])
+    assert first == sources.identity(generators[1], segmenters[1])
+    assert first["generator"] != sources.identity(generators[2], segmenters[0])["generator"]
+    seen = sources.identity(generators[0], segmenters[2])
+    assert first["generator"] == seen["generator"] and first["segmenter"] != seen["segmenter"]
 
 
 def test_random_units_have_the_nearest_means_and_are_no_units_of_the_word():
@@ -293,6 +348,21 @@ def test_scenes_are_those_of_the_world_halved():
         assert np.abs(drawn.images[i, r, c] - block).max() <= 0.5
 
 
+def test_answers_are_the_highest_of_interpolated_scores_at_every_place():
+    scores = torch.from_numpy(np.random.default_rng(0).normal(size=(60, 3, 4, 5)))
+    assert np.array_equal(sources.answers(nn.Identity(), scores), scores.numpy().argmax(1))
+    large = sources.answers(nn.Identity(), scores, (8, 10))
+    # half-pixel bilinear: row 3 is 3/4 of row 1 and 1/4 of row 2, column 6 is 3/4 of column 3 and 1/4 of column 2
+    rows = 0.75 * scores[:, :, 1] + 0.25 * scores[:, :, 2]
+    assert np.array_equal(large[:, 3, 6], (0.75 * rows[:, :, 3] + 0.25 * rows[:, :, 2]).numpy().argmax(1))
+
+
+def test_a_scene_of_another_kind_than_was_counted_stops_the_drawing(monkeypatch):
+    monkeypatch.setattr(scenes, "_kind", lambda _seed, _index: "kitchen")
+    with pytest.raises(RuntimeError, match="scene 0 of seed 7 is of another kind"):
+        scenes._one(7, 0)
+
+
 def test_errors_of_a_segmenter_against_sets_of_pixels():
     rng, names = np.random.default_rng(0), [NOTHING, "tree", "sea"]
     said, truth = rng.integers(0, 3, (2, 4, 4)), rng.integers(0, 3, (2, 4, 4))
@@ -313,6 +383,7 @@ def test_effects_for_a_chapter_are_kept_and_rank_the_planted_unit_first(planted,
     table = causal.effects(*ways, steps=30)
     pd.testing.assert_frame_equal(table, causal.effects(*ways, steps=30))
     value = {(row["way"], row["measure"]): row["value"] for row in table.to_dict("records")}
+    assert value[causal.LEARNED_SO, causal.REMOVAL] == 1
     assert value[causal.LEARNED, causal.REMOVAL] == 1 and value[causal.NOTHING, causal.INSERTION] == 0
     low, middle, high = table[["low", "value", "high"]].to_numpy(float).T
     assert (low <= middle).all() and (middle <= high).all()

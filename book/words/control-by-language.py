@@ -41,7 +41,7 @@ DESCRIBER: str = "small-describer"  # of the zoo; labels: words of the dissectio
 UNITS_OF: str = "grid14"  # layer of the generator, by its module's name
 CLASSES: list = ["tree", "boat"]  # of the segmenter, whose causal effects are learned
 PICTURES: int = 200  # drawn by the generator
-EDITED: int = 16  # of these, drawn again with every edit
+EDITED: int = 16  # more, drawn again with every edit
 STEPS: int = 20  # of learning a causal effect
 
 # %%
@@ -112,7 +112,7 @@ charts.table(sure, title, rows=20)
 
 # %% [markdown]
 # Colors need no judge: a pixel has the color of the paint of the drawn world that is nearest to it. A blurred picture
-# has more grey than its paints.
+# has more grey than its paints. A word that is a class as well as a color, *orange*, is taken as the class.
 #
 # ## What do the units draw?
 #
@@ -156,7 +156,7 @@ ranked = classes.sort_values("IoU", ascending=False).groupby("word", sort=False)
 rows = ranked.first().assign(detectors=0)
 for word, units in found.detectors.items():
     rows.loc[word, "detectors"] = len(units)
-rows = rows.assign(most=(dissect.TAU / rows["share"]).clip(upper=1)).reset_index()
+rows = rows.assign(most=(found.tau / rows["share"]).clip(upper=1)).reset_index()
 rows = rows.rename(
     columns={"word": "class", "unit": "best unit", "most": "IoU at most"}
 )
@@ -181,7 +181,7 @@ title = f"{number} different descriptions of {len(beside)} units"
 charts.table(beside, title, rows=8)
 
 # %% [markdown]
-# A word selects the units whose description has it as a whole word. Only words that can be measured in a picture are
+# A word selects the units whose description has it as a whole word (or all its words, *traffic light*). Only words that can be measured in a picture are
 # asked for, the segmenter's classes and the colors, and none that more than a quarter of the units have. Is the
 # description true? *True* is the share of the word's units whose masks cover the word at least half as often again as
 # chance.
@@ -202,8 +202,8 @@ charts.table(controls[columns], title, rows=30)
 # x' = x\,(1 - a) + v\,a
 # $$ (eq-edit)
 #
-# To *cut*, $v = 0$. To *raise*, $v$ is the unit's 0.99 quantile. For the word with the most units, cut in the first picture
-# that shows it:
+# To *cut*, $v = 0$. To *raise*, $v$ is the unit's 0.99 quantile on the layer's own grid. For the word with the most units,
+# cut in the picture that shows most of it:
 
 # %%
 word = max(units, key=lambda w: len(units[w]))
@@ -233,16 +233,18 @@ print(f"{word} covers {had:.1%} of the picture, afterwards {gone:.1%}.")
 # %% [markdown]
 # ## Every word, cut and raised
 #
-# Every word's units are cut, and raised, everywhere in the first pictures. How much of the picture shows the word before
-# and after? The comparison are as many other units, each with about the same mean activation as one of the word's, drawn
-# at random several times.
+# Every word's units are cut, and raised, everywhere, in pictures of new codes: units were described from the pictures
+# above, so these show more of a unit's word than others would. How much of a picture shows the word before and after? The
+# comparison are as many other units, each with about the same mean activation as one of the word's, drawn at random
+# several times.
 
 # %%
 done = control.control(
     generator, segmenter, found, units, images=EDITED, store=store, seed=SEED
 )
+new = done.others.pictures
 table = control.changes(done, seed=SEED)
-table["kind"] = np.where(table["word"].isin(dissect.COLORS), "color", "class")
+table["kind"] = np.where(table["word"].isin(new.colors), "color", "class")
 shown = table.assign(difference=100 * table["extra"])
 shown[["low", "high"]] = 100 * table[["low", "high"]]
 cut, raised = (shown.query("way == @way") for way in done.ways)
@@ -279,14 +281,14 @@ pictures, captions = [], []
 strongest = {"cut": cut.nsmallest(2, "extra"), "raised": raised.nlargest(2, "extra")}
 for way, rows in strongest.items():
     for word in rows["word"]:
-        w, v, share = *done.at(word, way), before.share(word)[:EDITED]
+        w, v, share = *done.at(word, way), new.share(word)
         i = int(abs(done.after[w, v, 0] - share).argmax())
         sets = {f"{word} {way}": units[word], "random units": done.random[word][0]}
-        pictures.append(before.images[i])
+        pictures.append(new.images[i])
         captions.append(f"as drawn · {share[i]:.0%} {word}")
         for s, (name, chosen) in enumerate(sets.items()):
             edit = control.edit_for(found, chosen, way)
-            pictures.append(control.redrawn_one(generator, found, edit, i))
+            pictures.append(control.redrawn_one(generator, done.others, edit, i))
             captions.append(f"{name} · {done.after[w, v, s, i]:.0%} {word}")
 
 # %%
@@ -317,21 +319,21 @@ charts.table(shown[["kind", "way", *percent]], title, digits=2)
 # %%
 cells = np.zeros(found.maps.shape[-2:], bool)
 cells[:, : cells.shape[1] // 2] = True
-half = before.images.shape[2] // 2
+half = new.images.shape[2] // 2
 word = strongest["raised"]["word"].iloc[0]
 edit = control.edit_for(found, units[word], control.RAISED, cells)
-there = control.redrawn(generator, segmenter, found, edit, EDITED)
-change = np.abs(there.images.astype(int) - before.images[:EDITED]).mean((0, 1, 3))
+there = control.redrawn(generator, segmenter, done.others, edit)
+change = np.abs(there.images.astype(int) - new.images).mean((0, 1, 3))
 both = change[:half].mean(), change[half:].mean()
 print(
     f"{word}: {both[0]:.1f} levels of 255 in the left half, {both[1]:.1f} in the right."
 )
 
 # %%
-i = int((there.share(word) - before.share(word)[:EDITED]).argmax())
+i = int((there.share(word) - new.share(word)).argmax())
 share = there.share(word)[i]
 captions = ["as drawn", f"{word} raised on the left · {share:.0%} {word}"]
-gallery.show([before.images[i], there.images[i]], captions, columns=2)
+gallery.show([new.images[i], there.images[i]], captions, columns=2)
 
 # %% [markdown]
 # ## The causal effect of units
@@ -349,8 +351,8 @@ gallery.show([before.images[i], there.images[i]], captions, columns=2)
 # where its edit was made. The released program reads the first one at the place of the second, a cell of *another*
 # picture, by a slip of one name.
 #
-# Units are ranked by $\alpha$ learned on the pictures above, by their IoU, and at random; the first of each ranking are
-# measured on new pictures.
+# Units are ranked by $\alpha$ learned on the first pictures, by $\alpha$ learned with that slip (*as released*), by their
+# IoU, and at random; the first of each ranking are measured on new pictures.
 
 # %%
 others = dissect.dissect(generator, segmenter, UNITS_OF, PICTURES, SEED + 1)
@@ -383,6 +385,8 @@ for name in CLASSES:
     print(f"{name}: as released {theirs[causal.LEARNED]:.0%} appears with the units on")
     print(f"and {theirs[causal.NOTHING]:.0%} without an edit; where it was made,")
     print(f"{ours[causal.LEARNED]:.0%} and {ours[causal.NOTHING]:.0%}.")
+    so = ours[causal.LEARNED_SO]
+    print(f"Units that were learned with the slip put {so:.0%} there.")
 
 # %% [markdown]
 # ## What we see

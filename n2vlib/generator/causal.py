@@ -2,7 +2,8 @@
 
     causal.effects(generator, segmenter, found, others, ["tree"], store)
 
-Units are ranked by the share that was learned for them (`effect.learned`), by their IoU with the class, and at random.
+Units are ranked by the share that was learned for them (`effect.learned`; also with the inserted term read as in the
+released program), by their IoU with the class, and at random.
 """
 
 import json
@@ -16,12 +17,13 @@ from numpy.typing import NDArray
 from n2vlib.errors import BadInput, near
 from n2vlib.generator.dissect import Dissection
 from n2vlib.generator.effect import effect, learned, pairs_of
-from n2vlib.generator.sources import Generator, Segmenter
+from n2vlib.generator.sources import Generator, Segmenter, identity
 from n2vlib.progress import bar
 from n2vlib.store import Store
 
 MODULES = ["n2vlib.generator.causal"]
-LEARNED, BY_IOU, RANDOM, NOTHING = "learned", "IoU", "random units", "no edit"
+LEARNED, LEARNED_SO, BY_IOU = "learned", "learned as released", "IoU"
+RANDOM, NOTHING = "random units", "no edit"
 REMOVAL, INSERTION, AS_RELEASED = "removal", "insertion", "insertion as released"
 _COLUMNS = {REMOVAL: "removal", INSERTION: "appears", AS_RELEASED: "released"}  # of `effect`
 BEST = 20  # units that are set, as in the released program; a quarter of them where there are fewer than 80
@@ -58,8 +60,7 @@ def effects(
     Returns   class, way, measure (removal; insertion, read where the edit was made; insertion as the released program
               reads it), value, low, high, pairs; the last way edits no unit: what is read there anyway
     """
-    same = {"generator": generator.key, "segmenter": segmenter.key, "layer": found.layer, "steps": steps, "seed": seed}
-    same |= {"codes": [[len(each.codes), round(float(each.codes.double().sum()), 4)] for each in (found, others)]}
+    same = identity(generator, segmenter) | {"found": found.key, "others": others.key, "steps": steps, "seed": seed}
     rows: list[dict] = []
     for name in bar(names, "learning causal effects", len(names)):
 
@@ -77,9 +78,11 @@ def _orders(
     generator: Generator, segmenter: Segmenter, found: Dissection, name: str, steps: int, seed: int
 ) -> dict[str, NDArray[np.int64]]:
     """The first units of each ranking."""
-    alpha = learned(generator, segmenter, found, name, pairs_of(found, name), steps=steps, seed=seed)
+    of, pairs, options = (generator, segmenter, found, name), pairs_of(found, name), {"steps": steps, "seed": seed}
+    alpha, so = (learned(*of, pairs, released=released, **options) for released in (False, True))
     iou = found.table.query("word == @name and kind == 'class'").sort_values("unit")["IoU"].to_numpy()
-    ranks = {LEARNED: np.argsort(-alpha, kind="stable"), BY_IOU: np.argsort(-iou, kind="stable")}
+    ranks = {LEARNED: alpha, LEARNED_SO: so, BY_IOU: iou}
+    ranks = {way: np.argsort(-by, kind="stable") for way, by in ranks.items()}
     ranks[RANDOM] = np.random.default_rng(seed).permutation(len(alpha))
     return {way: order[: many(len(alpha))] for way, order in ranks.items()} | {NOTHING: np.zeros(0, np.int64)}
 

@@ -2,7 +2,8 @@
 
 The talk that shows it has no released program, so this is our reading of it: a word is a whole word of the description;
 cut units are 0 and raised ones are at a high quantile of their own; both everywhere, or at chosen cells. As many random
-units, each with about the mean activation of one of the word's, say what any edit of that size would do.
+units, each with about the mean activation of one of the word's, say what any edit of that size would do. Units get
+their words from some pictures and are edited in others: what a unit was chosen for is no effect of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,15 +17,16 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from n2vlib.errors import BadInput
-from n2vlib.generator.dissect import Dissection, Pictures, seen, stand_in
+from n2vlib.generator.dissect import Dissection, Pictures, dissect, seen, stand_in
 from n2vlib.generator.edits import Edit, at_cells, draw, of_units
 from n2vlib.generator.scenes import SIDE
 from n2vlib.generator.shipping import as_images
-from n2vlib.generator.sources import Generator, Segmenter
+from n2vlib.generator.sources import Generator, Segmenter, identity
 from n2vlib.progress import bar
 from n2vlib.store import Store, load_array, save_arrays
 from n2vlib.words import describer as describers
 from n2vlib.words import exemplars
+from n2vlib.words.phrases import words_of
 
 MODULES = ["n2vlib.generator.control"]
 LABELS = "labels"
@@ -36,9 +38,10 @@ _NEAREST = 8  # among so many units of nearest mean activation a random one is d
 
 
 def units_of(word: str, descriptions: pd.Series) -> list[int]:
-    """Units whose description has the word as a whole word."""
-    texts = descriptions.fillna("").astype(str)
-    return [unit for unit, text in texts.items() if word in text.split()]  # type: ignore[misc]
+    """Units whose description has the word, or all words of it in their order; letters' case does not matter."""
+    wanted, texts = words_of(word), descriptions.fillna("").astype(str)
+    having = [unit for unit, text in texts.items() if f" {' '.join(wanted)} " in f" {' '.join(words_of(text))} "]
+    return having if wanted else []  # type: ignore[return-value]
 
 
 def described(found: Dissection, describer: str = LABELS) -> pd.DataFrame:
@@ -100,7 +103,10 @@ def matched(means: NDArray, units: Sequence[int], rng: np.random.Generator, amon
 
 
 def raised_to(found: Dissection) -> NDArray[np.float32]:
-    """The value that each unit is raised to, (unit,): the quantile of its own activations on the layer's own grid."""
+    """The value that each unit is raised to, (unit,): the quantile of its own activations on the layer's own grid.
+
+    Not the level at which its masks begin: that is the 1 - tau quantile of maps interpolated to the segmenter's grid.
+    """
     each = found.maps.transpose(0, 1).flatten(1).numpy()
     return np.quantile(each, QUANTILE, axis=1).astype(np.float32)
 
@@ -113,17 +119,15 @@ def edit_for(found: Dissection, units: Sequence[int], way: str, cells: NDArray[n
 
 
 @torch.inference_mode()
-def redrawn(
-    generator: Generator, segmenter: Segmenter, found: Dissection, edit: Edit, images: int | None = None
-) -> Pictures:
-    """The pictures of a dissection drawn again with an edit; the first `images` of them."""
-    return seen(segmenter, draw(generator, found.codes[:images], found.layer, edit))
+def redrawn(generator: Generator, segmenter: Segmenter, others: Dissection, edit: Edit) -> Pictures:
+    """The pictures of a dissection drawn again with an edit."""
+    return seen(segmenter, draw(generator, others.codes, others.layer, edit))
 
 
 @torch.inference_mode()
-def redrawn_one(generator: Generator, found: Dissection, edit: Edit, image: int) -> NDArray[np.uint8]:
+def redrawn_one(generator: Generator, others: Dissection, edit: Edit, image: int) -> NDArray[np.uint8]:
     """One picture drawn again with an edit of units everywhere, uint8 (height, width, 3)."""
-    return as_images(draw(generator, found.codes[[image]], found.layer, edit))[0]
+    return as_images(draw(generator, others.codes[[image]], others.layer, edit))[0]
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ class Controlled:
     before   float64, (word, image)
     after    float64, (word, way, set, image): set 0 are the word's own units, the others random ones
     units    the word's units      random   {word: sets of other units}
+    others   the pictures before, of new codes
     """
 
     words: list[str]
@@ -141,6 +146,7 @@ class Controlled:
     after: NDArray[np.float64]
     units: Mapping[str, Sequence[int]]
     random: Mapping[str, Sequence[Sequence[int]]]
+    others: Dissection
 
     def at(self, word: str, way: str) -> tuple[int, int]:
         """Positions of a word and a way."""
@@ -163,30 +169,30 @@ def control(
     seed: int = 0,
     sets: int = SETS,
 ) -> Controlled:
-    """Cut and raise the units of every word, and as many random ones, in the first `images` pictures.
+    """Cut and raise the units of every word, and as many random ones, in so many `images` of new codes.
 
-    units    of `controlled`      sets   of random units for each word
+    found   where units got their words and their values, of codes of `seed`; those that are edited are of seed + 1
+    units   of `controlled`      sets   of random units for each word
     Kept in the store: it draws 2 (1 + sets) times as many pictures for each word.
     """
     words, ways = [*units], (CUT, RAISED)
     rng, means = np.random.default_rng(seed), found.maps.mean((0, 2, 3)).numpy()
     random = {word: [matched(means, units[word], rng) for _ in range(sets)] for word in words}
-    before = np.stack([found.pictures.share(word)[:images] for word in words]) if words else np.zeros((0, images))
-    inputs = {
-        "generator": generator.key, "segmenter": segmenter.key, "layer": found.layer, "images": len(found.codes),
-        "codes": round(float(found.codes.double().sum()), 4), "edited": images, "units": dict(units), "random": random,
-    }  # fmt: skip
+    others = dissect(generator, segmenter, found.layer, images, seed + 1, found.tau)
+    before = np.stack([others.pictures.share(word) for word in words]) if words else np.zeros((0, images))
+    inputs = identity(generator, segmenter) | {"found": found.key, "others": others.key}
+    inputs |= {"units": dict(units), "random": random}
 
     def make(folder: Path) -> None:
         edits = [(w, v, each) for w in words for v in ways for each in (units[w], *random[w])]
         shares = [
-            redrawn(generator, segmenter, found, edit_for(found, each, way), images).share(word)
+            redrawn(generator, segmenter, others, edit_for(found, each, way)).share(word)
             for word, way, each in bar(edits, "drawing with edited units", len(edits))
         ]
         save_arrays(folder, after=np.array(shares).reshape(len(words), 2, 1 + sets, -1))
 
     folder = store.entry("generator-control", inputs, MODULES, make)
-    return Controlled(words, ways, before, load_array(folder, "after"), units, random)
+    return Controlled(words, ways, before, load_array(folder, "after"), units, random, others)
 
 
 def changes(done: Controlled, *, seed: int = 0, draws: int = DRAWS) -> pd.DataFrame:
@@ -238,21 +244,3 @@ def overall(done: Controlled, *, seed: int = 0, draws: int = DRAWS) -> pd.DataFr
 
 def _mean(values: NDArray) -> float:
     return float(values.mean()) if values.size else float("nan")
-
-
-def inside_and_outside(before: Pictures, after: Pictures, word: str) -> tuple[float, float]:
-    """Mean absolute change of the pixels where a word was shown, and elsewhere, in levels of 255.
-
-    For segmenters that always answer: an edit of the word's units alone changes more inside than outside.
-    """
-    n = len(after.pixels)
-    change = (after.pixels - before.pixels[:n]).abs().mean(1) * 127.5
-    where = torch.from_numpy(before.where(word)[:n].astype(np.float32))[:, None]
-    large = F.interpolate(where, size=change.shape[-2:], mode="nearest")[:, 0] > 0.5
-    return tuple(float(change[part].mean()) if bool(part.any()) else float("nan") for part in (large, ~large))  # type: ignore[return-value]
-
-
-def presence(where: NDArray[np.bool_], grid: Sequence[int]) -> NDArray[np.float32]:
-    """How much of each cell of a grid shows it: (image, h, w) to (image, *grid), means over the cells."""
-    maps = torch.from_numpy(where.astype(np.float32))[:, None]
-    return F.adaptive_avg_pool2d(maps, tuple(grid))[:, 0].numpy()  # pyright: ignore

@@ -4,6 +4,7 @@ Every picture counts, also those without the thing. A unit's level is the 1 - ta
 the grid of the segmenter's answers first, as in the program `dissect`.
 """
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from n2vlib.generator.edits import BATCH, activations
+from n2vlib.generator.edits import activations
 from n2vlib.generator.shipping import as_images
-from n2vlib.generator.sources import Generator, Segmenter
+from n2vlib.generator.sources import BATCH, Generator, Segmenter, answers
 from n2vlib.world.palette import SHADES
 
 TAU = 0.01
@@ -48,9 +49,15 @@ class Pictures:
         return as_images(self.pixels)
 
     @property
+    def colors(self) -> list[str]:
+        """The colors, but for those that are a class, too (an orange): such a word is the class."""
+        classes = {name.lower() for name in self.classes[1:]}
+        return [color for color in COLORS if color not in classes]
+
+    @property
     def words(self) -> list[str]:
         """What can be measured in them: the classes and the colors."""
-        return [*self.classes[1:], *COLORS]
+        return [*self.classes[1:], *self.colors]
 
     def where(self, word: str) -> NDArray[np.bool_]:
         """Where the pictures show a class or a color: bool, (image, h, w)."""
@@ -73,13 +80,10 @@ def nearest_paint(colors: NDArray[np.float32]) -> NDArray[np.int64]:
 @torch.inference_mode()
 def seen(segmenter: Segmenter, pixels: Tensor) -> Pictures:
     """What pictures show, of their pixels in -1 .. 1."""
-    things, paints = [], []
-    for part in pixels.split(BATCH):
-        scores = segmenter.module(part)
-        things.append(scores.argmax(1).numpy())
-        colors = F.adaptive_avg_pool2d(part, scores.shape[-2:])  # pyright: ignore[reportArgumentType]
-        paints.append(nearest_paint(((colors + 1) * 127.5).permute(0, 2, 3, 1).numpy()))
-    return Pictures(pixels, np.concatenate(things), np.concatenate(paints), segmenter.classes)
+    things = answers(segmenter.module, pixels)
+    colors = (F.adaptive_avg_pool2d(pixels, things.shape[1:]) + 1) * 127.5  # pyright: ignore[reportArgumentType]
+    paints = [nearest_paint(part.permute(0, 2, 3, 1).numpy()) for part in colors.split(BATCH)]
+    return Pictures(pixels, things, np.concatenate(paints), segmenter.classes)
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Dissection:
     codes        (image, ...), that the pictures were drawn from      layer   its name
     maps         float32, (image, unit, h, w), the layer's own grid
     masks        bool, (image, unit, h, w) on the grid of the segmenter's answers
-    levels       (unit,): above these a unit's masks begin; also what it is raised to
+    tau          share of all places that a unit's masks cover
     table        of `table_of`: unit, word, kind (class or color), IoU, covers, share, a row for each unit and word
     """
 
@@ -98,8 +102,14 @@ class Dissection:
     pictures: Pictures
     maps: Tensor
     masks: NDArray[np.bool_]
-    levels: NDArray[np.float32]
+    tau: float
     table: pd.DataFrame
+
+    @property
+    def key(self) -> dict:
+        """What it depends on beside generator and segmenter, for keys of the store."""
+        codes = hashlib.sha256(self.codes.contiguous().numpy().tobytes()).hexdigest()
+        return {"codes": [*self.codes.shape, codes], "layer": self.layer, "tau": self.tau}
 
     @property
     def best(self) -> pd.DataFrame:
@@ -127,19 +137,19 @@ def dissect(
     codes = generator.draw(n_images, seed)
     maps, pixels = activations(generator, codes, layer)
     pictures = seen(segmenter, pixels)
-    masks, levels = masks_of(maps, pictures.things.shape[1:], tau)
-    return Dissection(codes, layer, pictures, maps, masks, levels, table_of(masks, pictures))
+    masks = masks_of(maps, pictures.things.shape[1:], tau)
+    return Dissection(codes, layer, pictures, maps, masks, tau, table_of(masks, pictures))
 
 
-def masks_of(maps: Tensor, grid: tuple[int, ...], tau: float) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Where each unit is above its own 1 - tau quantile, and that level: (image, unit, *grid) and (unit,).
+def masks_of(maps: Tensor, grid: tuple[int, ...], tau: float) -> NDArray[np.bool_]:
+    """Where each unit is above its own 1 - tau quantile, (image, unit, *grid).
 
     Maps are interpolated (half-pixel bilinear) before both; a unit that is the same everywhere has an empty mask.
     """
     large = F.interpolate(maps, size=grid, mode="bilinear", align_corners=False).numpy()
     each = np.ascontiguousarray(large.transpose(1, 0, 2, 3)).reshape(large.shape[1], -1)
     levels = np.quantile(each, 1 - tau, axis=1, overwrite_input=True).astype(np.float32)
-    return large > levels[:, None, None], levels
+    return large > levels[:, None, None]
 
 
 def table_of(masks: NDArray[np.bool_], pictures: Pictures) -> pd.DataFrame:
@@ -153,7 +163,7 @@ def table_of(masks: NDArray[np.bool_], pictures: Pictures) -> pd.DataFrame:
     both = fired @ there.T
     either = fired.sum(1)[:, None] + there.sum(1) - both
     iou = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
-    kinds = ["class"] * (len(pictures.classes) - 1) + ["color"] * len(COLORS)
+    kinds = ["class"] * (len(pictures.classes) - 1) + ["color"] * len(pictures.colors)
     unit, word = np.indices(iou.shape)
     columns = {"unit": unit.ravel(), "word": np.array(words)[word.ravel()], "kind": np.array(kinds)[word.ravel()]}
     covers = np.divide(both, fired.sum(1)[:, None], out=np.zeros_like(both), where=fired.sum(1)[:, None] > 0)

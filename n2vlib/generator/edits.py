@@ -11,11 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from n2vlib.generator.sources import Generator, Segmenter
-
-BATCH = 50  # pictures
+from n2vlib.generator.sources import BATCH, Generator
 
 
 @dataclass(frozen=True)
@@ -96,17 +93,3 @@ def activations(generator: Generator, codes: Tensor, layer: str) -> tuple[Tensor
     finally:
         hook.remove()
     return torch.cat(seen).clone(), torch.cat(made).clone()
-
-
-def scores(segmenter: Segmenter, pixels: Tensor) -> Tensor:
-    """Scores of the classes at every pixel, (image, class, height, width): the segmenter's, interpolated."""
-    found = segmenter.module(pixels)
-    if found.shape[-2:] == pixels.shape[-2:]:
-        return found
-    return F.interpolate(found, size=pixels.shape[-2:], mode="bilinear", align_corners=False)
-
-
-@torch.inference_mode()
-def classes(segmenter: Segmenter, pixels: Tensor) -> NDArray[np.int64]:
-    """Which class every pixel shows, (image, height, width); 0 for none."""
-    return np.concatenate([scores(segmenter, part).argmax(1).numpy() for part in pixels.split(BATCH)])

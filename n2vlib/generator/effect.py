@@ -9,6 +9,7 @@ units where the class is seen. Each term is read where its edit was made. The re
 the place of the *other* picture of the pair; `released=True` does so, too.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from n2vlib.errors import BadInput
-from n2vlib.generator.control import presence
 from n2vlib.generator.dissect import Dissection
 from n2vlib.generator.edits import Edit, editing
 from n2vlib.generator.sources import Generator, Segmenter
@@ -48,6 +48,12 @@ class Pairs:
     def some(self, which: NDArray) -> "Pairs":
         """Some of the pairs."""
         return Pairs(self.shows[which], self.at[which], self.lacks[which], self.into[which])
+
+
+def presence(where: NDArray[np.bool_], grid: Sequence[int]) -> NDArray[np.float32]:
+    """How much of each cell of a grid shows it: (image, h, w) to (image, *grid), means over the cells."""
+    maps = torch.from_numpy(where.astype(np.float32))[:, None]
+    return F.adaptive_avg_pool2d(maps, tuple(grid))[:, 0].numpy()  # pyright: ignore
 
 
 def mean_where_shown(found: Dissection, name: str) -> Tensor:
@@ -131,11 +137,10 @@ def learned(
     steps: int = 60,
     batch: int = 6,
     rate: float = 0.05,
-    penalty: float = PENALTY,
     released: bool = False,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """The share of every unit in 0 .. 1 that maximises the effect on a class minus the penalty, (unit,): a ranking.
+    """The share of every unit in 0 .. 1 that maximises the effect on a class minus PENALTY, (unit,): a ranking.
 
     It starts from the units' IoU with the class, as a share of the largest. Adam; shares are clipped to 0 .. 1.
     released   read the inserted term at the cell of the other picture, as the released program does
@@ -149,7 +154,7 @@ def learned(
         weight.requires_grad_(False)
     for _ in range(steps):
         left, appears, elsewhere = reader.terms(pairs.some(rng.integers(0, len(pairs), batch)), alpha, value)
-        loss = (left - (elsewhere if released else appears)).mean() + penalty * (alpha**2).sum()
+        loss = (left - (elsewhere if released else appears)).mean() + PENALTY * (alpha**2).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

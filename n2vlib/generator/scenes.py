@@ -15,10 +15,10 @@ from n2vlib.files.output import writing_into
 from n2vlib.files.partial import atomic
 from n2vlib.paths import data_root
 from n2vlib.progress import bar
+from n2vlib.sources import sources_digest
 from n2vlib.workers.pool import in_processes
 from n2vlib.world import SWATCHES, scene
 from n2vlib.world.catalog import CONCEPTS, SCENE
-from n2vlib.zoo.data import world_digest
 
 SIDE = 56  # pixels: half a drawn image, as large as its label maps
 NAMES = {number: name for number, name, _ in CONCEPTS}
@@ -46,7 +46,8 @@ def drawn(kinds: Sequence[str], n_images: int, seed: int) -> Scenes:
     Drawn on first use, then read from data_root().
     """
     root = data_root()
-    which = sha256(f"{sorted(kinds)} {n_images} {seed} {world_digest()}".encode()).hexdigest()[:12]
+    code = sources_digest(["n2vlib.world", "n2vlib.generator.scenes"])
+    which = sha256(f"{sorted(kinds)} {n_images} {seed} {code}".encode()).hexdigest()[:12]
     path = root / f"labelled-scenes-{which}.npz"
     with writing_into(root, "N2V_DATA"), filelock.FileLock(f"{path}.lock"):
         if not path.exists():
@@ -72,7 +73,8 @@ def _kind(seed: int, index: int) -> str | None:
 
 def _one(seed: int, index: int) -> dict[str, NDArray]:
     found = scene(seed, index)
-    assert found.scene == SCENE[_kind(seed, index) or ""]
+    if found.scene != SCENE[_kind(seed, index) or ""]:
+        raise RuntimeError(f"scene {index} of seed {seed} is of another kind: _kind no longer follows world.painting")
     maps = {name: found.maps[name][0] for name in _MAPS}
     return {"images": halved(found.image), "scene": np.array(found.scene, np.int64)} | maps
 

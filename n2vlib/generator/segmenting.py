@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from n2vlib.generator.models import Segmenter
 from n2vlib.generator.scenes import NAMES, Scenes, drawn
 from n2vlib.generator.shipping import as_images, as_pixels, facts, write
 from n2vlib.generator.sources import Segmenter as Judge
+from n2vlib.generator.sources import answers
 from n2vlib.progress import bar
 from n2vlib.zoo import shipped
 from n2vlib.zoo.architectures import folded_state
@@ -46,8 +47,9 @@ def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, 
     module = Segmenter(len(names))
     module.load_state_dict({name: values.float() for name, values in state.items()})
     truth = labels(held_out.object, names)
-    found = pd.Series(errors(answers(module.eval(), held_out.images), truth, names).set_index("class")["IoU"])
-    right = (answers(module, held_out.images) == truth).mean()
+    said = answers(module.eval(), as_pixels(held_out.images), truth.shape[1:])
+    found = pd.Series(errors(said, truth, names).set_index("class")["IoU"])
+    right = (said == truth).mean()
     commonest = (truth == np.bincount(truth.ravel()).argmax()).mean()
     card = facts(row, seconds, HELD_OUT) | {"classes": names, "best": best}
     card["held_out"] = {"accuracy": round(float(right), 4), "floor": round(float(commonest), 4)}
@@ -79,6 +81,7 @@ def fit(row: SceneSegmenter, learn: Scenes, held_out: Scenes, names: list[str]) 
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, row.rate, total_steps=row.steps, pct_start=0.15)
     looks = np.linspace(0, row.steps, _LOOKS + 1)[1:].round().astype(int).tolist()
     truth, best = labels(held_out.object, names), (-1.0, {}, 0)
+    seen = as_pixels(held_out.images)
     batches = bar(_batches(row, learn, labels(learn.object, names)), "training the segmenter", row.steps)
     for step, (pixels, target) in enumerate(batches, start=1):
         loss = F.cross_entropy(module(pixels), target)
@@ -87,7 +90,7 @@ def fit(row: SceneSegmenter, learn: Scenes, held_out: Scenes, names: list[str]) 
         optimizer.step()
         schedule.step()
         if step in looks:
-            right = float((answers(module.eval(), held_out.images) == truth).mean())
+            right = float((answers(module.eval(), seen, truth.shape[1:]) == truth).mean())
             best = max(best, (right, copy.deepcopy(module.state_dict()), step), key=lambda each: each[0])
             module.train()
     module.load_state_dict(best[1])
@@ -122,16 +125,6 @@ def blur(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return as_images(blurred(as_pixels(images), 1.0))
 
 
-@torch.no_grad()
-def answers(module: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The class of every pixel, (image, height, width): scores are interpolated to the size of the pictures."""
-    found = []
-    for part in as_pixels(images).split(50):
-        scores = F.interpolate(module(part), size=part.shape[-2:], mode="bilinear", align_corners=False)
-        found.append(scores.argmax(1).to(torch.uint8).numpy())
-    return np.concatenate(found)
-
-
 def stated(segmenter: Judge, n_images: int, seed: int = NEW_SEED) -> tuple[pd.DataFrame, str]:
     """A zoo segmenter's errors on new drawn scenes, sharp and blurred, by class; and how many pixels are right.
 
@@ -141,7 +134,8 @@ def stated(segmenter: Judge, n_images: int, seed: int = NEW_SEED) -> tuple[pd.Da
         return pd.DataFrame(columns=["class", "IoU"]), f"{segmenter.name}: its errors are its maker's to state"
     new, names = drawn(SEGMENTERS[segmenter.name].scenes, n_images, seed), segmenter.classes
     truth = labels(new.object, names)
-    said = [answers(segmenter.module, images) for images in (new.images, blur(new.images))]
+    pictures = [as_pixels(images) for images in (new.images, blur(new.images))]
+    said = [answers(segmenter.module, pixels, truth.shape[1:]) for pixels in pictures]
     sharp, soft = (errors(each, truth, names) for each in said)
     sharp.insert(3, "IoU, blurred", soft["IoU"])
     right = [f"{(each == truth).mean():.1%}" for each in said]

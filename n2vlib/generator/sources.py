@@ -21,7 +21,9 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from n2vlib.errors import BadInput, near, one_line
 from n2vlib.generator.models import Decoder
@@ -32,7 +34,9 @@ from n2vlib.store import digest
 from n2vlib.zoo import shipped
 from n2vlib.zoo.others import GENERATORS, SEGMENTERS
 
+BATCH = 50  # pictures
 _CHECKED = 2  # images
+_COARSE, _DECIMALS = 4, 3  # cells a side, and of their means: machines differ by less, for almost all means
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,6 @@ class Generator:
     name: str
     module: nn.Module
     draw: Callable[[int, int], Tensor]
-
-    @property
-    def key(self) -> str:
-        """Its identity in the store: of the module, and of the codes that it is given."""
-        return digest([fingerprint(self.module), self.draw(2, 0).double().numpy().round(6).tolist()])
 
     @property
     def layers(self) -> dict[str, tuple[int, int, int]]:
@@ -84,10 +83,45 @@ class Segmenter:
     module: nn.Module
     classes: list[str]
 
-    @property
-    def key(self) -> str:
-        """Its identity in the store."""
-        return digest([fingerprint(self.module), self.classes])
+
+@torch.inference_mode()
+def identity(generator: Generator, segmenter: Segmenter) -> dict[str, str]:
+    """What both are, for keys of the store: weights and code, the codes drawn first, and what they give.
+
+    A helper that a module calls is neither in its weights nor in its code, so two pictures count, and the segmenter's
+    scores for them and for noise: means over a coarse grid.
+    """
+    codes = generator.draw(_CHECKED, 0)
+    pixels = generator.module(codes)
+    noise = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, pixels.shape)).to(pixels.dtype)
+    scores = segmenter.module(torch.cat([pixels, noise]))
+    drawn = codes.double().numpy().round(6).tolist()
+    return {
+        "generator": digest([fingerprint(generator.module), drawn, _coarse(pixels)]),
+        "segmenter": digest([fingerprint(segmenter.module), segmenter.classes, _coarse(scores)]),
+    }
+
+
+def _coarse(maps: Tensor) -> list:
+    """Means over a coarse grid as a share of the largest absolute value, and that value, rounded."""
+    most = maps.abs().max().clamp(min=1e-9)
+    means = F.adaptive_avg_pool2d(maps.double() / most, _COARSE)  # pyright: ignore[reportArgumentType]
+    return [means.numpy().round(_DECIMALS).tolist(), f"{float(most):.{_DECIMALS}g}"]
+
+
+@torch.no_grad()
+def answers(module: nn.Module, pixels: Tensor, size: Sequence[int] | None = None) -> NDArray[np.int64]:
+    """Positions of the classes that a segmenter's module sees, (image, h, w): of the highest score at every place.
+
+    size   height and width that scores are interpolated to (half-pixel bilinear); None: the grid that the module gives
+    """
+    found = []
+    for part in pixels.split(BATCH):
+        scores = module(part)
+        if size is not None:
+            scores = F.interpolate(scores, size=tuple(size), mode="bilinear", align_corners=False)
+        found.append(scores.argmax(1).numpy())
+    return np.concatenate(found)
 
 
 def load_generator(name: str = "small-generator", folder: Path = shipped.FOLDER) -> Generator:
