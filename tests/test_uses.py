@@ -1,5 +1,6 @@
 """What descriptions are good for: against slow loops, and a network in which one filter alone reads the mark."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +17,7 @@ from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.store import Store
-from n2vlib.words import ablated, audit, edit, exemplars, marked, properties, uses
+from n2vlib.words import ablated, audit, edit, exemplars, marked, phrases, properties, uses
 from n2vlib.words import written as written_scenes
 from n2vlib.words.decoding import BEAM
 from n2vlib.world import CONCEPTS, scene
@@ -104,7 +105,7 @@ def test_the_space_of_drawn_names_puts_kin_together_and_longer_names_first():
 
 def test_filters_described_by_a_word_are_counted_with_their_interval():
     described = {"one": SAID, "other": pd.Series(["a car", "letters or a car", "carpet", "CAR"])}
-    counts = audit.counted(described, {"marks": ["letters", "written"], "car": ["car"]})
+    counts = audit.counted(described, {"marks": audit.says(["letters", "written"]), "car": audit.says(["car"])})
     assert counts["named"].tolist() == [1, 1, 0, 3] and set(counts["filters"]) == {4}
     z, p, n = 1.959964, 3 / 4, 4
     centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
@@ -120,6 +121,28 @@ def test_filters_described_by_a_word_are_counted_with_their_interval():
     assert found.index.tolist() == [3, 7] and np.allclose(found, [0, 0.3 / 0.8])
     with pytest.raises(BadInput, match="single words"):
         audit.names(SAID, ["written letters"])
+
+
+def test_a_category_is_named_by_its_concepts_and_groups_and_not_by_single_words_of_their_names():
+    language = phrases.drawn()
+    texts = {
+        "a car": {"object"}, "a wheel of a red car": {"part", "object", "color"}, "anything at all": set(),
+        "a dog or anything striped": {"object", "texture"}, "anything of a warm color": {"color"},
+        "a picture of a living room": {"scene"}, "a quokka of a thing": set(),
+    }  # fmt: skip
+    groups = {each: audit.of_category(each, language) for each in phrases.CATEGORIES}
+    assert {text: {each for each, holds in groups.items() if holds(text)} for text in texts} == texts
+    counts = audit.counted({"one": pd.Series([*texts])}, groups).set_index("group")["named"]
+    assert counts.to_dict() == {each: sum(each in of for of in texts.values()) for each in phrases.CATEGORIES}
+
+
+def test_an_audit_needs_two_networks_with_labels_of_their_own(tmp_path):
+    one, other = {"network": "one", "layer": "conv5"}, {"network": "other", "layer": "conv5", "label": "with marks"}
+    assert audit.labels([one, other]) == ["one", "with marks"]
+    for rows, why in (([one], "NETWORKS: one network"), ([one, other, one], "NETWORKS: two are called 'one'")):
+        with pytest.raises(BadInput, match=why) as refused:
+            uses.measured(rows, None, None, Store(str(tmp_path)), by=None, words=["writing"], images=3, seed=0)  # type: ignore[arg-type]
+        assert "\n" not in str(refused.value)
 
 
 # ---- a network in which one filter alone reads the mark
@@ -348,13 +371,12 @@ def test_descriptions_of_images_at_hand_are_made_once_and_again_for_other_exempl
             {"unit": found.units, "description": [f"filter {k}" for k in found.units], "likelihood": -0.5}
         )
 
-    encoder = SimpleNamespace(network=SimpleNamespace(fingerprint="eye"))
-    speaker = SimpleNamespace(candidates=describe, fingerprint="a", encoder=encoder)
+    speaker = SimpleNamespace(candidates=describe, key="a")
     store = Store(str(tmp_path))
     first, second = (marked.candidates(reading.seen, store, speaker) for _ in range(2))  # type: ignore[arg-type]
     assert first.equals(second) and calls == [BEAM] and first["description"].tolist()[2] == "filter 2"
     marked.candidates(reading.seen.of([2, 0]), store, speaker)  # type: ignore[arg-type]
-    marked.candidates(reading.seen, store, SimpleNamespace(**vars(speaker) | {"fingerprint": "b"}))  # type: ignore[arg-type]
+    marked.candidates(reading.seen, store, SimpleNamespace(**vars(speaker) | {"key": "b"}))  # type: ignore[arg-type]
     assert len(calls) == 3
 
 
@@ -369,8 +391,7 @@ def test_the_claims_are_those_of_the_parts_they_are_made_of(tmp_path):
         ]
         return pd.DataFrame(rows, columns=["unit", "description", "likelihood"]).assign(prior=-1.0)
 
-    encoder = SimpleNamespace(network=SimpleNamespace(fingerprint="eye"))
-    by = SimpleNamespace(candidates=candidates, fingerprint="a", encoder=encoder)
+    by = SimpleNamespace(candidates=candidates, key="a")
     probe, store = load_probe("world-800"), Store(str(tmp_path))
     known, net = classes("small-alexnet-marked", probe), load_network("small-alexnet-marked")
     both = uses.Marked(probe, known, store, by, ["writing"], 30, seed=0)  # type: ignore[arg-type]
@@ -389,3 +410,5 @@ def test_the_claims_are_those_of_the_parts_they_are_made_of(tmp_path):
     test = shown["wrong"]
     slow = test.right([likely])[0].mean() - np.mean([test.right([each])[0].mean() for each in others])
     assert found["us-edit-order"][0] == pytest.approx(slow)
+    unnamed = replace(both, words=["quokka"]).edit(net, "conv5")
+    assert set(found) == {"us-edit", "us-edit-order"} and set(unnamed) == {"us-edit-order"}

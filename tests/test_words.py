@@ -15,8 +15,20 @@ from n2vlib.methods import dissection
 from n2vlib.networks.load import load_network
 from n2vlib.probe import load_probe
 from n2vlib.store import Store
-from n2vlib.words import decoding, describer, exemplars, features, held_out, phrases, regions, training, truth
+from n2vlib.words import (
+    decoding,
+    describer,
+    exemplars,
+    features,
+    generalisation,
+    held_out,
+    phrases,
+    regions,
+    training,
+    truth,
+)
 from n2vlib.words.model import PAD, START, STOP, Decoder, LanguageModel, Sizes, likelihood, numbers, vocabulary
+from n2vlib.words.overlap import bleu
 from n2vlib.world import draw
 from n2vlib.zoo import shipped
 from n2vlib.zoo.others import DESCRIBERS, OTHERS
@@ -72,8 +84,8 @@ def test_alternatives_longest_names_and_unknown_words():
 
 def test_every_word_that_can_be_said_has_a_part_of_speech():
     said = {word for text in training._texts(LANGUAGE) for word in phrases.words_of(text)} - {"b"}
-    assert said <= set(phrases.tags())
-    assert (phrases.tags()["red"], phrases.tags()["striped"], phrases.tags()["car"]) == ("JJ", "JJ", "NN")
+    tags = LANGUAGE.tags()
+    assert said <= set(tags) and (tags["red"], tags["striped"], tags["car"]) == ("JJ", "JJ", "NN")
 
 
 def test_groups_hold_where_a_member_does(probe):
@@ -276,7 +288,7 @@ def test_units_show_what_their_descriptions_say_and_held_out_combinations_are_le
     of_row = {int(row): meaning for meaning, rows in bank.rows.items() for row in rows}
     for _ in range(200):
         unit = source.draw(draws, stray=0)
-        assert all(language.parse(text) == set(unit.meanings) for text in unit.descriptions)
+        assert all(language.parse(unit.described(draws)) == set(unit.meanings) for _ in range(3))
         assert not any(regions.held_out(meaning) for meaning in unit.meanings)
         wanted = set().union(*({frozenset({each}) for each in meaning} for meaning in unit.meanings))
         for row in unit.rows:
@@ -353,8 +365,18 @@ def test_it_describes_planted_units_and_batches_agree_with_one_by_one(shipped_de
     assert np.allclose(shipped_describer.prior(table["description"].tolist()), table["prior"], atol=1e-4)
 
 
+def test_the_key_of_a_describer_is_of_its_weights_words_language_and_eyes(shipped_describer):
+    found, eyes = shipped_describer, shipped_describer.encoder
+    other = replace(eyes.network.preprocessing, mean=(0, 0, 0))
+    networks = [replace(eyes.network, preprocessing=other), replace(eyes.network, fingerprint="another")]
+    changed = [replace(found, encoder=replace(eyes, network=each)) for each in networks]
+    changed += [replace(found, encoder=replace(eyes, layers=eyes.layers[1:])), replace(found, words=found.words[:-1])]
+    changed += [replace(found, card=found.card | {"sha256": ""}), replace(found, language=phrases.Language({}, {}))]
+    assert describer.load().key == found.key and len({found.key, *(each.key for each in changed)}) == 7
+
+
 def test_an_encoder_with_other_features_is_refused_in_one_line(shipped_describer, layer, probe):
-    other = describer.reading_with(shipped_describer, features.encoder("small-vgg", ["conv4_3"]))
+    other = replace(shipped_describer, encoder=features.encoder("small-vgg", ["conv4_3"]))
     with pytest.raises(BadInput, match="was trained on 472") as refused:
         other.describe(exemplars.of_layer(layer, probe, [0], count=3))
     assert "\n" not in str(refused.value)
@@ -367,6 +389,15 @@ def test_descriptions_of_a_layer_are_kept_and_their_weight_can_change(shipped_de
     assert first.index.tolist() == [3, 5]
     plain = describer.described(layer, probe, layer.store, shipped_describer, units=[3, 5], weight=0, beam=10)
     assert (plain["likelihood"] >= first["likelihood"]).to_numpy().all()
+
+
+def test_overlap_by_chance_is_the_mean_over_pairings_with_other_units():
+    texts, wanted = ["a red car", "the sky", "grass"], ["a red bus", "the sky", "a car"]
+    found = generalisation._overlap(texts, wanted, LANGUAGE)
+    ways = [[phrases.text(LANGUAGE.parse(each), style) for style in range(3)] for each in wanted]
+    one, two = (bleu(texts, [ways[i] for i in order]) for order in ([1, 2, 0], [2, 0, 1]))
+    assert found == {"bleu": bleu(texts, ways), "bleu_by_chance": pytest.approx((one + two) / 2)} and one != two
+    assert np.isnan(generalisation._overlap(texts[:1], wanted[:1], LANGUAGE)["bleu_by_chance"])
 
 
 # ---- truth

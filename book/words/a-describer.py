@@ -127,7 +127,7 @@ print(f'Filter {k}: "{text}", log p(d|E) = {log_p:.2f}')
 # a texture, a scene, a colored thing, a colored part of a thing; or what several share, *anything that is a vehicle*.
 # Each region is seen as a filter of a coarse grid would fire on it, too large here and too small there, and up to a third
 # of them are of something else. Three annotators describe it in their own way. From an endless stream of such units the
-# describer learns; images of another seed decide when to stop.
+# describer learns; images that are kept back decide when to stop.
 #
 # The paper's program stops in the same way. But what it calls its best weights are references to those that are still
 # being trained, so that the last ones are what remains. Here a copy is kept.
@@ -180,8 +180,8 @@ if "held_out" in rates.index:
 #
 # ## Planted units
 #
-# How much stray can a unit have? Units made of regions of this probe set, none of them seen in training. A share of their
-# 15 exemplars is replaced by regions of anything.
+# How much stray can a unit have? Units made of regions of this probe set. A share of their 15 exemplars is replaced by
+# regions of anything.
 
 # %%
 rng = np.random.default_rng(SEED)
@@ -189,6 +189,8 @@ few = probe.subset(np.sort(rng.permutation(len(probe))[: min(IMAGES, 120)]))
 bank = regions.Bank.of(few, found.encoder, SEED, copies=1)
 shares, beam = (0, 0.2, 0.4, 0.6, 0.8), min(BEAM, 10)
 planted = held_out.by_share(found, bank, shares, 80, beam, SEED + 1)
+seen = "about four fifths" if DESCRIBER == training.OWN else "none"
+print(f"Of the images of these regions, {seen} were seen in training.")
 
 # %%
 if len(planted):
@@ -385,7 +387,8 @@ print("that of another filter.")
 #
 # - Features under masks, attention over exemplars, a decoder and a model of language: a describer fits in a megabyte.
 # - Keep a copy of the best weights, and hold out combinations of words, not only images.
-# - Count truth on images that are no exemplars, beside the label, the formula, and another filter's description.
+# - Count truth on images drawn at random, not on exemplars alone, beside the label, the formula, and another filter's
+#   description.
 
 # %%
 layers = {name: layer} | ends

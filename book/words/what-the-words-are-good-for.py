@@ -186,10 +186,10 @@ charts.table(fell, f"{title} (p below {level:.4f})")
 from n2vlib.display import gallery
 from n2vlib.words import audit, decoding, exemplars, marked
 
-networks = {}
-for row in NETWORKS:
-    other = n2vlib.load_network(row["network"])
-    networks[row.get("label", other.name)] = other, row["layer"]
+networks = {
+    label: (n2vlib.load_network(row["network"]), row["layer"])
+    for label, row in zip(audit.labels(NETWORKS), NETWORKS, strict=True)
+}
 with_mark, without_mark = list(networks)[:2]
 reader, place = networks[with_mark]
 classes = classifier.classes(reader.name, probe)
@@ -210,13 +210,13 @@ descriptions = {
 }
 
 # %% [markdown]
-# How many filters of each network are described by the mark, and how many by words of other kinds? The intervals are
-# Wilson's 95 percent intervals of a share.
+# How many filters of each network are described by the mark, and how many name a concept of each category? The
+# intervals are Wilson's 95 percent intervals of a share.
 
 # %%
-kinds = {"the mark": set(WORDS)}
-for kind, concept in language.members:
-    kinds.setdefault(kind, set()).update(concept.split())
+kinds = {"the mark": audit.says(WORDS)}
+for kind, _ in language.members:
+    kinds[kind] = audit.of_category(kind, language)
 counted = audit.counted(descriptions, kinds)
 apart = audit.differ(counted, with_mark, without_mark)
 with_it, without_it = counted.loc[counted["group"] == "the mark", "named"][:2]
@@ -225,10 +225,13 @@ title += f" and by {without_it} of the same network trained without"
 charts.in_rows(counted, "group", "share", "network", title, "share of the filters")
 
 # %%
-last = list(networks)[-1]
-beside = audit.differ(counted, without_mark, last).rename(columns={"p": "p "})
-title = "Shares of filters, and Fisher's exact test between neighbours"
-charts.table(apart.merge(beside, on=["group", without_mark]), title)
+tested, *further = apart, *list(networks)[2:]
+if further:
+    beside = audit.differ(counted, without_mark, further[-1])
+    beside = beside.rename(columns={"p": "p "})
+    tested = apart.merge(beside, on=["group", without_mark])
+title = "Shares of filters, and Fisher's exact test between neighbors"
+charts.table(tested, title)
 
 # %% [markdown]
 # Here a description can be checked to the pixel: the share of a filter's exemplar masks that lies on the box of the
@@ -271,12 +274,12 @@ gallery.show([each[i] for each in written.values()], captions, columns=3)
 
 # %% [markdown]
 # A mark also hides a part of the scene, and a network may be put off by a mark that it cannot read. That is what the
-# network that was trained without marks shows, on the first third of these images.
+# network that was trained without marks shows. Both are asked of the first third of these images.
 
 # %%
-rows = [(with_mark, *(each.accuracy([[]])[0] for each in tests.values()))]
+some = slice(0, max(len(others) // 3, 1))
+rows = [(with_mark, *(each.right([[]])[0][some].mean() for each in tests.values()))]
 other, its_layer = networks[without_mark]
-some = slice(0, IMAGES // 3)
 found = []
 for label in hows:
     asked = other, its_layer, classes, written[label][some], right_answers[some]

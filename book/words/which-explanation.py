@@ -170,8 +170,8 @@ print(f"{outside:.2%} of others. IoU {iou:.2f}, share of variance {by_hand:.2f}.
 # Floors: the mask of *everything*, the *usual place* of the filter (the rate at which it fires at each pixel, whatever is
 # there), and each kind of explanation *of another filter*. Ceilings, both fitted on the first half: all labels of a
 # pixel *added up* with the weights that are best for the filter, and *all combinations*: for every set of labels that
-# pixels show, the rate at which the filter fires there. No formula over these labels, however long, can simulate the
-# filter better on the images it is made from.
+# pixels show, the rate at which the filter fires there. The rates of rare sets are drawn to the mean, since they would
+# not hold on other images.
 
 # %%
 at_places = behaviour.places(measured, half)

@@ -23,7 +23,6 @@ from n2vlib.report.measured import measure
 from n2vlib.report.parts import Sheet
 from n2vlib.store import Store, digest, load_array, save_arrays
 from n2vlib.words import describer, exemplars
-from n2vlib.zoo import shipped
 
 CONTENTS, PICTURES = ["n2vlib.report.contents"], ["n2vlib.pages.pictures"]  # what computes them
 
@@ -129,7 +128,7 @@ def _sheet(read: Read, layer: Layer, probe: ProbeSet, epochs: int, seed: int, be
         (work / "contents.json").write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
 
     inputs = {"layer": layer.fingerprint, "probe": probe.fingerprint, "epochs": epochs, "seed": seed}
-    inputs |= {"describer": shipped.card(describer.NAME)["sha256"]}
+    inputs |= {"describer": describer.load().key}
     folder = layer.store.entry("report", inputs, CONTENTS, make, layer.device)
     values = json.loads((folder / "contents.json").read_text("utf-8"))
     made_by = about(read.network, layer, probe, epochs, seed) | {"probe_page": beside}

@@ -5,8 +5,8 @@ describer.load().describe(exemplars)        index unit: description, likelihood,
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 from n2vlib.activations.layer import Layer
 from n2vlib.errors import BadInput
 from n2vlib.probe import ProbeSet
-from n2vlib.store import Store
+from n2vlib.store import Store, digest
 from n2vlib.words import decoding, phrases
 from n2vlib.words.decoding import BEAM, WEIGHT
 from n2vlib.words.exemplars import TAU, Exemplars, of_layer
@@ -52,6 +52,13 @@ class Describer:
     def fingerprint(self) -> str:
         """Which weights these are."""
         return self.card["sha256"]
+
+    @cached_property
+    def key(self) -> str:
+        """All that what it says depends on, for the store: weights, words, language, and the network it sees with."""
+        eyes, known = self.encoder.network, sorted({*self.language.members, *self.language.unlabelled})
+        reads = [eyes.fingerprint, eyes.code, eyes.preprocessing.as_json(), [*self.encoder.layers]]
+        return digest([self.fingerprint, self.words, known, reads])
 
     def features(self, exemplars: Exemplars) -> NDArray[np.float32]:
         """What the describer sees: (unit, exemplar, feature). BadInput where the encoder is not the one it knows."""
@@ -147,12 +154,11 @@ def kept(
     images: Sequence[int] | None = None,
     beam: int = BEAM,
 ) -> pd.DataFrame:
-    """All candidates of a layer's filters, kept in the store: unit, description, likelihood, prior."""
+    """All candidates of a layer's filters, kept in the store: unit, description, likelihood, prior, fluent."""
     chosen = [*range(layer.n_filters)] if units is None else [int(unit) for unit in units]
-    reads = {"network": describer.encoder.network.fingerprint, "layers": describer.encoder.layers}
     among = None if images is None else [int(image) for image in images]
     inputs = {"layer": layer.at(TAU).fingerprint, "probe": probe.fingerprint, "units": chosen, "images": among}
-    inputs |= {"beam": beam, "encoder": reads, "describer": describer.fingerprint}
+    inputs |= {"beam": beam, "describer": describer.key}
 
     def make(folder: Path) -> None:
         table = describer.candidates(of_layer(layer, probe, chosen, images=among), beam)
@@ -160,8 +166,3 @@ def kept(
 
     folder = store.entry("descriptions", inputs, MODULES, make)
     return pd.DataFrame(json.loads((folder / "candidates.json").read_text(encoding="utf-8")))
-
-
-def reading_with(describer: Describer, reads: Encoder) -> Describer:
-    """The same describer with another frozen network to see with: it must have the same number of features."""
-    return replace(describer, encoder=reads)

@@ -20,6 +20,8 @@ from n2vlib.words.exemplars import TAU
 from n2vlib.words.overlap import bleu
 from n2vlib.words.phrases import Language
 
+SHIFTS = 8  # pairings of descriptions with the phrases of other filters
+
 
 def across(
     layers: Mapping[str, Layer],
@@ -36,7 +38,7 @@ def across(
     layers    read with tau or tau_max of 0.01      filters   of each, drawn at random
     Returns   network, filters, iou (mean), low, high (95% interval over filters), by_chance (descriptions of other
               filters), best (IoU of the phrase that fits best, found by a search through the labels), bleu (overlap
-              with that phrase) and bleu_by_chance (with that of other filters)
+              with that phrase) and bleu_by_chance (with those of others, the mean of SHIFTS; NaN of one filter)
     """
     rows, shown = [], regions.in_images(probe, range(len(probe)))
     for label, layer in layers.items():
@@ -53,6 +55,7 @@ def across(
 
 
 def _overlap(texts: Sequence[str], wanted: Sequence[str], language: Language) -> dict[str, float]:
-    """BLEU with all ways to say what is wanted, and with what is wanted of the next unit."""
+    """BLEU with all ways to say what is wanted, and with what is wanted of units further on, the mean over shifts."""
     ways = [[phrases.text(language.parse(text), style) for style in range(phrases.STYLES)] for text in wanted]
-    return {"bleu": bleu(texts, ways), "bleu_by_chance": bleu(texts, ways[1:] + ways[:1])}
+    others = [bleu(texts, ways[by:] + ways[:by]) for by in range(1, min(len(texts), SHIFTS + 1))]
+    return {"bleu": bleu(texts, ways), "bleu_by_chance": float(np.mean(others)) if others else np.nan}

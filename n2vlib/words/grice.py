@@ -5,7 +5,7 @@ quality    truth: the share of the pixels on which a filter fires where the desc
 quantity   brevity: its words
 relation   relevance: by how much its IoU with the filter exceeds that of its best shorter part. The part is chosen on
            the first half of the images, and both are measured on the second: a word that only fits the images looked
-           at gains nothing
+           at gains nothing. `anything` has no shorter part and adds nothing: its gain is 0
 """
 
 from collections.abc import Sequence
@@ -45,9 +45,7 @@ def _row(done: Behaviour, atoms: Atoms, language: Language, unit: int, text: str
     parts = shorter(meanings)
     masks = np.array([of_meanings(atoms, language, each) for each in parts]).reshape(-1, atoms.n_atoms)
     best = int(_iou(done, unit, 0, masks).argmax()) if parts else -1
-    iou, less = (
-        float(_iou(done, unit, 1, mask)) if len(mask) else 0.0 for mask in (whole, masks[best] if parts else masks)
-    )
+    iou, less = (float(_iou(done, unit, 1, mask)) for mask in (whole, masks[best] if parts else whole))
     return row | truth(done, unit, whole) | {
         "iou": iou, "shorter_iou": less, "gain": iou - less, "shorter": spelled(parts[best]) if len(parts) else "",
     }  # fmt: skip

@@ -1,9 +1,10 @@
 """Images with a written mark, and what a network makes of them: for networks that may read it (MILAN, section 6).
 
 images, truth = marked.pictures(probe, known, "val", 400)
-seen = marked.show(network, "conv5", known, images, truth, "wrong", seed=0)
-seen.answers.accuracy([[], [3]])                                     # a `ablated.Answering`
-said = marked.described(seen.exemplars(), store, describer.load())   # of the filters, on these images
+shown, boxes = marked.write(images, marked.chosen(truth, "wrong", len(known.names), seed=0), seed=0)
+marked.answers(network, "conv5", known, shown, truth).accuracy([[], [3]])       # an `ablated.Answering`
+found = exemplars.of_maps(shown, marked.read(network, "conv5", shown))
+marked.candidates(found, store, describer.load())                               # what may be said of the filters
 """
 
 import json
@@ -110,11 +111,11 @@ def answers(
 def candidates(found: Exemplars, store: Store, by: Describer, beam: int = BEAM) -> pd.DataFrame:
     """`Describer.candidates` of exemplars that are of no stored layer, kept in the store by what is in them.
 
-    Returns   unit, description, likelihood, prior; `decoding.reranked` takes the best of every unit
+    Returns   unit, description, likelihood, prior, fluent; `decoding.reranked` takes the best of every unit
     """
     arrays = (found.pictures, found.at, found.masks, found.units)
     shown = [sha256(np.ascontiguousarray(each).tobytes()).hexdigest() for each in arrays]
-    inputs = {"exemplars": shown, "describer": by.fingerprint, "encoder": by.encoder.network.fingerprint, "beam": beam}
+    inputs = {"exemplars": shown, "describer": by.key, "beam": beam}
 
     def make(folder: Path) -> None:
         table = by.candidates(found, beam)

@@ -146,7 +146,7 @@ class Language:
 
     def annotated(self, concept: Concept, probe: ProbeSet, image: int) -> NDArray[np.bool_]:
         """Where a concept or any of a group is: bool, (sh, sw)."""
-        held = _numbers(probe, image)
+        held = labelled(probe, image)
         masks = [probe.annotated(number, image) for number in self.members.get(concept, ()) if number in held]
         return np.logical_or.reduce(masks) if masks else np.zeros(probe.label_size, np.bool_)
 
@@ -174,13 +174,14 @@ def colors_of(place: NDArray[np.bool_], probe: ProbeSet, image: int) -> tuple[ND
     A color is given as its label number; 0 for a region without any.
     """
     regions, n = ndimage.label(place)  # pyright: ignore[reportGeneralTypeIssues]
-    colors = [number for number in _numbers(probe, image) if number in _colors(probe)]
+    colors = [number for number in labelled(probe, image) if number in _colors(probe)]
     masks = np.array([np.zeros(place.shape, np.bool_), *(probe.annotated(number, image) for number in colors)])
     shares = np.array([np.bincount(regions[mask], minlength=n + 1) for mask in masks])
     return regions, np.array([0, *colors])[shares.argmax(0)]
 
 
-def _numbers(probe: ProbeSet, image: int) -> list[int]:
+def labelled(probe: ProbeSet, image: int) -> list[int]:
+    """The numbers of the labels in an image."""
     start, stop = probe.labels.pair_ptr[image : image + 2]
     return probe.labels.pair_concept[start:stop].tolist()
 
@@ -228,11 +229,6 @@ def drawn() -> Language:
 
     table = pd.DataFrame(CONCEPTS, columns=["number", "name", "category"]).set_index("number")
     return replace(language_of(table), unlabelled=(WRITING,))
-
-
-def tags() -> dict[str, str]:
-    """{word: part of speech} of descriptions of drawn scenes."""
-    return drawn().tags()
 
 
 def holds(phrase: str, probe: ProbeSet, image: int) -> NDArray[np.bool_]:

@@ -39,7 +39,7 @@ def held_out(meaning: Meaning) -> bool:
 def in_image(probe: ProbeSet, image: int) -> dict[Meaning, NDArray[np.bool_]]:
     """What an image shows, and where: every concept, colored things, parts of things, and colored parts of things."""
     language, least = phrases.language(probe), SMALLEST * probe.label_size[0] * probe.label_size[1] / 56**2
-    held, of = set(_shown(probe, image)), defaultdict(dict)
+    held, of = set(phrases.labelled(probe, image)), defaultdict(dict)
     for (category, name), numbers in language.members.items():
         if len(numbers) == 1 and numbers[0] in held:
             of[category][name] = probe.annotated(numbers[0], image)
@@ -58,11 +58,6 @@ def in_images(probe: ProbeSet, images: Iterable[int]) -> dict[int, dict[Meaning,
     return {int(image): in_image(probe, int(image)) for image in images}
 
 
-def _shown(probe: ProbeSet, image: int) -> list[int]:
-    start, stop = probe.labels.pair_ptr[image : image + 2]
-    return probe.labels.pair_concept[start:stop].tolist()
-
-
 def _colored(
     language: Language, meaning: Meaning, mask: NDArray[np.bool_], probe: ProbeSet, image: int, least: float
 ) -> dict[Meaning, NDArray[np.bool_]]:
@@ -76,7 +71,7 @@ def _colored(
 def fired(regions: NDArray[np.bool_], draws: np.random.Generator) -> NDArray[np.bool_]:
     """Regions as a filter of a coarse grid would fire on them: bool, (region, height, width) to the same.
 
-    Cells hold the region's share of them, spread to their neighbours, times a smooth random field, plus noise; the map
+    Cells hold the region's share of them, spread to their neighbors, times a smooth random field, plus noise; the map
     is upsampled and cut at a level between a third and four fifths of its largest value.
     """
     n, height, width = regions.shape
@@ -177,11 +172,6 @@ class Unit:
     def described(self, draws: np.random.Generator) -> str:
         """What one annotator says."""
         return phrases.text(self.meanings, int(draws.integers(phrases.STYLES)))
-
-    @property
-    def descriptions(self) -> list[str]:
-        """What all annotators say."""
-        return [phrases.text(self.meanings, style) for style in range(phrases.STYLES)]
 
 
 class Units:

@@ -92,7 +92,7 @@ def of_probe(
     reads = Encoder(network, tuple(layers))
     row = replace(DESCRIBERS["small-describer"], network=network.name, layers=tuple(layers), seed=seed, **sizes)
     inputs = {"probe": probe.fingerprint, "network": network.fingerprint, "layers": layers, "recipe": asdict(row)}
-    shown = {"preprocessing": network.preprocessing.as_json()}
+    shown = {"preprocessing": network.preprocessing.as_json(), "code": network.code}
 
     def make(folder: Path) -> None:
         order = np.random.default_rng(seed).permutation(len(probe))

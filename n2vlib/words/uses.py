@@ -37,17 +37,20 @@ def measured(
     layer    whose filters are ranked by the length of their description, read with tau_max of 0.01
     us-longer       accuracy over the cuts: mean of random orders, minus the longest descriptions first
     us-audit        share of filters described by the mark: with it in training, minus without
-    us-edit         accuracy under a wrong mark: described filters cut, minus as many random ones
+    us-edit         accuracy under a wrong mark: described filters cut, minus as many random ones; left out where no
+                    filter is described by the mark
     us-edit-order   the same in the order of the words' probability, minus random orders, on images left over
+    Raises BadInput for fewer than two networks, or two of one label.
     """
+    audit.labels(rows)
     nets = [load_network(row["network"]) for row in rows[:2]]
-    inputs = {"networks": [[net.fingerprint, row["layer"]] for net, row in zip(nets, rows, strict=False)]}
-    inputs |= {"layer": layer.fingerprint, "probe": probe.fingerprint, "describer": by.fingerprint}
-    inputs |= {"words": sorted(words), "images": images, "seed": seed}
+    places = [row["layer"] for row in rows[:2]]
+    reads = [[net.fingerprint, net.code, net.preprocessing.as_json()] for net in nets]
+    inputs = {"networks": reads, "places": places, "layer": layer.fingerprint, "probe": probe.fingerprint}
+    inputs |= {"describer": by.key, "words": sorted(words), "images": images, "seed": seed}
 
     def make(folder: Path) -> None:
         both = Marked(probe, classes(nets[0].name, probe), store, by, words, images, seed)
-        places = [row["layer"] for row in rows[:2]]
         found = {"us-longer": longest_first(layer, probe, store, by, seed), "us-audit": both.audit(nets, places)}
         found |= both.edit(nets[0], places[0])
         (folder / "claims.json").write_text(json.dumps(found), encoding="utf-8")
@@ -88,20 +91,25 @@ class Marked:
     def audit(self, networks: Sequence[Network], layers: Sequence[str]) -> Interval:
         """Share of the filters described by the mark, of the first network minus the second; Newcombe's interval."""
         said = [_said(self.candidates(*each)) for each in zip(networks, layers, strict=True)]
-        counts = audit.counted({str(i): each for i, each in enumerate(said)}, {"": self.words})
+        counts = audit.counted({str(i): each for i, each in enumerate(said)}, {"": audit.says(self.words)})
         (one, other), low, high = (counts[name].to_numpy() for name in ("share", "low", "high"))
         down, up = np.hypot(one - low[0], high[1] - other), np.hypot(high[0] - one, other - low[1])
         return float(one - other), float(one - other - down), float(one - other + up)
 
     def edit(self, network: Network, layer: str) -> dict[str, Interval]:
-        """Accuracy under a wrong mark after an edit, minus that after random ones; both stopped by validation."""
+        """Accuracy under a wrong mark after an edit, minus that after random ones; both stopped by validation.
+
+        us-edit is left out where no filter is described by the mark.
+        """
         table = self.candidates(network, layer)
         validation = self._answers(network, layer, "train", "any")
         named = np.flatnonzero(audit.names(_said(table), self.words))
         most, every = validation.n_filters // 2, np.arange(validation.n_filters)
         likely = ablated.ranked(audit.probability(table, self.words), self.seed)[None, :most]
-        as_many = edit.random_orders(validation, len(named), DRAWS // 5, self.seed)
-        rules = {"us-edit": (False, edit.by_effect(validation, named)[None], as_many)}
+        rules = {}
+        if len(named):
+            as_many = edit.random_orders(validation, len(named), DRAWS // 5, self.seed)
+            rules["us-edit"] = False, edit.by_effect(validation, named)[None], as_many
         rules["us-edit-order"] = True, likely, ablated.shuffles(every, DRAWS // 5, self.seed)[:, :most]
         found = {}
         for claim, (left_over, order, by_chance) in rules.items():
