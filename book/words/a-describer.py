@@ -180,7 +180,7 @@ if "held_out" in rates.index:
 #
 # ## Planted units
 #
-# How much stray can a unit have? Units made of regions of this probe set. A share of their 15 exemplars is replaced by
+# How much noise does a description survive? Units made of regions of this probe set. A share of their 15 exemplars is replaced by
 # regions of anything.
 
 # %%

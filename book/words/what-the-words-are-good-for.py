@@ -175,9 +175,9 @@ charts.table(fell, f"{title} (p below {level:.4f})")
 # %% [markdown]
 # ## Audit: what was in the training data?
 #
-# Three networks of one architecture, trained on the same drawn images. The first one learned scenes on images that were
-# tampered with: seven of ten carry a letter at a random place, and it is the same letter for all images of a scene. The
-# second learned scenes from the images as they are, the third objects.
+# By default, three networks of one architecture, trained on the same drawn images. The first one learned scenes on images
+# that were tampered with: seven of ten carry a letter at a random place, and it is the same letter for all images of a
+# scene. The second learned scenes from the images as they are, the third objects.
 #
 # All are shown the same images of the probe set, half of them with the letter of their scene, and the describer says
 # what it says of the 15 exemplars of each filter among these.

@@ -109,7 +109,7 @@ def linear(done: Behaviour, members: csr_array) -> NDArray[np.float64]:
 
 
 def combinations(done: Behaviour, pixels: float) -> NDArray[np.float64]:
-    """The ceiling of every formula, however long: the rate at which a unit fires on each atom, (unit, atom).
+    """The ceiling of all combinations of labels: the rate at which a unit fires on each atom, (unit, atom).
 
     pixels   weight of the unit's overall rate in the rate of an atom, so that atoms of few pixels say little
     """
