@@ -48,7 +48,7 @@ class Preprocessing:
 
     @property
     def channels(self) -> int:
-        """3 for colour, 1 for grey: a network's input is (image, channels, *size)."""
+        """3 for color, 1 for grey: a network's input is (image, channels, *size)."""
         return len(self.mean)
 
     def __call__(self, images: np.ndarray | Tensor) -> Tensor:
