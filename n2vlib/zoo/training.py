@@ -1,7 +1,6 @@
 """Train a network of the zoo on drawn images for its task (n2vlib.zoo.tasks), and write it as it ships."""
 
 import hashlib
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -15,7 +14,6 @@ from torch.nn import functional as F
 
 from n2vlib.device import choose_device
 from n2vlib.errors import BadInput
-from n2vlib.files.partial import atomic
 from n2vlib.progress import bar
 from n2vlib.zoo import data, shipped
 from n2vlib.zoo.architectures import folded_state
@@ -158,10 +156,7 @@ def ship(
         "sha256": hashlib.sha256(weights).hexdigest(),
         "torch": str(torch.__version__),
     }
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in ((".safetensors", weights), (".json", f"{json.dumps(card, indent=1)}\n".encode())):
-        with atomic(out / f"{file}{name}") as part:
-            part.write_bytes(content)
+    shipped.write(out, file, weights, card)
     return card
 
 
