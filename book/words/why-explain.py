@@ -88,20 +88,19 @@ import pandas as pd
 
 from n2vlib import charts
 from n2vlib.compositional import explain
-from n2vlib.significance import names
+from n2vlib.methods import dissection
 from n2vlib.words import describer
 
 described = describer.described(layer, probe, store)
-named = names.how_sure(layer, probe, seed=SEED)
+labels = dissection.filters(layer, probe).set_index("filter")["name"]
 found = explain.filters(layer, probe).query("allowed == allowed.max()")
 formulas = found.set_index("filter")["formula"]
-labels = probe.concepts["name"].loc[named["concept"]].to_numpy()
 
 # %%
 said = pd.DataFrame(
     {
         "filter": chosen,
-        "label": labels[chosen],
+        "label": labels.loc[chosen].to_numpy(),
         "formula": formulas.loc[chosen].to_numpy(),
         "description": described["description"].loc[chosen].to_numpy(),
     }
