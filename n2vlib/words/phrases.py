@@ -11,7 +11,7 @@ grammar, so a phrase that a decoder says badly still means something, and `anyth
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -78,13 +78,16 @@ class Language:
     kin: Mapping[Concept, tuple[Concept, ...]] = field(repr=False)
     unlabelled: tuple[Concept, ...] = field(default=(), repr=False)
 
-    def __post_init__(self) -> None:
-        named = {}
-        for category in reversed(CATEGORIES):  # where two categories have a name, the first of CATEGORIES is meant
-            every = (*self.unlabelled, *self.members)
-            named |= {tuple(name.split()): (of, name) for of, name in every if of == category}
-        object.__setattr__(self, "_named", named)
-        object.__setattr__(self, "_longest", max((len(words) for words in named), default=0))
+    @cached_property
+    def names(self) -> dict[tuple[str, ...], Concept]:
+        """{the words of a name: the concept}; where two categories have a name, the first of CATEGORIES is meant."""
+        every = (*self.unlabelled, *self.members)
+        return {tuple(name.split()): (of, name) for each in reversed(CATEGORIES) for of, name in every if of == each}
+
+    @cached_property
+    def longest(self) -> int:
+        """Words of the longest name."""
+        return max(map(len, self.names), default=0)
 
     @property
     def groups(self) -> list[Concept]:
@@ -97,10 +100,9 @@ class Language:
 
     def at(self, words: list[str], at: int) -> tuple[int, Concept | None]:
         """The longest name that begins there and its length; 1 and None for another word."""
-        named: Mapping = self._named  # type: ignore[attr-defined]
-        for length in range(self._longest, 0, -1):  # type: ignore[attr-defined]
-            if (key := tuple(words[at : at + length])) in named:
-                return len(key), named[key]
+        for length in range(self.longest, 0, -1):
+            if (key := tuple(words[at : at + length])) in self.names:
+                return len(key), self.names[key]
         return 1, None
 
     def well_formed(self, phrase: str) -> bool:
