@@ -1,0 +1,64 @@
+"""What a listener comes to believe: how probable a message is for each thing the speaker may have seen.
+
+Two models, learned from what speakers saw and said (the translator of Andreas et al. 2017, section 5): of agents' messages,
+which are numbers, and of people's, which are entries of a lexicon. Both give log p(message | seen), and `methods.translation`
+makes beliefs of it.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from n2vlib.progress import bar
+
+
+class CodeModel(nn.Module):
+    """log p(z | seen) = -|| mean(seen) - z ||^2, as the released program has it: no variance, not normalised."""
+
+    def __init__(self, features: int, hidden: int, size: int) -> None:
+        super().__init__()
+        self.mean = nn.Sequential(nn.Linear(features, hidden), nn.Tanh(), nn.Linear(hidden, size))
+
+    def forward(self, seen: Tensor, messages: Tensor) -> Tensor:
+        """(..., features) and (..., size), row by row -> (...)."""
+        return -(self.mean(seen) - messages).square().sum(-1)
+
+    def log_p(self, messages: Tensor, seen: Tensor) -> Tensor:
+        """Of k messages (k, size) for each thing seen (state, option, features) -> (k, state, option)."""
+        mean = self.mean(seen)
+        crossed = torch.einsum("km,som->kso", messages, mean)
+        return 2 * crossed - mean.square().sum(2) - messages.square().sum(1)[:, None, None]
+
+
+class WordModel(nn.Module):
+    """log p(words | seen): each word's log-probability, weighted by its share of the message."""
+
+    def __init__(self, features: int, hidden: int, lexicon: int) -> None:
+        super().__init__()
+        self.scores = nn.Sequential(nn.Linear(features, hidden), nn.Tanh(), nn.Linear(hidden, lexicon))
+
+    def forward(self, seen: Tensor, messages: Tensor) -> Tensor:
+        """(..., features) and messages as shares of words (..., lexicon), row by row -> (...)."""
+        return (self.scores(seen).log_softmax(-1) * messages).sum(-1)
+
+    def log_p(self, messages: Tensor, seen: Tensor) -> Tensor:
+        """Of k messages (k, lexicon) for each thing seen (state, option, features) -> (k, state, option)."""
+        return torch.einsum("kl,sol->kso", messages, self.scores(seen).log_softmax(-1))
+
+
+def fit(
+    model: CodeModel | WordModel,
+    batch: Callable[[int], tuple[Tensor, Tensor]],
+    steps: int,
+    rate: float = 3e-3,
+) -> None:
+    """Train in place by Adam on a one-cycle schedule; batch(step) gives what was seen (n, features), and the messages."""
+    optimizer = torch.optim.Adam(model.parameters(), rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps + 1)
+    for step in bar(range(steps), "what messages mean", steps):
+        optimizer.zero_grad()
+        (-model(*batch(step)).mean()).backward()
+        optimizer.step()
+        schedule.step()
+    model.eval().requires_grad_(False)

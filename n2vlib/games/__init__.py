@@ -1,0 +1,10 @@
+"""Games of two players who have to talk, after Translating Neuralese (Andreas, Dragan and Klein 2017, section 7).
+
+game        what a game is
+reference   of two things one is meant, and only the speaker knows which
+driving     two cars at a crossing, who do not see each other
+"""
+
+from n2vlib.lazy import submodules
+
+__getattr__ = submodules(__name__)
