@@ -84,7 +84,9 @@ class DrivingGame:
     def observe(self, state: Cars) -> Tensor:
         """The road, the own head and goal as cells, whether arrived, the direction; nothing once a car has arrived."""
         n = len(state.road)
-        cells = [one_hot((each.clamp(0) * torch.tensor([SIZE, 1])).sum(2), SIZE * SIZE) for each in (state.head, state.goal)]
+        cells = [
+            one_hot((each.clamp(0) * torch.tensor([SIZE, 1])).sum(2), SIZE * SIZE) for each in (state.head, state.goal)
+        ]
         road = one_hot(state.road, len(ROADS))[:, None].expand(-1, 2, -1)
         parts = [road, *cells, torch.zeros(n, 2, 1), one_hot(state.direction, len(DIRECTIONS))]
         return torch.cat(parts, 2).float() * ~state.done[..., None]

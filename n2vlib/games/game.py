@@ -60,10 +60,3 @@ State = TypeVar("State", bound=tuple)
 def chosen(state: State, rows: Tensor) -> State:
     """Some of the games, in this order; rows: indices of any shape, or a mask."""
     return type(state)(*(each[rows] for each in state))
-
-
-def where(mask: Tensor, one: State, other: State) -> State:
-    """`one` for the games of the mask, (n,), `other` for the rest."""
-    return type(one)(
-        *(torch.where(mask.reshape(-1, *[1] * (a.dim() - 1)), a, b) for a, b in zip(one, other, strict=True))
-    )

@@ -35,6 +35,8 @@ class ReferenceGame:
     things      (thing, feature): what is seen of each
     lexicon     words or phrases;  names: (thing, entry of the lexicon), how each thing was described, rows with sum 1
     folds       rows of things for training, validation and test
+    origin      how the things came about, where their numbers may differ in the last digits from machine to machine; it
+                stands for them in the store's keys
     """
 
     name: str
@@ -42,6 +44,7 @@ class ReferenceGame:
     lexicon: Sequence[str]
     names: Tensor
     folds: Mapping[str, Tensor]
+    origin: str = ""
     actions: tuple[int, int] = (1, 3)
     turns: int = 3
     symmetric: bool = False
@@ -93,9 +96,7 @@ class ReferenceGame:
 
     def alternatives(self, state: Pair, player: int, n: int, draws: torch.Generator) -> Tensor:
         """First the same two things with the other one meant (for the listener: exchanged); then other pairs at random."""
-        swapped = state._replace(
-            **({"target": 1 - state.target} if player == 0 else {"things": state.things.flip(1)})
-        )
+        swapped = state._replace(**({"target": 1 - state.target} if player == 0 else {"things": state.things.flip(1)}))
         rest = []
         for _ in range(n - 1):
             drawn = torch.randint(len(self.things), tuple(state.things.shape), generator=draws)
