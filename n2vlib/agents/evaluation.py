@@ -1,7 +1,8 @@
-"""Mixed teams with a translator between them, and whether the right belief arrives (Andreas et al. 2017, sections 7 and 8).
+"""Mixed teams with a translator between them, and whether the right belief arrives (Andreas et al. 2017, sections 7
+and 8).
 
-R is an agent and H a person, or a model of one. All conditions of a team play the same games, so that they can be compared
-game by game.
+R is an agent and H a person, or a model of one. All conditions of a team play the same games, so that they can be
+compared game by game.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,6 @@ from torch import Tensor
 from n2vlib.agents import people
 from n2vlib.agents.play import Hearing, Played, play
 from n2vlib.agents.society import Society
-from n2vlib.agents.training import spoken_by_people
 from n2vlib.errors import BadInput
 from n2vlib.games.recorded import Recorded
 from n2vlib.games.reference import ReferenceGame
@@ -48,7 +48,8 @@ def _at_a_turn(society: Society, played: Played, draws: torch.Generator, options
 def sample_people(
     society: Society, n: int, draws: torch.Generator, recorded: Recorded | None = None, options: int = 1
 ) -> tuple[Tensor, Tensor]:
-    """The same of people: n messages with something of the lexicon in them, and what was seen, (n, 1 + options, features).
+    """The same of people: n messages with something of the lexicon in them, and what was seen, (n, 1 + options,
+    features).
 
     recorded   their games; None: how they describe things of a reference game's test fold
     """
@@ -171,8 +172,8 @@ def beliefs(
     translations: Sequence[str] = TRANSLATIONS,
     options: int = 1,
 ) -> pd.DataFrame:
-    """Whether a listener who believes what a message says chooses what its speaker saw, for n states of every team: seed,
-    speaker, listener, translation, state, right.
+    """Whether a listener who believes what a message says chooses what its speaker saw, for n states of every team:
+    seed, speaker, listener, translation, state, right.
 
     A listener R reads with the model of agents' messages, H with that of people's. Chance is 1 / (1 + options).
     """

@@ -1,4 +1,5 @@
-"""All that is trained for a game: teams of several seeds, models of their messages and of people's, a model of people."""
+"""All that is trained for a game: teams of several seeds, models of their messages and of people's, a model of
+people."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -78,8 +79,9 @@ def filled(society: Society, state: Mapping[str, Tensor], card: Mapping[str, Any
                 module.load_state_dict(own)
             except RuntimeError:
                 raise BadInput(
-                    f"{card.get('name', 'agents')}: the weights of {part!r} are of another game than {society.game.name} "
-                    f"with {len(society.lexicon)} entries in its lexicon; train again: python -m n2vlib zoo NAME"
+                    f"{card.get('name', 'agents')}: the weights of {part!r} are of another game than
+                    {society.game.name} " f"with {len(society.lexicon)} entries in its lexicon; train again: python -m
+                    n2vlib zoo NAME"
                 ) from None
             module.eval().requires_grad_(False)
     return replace(society, card=card)

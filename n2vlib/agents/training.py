@@ -76,8 +76,8 @@ def write(folder: Path, name: str, society: Society, card: dict[str, Any], half:
 
 
 def of_game(name: str, game: Game, store: Store, recorded: Recorded | None = None) -> Society:
-    """Everybody who plays a game: what the zoo ships as `name` where it was trained for this very game, otherwise trained
-    now (minutes) and kept in the store.
+    """Everybody who plays a game: what the zoo ships as `name` where it was trained for this very game, otherwise
+    trained now (minutes) and kept in the store.
 
     recorded   games of people, where these are not described by the game itself
     """

@@ -1,4 +1,5 @@
-"""What a game is: two players, who each see something of a state, act, and hear what the other said (Andreas et al. 2017).
+"""What a game is: two players, who each see something of a state, act, and hear what the other said (Andreas et al.
+2017).
 
 Every tensor has the games first, so that n games are played at once. A state is a named tuple of such tensors.
 """
@@ -12,7 +13,8 @@ FOLDS = ("train", "validation", "test")
 
 
 class Turn(NamedTuple):
-    """What came of one turn of n games: the new state, the reward that both players get (n,), and which games are over."""
+    """What came of one turn of n games: the new state, the reward that both players get (n,), and which games are
+    over."""
 
     state: Any
     reward: Tensor

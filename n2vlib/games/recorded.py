@@ -15,8 +15,8 @@ class Recorded:
 
     states     before each turn and after the last, T + 1 of them
     actions    (n, T, 2)
-    messages   (n, T, 2, entry of the lexicon): shares of entries, rows with sum 1; zeros where nothing of the lexicon was
-               said. A message of turn t is said by who sees the state of turn t, and heard in turn t + 1
+    messages   (n, T, 2, entry of the lexicon): shares of entries, rows with sum 1; zeros where nothing of the lexicon
+               was said. A message of turn t is said by who sees the state of turn t, and heard in turn t + 1
     running    (n, T)
     lexicon    what the entries read;  source: "people" or "scripted", as pages say it
     """
