@@ -5,14 +5,14 @@ demonstrations; a person who speaks says what is written down.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from n2vlib.games.game import Game, chosen
+from n2vlib.games.game import Game
 from n2vlib.games.recorded import Recorded
 from n2vlib.games.reference import WAIT, Pair, ReferenceGame
 from n2vlib.progress import bar
@@ -94,13 +94,6 @@ def fit(
         optimizer.step()
         schedule.step()
     imitation.eval().requires_grad_(False)
-
-
-def some(recorded: Recorded, rows: Tensor) -> Recorded:
-    """Some of the games, in this order; rows: indices or a mask."""
-    states = [chosen(each, rows) for each in recorded.states]
-    actions, messages, running = (each[rows] for each in (recorded.actions, recorded.messages, recorded.running))
-    return replace(recorded, states=states, actions=actions, messages=messages, running=running)
 
 
 def demonstrations(game: ReferenceGame, n: int, draws: torch.Generator, fold: str = "train") -> Recorded:

@@ -152,7 +152,7 @@ def fit(row: GameAgents, game: Game, recorded: Recorded | None = None) -> Societ
     draws = torch.Generator().manual_seed(row.seeds[0])
     if recorded is None:
         assert isinstance(game, ReferenceGame) and society.people is not None
-        people.fit(society.people, game, row.imitation, draws)
+        people.fit(society.people, game, lambda _: people.demonstrations(game, BATCH, draws), row.imitation)
         recorded = people.demonstrations(game, MEANT, draws)
     _fit_words(society.words, game, recorded, row.meaning, draws)
     card = {
