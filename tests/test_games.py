@@ -119,10 +119,10 @@ def test_what_else_a_driver_might_see_is_on_the_road():
     assert len(cells.unique()) > 30
 
 
-def pairs(things=torch.arange(12.0).reshape(6, 2), folds=None):
+def pairs(folds=None):
     names = torch.eye(3)[torch.arange(6) % 3]
     rows = folds or {"train": torch.arange(4), "validation": torch.arange(4, 6), "test": torch.arange(4, 6)}
-    return ReferenceGame("things", things, ["a", "b", "c"], names, rows)
+    return ReferenceGame("things", torch.arange(12.0).reshape(6, 2), ["a", "b", "c"], names, rows)
 
 
 def test_a_reference_game_turn_by_turn():
