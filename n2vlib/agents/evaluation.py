@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from n2vlib import tables
 from n2vlib.agents import people
 from n2vlib.agents.play import Hearing, Played, play
 from n2vlib.agents.society import Society
@@ -98,7 +99,7 @@ def games(
     recorded: Recorded | None = None,
     translations: Sequence[str] = TRANSLATIONS,
 ) -> pd.DataFrame:
-    """Every game of every team: seed, speaker, listener, translation, game, reward, won.
+    """Every game of every team: seed, speaker, listener, translation, episode, reward, won.
 
     Two agents, two people, and mixed teams with each translation. In a reference game people speak by the recorded
     descriptions and listen as the model of people does; in driving, people's games are replayed beside an agent that
@@ -115,7 +116,7 @@ def games(
             keys = {"seed": team, "speaker": speaker, "listener": listener, "translation": translation}
             rewards = torch.cat([each.reward for each in played])
             won = torch.cat([each.won for each in played])
-            rows.append(pd.DataFrame({**keys, "game": range(len(won)), "reward": rewards, "won": won}))
+            rows.append(pd.DataFrame({**keys, "episode": range(len(won)), "reward": rewards, "won": won}))
     return pd.concat(rows, ignore_index=True)
 
 
@@ -173,7 +174,7 @@ def beliefs(
     options: int = 1,
 ) -> pd.DataFrame:
     """Whether a listener who believes what a message says chooses what its speaker saw, for n states of every team:
-    seed, speaker, listener, translation, state, right.
+    seed, speaker, listener, translation, episode, right.
 
     A listener R reads with the model of agents' messages, H with that of people's. Chance is 1 / (1 + options).
     """
@@ -195,31 +196,28 @@ def beliefs(
             keys = {"seed": team, "speaker": speaker, "listener": listener, "translation": translation}
             # A tie is no answer: the true option has to be strictly more probable.
             right = (found[:, :1] > found[:, 1:]).all(1)
-            rows.append(pd.DataFrame({**keys, "state": range(len(seen)), "right": right}))
+            rows.append(pd.DataFrame({**keys, "episode": range(len(seen)), "right": right}))
     return pd.concat(rows, ignore_index=True)
 
 
-def summary(rows: pd.DataFrame, value: str, seed: int = 0, draws: int = 1_000) -> pd.DataFrame:
-    """Means of `value` by speaker, listener and translation, with 95% intervals over teams and games (drawn again one
-    within the other): columns value, low, high, seeds, games."""
+def summary(rows: pd.DataFrame, value: str, seed: int = 0) -> pd.DataFrame:
+    """Means of `value` by speaker, listener and translation, with 95% intervals over teams and episodes: value, low,
+    high, teams, episodes."""
     keys, found = ["speaker", "listener", "translation"], []
     for key, some in rows.groupby(keys, sort=False):
-        low, high = interval([each[value].to_numpy(float) for _, each in some.groupby("seed")], seed, draws)
-        sizes = {"seeds": some["seed"].nunique(), "games": len(some)}
-        found.append(
-            {**dict(zip(keys, key, strict=True)), value: some[value].mean(), "low": low, "high": high, **sizes}
-        )
+        low, high = interval([each[value].to_numpy(float) for _, each in some.groupby("seed")], seed)
+        sizes = {"teams": some["seed"].nunique(), "episodes": len(some)}
+        found.append(dict(zip(keys, key, strict=True)) | {value: some[value].mean(), "low": low, "high": high} | sizes)
     return pd.DataFrame(found)
 
 
-def interval(by_team: Sequence[np.ndarray], seed: int = 0, draws: int = 1_000) -> tuple[float, float]:
-    """95% interval of the mean over teams of the mean over games: teams are drawn again, and games within each."""
-    rng, means = np.random.default_rng(seed), []
-    for values in by_team:  # (draws,) means of resampled games, for every team
-        counts = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), draws)
-        means.append(counts @ values / len(values))
-    table = np.array(means)
-    teams = rng.integers(len(by_team), size=(draws, len(by_team)))
-    drawn = table[teams, np.arange(draws)[:, None]].mean(1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
+def interval(by_team: Sequence[np.ndarray], seed: int = 0) -> tuple[float, float]:
+    """95% interval of a mean over teams and episodes: by Student's t over the teams' means, and never narrower than the
+    bootstrap over all episodes. (To draw three teams again covers too little: they are too few.)
+
+    by_team   values of each team's episodes
+    """
+    means = np.array([np.mean(each) for each in by_team])
+    low, high = tables.bootstrap_mean(np.concatenate(by_team), seed)
+    half = np.nan_to_num(tables.half_width(means))
+    return min(low, float(means.mean() - half)), max(high, float(means.mean() + half))

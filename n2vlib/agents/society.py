@@ -79,8 +79,8 @@ def filled(society: Society, state: Mapping[str, Tensor], card: Mapping[str, Any
                 module.load_state_dict(own)
             except RuntimeError:
                 raise BadInput(
-                    f"{card.get('name', 'agents')}: the weights of {part!r} are of another game than {society.game.name}, "
-                    f"or of another lexicon than its {len(society.lexicon)} entries; train them again (n2vlib zoo NAME)"
+                    f"{card.get('name', 'agents')}: the weights of {part!r} are of another game than "
+                    f"{society.game.name}, or of another lexicon than its {len(society.lexicon)} entries; train again"
                 ) from None
             module.eval().requires_grad_(False)
     return replace(society, card=card)
