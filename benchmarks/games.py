@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/games.py
 
-The loop plays one game after the other, as the released program does: cars and cells in plain Python (tests/slow_driving.py),
-the same networks for one observation at a time, and learns from one piece of a game at a time. Issue 18 asks for 20 times
-as many turns a second, in one run, and for a translation of all messages of a game in less than 2 seconds.
-"""
+The loop plays one game after the other, as the released program does: cars and cells in plain Python
+(tests/slow_driving.py), the same networks for one observation at a time, and learns from one piece of a game at a
+time. Issue 18 asks for 20 times as many turns a second, in one run, and for a translation of all messages of a game in
+less than 2 seconds. """
 
 import sys
 import time

@@ -7,7 +7,7 @@ import torch
 from slow_driving import SlowCar, slow_step
 
 from n2vlib.errors import BadInput
-from n2vlib.games.driving import ACTIONS, DIRECTIONS, GOALS, ROADS, SIZE, STARTS, DrivingGame
+from n2vlib.games.driving import ACTIONS, DIRECTIONS, GOALS, ROADS, STARTS, DrivingGame
 from n2vlib.games.game import FOLDS, chosen
 from n2vlib.games.reference import ReferenceGame
 
