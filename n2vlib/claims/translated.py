@@ -1,8 +1,8 @@
 """What translations of agents' messages are good for: the claims of Translating Neuralese, and the tables they need.
 
-A claim is decided over teams and games. A team's mean has the chance of its games in it, so the interval is that of
-Student's t over the few teams' means; but a few means can lie close together by luck, so it is never narrower than a
-bootstrap over games. A two-level bootstrap would be too narrow: of three teams, it draws too few different ones.
+A claim is decided over teams and games, by the interval of `agents.evaluation`: a team's mean has the chance of its
+games in it, so it is Student's t over the few teams' means; and as a few means can lie close together by luck, it is
+never narrower than a bootstrap over games.
 """
 
 from dataclasses import dataclass, field
@@ -10,11 +10,10 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
-from n2vlib.claims.claim import Effect, Measures
+from n2vlib.agents import evaluation
+from n2vlib.claims.claim import Effect, Measure, Measures
 from n2vlib.errors import BadInput
-from n2vlib.tables import bootstrap_mean
 
 TEAMS, GAMES = "teams and games", "games of one team"
 AGENT, PERSON = "R", "H"  # as in the paper's tables
@@ -49,21 +48,15 @@ def by_team(table: pd.DataFrame, column: str, **which: str) -> pd.DataFrame:
     return rows.pivot(index="seed", columns="episode", values=column).astype(float)
 
 
-def over_teams(values: pd.DataFrame, scale: float = 1.0, note: str = "") -> Effect:
+def over_teams(values: pd.DataFrame, scale: float = 1.0) -> Effect:
     """The mean over teams and games, with an interval for both.
 
-    values   (team, episode); NaN where a team did not play this one
+    values   (team, episode)
     """
     numbers = scale * values.to_numpy(float)
-    means = pd.DataFrame(numbers).mean(axis=1).dropna().to_numpy()
-    games = pd.DataFrame(numbers).mean(axis=0).dropna().to_numpy()
-    value, teams = float(means.mean()), len(means)
-    low, high = bootstrap_mean(games - games.mean() + value)
-    note = note or f"{teams} teams, {len(games)} games each"
-    if teams < 2:
-        return Effect(value, low, high, GAMES, note)
-    half = stdtrit(teams - 1, 0.975) * means.std(ddof=1) / np.sqrt(teams)
-    return Effect(value, min(low, value - half), max(high, value + half), TEAMS, note)
+    over = TEAMS if len(numbers) > 1 else GAMES
+    note = f"{len(numbers)} teams, {numbers.shape[1]} games each"
+    return Effect(float(numbers.mean()), *evaluation.interval(list(numbers)), over, note)
 
 
 def apart(one: Effect, other: Effect) -> Effect:
@@ -94,8 +87,6 @@ def gain(t: Translated, game: str, speaker: str, listener: str, other: str) -> E
 def beyond_native(t: Translated, game: str) -> Effect:
     """Games won by a person who hears an agent translated by belief, minus those by a person who hears a person."""
     here, native = _of(t, game, BELIEF, AGENT, PERSON), _of(t, game, NONE, PERSON, PERSON)
-    if len(native) == 1:  # people are of no team
-        native = pd.concat([native] * len(here)).set_axis(here.index)
     return over_teams(here - native, 100)
 
 
@@ -139,8 +130,7 @@ def planted(t: Translated) -> Effect:
     """Messages of a planted code translated right, belief minus direct, in points."""
     if t.planted.empty:
         raise BadInput("no planted code was measured")
-    rows = t.planted.groupby(["translation", "seed", "message"], as_index=False)["right"].mean()
-    belief, direct = (_right(rows, each) for each in (BELIEF, DIRECT))
+    belief, direct = (_right(t.planted, each) for each in (BELIEF, DIRECT))
     return _of_codes(over_teams(belief - direct, 100))
 
 
@@ -168,9 +158,10 @@ def _beyond_chance(t: Translated, coarse: bool) -> pd.DataFrame:
     return rows.assign(beyond=rows["kept"] - rows["by_chance"]).pivot_table("beyond", "seed", "message")
 
 
-def _right(rows: pd.DataFrame, translation: str) -> pd.DataFrame:
-    rows = rows.loc[rows["translation"] == translation]
-    return rows.pivot(index="seed", columns="message", values="right").astype(float)
+def _right(planted: pd.DataFrame, translation: str) -> pd.DataFrame:
+    """Share of noise levels at which each message is translated right, (code, message)."""
+    rows = planted.loc[planted["translation"] == translation]
+    return rows.assign(right=rows["right"].astype(float)).pivot_table("right", "seed", "message")
 
 
 def _of_codes(effect: Effect) -> Effect:
@@ -179,11 +170,24 @@ def _of_codes(effect: Effect) -> Effect:
     return effect._replace(over=effect.over.replace("teams", "codes").replace("games", "messages"), note=note)
 
 
-_SIDES = {"agent": (PERSON, AGENT), "person": (AGENT, PERSON)}  # who hears: speaker and listener
+def _by_direction() -> dict[str, Measure]:
+    """The claims that are made of both directions, by id."""
+    found: dict[str, Measure] = {}
+    for to, speaker, listener in (("agent", PERSON, AGENT), ("person", AGENT, PERSON)):
+        sides = {"speaker": speaker, "listener": listener}
+        for game in ("colors", "creatures", "driving"):
+            found[f"{game}-to-{to}"] = partial(gain, game=game, other=DIRECT, **sides)
+            found[f"{game}-to-{to}-random"] = partial(gain, game=game, other=RANDOM, **sides)
+        for translation in (BELIEF, DIRECT):
+            name = f"driving-{translation}-to-{to}"
+            found[name] = partial(level, game="driving", translation=translation, **sides)
+    return found
 
+
+_TOGETHER = {"translation": NONE, "speaker": AGENT, "listener": AGENT}
 MEASURES: Measures = {
-    "colors-agents": partial(level, game="colors", translation=NONE, speaker=AGENT, listener=AGENT),
-    "creatures-agents": partial(level, game="creatures", translation=NONE, speaker=AGENT, listener=AGENT),
+    "colors-agents": partial(level, game="colors", **_TOGETHER),
+    "creatures-agents": partial(level, game="creatures", **_TOGETHER),
     "colors-native": partial(beyond_native, game="colors"),
     "creatures-native": partial(beyond_native, game="creatures"),
     "driving-reward": partial(drives, column="reward", other=RANDOM),
@@ -195,15 +199,5 @@ MEASURES: Measures = {
     "coarse-more-than-fine": coarse_or_fine,
     "planted-belief": planted,
     "planted-noise": noisier,
+    **_by_direction(),
 }
-for _to, (_speaker, _listener) in _SIDES.items():
-    _sides = {"speaker": _speaker, "listener": _listener}
-    for _game in ("colors", "creatures", "driving"):
-        MEASURES |= {
-            f"{_game}-to-{_to}": partial(gain, game=_game, other=DIRECT, **_sides),
-            f"{_game}-to-{_to}-random": partial(gain, game=_game, other=RANDOM, **_sides),
-        }
-    MEASURES |= {
-        f"driving-belief-to-{_to}": partial(level, game="driving", translation=BELIEF, **_sides),
-        f"driving-direct-to-{_to}": partial(level, game="driving", translation=DIRECT, **_sides),
-    }
