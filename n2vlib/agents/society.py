@@ -80,7 +80,7 @@ def filled(society: Society, state: Mapping[str, Tensor], card: Mapping[str, Any
             except RuntimeError:
                 raise BadInput(
                     f"{card.get('name', 'agents')}: the weights of {part!r} are of another game than "
-                    f"{society.game.name}, or of another lexicon than its {len(society.lexicon)} entries; train them again (n2vlib zoo NAME)"
+                    f"{society.game.name}, or of another lexicon than its {len(society.lexicon)} entries; train again"
                 ) from None
             module.eval().requires_grad_(False)
     return replace(society, card=card)
