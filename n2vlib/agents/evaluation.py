@@ -213,11 +213,12 @@ def summary(rows: pd.DataFrame, value: str, seed: int = 0) -> pd.DataFrame:
 
 def interval(by_team: Sequence[np.ndarray], seed: int = 0) -> tuple[float, float]:
     """95% interval of a mean over teams and episodes: by Student's t over the teams' means, and never narrower than the
-    bootstrap over all episodes. (To draw three teams again covers too little: they are too few.)
+    bootstrap over episodes. (To draw three teams again covers too little: they are too few.)
 
-    by_team   values of each team's episodes
+    by_team   values of each team's episodes, as many of each team; the episodes with one number are drawn together,
+              since teams may have played the same ones
     """
-    means = np.array([np.mean(each) for each in by_team])
-    low, high = tables.bootstrap_mean(np.concatenate(by_team), seed)
-    half = np.nan_to_num(tables.half_width(means))
-    return min(low, float(means.mean() - half)), max(high, float(means.mean() + half))
+    values = np.array(by_team, float)
+    low, high = tables.bootstrap_mean(values.mean(axis=0), seed)
+    mean, half = float(values.mean()), float(np.nan_to_num(tables.half_width(values.mean(axis=1))))
+    return min(low, mean - half), max(high, mean + half)

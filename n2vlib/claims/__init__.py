@@ -5,6 +5,7 @@
     d = dissected.of_layers(...)        the tables that a run measured, for Network Dissection
     e = Explained(...)                  the tables that a run measured, for Compositional Explanations
     w = Worded(...)                     the tables that a run measured, for descriptions and single answers
+    t = Translated(...)                 the tables that a run measured, for agents' messages
     found = claims.check(m)             one row per claim: effect, interval, criterion, published number, does it hold
 
 claim        a claim, its effect, interval and criterion, and when it holds
@@ -19,22 +20,36 @@ detectors    what filters detect (Network Dissection 3.2 to 3.4, 3.9, 4)
 training     what training changes (Network Dissection 3.6 to 3.8)
 formulas     what formulas say, and the tables that these claims need (Compositional Explanations 4 and 5)
 worded       what words say, and the tables that these claims need (MILAN, control by language, LIME)
+translated   what translations of agents' messages are good for, and the tables that these claims need (Neuralese)
 coverage     which chapter runs which experiment
 
 The claims, their criteria and the published numbers are in `claims.csv` (Net2Vec), `netdissect.csv`,
-`compositional.csv` and `words.csv`.
+`compositional.csv`, `words.csv` and `neuralese.csv`.
 """
 
 from collections.abc import Collection
+from typing import TypeAlias
 
 import pandas as pd
 
 from n2vlib.analysis.comparison import aligned
-from n2vlib.claims import claim, detectors, filters, formulas, networks, spaces, sufficient, training, worded
+from n2vlib.claims import (
+    claim,
+    detectors,
+    filters,
+    formulas,
+    networks,
+    spaces,
+    sufficient,
+    training,
+    translated,
+    worded,
+)
 from n2vlib.claims.claim import NO, NOT_MEASURED, UNDECIDED, YES, in_words, table
 from n2vlib.claims.dissected import Dissected
 from n2vlib.claims.formulas import Explained
 from n2vlib.claims.measured import HYPERNYMS, VECTORS, Measured, measure, with_networks
+from n2vlib.claims.translated import Translated
 from n2vlib.claims.worded import Worded
 
 MEASURES: claim.Measures = {**sufficient.MEASURES, **filters.MEASURES, **networks.MEASURES, **spaces.MEASURES}
@@ -42,7 +57,8 @@ OF_DISSECTION: claim.Measures = {**detectors.MEASURES, **training.MEASURES}
 
 __all__ = [
     "HYPERNYMS", "MEASURES", "NO", "NOT_MEASURED", "OF_DISSECTION", "UNDECIDED", "VECTORS", "YES", "Dissected",
-    "Explained", "Measured", "Worded", "aligned", "check", "in_words", "measure", "table", "with_networks",
+    "Explained", "Measured", "Translated", "Worded", "aligned", "check", "in_words", "measure", "table",
+    "with_networks",
 ]  # fmt: skip
 
 
@@ -51,10 +67,14 @@ _PAPERS = {
     Dissected: (OF_DISSECTION, "netdissect"),
     Explained: (formulas.MEASURES, "compositional"),
     Worded: (worded.MEASURES, "words"),
+    Translated: (translated.MEASURES, "neuralese"),
 }
 
 
-def check(measured: Measured | Dissected | Explained | Worded, only: Collection[str] | None = None) -> pd.DataFrame:
+Run: TypeAlias = Measured | Dissected | Explained | Worded | Translated
+
+
+def check(measured: Run, only: Collection[str] | None = None) -> pd.DataFrame:
     """One row per claim: the columns of `table`, then value, low, high, over (what was resampled), holds and note.
 
     only   ids of the claims to check; all where None

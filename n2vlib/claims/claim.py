@@ -27,6 +27,7 @@ UNITS = {
     "number": "probability, correlation, or difference of two",
     "fewer": "percent fewer unique detectors",
     "concepts": "difference of unique detectors",
+    "reward": "difference of mean rewards",
 }
 _SHORT = {"percent": "%", "points": " points", "times": " times", "fewer": "% fewer"}
 _LIMITS = {"percent": (0.0, 100.0), "fewer": (-np.inf, 100.0)}
@@ -35,6 +36,7 @@ _FILES = {
     "netdissect": "netdissect.csv",
     "compositional": "compositional.csv",
     "words": "words.csv",
+    "neuralese": "neuralese.csv",
 }
 
 
@@ -42,7 +44,7 @@ class Effect(NamedTuple):
     """One number that decides a claim.
 
     value, low, high   the measured number and its 95% interval
-    over               what was resampled for the interval: images, concepts, filters or networks; with rotations or not
+    over               what the interval is over: images, concepts, filters, networks or teams; with rotations or not
     note               which layer, category or concept decided, how many there were
     against            the criterion, where it depends on the run (chance); NaN: that of the claim
     """
@@ -63,7 +65,7 @@ def table(paper: str = "net2vec") -> pd.DataFrame:
     """The claims of a paper: id, section, claim (in our words), number (the effect), unit, side,
     criterion, published, doubt, decided_by.
 
-    paper      net2vec, netdissect, compositional or words
+    paper      net2vec, netdissect, compositional, words or neuralese
     side       the claim holds where the effect is "above" or "below" the criterion
     criterion  missing where it depends on the run (chance)
     decided_by "layer": the deepest layer of one network decides; "network": its layers do; else several networks
