@@ -208,8 +208,8 @@ def _to_codes(
 
 def summary(rows: pd.DataFrame, keys: Sequence[str] = ("noise", "translation"), value: str = "right") -> pd.DataFrame:
     """Share of messages translated right, with 95% intervals over codes and messages: keys, right, low, high."""
-    found = []
-    for key, some in rows.groupby(list(keys), sort=False):
+    names, found = list(keys), []
+    for key, some in rows.groupby(names, sort=False):
         low, high = interval([each[value].to_numpy(float) for _, each in some.groupby("seed")])
-        found.append(dict(zip(keys, key, strict=True)) | {value: some[value].mean(), "low": low, "high": high})
+        found.append(dict(zip(names, key, strict=True)) | {value: some[value].mean(), "low": low, "high": high})
     return pd.DataFrame(found)
