@@ -85,6 +85,7 @@ COMMON = tuple(RULES)  # the block every chapter declares
 PATHS = (
     "PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS", "DICTIONARY",
     "IMAGE_FOLDER", "LABELS", "SENTENCES", "PASTED", "IMAGE", "GENERATOR", "SEGMENTER", "PHRASES", "TEXT_IMAGE",
+    "COLORS",
 )  # fmt: skip
 RULES |= {  # and those of some chapters only
     "ALIGN_CORNERS": bool,
@@ -108,6 +109,8 @@ RULES |= {  # and those of some chapters only
     "BEAM": Positive,
     "DESCRIBER": Text,
     "SENTENCES": Text,
+    "COLORS": Text,
+    "GAMES": Annotated[int, Field(ge=50)],
     "DRAWN_PAIRS": Annotated[int, Field(ge=200)],
     "SEARCHED": Annotated[int, Field(ge=10)],
     "LEAST": Annotated[float, Field(ge=0, lt=1)],

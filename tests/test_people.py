@@ -74,9 +74,6 @@ def test_the_loss_is_that_of_a_loop_over_games_and_turns(draws):
     assert float(people.loss(imitation, game, recorded)) == pytest.approx(total / count, rel=1e-5)
     assert imitation.part(0) is imitation.part(1)  # both cars have the same part
 
-    of_some = people.some(recorded, torch.tensor([2, 0]))
-    assert of_some.actions.equal(actions[[2, 0]]) and of_some.states[1].head.equal(states[1].head[[2, 0]])
-
 
 def test_who_imitates_listens_to_the_words(game, imitation, draws):
     state = game.new(400, draws, "test")

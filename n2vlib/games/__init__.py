@@ -2,6 +2,7 @@
 
 game        what a game is
 reference   of two things one is meant, and only the speaker knows which
+colors      colors with names, for the reference game
 driving     two cars at a crossing, who do not see each other
 """
 
