@@ -209,7 +209,9 @@ def _to_codes(
 def summary(rows: pd.DataFrame, keys: Sequence[str] = ("noise", "translation"), value: str = "right") -> pd.DataFrame:
     """Share of messages translated right, with 95% intervals over codes and messages: keys, right, low, high."""
     names, found = list(keys), []
-    for key, some in rows.groupby(names, sort=False):
+    for _, some in rows.groupby(names, sort=False):
         low, high = interval([each[value].to_numpy(float) for _, each in some.groupby("seed")])
-        found.append(dict(zip(names, key, strict=True)) | {value: some[value].mean(), "low": low, "high": high})
+        found.append(
+            {name: some[name].iloc[0] for name in names} | {value: some[value].mean(), "low": low, "high": high}
+        )
     return pd.DataFrame(found)
