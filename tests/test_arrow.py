@@ -10,11 +10,11 @@ from n2vlib.sources import _imports_in, module_file
 # A folder or module and its stage; the longest name that fits decides.
 STAGES = {
     0: "errors vocabulary lazy paths progress device files workers sources reads store published tables display",
-    1: "kernels masks.iou masks.conventions probe world spaces.names pages",
+    1: "kernels masks.iou masks.conventions probe world spaces.names pages games",
     2: "networks zoo",
     3: "activations",
     4: "masks.counts methods",
-    5: "analysis baselines significance compositional planted spaces released_units vectors sentences words "
+    5: "analysis baselines significance compositional planted spaces released_units vectors sentences words agents "
     "generator local text_image",
     6: "charts",
     7: "claims compare_page report exports probe_page rating_page made_by parameters",

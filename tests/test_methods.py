@@ -1,4 +1,6 @@
-"""The contract of every method in n2vlib/methods: the same tables, and the concept that was planted is found."""
+"""The contract of every method in n2vlib/methods that aligns concepts with filters, which its function `align` shows:
+the same tables, and the concept that was planted is found. The tables (`alignment`) and the translation of messages
+have no such function and are not its subject."""
 
 import importlib
 import pkgutil
@@ -32,7 +34,8 @@ KEYS = [
     "split",
     "images",
 ]
-NAMES = [module.name for module in pkgutil.iter_modules(methods.__path__) if module.name != "alignment"]
+MODULES = [module.name for module in pkgutil.iter_modules(methods.__path__)]
+NAMES = [name for name in MODULES if hasattr(importlib.import_module(f"n2vlib.methods.{name}"), "align")]
 PLANTED = {"red-c": 0, "blue-c": 1}
 
 
@@ -63,6 +66,10 @@ def planted(tmp_path_factory):
 def found(request, planted):
     probe, layer = planted
     return importlib.import_module(f"n2vlib.methods.{request.param}").align(layer, probe)
+
+
+def test_every_module_aligns_or_is_known_not_to():
+    assert set(MODULES) - set(NAMES) == {"alignment", "translation"}
 
 
 def test_scores_are_tidy_and_measures_are_fractions(found):

@@ -1,0 +1,15 @@
+"""Networks that play games together and invent messages, models of people who play, and what their messages mean.
+
+team        two agents and their noisy channel (Andreas, Dragan and Klein 2017, section 6)
+play        n games at once, of any two players, with a translation of what they hear
+learning    deep Q-learning from games that are played
+people      a model of people, and people whose games were recorded
+beliefs     how probable a message is for what its speaker may have seen
+society     all that is trained for a game: teams of several seeds, models of messages, a model of people
+training    training it, as it ships with the zoo or for the user's game
+evaluation  mixed teams with a translator, and whether the right belief arrives
+"""
+
+from n2vlib.lazy import submodules
+
+__getattr__ = submodules(__name__)

@@ -1,8 +1,8 @@
 """What a listener comes to believe: how probable a message is for each thing the speaker may have seen.
 
-Two models, learned from what speakers saw and said (the translator of Andreas et al. 2017, section 5): of agents' messages,
-which are numbers, and of people's, which are entries of a lexicon. Both give log p(message | seen), and `methods.translation`
-makes beliefs of it.
+Two models, learned from what speakers saw and said (the translator of Andreas et al. 2017, section 5): of agents'
+messages, which are numbers, and of people's, which are entries of a lexicon. Both give log p(message | seen), and
+`methods.translation` makes beliefs of it.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,8 @@ def fit(
     steps: int,
     rate: float = 3e-3,
 ) -> None:
-    """Train in place by Adam on a one-cycle schedule; batch(step) gives what was seen (n, features), and the messages."""
+    """Train in place by Adam on a one-cycle schedule; batch(step) gives what was seen (n, features), and the
+    messages."""
     optimizer = torch.optim.Adam(model.parameters(), rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps + 1)
     for step in bar(range(steps), "what messages mean", steps):

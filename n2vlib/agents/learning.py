@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from n2vlib.agents.play import Played, play
-from n2vlib.agents.team import NO_ACTION, Robot, Team
+from n2vlib.agents.team import Robot, Team
 from n2vlib.games.game import Game, chosen
 
 
@@ -129,6 +129,3 @@ def learn(game: Game, team: Team, schedule: Schedule, draws: torch.Generator) ->
         if (done + 1) % schedule.copy == 0:
             target.load_state_dict(team.state_dict())
         yield {"round": done + 1, "reward": float(played.reward.mean()), "won": float(played.won.float().mean())}
-
-
-assert NO_ACTION < 0

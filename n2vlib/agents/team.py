@@ -1,4 +1,5 @@
-"""Two agents that talk through a noisy channel (Andreas et al. 2017, section 6): recurrent networks with values of actions."""
+"""Two agents that talk through a noisy channel (Andreas et al. 2017, section 6): recurrent networks with values of
+actions."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,7 +14,8 @@ NO_ACTION = -1e9  # value of an action that a player does not have
 
 
 class Step(NamedTuple):
-    """What agents make of a turn: memory (n, 2, hidden), messages as they arrive (n, 2, size), values (n, 2, actions)."""
+    """What agents make of a turn: memory (n, 2, hidden), messages as they arrive (n, 2, size), values (n, 2,
+    actions)."""
 
     memory: Tensor
     messages: Tensor

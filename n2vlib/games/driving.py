@@ -43,8 +43,8 @@ GOALS = [torch.tensor([[r, c] for r, c, _ in each]) for each in _cells("*")]
 
 
 class Cars(NamedTuple):
-    """n games: the road (n,); of each car head (n, 2, 2) as row and column, direction (n, 2), goal (n, 2, 2), and whether
-    it has arrived (n, 2)."""
+    """n games: the road (n,); of each car head (n, 2, 2) as row and column, direction (n, 2), goal (n, 2, 2), and
+    whether it has arrived (n, 2)."""
 
     road: Tensor
     head: Tensor
@@ -55,8 +55,8 @@ class Cars(NamedTuple):
 
 @dataclass(frozen=True)
 class DrivingGame:
-    """Both drivers get one reward: -2 at a crash, -.01 a turn, -.5 for every covered cell off the road, +1 for an arrival,
-    +.1 for every cell that a car is nearer to its goal. A game ends at a crash, or when both have arrived."""
+    """Both drivers get one reward: -2 at a crash, -.01 a turn, -.5 for every covered cell off the road, +1 for an
+    arrival, +.1 for every cell that a car is nearer to its goal. A game ends at a crash, or when both have arrived."""
 
     name: str = "driving"
     features: int = len(ROADS) + 2 * SIZE * SIZE + 1 + len(DIRECTIONS)
@@ -65,7 +65,8 @@ class DrivingGame:
     symmetric: bool = True
 
     def new(self, n: int, draws: torch.Generator, fold: str = "train") -> Cars:
-        """n games on roads drawn at random; two different starts, and goals that may be the same. There are no folds."""
+        """n games on roads drawn at random; two different starts, and goals that may be the same. There are no
+        folds."""
         road = torch.randint(len(ROADS), (n,), generator=draws)
         return self.on(road, draws)
 
@@ -84,7 +85,9 @@ class DrivingGame:
     def observe(self, state: Cars) -> Tensor:
         """The road, the own head and goal as cells, whether arrived, the direction; nothing once a car has arrived."""
         n = len(state.road)
-        cells = [one_hot((each.clamp(0) * torch.tensor([SIZE, 1])).sum(2), SIZE * SIZE) for each in (state.head, state.goal)]
+        cells = [
+            one_hot((each.clamp(0) * torch.tensor([SIZE, 1])).sum(2), SIZE * SIZE) for each in (state.head, state.goal)
+        ]
         road = one_hot(state.road, len(ROADS))[:, None].expand(-1, 2, -1)
         parts = [road, *cells, torch.zeros(n, 2, 1), one_hot(state.direction, len(DIRECTIONS))]
         return torch.cat(parts, 2).float() * ~state.done[..., None]
@@ -107,7 +110,8 @@ class DrivingGame:
         return Turn(Cars(state.road, head, direction, state.goal, done), reward, crash | done.all(1))
 
     def covered(self, head: Tensor, direction: Tensor, done: Tensor) -> Tensor:
-        """How often each car covers each cell, (n, 2, SIZE, SIZE): its head, and the cell behind it if it is on the map."""
+        """How often each car covers each cell, (n, 2, SIZE, SIZE): its head, and the cell behind it if it is on the
+        map."""
         behind = head - _AHEAD[direction]
         inside = ((behind >= 0) & (behind < SIZE)).all(2) & ~done
         there = torch.zeros(*head.shape[:2], SIZE * SIZE, dtype=torch.int64)

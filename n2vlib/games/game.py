@@ -1,4 +1,5 @@
-"""What a game is: two players, who each see something of a state, act, and hear what the other said (Andreas et al. 2017).
+"""What a game is: two players, who each see something of a state, act, and hear what the other said (Andreas et al.
+2017).
 
 Every tensor has the games first, so that n games are played at once. A state is a named tuple of such tensors.
 """
@@ -12,7 +13,8 @@ FOLDS = ("train", "validation", "test")
 
 
 class Turn(NamedTuple):
-    """What came of one turn of n games: the new state, the reward that both players get (n,), and which games are over."""
+    """What came of one turn of n games: the new state, the reward that both players get (n,), and which games are
+    over."""
 
     state: Any
     reward: Tensor
@@ -60,10 +62,3 @@ State = TypeVar("State", bound=tuple)
 def chosen(state: State, rows: Tensor) -> State:
     """Some of the games, in this order; rows: indices of any shape, or a mask."""
     return type(state)(*(each[rows] for each in state))
-
-
-def where(mask: Tensor, one: State, other: State) -> State:
-    """`one` for the games of the mask, (n,), `other` for the rest."""
-    return type(one)(
-        *(torch.where(mask.reshape(-1, *[1] * (a.dim() - 1)), a, b) for a, b in zip(one, other, strict=True))
-    )

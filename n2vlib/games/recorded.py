@@ -1,10 +1,12 @@
 """Games that people played, or a script: what they saw, did, and said."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
+
+from n2vlib.games.game import chosen
 
 
 @dataclass(frozen=True)
@@ -13,8 +15,8 @@ class Recorded:
 
     states     before each turn and after the last, T + 1 of them
     actions    (n, T, 2)
-    messages   (n, T, 2, entry of the lexicon): shares of entries, rows with sum 1; zeros where nothing of the lexicon was
-               said. A message of turn t is said by who sees the state of turn t, and heard in turn t + 1
+    messages   (n, T, 2, entry of the lexicon): shares of entries, rows with sum 1; zeros where nothing of the lexicon
+               was said. A message of turn t is said by who sees the state of turn t, and heard in turn t + 1
     running    (n, T)
     lexicon    what the entries read;  source: "people" or "scripted", as pages say it
     """
@@ -25,3 +27,9 @@ class Recorded:
     running: Tensor
     lexicon: Sequence[str]
     source: str
+
+    def of(self, rows: Tensor) -> "Recorded":
+        """Some of the games, in this order."""
+        states = [chosen(each, rows) for each in self.states]
+        parts = {"actions": self.actions[rows], "messages": self.messages[rows], "running": self.running[rows]}
+        return replace(self, states=states, **parts)

@@ -1,4 +1,5 @@
-"""The reference game: of two things, one is meant, and only the speaker knows which (Andreas et al. 2017, section 7)."""
+"""The reference game: of two things, one is meant, and only the speaker knows which (Andreas et al. 2017, section
+7)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ RIGHT = 1.0
 
 
 class Pair(NamedTuple):
-    """n games: rows of the two things that lie there (n, 2), which of them is meant (n,), and whether it is turn one (n,);
-    chosen: what the listener has taken (n,), -1 before that."""
+    """n games: rows of the two things that lie there (n, 2), which of them is meant (n,), and whether it is turn one
+    (n,); chosen: what the listener has taken (n,), -1 before that."""
 
     things: Tensor
     target: Tensor
@@ -29,12 +30,14 @@ class Pair(NamedTuple):
 class ReferenceGame:
     """Two things are drawn with replacement, as in the released program, so that they may be equal.
 
-    The speaker sees [the thing that is meant, the other, whether it is the first turn]; the listener sees nothing in the
-    first turn, and then [left, right, 0]. Choosing in the first turn ends the game without a reward.
+    The speaker sees [the thing that is meant, the other, whether it is the first turn]; the listener sees nothing in
+    the first turn, and then [left, right, 0]. Choosing in the first turn ends the game without a reward.
 
     things      (thing, feature): what is seen of each
     lexicon     words or phrases;  names: (thing, entry of the lexicon), how each thing was described, rows with sum 1
     folds       rows of things for training, validation and test
+    origin      how the things came about, where their numbers may differ in the last digits from machine to machine; it
+                stands for them in the store's keys
     """
 
     name: str
@@ -42,6 +45,7 @@ class ReferenceGame:
     lexicon: Sequence[str]
     names: Tensor
     folds: Mapping[str, Tensor]
+    origin: str = ""
     actions: tuple[int, int] = (1, 3)
     turns: int = 3
     symmetric: bool = False
@@ -92,10 +96,9 @@ class ReferenceGame:
         return self.names[state.things.gather(1, state.target[:, None])[:, 0]]
 
     def alternatives(self, state: Pair, player: int, n: int, draws: torch.Generator) -> Tensor:
-        """First the same two things with the other one meant (for the listener: exchanged); then other pairs at random."""
-        swapped = state._replace(
-            **({"target": 1 - state.target} if player == 0 else {"things": state.things.flip(1)})
-        )
+        """First the same two things with the other one meant (for the listener: exchanged); then other pairs at
+        random."""
+        swapped = state._replace(**({"target": 1 - state.target} if player == 0 else {"things": state.things.flip(1)}))
         rest = []
         for _ in range(n - 1):
             drawn = torch.randint(len(self.things), tuple(state.things.shape), generator=draws)

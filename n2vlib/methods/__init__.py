@@ -7,6 +7,8 @@ segmentation      weights over all filters, learned to segment the concept (Net2
 classification    weights over all or a few filters, learned to predict whether it is there (Net2Vec 3.2)
 dissection        the best concept of each filter, by dissection IoU (Network Dissection 2)
 alignment         the tables that every method returns
+
+And one of another kind: translation, of messages by the beliefs that they lead to (Translating neuralese 3 to 5).
 """
 
 from n2vlib.lazy import submodules

@@ -33,6 +33,13 @@ compexp_figure8_vision_adversarial   four edits of pictures, and the answers of 
 compexp_released_pasted         answers to the pictures with pasted things in the authors' release, counted from its
                                 results.csv: success (the class intended), failure (the original or the pasted thing's
                                 class), partial (another), by scene and by size in pixels; not printed in the paper
+neuralese_table1                accuracy in the reference games of colors and birds, by speaker, listener and
+                                translation; R an agent, H a person, H* a model of people (Translating Neuralese,
+                                Table 1)
+neuralese_table2                reward and completion of the driving game, its R / H rows in the order of methods
+                                (Table 2)
+neuralese_table3                belief evaluation in the driving game (Table 3)
+neuralese_translations          phrases that translate groups of messages (Figures 2, 7 and 8)
 milan_slide_labels              the descriptions of units that the talk on MILAN shows, and the words it edits by
 experiments                     everything that the papers compute, by id, with section and printed numbers
 hyperparameters                 settings of Net2Vec, Network Dissection and the later papers

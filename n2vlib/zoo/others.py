@@ -144,6 +144,38 @@ class TextImagePairs:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class GameAgents:
+    """Teams of agents that play a game together, and the models of messages and people beside them (n2vlib.agents).
+
+    game             colors, creatures or driving
+    rounds           of playing and learning;  games: played in each;  steps: of Adam after them
+    history          turns of the pieces that are learned from;  good: share of them from games with a gain
+    copy             rounds between two copies of the target network;  rate: of Adam
+    hidden, size     units of an agent's layers, and numbers in a message;  noise: that the channel adds
+    belief           units of the models of messages;  meaning: steps of training them
+    imitation        steps of training the model of people;  seeds: one team of each
+    """
+
+    trained_by: ClassVar[str] = "n2vlib.agents.training"
+    name: str
+    game: str
+    rounds: int
+    games: int = 64
+    steps: int = 4
+    history: int = 3
+    good: float = 0.1
+    copy: int = 25
+    rate: float = 3e-3
+    hidden: int = 64
+    size: int = 64
+    noise: float = 0.3
+    belief: int = 128
+    meaning: int = 1_500
+    imitation: int = 1_500
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+
 DICTIONARIES = {
     recipe.name: recipe
     for recipe in (Dictionary("small-alexnet-dictionary", "small-alexnet", "conv5", units=256, k=8),)
@@ -196,5 +228,14 @@ TEXT_IMAGE = {
     )
 }  # fmt: skip
 
+AGENTS = {
+    recipe.name: recipe
+    for recipe in (
+        GameAgents("small-color-agents", "colors", rounds=500),
+        GameAgents("small-creature-agents", "creatures", rounds=700),
+        GameAgents("small-driving-agents", "driving", rounds=1_600, history=10, good=0.0),
+    )
+}
+
 # What the zoo ships beside networks that answer images, by name.
-OTHERS = DICTIONARIES | SENTENCES | DESCRIBERS | GENERATORS | SEGMENTERS | TEXT_IMAGE
+OTHERS = DICTIONARIES | SENTENCES | DESCRIBERS | GENERATORS | SEGMENTERS | TEXT_IMAGE | AGENTS

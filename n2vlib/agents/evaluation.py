@@ -1,0 +1,223 @@
+"""Mixed teams with a translator between them, and whether the right belief arrives (Andreas et al. 2017, sections 7
+and 8).
+
+R is an agent and H a person, or a model of one. All conditions of a team play the same games, so that they can be
+compared game by game.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from n2vlib import tables
+from n2vlib.agents import people
+from n2vlib.agents.play import Hearing, Played, play
+from n2vlib.agents.society import Society
+from n2vlib.errors import BadInput
+from n2vlib.games.recorded import Recorded
+from n2vlib.games.reference import ReferenceGame
+from n2vlib.methods.translation import Translator
+
+TRANSLATIONS = ("random", "direct", "belief")
+STATES, CODES = 256, 50
+SHOWN = 10  # in driving one of the ten nearest codes is heard, drawn at random, as in the released program
+
+
+def sample(
+    society: Society, team: int, n: int, draws: torch.Generator, fold: str = "validation", options: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Turns of games of two agents, one of each game: what the first player saw and what it might have seen instead
+    (n, 1 + options, features), true one first; and what it then said (n, size)."""
+    played = play(society.game, society.robots(team), society.game.new(n, draws, fold), draws)
+    return _at_a_turn(society, played, draws, options)
+
+
+def _at_a_turn(society: Society, played: Played, draws: torch.Generator, options: int) -> tuple[Tensor, Tensor]:
+    n = len(played.won)
+    turn = (torch.rand(n, generator=draws) * played.running.sum(1)).long()
+    rows = torch.arange(n)
+    kind = type(played.states[0])
+    state = kind(*(torch.stack(each, 1)[rows, turn] for each in zip(*played.states, strict=True)))
+    other = society.game.alternatives(state, 0, options, draws)
+    seen = torch.cat([played.seen[rows, turn, 0][:, None], other], 1)
+    return seen, played.messages[0][rows, turn]
+
+
+def sample_people(
+    society: Society, n: int, draws: torch.Generator, recorded: Recorded | None = None, options: int = 1
+) -> tuple[Tensor, Tensor]:
+    """The same of people: n messages with something of the lexicon in them, and what was seen, (n, 1 + options,
+    features).
+
+    recorded   their games; None: how they describe things of a reference game's test fold
+    """
+    game = society.game
+    if recorded is None:
+        assert isinstance(game, ReferenceGame)
+        state = game.new(n, draws, "test")
+        seen, messages = game.observe(state)[:, 0], game.described(state)
+    else:
+        talks = (recorded.running & (recorded.messages[:, :, 0].sum(2) > 0)).nonzero()
+        if not len(talks):
+            raise BadInput(f"{game.name}: no recorded message has anything of the lexicon; beliefs need one")
+        drawn = talks[torch.randint(len(talks), (n,), generator=draws)]
+        kind = type(recorded.states[0])
+        state = kind(*(torch.stack(each, 1)[drawn[:, 0], drawn[:, 1]] for each in zip(*recorded.states, strict=True)))
+        seen, messages = game.observe(state)[:, 0], recorded.messages[drawn[:, 0], drawn[:, 1], 0]
+    return torch.cat([seen[:, None], game.alternatives(state, 0, options, draws)], 1), messages
+
+
+def translator(
+    society: Society,
+    team: int,
+    method: str,
+    draws: torch.Generator,
+    states: int = STATES,
+    codes: int = CODES,
+    options: int = 1,
+) -> Translator:
+    """A translator of one team's messages: over `states` states, among `codes` messages and the whole lexicon."""
+    seen, messages = sample(society, team, max(states, codes), draws, options=options)
+    return Translator(
+        seen[:states],
+        messages[:codes],
+        len(society.lexicon),
+        society.codes[team].log_p,
+        society.words.log_p,
+        method,
+        draws,
+    )
+
+
+def games(
+    society: Society,
+    n: int = 512,
+    seed: int = 0,
+    recorded: Recorded | None = None,
+    translations: Sequence[str] = TRANSLATIONS,
+) -> pd.DataFrame:
+    """Every game of every team: seed, speaker, listener, translation, episode, reward, won.
+
+    Two agents, two people, and mixed teams with each translation. In a reference game people speak by the recorded
+    descriptions and listen as the model of people does; in driving, people's games are replayed beside an agent that
+    hears them, so that only one direction is played: both seats of each game, n games of `recorded` at most.
+    """
+    rows: list[pd.DataFrame] = []
+    for team in range(len(society.teams)):
+        draws = torch.Generator().manual_seed(seed + 1_000 * team)
+        if recorded is None:
+            conditions = _reference(society, team, n, draws, translations)
+        else:
+            conditions = _driving(society, team, n, draws, recorded, translations)
+        for (speaker, listener, translation), played in conditions:
+            keys = {"seed": team, "speaker": speaker, "listener": listener, "translation": translation}
+            rewards = torch.cat([each.reward for each in played])
+            won = torch.cat([each.won for each in played])
+            rows.append(pd.DataFrame({**keys, "episode": range(len(won)), "reward": rewards, "won": won}))
+    return pd.concat(rows, ignore_index=True)
+
+
+Condition = tuple[tuple[str, str, str], Sequence[Played]]  # speaker, listener, translation; and the games
+
+
+def _reference(
+    society: Society, team: int, n: int, draws: torch.Generator, translations: Sequence[str]
+) -> Iterator[Condition]:
+    game, (speaker, listener) = society.game, society.robots(team)
+    assert isinstance(game, ReferenceGame) and society.people is not None
+    state = game.new(n, draws, "test")
+    person, describer = people.Listener(society.people, 1), people.describing(game, state)
+    yield ("R", "R", "none"), [play(game, (speaker, listener), state, draws)]
+    yield ("H", "H", "none"), [play(game, (describer, person), state, draws)]
+    silence = _silence(society.teams[team].size)
+    for method in translations:
+        way = translator(society, team, method, draws)
+        yield ("R", "H", method), [play(game, (speaker, person), state, draws, (silence, way.to_words))]
+        yield ("H", "R", method), [play(game, (describer, listener), state, draws, (None, way.to_codes))]
+
+
+def _driving(
+    society: Society, team: int, n: int, draws: torch.Generator, recorded: Recorded, translations: Sequence[str]
+) -> Iterator[Condition]:
+    game, robots = society.game, society.robots(team)
+    few = recorded.of(torch.arange(min(n, len(recorded.actions))))
+    person = (
+        people.Replayed(few.messages[:, :, 0], few.actions[:, :, 0]),
+        people.Replayed(few.messages[:, :, 1], few.actions[:, :, 1]),
+    )
+    yield ("R", "R", "none"), [play(game, robots, few.states[0], draws)]
+    yield ("H", "H", "none"), [play(game, person, few.states[0], draws)]
+    for method in translations:
+        way = translator(society, team, method, draws)
+
+        def hear(bags: Tensor, way: Translator = way) -> Tensor:
+            return way.to_codes(bags, top=SHOWN)
+
+        first = play(game, (robots[0], person[1]), few.states[0], draws, (hear, None))
+        second = play(game, (person[0], robots[1]), few.states[0], draws, (None, hear))
+        yield ("H", "R", method), [first, second]
+
+
+def _silence(size: int) -> Hearing:
+    return lambda words: torch.zeros(len(words), size)
+
+
+def beliefs(
+    society: Society,
+    n: int = STATES,
+    seed: int = 0,
+    recorded: Recorded | None = None,
+    translations: Sequence[str] = TRANSLATIONS,
+    options: int = 1,
+) -> pd.DataFrame:
+    """Whether a listener who believes what a message says chooses what its speaker saw, for n states of every team:
+    seed, speaker, listener, translation, episode, right.
+
+    A listener R reads with the model of agents' messages, H with that of people's. Chance is 1 / (1 + options).
+    """
+    rows = []
+    for team in range(len(society.teams)):
+        draws = torch.Generator().manual_seed(seed + 1_000 * team)
+        seen_r, codes = sample(society, team, n, draws, "test", options)
+        seen_h, words = sample_people(society, n, draws, recorded, options)
+        log_r, log_h = society.codes[team].log_p, society.words.log_p
+        ways = [("R", "R", "none", log_r, codes, seen_r), ("H", "H", "none", log_h, words, seen_h)]
+        for method in translations:
+            way = translator(society, team, method, draws, options=options)
+            top = 1 if recorded is None else SHOWN
+            ways.append(("R", "H", method, log_h, way.to_words(codes), seen_r))
+            ways.append(("H", "R", method, log_r, way.to_codes(words, top=top), seen_h))
+        for speaker, listener, translation, log_p, messages, seen in ways:
+            # One message for each state: the diagonal of all messages with all states.
+            found = torch.cat([log_p(messages[k : k + 1], seen[k : k + 1])[0] for k in range(len(seen))])
+            keys = {"seed": team, "speaker": speaker, "listener": listener, "translation": translation}
+            # A tie is no answer: the true option has to be strictly more probable.
+            right = (found[:, :1] > found[:, 1:]).all(1)
+            rows.append(pd.DataFrame({**keys, "episode": range(len(seen)), "right": right}))
+    return pd.concat(rows, ignore_index=True)
+
+
+def summary(rows: pd.DataFrame, value: str, seed: int = 0) -> pd.DataFrame:
+    """Means of `value` by speaker, listener and translation, with 95% intervals over teams and episodes: value, low,
+    high, teams, episodes."""
+    keys, found = ["speaker", "listener", "translation"], []
+    for key, some in rows.groupby(keys, sort=False):
+        low, high = interval([each[value].to_numpy(float) for _, each in some.groupby("seed")], seed)
+        sizes = {"teams": some["seed"].nunique(), "episodes": len(some)}
+        found.append(dict(zip(keys, key, strict=True)) | {value: some[value].mean(), "low": low, "high": high} | sizes)
+    return pd.DataFrame(found)
+
+
+def interval(by_team: Sequence[np.ndarray], seed: int = 0) -> tuple[float, float]:
+    """95% interval of a mean over teams and episodes: by Student's t over the teams' means, and never narrower than the
+    bootstrap over all episodes. (To draw three teams again covers too little: they are too few.)
+
+    by_team   values of each team's episodes
+    """
+    means = np.array([np.mean(each) for each in by_team])
+    low, high = tables.bootstrap_mean(np.concatenate(by_team), seed)
+    half = np.nan_to_num(tables.half_width(means))
+    return min(low, float(means.mean() - half)), max(high, float(means.mean() + half))
