@@ -60,7 +60,7 @@ def sample_people(
         state = game.new(n, draws, "test")
         seen, messages = game.observe(state)[:, 0], game.described(state)
     else:
-        talks = (recorded.running & (recorded.messages[:, :, 0].sum(2) > 0)).nonzero()
+        talks = recorded.talks[:, :, 0].nonzero()
         if not len(talks):
             raise BadInput(f"{game.name}: no recorded message has anything of the lexicon; beliefs need one")
         drawn = talks[torch.randint(len(talks), (n,), generator=draws)]
