@@ -1,5 +1,5 @@
-"""No sentence of people is in this repository, nor what they wrote in a game. Runs where these are at hand: $N2V_SNLI and
-$N2V_NEURALESE, or snli and neuralese beside the photographs of $N2V_PHOTOGRAPHS."""
+"""No sentence of people is in this repository, nor what they wrote in a game. Runs where these are at hand: $N2V_SNLI
+and $N2V_NEURALESE, or snli and neuralese beside the photographs of $N2V_PHOTOGRAPHS."""
 
 import csv
 import json
