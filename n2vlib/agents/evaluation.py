@@ -172,23 +172,25 @@ def beliefs(
     recorded: Recorded | None = None,
     translations: Sequence[str] = TRANSLATIONS,
     options: int = 1,
+    codes: int = CODES,
 ) -> pd.DataFrame:
     """Whether a listener who believes what a message says chooses what its speaker saw, for n states of every team:
     seed, speaker, listener, translation, episode, right.
 
     A listener R reads with the model of agents' messages, H with that of people's. Chance is 1 / (1 + options).
+    codes: the messages of agents among which people's are translated.
     """
     rows = []
     for team in range(len(society.teams)):
         draws = torch.Generator().manual_seed(seed + 1_000 * team)
-        seen_r, codes = sample(society, team, n, draws, "test", options)
+        seen_r, sent = sample(society, team, n, draws, "test", options)
         seen_h, words = sample_people(society, n, draws, recorded, options)
         log_r, log_h = society.codes[team].log_p, society.words.log_p
-        ways = [("R", "R", "none", log_r, codes, seen_r), ("H", "H", "none", log_h, words, seen_h)]
+        ways = [("R", "R", "none", log_r, sent, seen_r), ("H", "H", "none", log_h, words, seen_h)]
         for method in translations:
-            way = translator(society, team, method, draws, options=options)
+            way = translator(society, team, method, draws, codes=codes, options=options)
             top = 1 if recorded is None else SHOWN
-            ways.append(("R", "H", method, log_h, way.to_words(codes), seen_r))
+            ways.append(("R", "H", method, log_h, way.to_words(sent), seen_r))
             ways.append(("H", "R", method, log_r, way.to_codes(words, top=top), seen_h))
         for speaker, listener, translation, log_p, messages, seen in ways:
             # One message for each state: the diagonal of all messages with all states.
