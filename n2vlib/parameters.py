@@ -111,6 +111,7 @@ RULES |= {  # and those of some chapters only
     "SENTENCES": Text,
     "COLORS": Text,
     "GAMES": Annotated[int, Field(ge=50)],
+    "STATES": Annotated[int, Field(ge=2)],
     "DRAWN_PAIRS": Annotated[int, Field(ge=200)],
     "SEARCHED": Annotated[int, Field(ge=10)],
     "LEAST": Annotated[float, Field(ge=0, lt=1)],
