@@ -146,11 +146,11 @@ def meaning(rows):
     return translation.Meaning(log_p[:, torch.tensor(states)])  # message, state, option
 
 
-of_words = meaning(words.T)
+of_words = meaning(words.T.to_numpy())
 found = translation.distances(meaning(z), of_words, "belief")[0]
 assert np.allclose(by_hand, found)
 nearest = by_hand.idxmin()
-print(f"The library agrees: z is translated by {nearest!r}, at {by_hand.min():.3f}.")
+print(f"The library agrees; nearest to z is {nearest!r}, at {abs(by_hand.min()):.3f}.")
 
 # %% [markdown]
 # ## The direct translation
@@ -175,36 +175,30 @@ direct = translation.distances(meaning(z), of_words, "direct")[0]
 assert np.allclose(np.exp(-direct), p_z @ p_a)
 
 # %%
+error = (of_words.beliefs - meaning(z).beliefs).abs().amax((1, 2))
 columns = {"word": list(words), "distance of beliefs": by_hand.to_numpy()}
 columns |= {"p(z|a)": given, "p(a)": used, "p(z|a) p(a)": given * used}
-table = pd.DataFrame(columns)
+table = pd.DataFrame(columns | {"largest error": error})
 likely = table["word"][table["p(z|a) p(a)"].idxmax()]
-title = f"Belief translates z by {nearest!r}, direct translation by {likely!r}"
-charts.table(table, title)
-
-# %% [markdown]
-# *thing* wins since it is frequent, not since it says what $z$ says: it leads a listener who has red and blue before him
-# to the wrong one. Without $p(a)$, direct translation has the opposite fault. It takes the word that is used in the
-# fewest other states, however vague $z$ itself is. (The library calls this `pmi`, pointwise mutual information, and the
-# released program has it, too.)
-
-# %%
 alone = table["word"][table["p(z|a)"].idxmax()]
-wrong = ("red", "blue")
-state = tuple(colors.index(each) for each in wrong)
-print(f"The largest p(z|a) is that of {alone!r}. Where {wrong[0]} is meant and not")
-for name in dict.fromkeys(["z", likely, alone, nearest]):
-    print(f"{wrong[1]}, a listener believes it after {name!r} by", end=" ")
-    print(f"{belief(said[name], state)[0]:.3f};")
+title = f"Belief translates z by {nearest!r}, direct translation by {likely!r},"
+charts.table(table, f"{title} p(z|a) alone by {alone!r}")
 
 # %% [markdown]
+# *thing* wins since it is frequent, not since it says what $z$ says. The last column is the largest difference of a
+# belief after the word and after $z$: who hears *thing* takes the wrong color. Without $p(a)$, direct translation has
+# the opposite fault. It takes the word whose uses are the fewest, however vague $z$ itself is, here one that is too
+# precise. (The library calls this `pmi`, pointwise mutual information; the released program has it, too.)
+#
 # ## Where belief is blind
 #
 # The same cancelling that helps here can hurt. Let *ruddy* be a word for what *warm* means that hardly anybody uses:
 
 # %%
 rare = pd.DataFrame({"ruddy": 0.01 * words["warm"]}).T
-both = translation.distances(meaning(z), meaning(pd.concat([rare, words.T])), "belief")
+both = translation.distances(
+    meaning(z), meaning(pd.concat([rare, words.T]).to_numpy()), "belief"
+)
 names = [*rare.index, *words]
 print({name: round(float(each), 3) for name, each in zip(names, both[0], strict=True)})
 
@@ -324,9 +318,7 @@ print(f"Belief by five words is right for {of.loc[variants.RELEASED, 'right']:.1
 print(f"messages, direct translation for {of.loc['direct', 'right']:.1%}, without p(a)")
 print(f"for {of.loc['direct, less how often a word is used', 'right']:.1%}.")
 least = changed.loc[changed["same"].idxmin()]
-print(
-    f"The choice that changes most words: {least['variant']} ({least['same']:.0%} stay)."
-)
+print(f"Most words change with: {least['variant']} ({least['same']:.0%} stay).")
 
 # %% [markdown]
 # Which word is nearest is a weak fact: the lexicon has many words for the same colors, and small changes exchange them.
