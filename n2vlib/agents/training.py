@@ -175,7 +175,7 @@ def _learned(row: GameAgents, society: Society, k: int, draws: torch.Generator) 
     rounds = learn(society.game, society.teams[k], schedule, draws)
     rows = pd.DataFrame(list(bar(rounds, f"{society.game.name}, seed {row.seeds[k]}", row.rounds)))
     every = max(1, row.rounds // POINTS)
-    rows["round"] = ((rows["round"] - 1) // every + 1) * every
+    rows["round"] = (((rows["round"] - 1) // every + 1) * every).clip(upper=row.rounds)
     means = rows.groupby("round", as_index=False).mean().round(4)
     society.teams[k].eval().requires_grad_(False)
     return means.assign(seed=row.seeds[k]).to_dict("records")
