@@ -182,7 +182,8 @@ def varied(
         if what == "meanings":
             found = recovered(replace(language, meanings=value), (noise,), seeds, **options)
         else:
-            found = recovered(language, (noise,), seeds, **(options | {what: value}))
+            options[what] = value
+            found = recovered(language, (noise,), seeds, **options)
         rows.append(found.assign(**{what: value}))
     return pd.concat(rows, ignore_index=True)
 
