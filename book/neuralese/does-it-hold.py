@@ -61,6 +61,7 @@ n2vlib.check_parameters(globals())
 # %%
 import numpy as np
 import pandas as pd
+
 from n2vlib import charts, published
 
 stated = pd.concat(published.table(f"neuralese_table{k}") for k in (1, 3))

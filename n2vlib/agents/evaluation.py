@@ -206,10 +206,14 @@ def summary(rows: pd.DataFrame, value: str, seed: int = 0) -> pd.DataFrame:
     """Means of `value` by speaker, listener and translation, with 95% intervals over teams and episodes: value, low,
     high, teams, episodes."""
     keys, found = ["speaker", "listener", "translation"], []
-    for key, some in rows.groupby(keys, sort=False):
+    for _, some in rows.groupby(keys, sort=False):
         low, high = interval([each[value].to_numpy(float) for _, each in some.groupby("seed")], seed)
+        if some[value].dtype == bool:  # a share
+            low, high = max(low, 0.0), min(high, 1.0)
         sizes = {"teams": some["seed"].nunique(), "episodes": len(some)}
-        found.append(dict(zip(keys, key, strict=True)) | {value: some[value].mean(), "low": low, "high": high} | sizes)
+        found.append(
+            {key: some[key].iloc[0] for key in keys} | {value: some[value].mean(), "low": low, "high": high} | sizes
+        )
     return pd.DataFrame(found)
 
 
