@@ -36,8 +36,8 @@ MOST = 2**28  # numbers in a file
 _STOP = """
 a about all also an and are as at be been but by can did do does down for from had has have he her his i if in into is
 it its itself just like more most near no nor not of off on one only or other out over own s she so some such t than
-that the their them then there these they this those through to too under up very was we were what when where which while
-who will with you
+that the their them then there these they this those through to too under up very was we were what when where which
+while who will with you
 """
 STOP = frozenset(_STOP.split())
 
