@@ -86,6 +86,7 @@ PATHS = (
     "PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS", "DICTIONARY",
     "IMAGE_FOLDER", "LABELS", "SENTENCES", "PASTED", "IMAGE", "GENERATOR", "SEGMENTER", "PHRASES", "TEXT_IMAGE",
     "COLORS",
+    "PEOPLE",
 )  # fmt: skip
 RULES |= {  # and those of some chapters only
     "ALIGN_CORNERS": bool,
@@ -111,6 +112,9 @@ RULES |= {  # and those of some chapters only
     "SENTENCES": Text,
     "COLORS": Text,
     "GAMES": Annotated[int, Field(ge=50)],
+    "STATES": Annotated[int, Field(ge=20)],
+    "CODE_BOOKS": Annotated[int, Field(ge=2)],
+    "PEOPLE": Text,
     "DRAWN_PAIRS": Annotated[int, Field(ge=200)],
     "SEARCHED": Annotated[int, Field(ge=10)],
     "LEAST": Annotated[float, Field(ge=0, lt=1)],

@@ -75,6 +75,17 @@ def test_the_same_messages_are_given_to_every_translation():
     assert one["right"].tolist() == both.loc[both["translation"] == "belief", "right"].tolist()
 
 
+def test_one_number_is_varied_at_a_time():
+    rows = planted.varied("meanings", (3, 12), Language(), 0.3, [0], translations=("belief", "random"), messages=30)
+    same = recovered(Language(meanings=12), (0.3,), [0], ("belief", "random"), messages=30)
+    assert rows.loc[rows["meanings"] == 12].drop(columns="meanings").reset_index(drop=True).equals(same)
+    few = planted.varied("states", (2, 500), Language(), 0.1, range(2), translations=("belief",))
+    share = planted.summary(few, ("states", "translation"))["right"].tolist()
+    assert share[0] < 0.5 < 0.95 < share[1]
+    with pytest.raises(BadInput, match="what 'words' is none"):
+        planted.varied("words", (3,), Language(), 0.3, [0])
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -36,8 +36,8 @@ class Part(nn.Module):
     def __init__(self, features: int, actions: int, lexicon: int, hidden: int) -> None:
         super().__init__()
         self.features = nn.Linear(features + lexicon, hidden)
-        # Begins as in the released program, but with larger weights for words, whose shares are small beside what is seen:
-        # otherwise a listener stays deaf for thousands of steps.
+        # Begins as in the released program, but with larger weights for words, whose shares are small beside what is
+        # seen: otherwise a listener stays deaf for thousands of steps.
         bound = SCALE * (3 / (features + lexicon)) ** 0.5
         nn.init.uniform_(self.features.weight, -bound, bound)
         self.features.weight.data[:, features:] *= OF_WORDS

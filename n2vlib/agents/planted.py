@@ -6,9 +6,9 @@ exact and nothing is learned: what goes wrong here is the criterion's own doing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -167,6 +167,24 @@ def recovered(
             keys = {"seed": seed, "noise": noise, "translation": each, "message": range(messages)}
             columns = {"chosen": [KINDS[k] for k in chosen], "right": torch.isin(chosen, torch.tensor(RIGHT))}
             rows.append(pd.DataFrame(keys | columns))
+    return pd.concat(rows, ignore_index=True)
+
+
+def varied(
+    what: str, values: Sequence[int], language: Language, noise: float, seeds: Sequence[int], **options: Any
+) -> pd.DataFrame:
+    """`recovered` with one number at each of `values`, in a column of its name: meanings (and with them candidate
+    words), states, options, codes (candidates, for to="codes") or size."""
+    if what not in (known := ("meanings", "states", "options", "codes", "size")):
+        raise BadInput(f"what {what!r} is none of {', '.join(known)}")
+    rows = []
+    for value in values:
+        if what == "meanings":
+            found = recovered(replace(language, meanings=value), (noise,), seeds, **options)
+        else:
+            options[what] = value
+            found = recovered(language, (noise,), seeds, **options)
+        rows.append(found.assign(**{what: value}))
     return pd.concat(rows, ignore_index=True)
 
 

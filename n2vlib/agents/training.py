@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -173,12 +172,14 @@ def _learned(row: GameAgents, society: Society, k: int, draws: torch.Generator) 
         row.rounds, row.games, row.steps, history=row.history, good=row.good, copy=row.copy, rate=row.rate
     )
     rounds = learn(society.game, society.teams[k], schedule, draws)
-    rows = pd.DataFrame(list(bar(rounds, f"{society.game.name}, seed {row.seeds[k]}", row.rounds)))
-    every = max(1, row.rounds // POINTS)
-    rows["round"] = ((rows["round"] - 1) // every + 1) * every
-    means = rows.groupby("round", as_index=False).mean().round(4)
+    rows = list(bar(rounds, f"{society.game.name}, seed {row.seeds[k]}", row.rounds))
     society.teams[k].eval().requires_grad_(False)
-    return means.assign(seed=row.seeds[k]).to_dict("records")
+    every, curve = max(1, row.rounds // POINTS), []
+    for start in range(0, len(rows), every):
+        some = rows[start : start + every]
+        means = {name: round(sum(each[name] for each in some) / len(some), 4) for name in ("reward", "won")}
+        curve.append({"seed": row.seeds[k], "round": start + len(some), **means})
+    return curve
 
 
 def _fit_codes(row: GameAgents, society: Society, k: int, draws: torch.Generator) -> None:
