@@ -147,8 +147,8 @@ from n2vlib.agents import training
 NAME = "small-driving-agents"
 store = n2vlib.Store(STORE)
 agents = training.of_game(NAME, game, store, scripted.default())
-society = agents if PEOPLE == scripted.NAME else None
-if society is None:
+society = agents
+if PEOPLE != scripted.NAME:
     society = training.with_people(agents, people, store, SEED)
 
 # %%
@@ -183,20 +183,18 @@ played = pd.concat([played, *deaf], ignore_index=True)
 
 # %%
 NAMES = {"reward": "reward", "won": "completed"}
-tables = [
-    evaluation.summary(played, value, SEED).rename(
-        columns={value: name, "low": f"{name}, low", "high": f"{name}, high"}
+ours = None
+for value, name in NAMES.items():
+    ends = {"low": f"{name}, low", "high": f"{name}, high"}
+    found = evaluation.summary(played, value, SEED).rename(
+        columns={value: name, **ends}
     )
-    for value, name in NAMES.items()
-]
-ours = tables[0].merge(tables[1])
-columns = ["speaker", "listener", "translation"]
-columns += [
-    f"{name}{end}" for name in NAMES.values() for end in ("", ", low", ", high")
-]
+    ours = found if ours is None else ours.merge(found)
+ours["pair"] = ours["speaker"] + " / " + ours["listener"]
 same = ours.query("speaker == listener").sort_values("speaker", ascending=False)
-caption = f"R: an agent, H: {whose}. 95% intervals over teams and games"
-charts.table(same[columns], caption)
+columns = ["pair", "translation", *(f"reward{end}" for end in ("", ", low", ", high"))]
+caption = f"R: an agent, H: {whose}. Low and high: 95% interval over teams and games"
+charts.table(same[[*columns, "completed"]], caption)
 
 # %% [markdown]
 # ## An agent beside a person: driving
@@ -211,9 +209,8 @@ charts.table(same[columns], caption)
 # %%
 stated = published.table("neuralese_table2")
 stated = stated.rename(columns={"completion_rate": "completed"})
-mixed = ours.query("speaker == 'H' and listener == 'R'").assign(pair="R / H")
+mixed = ours.query("pair == 'H / R'").assign(pair="R / H")  # as the table has it
 both = pd.concat([same.query("translation == 'none'"), mixed])
-both["pair"] = both["pair"].fillna(both["speaker"] + " / " + both["listener"])
 compared = stated.merge(both, on=["pair", "translation"], suffixes=(", published", ""))
 columns = ["pair", "translation"]
 columns += [f"{name}{end}" for name in NAMES.values() for end in (", published", "")]
@@ -260,23 +257,24 @@ charts.table(belief[columns], f"Table 3 beside ours ({whose}): share of right be
 # %% [markdown]
 # ## What do the messages say?
 #
-# The three best translations of some messages of the first team, by belief: of fifty messages, those whose nearest
-# entries are the most frequent ones. Beside them, figure 8.
+# The three best translations of some messages of the first team, by belief: of fifty messages, one for each of the three
+# entries that are most often the nearest, and where its speaker was. Beside them figure 8, which has other messages.
 
 # %%
+from n2vlib.agents import story
+
 draws.manual_seed(SEED)
 way = evaluation.translator(society, 0, "belief", draws, STATES)
 best = pd.DataFrame(way.nearest(way.codes, 3).tolist())
-first = best[0].value_counts().head(3).index
-rows = [
-    {"message": k + 1, "this run": ", ".join(society.lexicon[i] for i in best.loc[at])}
-    for k, entry in enumerate(first)
-    for at in [best.index[best[0] == entry][0]]
-]
 figure = published.table("neuralese_translations").query("game == 'driving'")
 stated = figure.groupby("group")["phrase"].agg(", ".join).tolist()
-columns = {"figure 8, other messages": stated[: len(rows)]}
-charts.table(pd.DataFrame(rows).assign(**columns), f"Words of {whose}")
+rows = []
+for entry in best[0].value_counts().index[:3]:
+    at = int(best.index[best[0] == entry][0])
+    words = ", ".join(society.lexicon[i] for i in best.loc[at])
+    rows.append((story.place(way.seen[at, 0]), words, stated[len(rows)]))
+columns = ["the speaker was at", f"nearest words of {whose}", "figure 8"]
+charts.table(pd.DataFrame(rows, columns=columns))
 
 # %% [markdown]
 # ## One game, turn by turn
@@ -286,7 +284,6 @@ charts.table(pd.DataFrame(rows).assign(**columns), f"Words of {whose}")
 # what the message of that turn says of where its speaker is: the belief of a listener that knows nothing else.
 
 # %%
-from n2vlib.agents import story
 from n2vlib.agents.people import Replayed
 
 person = Replayed(unread.messages[:, :, 1], unread.actions[:, :, 1])
@@ -294,7 +291,7 @@ pair = (society.robots(0)[0], person)
 heard = (lambda words: way.to_codes(words, evaluation.SHOWN), None)
 one = play(game, pair, unread.states[0], draws, heard)
 turns = one.running.sum(1)
-k = int((turns * one.won * one.seen[:, 0].any(2).all(1)).argmax())
+k = int((turns * one.won).argmax())
 drive = story.of(society, 0, one, k, way, ("R", "H"))
 
 # %%
@@ -313,10 +310,10 @@ charts.table(messages.reset_index(), "What was uttered")
 
 # %%
 by_way = mixed.set_index("translation")
-gains = differences.set_index(["translations", "of"])
-deafness = same.set_index(["speaker", "translation"])["reward"]
-print(f"Deaf, a team's reward changes from {deafness['R', 'none']:.2f}", end=" ")
-print(f"to {deafness['R', 'deaf']:.2f}. Beside {whose}, an agent earns")
+gains = differences.set_index(["translations", "of"]).sort_index()
+deafness = same.query("speaker == 'R'").set_index("translation")["reward"]
+print(f"Deaf, a team's reward changes from {deafness['none']:.2f}", end=" ")
+print(f"to {deafness['deaf']:.2f}. Beside {whose}, an agent earns")
 print(", ".join(f"{row.reward:.2f} with {name}" for name, row in by_way.iterrows()))
 print("translation, and the share of games completed is")
 print(", ".join(f"{row.completed:.0%}" for row in by_way.itertuples()), end=".")
@@ -328,7 +325,7 @@ steps = [f"{name} ({row.difference:+.2f})" for name, row in certain.iterrows()]
 print(
     "Differences in reward that are not chance:", ", ".join(steps) or "none", end=".\n"
 )
-table = right.set_index(keys)["right"]
+table = right.set_index(keys)["right"].sort_index()
 for pair in (("R", "H"), ("H", "R")):
     by_method = table.loc[pair].map("{:.0%}".format)
     print(f"Right beliefs from {pair[0]} to {pair[1]}:", by_method.to_dict())

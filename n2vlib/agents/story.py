@@ -9,7 +9,7 @@ from torch import Tensor
 
 from n2vlib.agents.play import Played
 from n2vlib.agents.society import Society
-from n2vlib.games.driving import AHEAD, DIRECTIONS, GOALS, IS_ROAD, SIZE, Cars, DrivingGame
+from n2vlib.games.driving import AHEAD, DIRECTIONS, GOALS, IS_ROAD, ROADS, SIZE, Cars, DrivingGame
 from n2vlib.games.recorded import SILENT
 from n2vlib.methods.translation import Translator
 
@@ -72,6 +72,14 @@ def of(
         pd.DataFrame(messages, columns=["turn", "car", "kind", "text"]).sort_values(["turn", "car"], ignore_index=True),
         found,
     )
+
+
+def place(seen: Tensor) -> str:
+    """Where a driver is that sees this, (features,), in words; nothing is seen by one that has arrived."""
+    if not seen.any():
+        return "arrived"
+    cell, direction = int(seen[len(ROADS) :][: SIZE * SIZE].argmax()), int(seen[-len(DIRECTIONS) :].argmax())
+    return f"row {cell // SIZE}, column {cell % SIZE}, to the {COMPASS[DIRECTIONS[direction]]}"
 
 
 def _anywhere(game: DrivingGame, road: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:

@@ -12,6 +12,11 @@ from n2vlib.tables import need
 SIZE = 8
 LINES = (8, 9)  # rows below the map, for what each car says
 OF_CAR = (COLORS[5], COLORS[4])
+# Drawn, since the site's style sheet decides the color of text.
+DIGITS = (
+    "M-0.18,-0.18L0.06,-0.4L0.06,0.45",
+    "M-0.24,-0.2C-0.2,-0.5,0.28,-0.5,0.24,-0.15C0.2,0.1,-0.1,0.2,-0.26,0.45L0.28,0.45",
+)
 ANGLES = {"north": 0, "east": 90, "south": 180, "west": 270}
 NOBODY = "nobody"
 
@@ -48,7 +53,7 @@ def driving_game(
     layers = [
         alt.Chart(cells).mark_rect(color=OTHER, opacity=0.16).encode(**_place()),
         *(_belief(rounded(data.loc[data["about"] == k]), k, most) for k in (1, 2)),
-        *(_goal(goals.loc[goals["car"] == k], k) for k in (1, 2)),
+        *(layer for k in (1, 2) for layer in _goal(goals.loc[goals["car"] == k], k)),
         *(layer for k in (1, 2) for layer in _car(cars.loc[cars["car"] == k], k)),
         *(_words(messages.loc[messages["car"] == k], k) for k in (1, 2)),
         _corner(),
@@ -77,11 +82,12 @@ def _belief(data: pd.DataFrame, about: int, most: float) -> Any:
     return _now(chart).transform_filter("datum.name == believer")
 
 
-def _goal(data: pd.DataFrame, car: int) -> Any:
-    mark = alt.Chart(data).mark_text(
-        text=f"goal {car}", color=OF_CAR[car - 1], fontWeight=600, fontSize=11, dy=-7 if car == 1 else 8
-    )
-    return mark.encode(**_place(), tooltip=alt.value(f"the goal of car {car}"))
+def _goal(data: pd.DataFrame, car: int) -> list[Any]:
+    """A frame in the color of the car, broken for the second, so that both are seen where they are one."""
+    broken: dict[str, Any] = {} if car == 1 else {"strokeDash": [7, 6]}
+    frame = alt.Chart(data).mark_rect(fillOpacity=0, stroke=OF_CAR[car - 1], strokeWidth=2.5, **broken)
+    name = alt.Chart(data).mark_text(text=f"goal {car}", fontWeight=600, dy=-8 if car == 1 else 9)
+    return [each.encode(**_place(), tooltip=alt.value(f"the goal of car {car}")) for each in (frame, name)]
 
 
 def _car(data: pd.DataFrame, car: int) -> list[Any]:
@@ -92,7 +98,14 @@ def _car(data: pd.DataFrame, car: int) -> list[Any]:
     rear = alt.Chart(behind).mark_point(shape="square", size=260, **color).encode(**_place(), tooltip=tip)
     angle = alt.Angle("angle:Q", scale=None)
     front = alt.Chart(head).mark_point(shape="triangle", size=620, **color).encode(**_place(), angle=angle, tooltip=tip)
-    number = alt.Chart(head).mark_text(text=str(car), color="white", fontWeight=700, fontSize=12).encode(**_place())
+    digit: dict[str, Any] = {
+        "shape": DIGITS[car - 1],
+        "filled": False,
+        "stroke": "white",
+        "strokeWidth": 1.8,
+        "opacity": 1,
+    }
+    number = alt.Chart(head).mark_point(size=190, **digit).encode(**_place(), tooltip=tip)
     return [_now(rear), _now(front), _now(number)]
 
 
