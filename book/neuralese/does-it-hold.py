@@ -137,7 +137,7 @@ from n2vlib.games import colors, driving, logs, scripted
 store, written = n2vlib.Store(STORE), scripted.default()
 agents = {  # by their names in the zoo: their game, and who is replayed
     "small-color-agents": (colors.named(COLORS, SEED), None),
-    "small-creature-agents": (creatures.drawn(), None),
+    "small-creature-agents": (creatures.drawn(store=store), None),
     "small-driving-agents": (driving.DrivingGame(), written),
 }
 everybody = {

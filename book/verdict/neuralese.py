@@ -103,7 +103,7 @@ from n2vlib.claims import translated
 from n2vlib.games import colors, driving, logs, scripted
 
 store, written = n2vlib.Store(STORE), scripted.default()
-drawn, seen = creatures.seen()
+drawn, seen = creatures.seen(store=store)
 agents = {  # by their names in the zoo: their game, and who is replayed
     "small-color-agents": (colors.named(COLORS, SEED), None),
     "small-creature-agents": (seen, None),
