@@ -186,7 +186,9 @@ NAMES = {"reward": "reward", "won": "completed"}
 ours = None
 for value, name in NAMES.items():
     ends = {"low": f"{name}, low", "high": f"{name}, high"}
-    found = evaluation.summary(played, value, SEED).rename(columns={value: name, **ends})
+    found = evaluation.summary(played, value, SEED).rename(
+        columns={value: name, **ends}
+    )
     ours = found if ours is None else ours.merge(found)
 ours["pair"] = ours["speaker"] + " / " + ours["listener"]
 same = ours.query("speaker == listener").sort_values("speaker", ascending=False)
