@@ -172,7 +172,7 @@ used = p_a.mean(axis=0)  # p(a)
 given = p_z @ (p_a / p_a.sum(axis=0))  # p(z | a)
 assert np.allclose(given * used, p_z @ p_a / len(states))
 direct = translation.distances(meaning(z), of_words, "direct")[0]
-assert np.allclose(np.exp(-direct), p_z @ p_a)
+assert np.allclose(direct.neg().exp(), p_z @ p_a)
 
 # %%
 error = (of_words.beliefs - meaning(z).beliefs).abs().amax((1, 2))

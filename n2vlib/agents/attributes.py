@@ -14,6 +14,7 @@ from n2vlib.methods.translation import Meaning, distances
 COARSE = ("size", "body")  # a creature's size and main color
 
 
+@torch.no_grad()
 def kept(
     society: Society, creatures: Creatures, n: int = STATES, seed: int = 0, translation: str = "belief"
 ) -> pd.DataFrame:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from n2vlib.games import creatures
+from n2vlib.errors import BadInput
+from n2vlib.games import captioned, creatures
 from n2vlib.games.creatures import SIDE, Creatures
 from n2vlib.games.reference import ReferenceGame
 from n2vlib.networks.hooks import run_layers
@@ -27,6 +28,18 @@ class Seen(NamedTuple):
 
     creatures: Creatures
     game: ReferenceGame
+
+
+def named(
+    features: str | None, captions: str | None, count: int, store: Store
+) -> tuple[Creatures | None, ReferenceGame]:
+    """Drawn creatures, `count` of them; or, where files of the user's are named, None and the game of its things."""
+    if features is None and captions is None:
+        return seen(count, store=store)
+    if features is None or captions is None:
+        one, other = ("FEATURES", "CAPTIONS") if features is None else ("CAPTIONS", "FEATURES")
+        raise BadInput(f"{one}: is not given, but {other} is; name both files, or none for drawn creatures")
+    return None, captioned.from_files(features, captions)
 
 
 def drawn(count: int = COUNT, seed: int = 0, store: Store | None = None) -> ReferenceGame:

@@ -182,8 +182,7 @@ def varied(
         if what == "meanings":
             found = recovered(replace(language, meanings=value), (noise,), seeds, **options)
         else:
-            options[what] = value
-            found = recovered(language, (noise,), seeds, **options)
+            found = recovered(language, (noise,), seeds, **dict[str, Any](options, **{what: value}))
         rows.append(found.assign(**{what: value}))
     return pd.concat(rows, ignore_index=True)
 
