@@ -228,7 +228,7 @@ rows = [
 charts.table(pd.DataFrame(rows, columns=["choice", "released program"]))
 
 # %% [markdown]
-# The second and third choice are tied to the first one. $p(a \mid x)$ is a probability, and the program's $p(z \mid x)$ a
+# The third choice bears on the first one. $p(a \mid x)$ is a probability, and the program's $p(z \mid x)$ a
 # density in units of its own. Their sum {eq}`eq-message-distance` therefore depends on these units: it weighs states by
 # the message alone, or by the word alone, where one of the two is much larger.
 #
