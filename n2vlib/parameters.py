@@ -85,7 +85,7 @@ COMMON = tuple(RULES)  # the block every chapter declares
 PATHS = (
     "PROBE", "NETWORK", "SECOND", "WEIGHTS", "STORE", "WORDNET", "WORD2VEC", "UNITS", "RATINGS", "DICTIONARY",
     "IMAGE_FOLDER", "LABELS", "SENTENCES", "PASTED", "IMAGE", "GENERATOR", "SEGMENTER", "PHRASES", "TEXT_IMAGE",
-    "COLORS",
+    "COLORS", "PEOPLE", "FEATURES", "CAPTIONS",
 )  # fmt: skip
 RULES |= {  # and those of some chapters only
     "ALIGN_CORNERS": bool,
@@ -110,8 +110,13 @@ RULES |= {  # and those of some chapters only
     "DESCRIBER": Text,
     "SENTENCES": Text,
     "COLORS": Text,
+    "CREATURES": Annotated[int, Field(ge=50)],
+    "FEATURES": str | None,
+    "CAPTIONS": str | None,
     "GAMES": Annotated[int, Field(ge=50)],
-    "STATES": Annotated[int, Field(ge=2)],
+    "STATES": Annotated[int, Field(ge=20)],
+    "CODE_BOOKS": Annotated[int, Field(ge=2)],
+    "PEOPLE": Text,
     "DRAWN_PAIRS": Annotated[int, Field(ge=200)],
     "SEARCHED": Annotated[int, Field(ge=10)],
     "LEAST": Annotated[float, Field(ge=0, lt=1)],

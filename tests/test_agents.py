@@ -7,13 +7,19 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from n2vlib.agents import beliefs, evaluation
+from n2vlib.agents import beliefs, evaluation, training
 from n2vlib.agents.learning import Replay, Schedule, learn, loss
 from n2vlib.agents.play import play
+from n2vlib.agents.society import load
 from n2vlib.agents.team import Robot, Team
+from n2vlib.errors import BadInput
 from n2vlib.games.driving import DrivingGame
 from n2vlib.games.game import chosen
 from n2vlib.games.reference import ReferenceGame
+from n2vlib.store import Store
+from n2vlib.workers.pool import in_processes
+from n2vlib.zoo import shipped
+from n2vlib.zoo.others import AGENTS, OTHERS, GameAgents
 
 
 def signs(n=8) -> ReferenceGame:
@@ -202,3 +208,60 @@ def test_an_interval_holds_the_mean_of_teams_that_differ():
     assert inside >= 180
     low, high = evaluation.interval([np.arange(10.0)], 0)
     assert low < 4.5 < high
+
+
+TINY = GameAgents(
+    "tiny", "signs", rounds=3, games=8, steps=1, hidden=6, size=4, belief=5, meaning=3, imitation=3, seeds=(0, 4)
+)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setitem(AGENTS, "tiny", TINY)
+    monkeypatch.setitem(OTHERS, "tiny", TINY)
+
+
+def test_teams_are_the_same_whichever_process_trains_them(tiny):
+    alone, beside = training.fit(TINY, signs(), workers=1), training.fit(TINY, signs(), workers=2)
+    one, other = alone.tensors(), beside.tensors()
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+    assert (
+        alone.card["curve"] == beside.card["curve"] and [row["round"] for row in alone.card["curve"]] == [1, 2, 3] * 2
+    )
+
+
+def test_a_society_is_kept_in_the_store_and_trained_once(tiny, tmp_path, monkeypatch):
+    store = Store(str(tmp_path))
+    monkeypatch.setattr(training, "in_processes", lambda work, items, workers: in_processes(work, items, 1))
+    first = training.of_game("tiny", signs(), store)
+    monkeypatch.setattr(training, "fit", None)
+    again = training.of_game("tiny", signs(), store)
+    assert all(torch.equal(again.tensors()[name], values) for name, values in first.tensors().items())
+    assert again.card["accuracy"]["test"][1]["seed"] == 4 and again.lexicon == ("a",)
+    rows = evaluation.games(again, 16)
+    assert set(rows["translation"]) == {"none", "random", "direct", "belief"} and rows["seed"].nunique() == 2
+    assert evaluation.summary(rows, "won")["high"].max() <= 1
+
+
+def test_weights_of_another_game_are_refused(tiny, tmp_path):
+    society = training.fit(TINY, signs(), workers=1)
+    training.write(tmp_path, "tiny", society, dict(society.card), half=True)
+    assert load("tiny", signs(), tmp_path).card["weights"] == sum(each.numel() for each in society.tensors().values())
+    with pytest.raises(BadInput, match="tiny: the weights of 'words' are of another game than signs"):
+        load("tiny", signs(9), tmp_path)
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_agents_of_the_zoo_are_those_of_its_games(name):
+    card = shipped.card(name)
+    game, recorded = training.of_the_zoo(AGENTS[name].game)
+    assert card["game_sha256"] == training.game_key(game, recorded)
+    assert card["recipe"]["seeds"] == [0, 1, 2] == [row["seed"] for row in card["accuracy"]["test"]]
+    society = training.of_game(name, game, Store("nowhere"), recorded)
+    assert {row["seed"] for row in card["curve"]} == {0, 1, 2}
+    played = play(game, society.robots(1), game.new(500, draws(), "test"), draws())
+    assert float(played.won.float().mean()) == pytest.approx(card["accuracy"]["test"][1]["won"], abs=0.05)
+
+
+def test_agents_take_less_than_two_megabytes():
+    assert sum(shipped.FOLDER.joinpath(f"{name}.safetensors").stat().st_size for name in AGENTS) < 2_000_000

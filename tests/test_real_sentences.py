@@ -1,7 +1,8 @@
-"""No sentence of people is in this repository. Runs where the sentences are at hand: $N2V_SNLI, or snli beside the
-photographs of $N2V_PHOTOGRAPHS."""
+"""No sentence of people is in this repository, nor what they wrote in a game. Runs where these are at hand: $N2V_SNLI
+and $N2V_NEURALESE, or snli and neuralese beside the photographs of $N2V_PHOTOGRAPHS."""
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -13,8 +14,15 @@ import pytest
 from n2vlib.paths import ROOT
 
 PHOTOGRAPHS = os.environ.get("N2V_PHOTOGRAPHS")
-FOLDER = os.environ.get("N2V_SNLI") or (f"{PHOTOGRAPHS}/snli" if PHOTOGRAPHS else "")
-SENTENCES = Path(FOLDER or "none") / "dev.csv"
+
+
+def beside(variable: str, folder: str) -> Path:
+    """The folder of a variable, or the one beside the photographs."""
+    return Path(os.environ.get(variable) or (f"{PHOTOGRAPHS}/{folder}" if PHOTOGRAPHS else "none"))
+
+
+SENTENCES = beside("N2V_SNLI", "snli") / "dev.csv"
+MESSAGES = beside("N2V_NEURALESE", "neuralese") / "driving.jsonl"
 FEWEST = 6  # words; shorter sentences may be anyone's
 TEXT = {
     ".py",
@@ -61,13 +69,23 @@ def test_a_copied_sentence_would_be_found():
     assert copied({sentence}, "Two dogs run in the grass, in the tall grass") == []
 
 
-@pytest.mark.skipif(not SENTENCES.is_file(), reason="the sentences are not at hand")
-def test_no_sentence_of_people_is_in_the_repository():
+def sentences() -> list[str]:
     with SENTENCES.open(newline="", encoding="utf-8") as file:
-        texts = [tuple(words(row[side])) for row in csv.DictReader(file) for side in ("premise", "hypothesis")]
-    sentences = {text for text in texts if len(text) >= FEWEST}
+        return [row[side] for row in csv.DictReader(file) for side in ("premise", "hypothesis")]
+
+
+def messages() -> list[str]:
+    games = [json.loads(line) for line in MESSAGES.read_text(encoding="utf-8").splitlines()]
+    return [each["message"] for game in games for turn in game["inputs"] for each in turn if each]
+
+
+@pytest.mark.parametrize(("source", "read", "least"), [(SENTENCES, sentences, 1000), (MESSAGES, messages, 100)])
+def test_no_sentence_of_people_is_in_the_repository(source, read, least):
+    if not source.is_file():
+        pytest.skip(f"{source.name} is not at hand")
+    texts = {text for text in map(tuple, map(words, read())) if len(text) >= FEWEST}
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
     files = [ROOT / name for name in listed.stdout.splitlines() if Path(name).suffix in TEXT]
-    assert len(sentences) > 1000 and len(files) > 300
+    assert len(texts) > least and len(files) > 300
     everything = "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file())
-    assert copied(sentences, everything) == []
+    assert copied(texts, everything) == []

@@ -7,6 +7,7 @@ people      a model of people, and people whose games were recorded
 beliefs     how probable a message is for what its speaker may have seen
 society     all that is trained for a game: teams of several seeds, models of messages, a model of people
 training    training it, as it ships with the zoo or for the user's game
+creatures   drawn creatures as a network of the zoo sees them
 evaluation  mixed teams with a translator, and whether the right belief arrives
 """
 

@@ -172,27 +172,29 @@ def beliefs(
     recorded: Recorded | None = None,
     translations: Sequence[str] = TRANSLATIONS,
     options: int = 1,
+    codes: int = CODES,
 ) -> pd.DataFrame:
     """Whether a listener who believes what a message says chooses what its speaker saw, for n states of every team:
     seed, speaker, listener, translation, episode, right.
 
     A listener R reads with the model of agents' messages, H with that of people's. Chance is 1 / (1 + options).
+    codes: the messages of agents among which people's are translated.
     """
     rows = []
     for team in range(len(society.teams)):
         draws = torch.Generator().manual_seed(seed + 1_000 * team)
-        seen_r, codes = sample(society, team, n, draws, "test", options)
+        seen_r, sent = sample(society, team, n, draws, "test", options)
         seen_h, words = sample_people(society, n, draws, recorded, options)
-        log_r, log_h = society.codes[team].log_p, society.words.log_p
-        ways = [("R", "R", "none", log_r, codes, seen_r), ("H", "H", "none", log_h, words, seen_h)]
+        agent, person = society.codes[team], society.words
+        ways = [("R", "R", "none", agent, sent, seen_r), ("H", "H", "none", person, words, seen_h)]
         for method in translations:
-            way = translator(society, team, method, draws, options=options)
+            way = translator(society, team, method, draws, codes=codes, options=options)
             top = 1 if recorded is None else SHOWN
-            ways.append(("R", "H", method, log_h, way.to_words(codes), seen_r))
-            ways.append(("H", "R", method, log_r, way.to_codes(words, top=top), seen_h))
-        for speaker, listener, translation, log_p, messages, seen in ways:
-            # One message for each state: the diagonal of all messages with all states.
-            found = torch.cat([log_p(messages[k : k + 1], seen[k : k + 1])[0] for k in range(len(seen))])
+            ways.append(("R", "H", method, person, way.to_words(sent), seen_r))
+            ways.append(("H", "R", method, agent, way.to_codes(words, top=top), seen_h))
+        for speaker, listener, translation, reads, messages, seen in ways:
+            with torch.no_grad():
+                found = reads(seen, messages[:, None])  # one message for each state, (state, option)
             keys = {"seed": team, "speaker": speaker, "listener": listener, "translation": translation}
             # A tie is no answer: the true option has to be strictly more probable.
             right = (found[:, :1] > found[:, 1:]).all(1)
@@ -204,10 +206,14 @@ def summary(rows: pd.DataFrame, value: str, seed: int = 0) -> pd.DataFrame:
     """Means of `value` by speaker, listener and translation, with 95% intervals over teams and episodes: value, low,
     high, teams, episodes."""
     keys, found = ["speaker", "listener", "translation"], []
-    for key, some in rows.groupby(keys, sort=False):
+    for _, some in rows.groupby(keys, sort=False):
         low, high = interval([each[value].to_numpy(float) for _, each in some.groupby("seed")], seed)
+        if some[value].dtype == bool:  # a share
+            low, high = max(low, 0.0), min(high, 1.0)
         sizes = {"teams": some["seed"].nunique(), "episodes": len(some)}
-        found.append(dict(zip(keys, key, strict=True)) | {value: some[value].mean(), "low": low, "high": high} | sizes)
+        found.append(
+            {key: some[key].iloc[0] for key in keys} | {value: some[value].mean(), "low": low, "high": high} | sizes
+        )
     return pd.DataFrame(found)
 
 

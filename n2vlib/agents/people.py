@@ -17,6 +17,9 @@ from n2vlib.games.recorded import Recorded
 from n2vlib.games.reference import WAIT, Pair, ReferenceGame
 from n2vlib.progress import bar
 
+SCALE = 1.43  # of the first weights: uniform up to SCALE sqrt(3 / inputs), "unit scaling"
+OF_WORDS = 4.0  # times that for what is heard
+
 
 class Heard(NamedTuple):
     """What a person makes of a turn: memory (n, hidden), scores of actions (n, actions), and scores of what to say,
@@ -33,6 +36,11 @@ class Part(nn.Module):
     def __init__(self, features: int, actions: int, lexicon: int, hidden: int) -> None:
         super().__init__()
         self.features = nn.Linear(features + lexicon, hidden)
+        # Begins as in the released program, but with larger weights for words, whose shares are small beside what is
+        # seen: otherwise a listener stays deaf for thousands of steps.
+        bound = SCALE * (3 / (features + lexicon)) ** 0.5
+        nn.init.uniform_(self.features.weight, -bound, bound)
+        self.features.weight.data[:, features:] *= OF_WORDS
         self.memory = nn.GRUCell(hidden, hidden)
         self.actions = nn.Linear(hidden, actions)
         self.words = nn.Linear(hidden, lexicon + 1)
@@ -83,7 +91,7 @@ def fit(
     game: Game,
     batch: Callable[[int], Recorded],
     steps: int,
-    rate: float = 3e-3,
+    rate: float = 1e-2,
 ) -> None:
     """Train in place by Adam on a one-cycle schedule; batch(step) gives games that people played."""
     optimizer = torch.optim.Adam(imitation.parameters(), rate)

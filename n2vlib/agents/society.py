@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from n2vlib.agents.beliefs import CodeModel, WordModel
 from n2vlib.agents.people import Imitation
@@ -44,7 +44,8 @@ class Society:
 
     def tensors(self) -> dict[str, Tensor]:
         """All weights by name, as they are written."""
-        parts = {f"team{k}": each for k, each in enumerate(self.teams)} | {"words": self.words}
+        parts: dict[str, nn.Module] = {"words": self.words}
+        parts |= {f"team{k}": each for k, each in enumerate(self.teams)}
         parts |= {f"codes{k}": each for k, each in enumerate(self.codes)}
         if self.people is not None:
             parts["people"] = self.people

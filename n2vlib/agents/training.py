@@ -1,13 +1,14 @@
 """Train everybody of a game: as it ships with the zoo (`python -m n2vlib zoo NAME`), or for a game of the user's."""
 
 import hashlib
+import pickle
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from n2vlib.games.recorded import Recorded
 from n2vlib.games.reference import ReferenceGame
 from n2vlib.progress import bar
 from n2vlib.store import Store, digest
+from n2vlib.workers.pool import in_processes
 from n2vlib.zoo import shipped
 from n2vlib.zoo.others import AGENTS, GameAgents
 
@@ -133,8 +135,11 @@ def _bytes(values: Tensor) -> str:
     return hashlib.sha256(values.contiguous().numpy().tobytes()).hexdigest()
 
 
-def fit(row: GameAgents, game: Game, recorded: Recorded | None = None) -> Society:
-    """Teams of every seed, the models of what they say, of what people say, and of people who play."""
+def fit(row: GameAgents, game: Game, recorded: Recorded | None = None, workers: int | None = None) -> Society:
+    """Teams of every seed, the models of what they say, of what people say, and of people who play.
+
+    workers   processes, one for a team at a time; None: as many as there are cores
+    """
     started = time.monotonic()
     if recorded is not None:
         lexicon = recorded.lexicon
@@ -143,12 +148,15 @@ def fit(row: GameAgents, game: Game, recorded: Recorded | None = None) -> Societ
         lexicon = game.lexicon
     society = blank(row, game, lexicon)
     curve, scores = [], []
-    for k, seed in enumerate(row.seeds):
-        draws = torch.Generator().manual_seed(seed)
-        curve += _learned(row, society, k, draws)
-        _fit_codes(row, society, k, draws)
-        tested = play(game, society.robots(k), game.new(TESTED, draws, "test"), draws)
-        scores.append({"seed": seed, "reward": float(tested.reward.mean()), "won": float(tested.won.float().mean())})
+    # As bytes: processes would share tensors through memory that containers have little of.
+    work = partial(_trained, row, pickle.dumps(game), len(lexicon))
+    with in_processes(work, range(len(row.seeds)), workers) as teams:
+        for k, found in enumerate(bar(teams, f"teams that play {game.name}", len(row.seeds))):
+            team, codes, points, score = pickle.loads(found)
+            society.teams[k].load_state_dict(team)
+            society.codes[k].load_state_dict(codes)
+            curve += points
+            scores.append(score)
     draws = torch.Generator().manual_seed(row.seeds[0])
     if recorded is None:
         assert isinstance(game, ReferenceGame) and society.people is not None
@@ -166,6 +174,17 @@ def fit(row: GameAgents, game: Game, recorded: Recorded | None = None) -> Societ
     return replace(society, card=card)
 
 
+def _trained(row: GameAgents, game: bytes, lexicon: int, k: int) -> bytes:
+    """One team: its weights, those of the model of its messages, its learning curve, and how it plays in the end."""
+    torch.set_num_threads(1)  # tensors are too small for two
+    society, draws = blank(row, pickle.loads(game), [""] * lexicon), torch.Generator().manual_seed(row.seeds[k])
+    curve = _learned(row, society, k, draws)
+    _fit_codes(row, society, k, draws)
+    tested = play(society.game, society.robots(k), society.game.new(TESTED, draws, "test"), draws)
+    score = {"seed": row.seeds[k], "reward": float(tested.reward.mean()), "won": float(tested.won.float().mean())}
+    return pickle.dumps((society.teams[k].state_dict(), society.codes[k].state_dict(), curve, score))
+
+
 def _learned(row: GameAgents, society: Society, k: int, draws: torch.Generator) -> list[dict[str, float]]:
     """Train a team; its learning curve, means over the rounds up to each point."""
     torch.manual_seed(row.seeds[k])
@@ -173,12 +192,14 @@ def _learned(row: GameAgents, society: Society, k: int, draws: torch.Generator) 
         row.rounds, row.games, row.steps, history=row.history, good=row.good, copy=row.copy, rate=row.rate
     )
     rounds = learn(society.game, society.teams[k], schedule, draws)
-    rows = pd.DataFrame(list(bar(rounds, f"{society.game.name}, seed {row.seeds[k]}", row.rounds)))
-    every = max(1, row.rounds // POINTS)
-    rows["round"] = ((rows["round"] - 1) // every + 1) * every
-    means = rows.groupby("round", as_index=False).mean().round(4)
+    rows = list(bar(rounds, f"{society.game.name}, seed {row.seeds[k]}", row.rounds))
     society.teams[k].eval().requires_grad_(False)
-    return means.assign(seed=row.seeds[k]).to_dict("records")
+    every, curve = max(1, row.rounds // POINTS), []
+    for start in range(0, len(rows), every):
+        some = rows[start : start + every]
+        means = {name: round(sum(each[name] for each in some) / len(some), 4) for name in ("reward", "won")}
+        curve.append({"seed": row.seeds[k], "round": start + len(some), **means})
+    return curve
 
 
 def _fit_codes(row: GameAgents, society: Society, k: int, draws: torch.Generator) -> None:

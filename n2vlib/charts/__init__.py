@@ -10,6 +10,7 @@ scores          scores by layer and category, by concept, and beside published n
 subsets         scores by layer and number of filters, and where a combination loses
 filters         concepts per filter, weights against scores, individual IoU
 distributions   counts, histograms, and lines over a parameter
+driving         a game of driving, turn by turn
 planted         what was recovered from planted encodings, and the bound that tau sets
 networks        networks side by side, and their gains
 orders          networks in the order of one measure, placed by another
@@ -29,6 +30,7 @@ from n2vlib.charts.claims import *
 from n2vlib.charts.detectors import *
 from n2vlib.charts.differences import *
 from n2vlib.charts.distributions import *
+from n2vlib.charts.driving import *
 from n2vlib.charts.filters import *
 from n2vlib.charts.history import *
 from n2vlib.charts.networks import *

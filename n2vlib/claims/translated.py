@@ -5,6 +5,7 @@ games in it, so it is Student's t over the few teams' means; and as a few means 
 never narrower than a bootstrap over games.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from n2vlib.agents import evaluation
+from n2vlib.agents.society import Society
 from n2vlib.claims.claim import Effect, Measure, Measures
 from n2vlib.errors import BadInput
+from n2vlib.games.recorded import Recorded
 
 TEAMS, GAMES = "teams and games", "games of one team"
 AGENT, PERSON = "R", "H"  # as in the paper's tables
@@ -36,6 +39,17 @@ class Translated:
     believed: pd.DataFrame = field(default_factory=pd.DataFrame)
     kept: pd.DataFrame = field(default_factory=pd.DataFrame)
     planted: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def measured(
+    societies: Mapping[str, tuple[Society, Recorded | None]], games: int, states: int, seed: int = 0
+) -> Translated:
+    """`played` and `believed` of each game, by its name: who plays it, and where people are replayed their games."""
+    played, believed = [], []
+    for game, (society, recorded) in societies.items():
+        played.append(evaluation.games(society, games, seed, recorded).assign(game=game))
+        believed.append(evaluation.beliefs(society, states, seed, recorded).assign(game=game))
+    return Translated(pd.concat(played, ignore_index=True), pd.concat(believed, ignore_index=True))
 
 
 def by_team(table: pd.DataFrame, column: str, **which: str) -> pd.DataFrame:

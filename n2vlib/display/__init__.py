@@ -3,6 +3,7 @@
 style        colors, words and digits, the same in all chapters
 gallery      grids of images with masks and activation maps
 html_table   a table of numbers as HTML
+swatches     tables with colors in their cells
 contours     the edge of a mask as lines
 reference    names, signatures and docstrings
 """

@@ -1,11 +1,11 @@
 """Creatures in place of the paper's birds: drawn with attributes that we choose, described in phrases with slips.
 
-An annotator names 2 to 4 attributes of a creature, drawn without replacement with the weights of ATTRIBUTES (an
-attribute that strikes is named more often), each by one phrase: "red body", "small creature". Each phrase is a slip with
-probability SLIP: it then names another value of its attribute, drawn at random. Nobody names the background.
+An annotator names 2 to 4 attributes of a creature, drawn without replacement with the weights of ATTRIBUTES (what
+strikes is named more often), each by one phrase: "red body", "small creature". Each phrase is a slip with probability
+SLIP: it then names another value of its attribute, drawn at random. Nobody names the background.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from n2vlib.errors import BadInput
-from n2vlib.games.game import FOLDS
 from n2vlib.games.reference import ReferenceGame
 from n2vlib.world.canvas import GRID, Canvas, Mark
-from n2vlib.world.palette import LIGHTS, SHADES
+from n2vlib.world.palette import LIGHTS, SHADES, blend
 from n2vlib.world.things import draw as draw_thing
 from n2vlib.world.things import surface
 from n2vlib.world.things.language import Thing, read_things
@@ -73,19 +72,22 @@ _BODY = "blob a 22 58 38 42 60 42 72 54 68 74 48 82 28 74\n oval b 54 70 17 10"
 _WING = "blob w 24 50 40 42 56 50 50 66 32 68"
 _HEAD = "oval a 66 32 14 15\n disc black !flat 70 28 2.6"
 _SIZES = {"small": 24.0, "large": 46.0}  # pixels
-_GROUNDS = {  # the paints of sky and ground
-    "meadow": (((150, 200, 230), (214, 232, 236)), ((122, 164, 84), (74, 124, 70))),
-    "shore": (((104, 166, 206), (58, 116, 176)), ((226, 196, 140), (206, 164, 112))),
-    "snow": (((168, 180, 192), (206, 212, 218)), ((244, 246, 248), (222, 228, 236))),
-    "dusk": (((92, 80, 148), (226, 146, 132)), ((92, 74, 84), (60, 50, 70))),
+_MIST, _HOW_MUCH = (200.0, 200.0, 200.0), 0.75  # over backgrounds, so that creatures stand out
+_GROUNDS = {  # two shades of the sky and two of the ground, before the mist
+    "meadow": ((150, 200, 230), (214, 232, 236), (122, 164, 84), (74, 124, 70)),
+    "shore": ((104, 166, 206), (58, 116, 176), (226, 196, 140), (206, 164, 112)),
+    "snow": ((168, 180, 192), (206, 212, 218), (244, 246, 248), (222, 228, 236)),
+    "dusk": ((92, 80, 148), (226, 146, 132), (92, 74, 84), (60, 50, 70)),
 }
+# All that a picture is made from; it stands for the pictures in keys, since pixels may differ by a grey level.
+DRAWING = [str(each) for each in (SIDE, ATTRIBUTES, _PARTS, _BODY, _WING, _HEAD, _SIZES, _MIST, _HOW_MUCH, _GROUNDS)]
 
 
 @dataclass(frozen=True, eq=False)
 class Creatures:
     """Drawn creatures, and what was said of each.
 
-    table      int64, (creature, attribute): which of ATTRIBUTES' values each has
+    table      int64, (creature, attribute): which of its values in ATTRIBUTES each has
     described  float32, (creature, phrase of LEXICON): one description each, rows with sum 1
     pictures   uint8, (creature, SIDE, SIDE, 3)
     """
@@ -106,13 +108,41 @@ class Creatures:
         return [LEXICON[k] for k in np.nonzero(self.described[creature])[0]]
 
 
-def creatures(count: int, seed: int = 0) -> Creatures:
-    """Creatures with attributes drawn independently and evenly, their pictures, and a description of each."""
+def attributes(count: int, seed: int = 0) -> NDArray[np.int64]:
+    """A table of creatures whose attributes are drawn independently and evenly, (creature, attribute)."""
     if count < LEAST:
-        raise BadInput(f"CREATURES: {count}; folds need at least {LEAST} of them")
+        raise BadInput(f"CREATURES: {count}; draw {LEAST} at least, so that each fold has some")
     draws = np.random.default_rng(seed)
-    table = np.stack([draws.integers(0, len(each.values), count) for each in ATTRIBUTES.values()], 1)
-    return Creatures(table, describe(table, seed), pictures(table, seed))
+    return np.stack([draws.integers(0, len(each.values), count) for each in ATTRIBUTES.values()], 1)
+
+
+def game(creatures: Creatures, features: NDArray[np.float32] | Tensor, origin: str = "") -> ReferenceGame:
+    """The reference game of these creatures as a network sees them, (creature, feature); the first 60% are for
+    training, then 20% for validation and 20% for the test.
+
+    origin   what stands for the features in keys, see `ReferenceGame`
+    """
+    n = len(creatures)
+    ends = [round(n * share) for share in (0, *np.cumsum(list(SHARES.values())))]
+    folds = {fold: torch.arange(ends[k], ends[k + 1]) for k, fold in enumerate(SHARES)}
+    described = torch.from_numpy(creatures.described)
+    return ReferenceGame("creatures", torch.as_tensor(features), LEXICON, described, folds, origin)
+
+
+def projected(features: Tensor, size: int, seed: int = 0) -> Tensor:
+    """Features (thing, feature), each standardised, projected at random to `size` numbers if there are more, and
+    standardised again, as in the released program; float32. A feature that is the same for all things becomes 0."""
+    values = _standardised(features.double())
+    if values.shape[1] > size:
+        draws = torch.Generator().manual_seed(seed)
+        values = _standardised(values @ torch.randn(values.shape[1], size, generator=draws).double())
+    return values.float()
+
+
+def _standardised(values: Tensor) -> Tensor:
+    values = values - values.mean(0)
+    spread = values.square().mean(0).sqrt()
+    return torch.where(spread > 1e-9, values / spread.clamp(min=1e-9), 0.0)
 
 
 def describe(table: NDArray[np.int64], seed: int = 0, slip: float = SLIP) -> NDArray[np.float32]:
@@ -134,7 +164,7 @@ def describe(table: NDArray[np.int64], seed: int = 0, slip: float = SLIP) -> NDA
 
 
 def pictures(table: NDArray[np.int64], seed: int = 0) -> NDArray[np.uint8]:
-    """Pictures of creatures, uint8 (creature, SIDE, SIDE, 3); each at a place, with a facing and in shades of its own."""
+    """Pictures of creatures, uint8 (creature, SIDE, SIDE, 3); place, facing and shades of each are drawn at random."""
     made = [picture for k in range(0, len(table), 4) for picture in _painted(table[k : k + 4], seed, k)]
     return np.stack(made)
 
@@ -160,11 +190,11 @@ def _painted(rows: NDArray[np.int64], seed: int, first: int) -> Iterator[NDArray
 
 def _paint(canvas: Canvas, rng: Random, values: dict[str, str], corner: tuple[int, int]) -> None:
     x, y = corner
-    (high, low), (near, far) = _GROUNDS[values["background"]]
+    shades = [blend(shade, _MIST, _HOW_MUCH) for shade in _GROUNDS[values["background"]]]
     horizon = y + rng.uniform(24, 38)
-    for top, bottom, shades in ((y, horizon, (high, low)), (horizon, y + SIDE, (near, far))):
+    for top, bottom, (first, second) in ((y, horizon, shades[:2]), (horizon, y + SIDE, shades[2:])):
         edges = [(x, top), (x + SIDE - 0.5, top), (x + SIDE - 0.5, bottom - 0.5), (x, bottom - 0.5)]
-        canvas.field(edges, surface("grey", shades[0])._replace(second=shades[1]), Mark(), top, bottom)
+        canvas.field(edges, surface("grey", first)._replace(second=second), Mark(), top, bottom)
     size = _SIZES[values["size"]] * rng.uniform(0.9, 1.1)
     left, above = x + rng.uniform(2, SIDE - 3 - size), y + rng.uniform(2, SIDE - 3 - size)
     draw_thing(canvas, rng, _thing(*(values[name] for name in NAMED if name != "size")), (left, above, size, size))

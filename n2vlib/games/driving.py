@@ -26,8 +26,8 @@ ROADS = (  # '.' road, '#' none, '*' a goal, a letter: where a car may start, an
 CRASH, TIME, OFF_ROAD, ARRIVED, NEARER = -2.0, -0.01, -0.5, 1.0, 0.1
 GONE = -1  # where a car is that has arrived
 
-_AHEAD = torch.tensor([[-1, 0], [0, 1], [1, 0], [0, -1]])
-_TURN = torch.tensor([0, 0, -1, 1])
+AHEAD = torch.tensor([[-1, 0], [0, 1], [1, 0], [0, -1]])
+TURN = torch.tensor([0, 0, -1, 1])
 IS_ROAD = torch.tensor([[[cell != "#" for cell in line] for line in road] for road in ROADS])
 
 
@@ -94,8 +94,8 @@ class DrivingGame:
 
     def step(self, state: Cars, actions: Tensor) -> Turn:
         """Both cars move at once; a turn moves the car by a cell, in its new direction; no car leaves the map."""
-        direction = (state.direction + _TURN[actions]) % 4
-        moves = (actions > 0)[..., None] * _AHEAD[direction]
+        direction = (state.direction + TURN[actions]) % 4
+        moves = (actions > 0)[..., None] * AHEAD[direction]
         head = (state.head + moves).clamp(0, SIZE - 1)
         head = torch.where(state.done[..., None], GONE, head)
         covered = self.covered(head, direction, state.done)  # (n, 2, SIZE, SIZE)
@@ -112,7 +112,7 @@ class DrivingGame:
     def covered(self, head: Tensor, direction: Tensor, done: Tensor) -> Tensor:
         """How often each car covers each cell, (n, 2, SIZE, SIZE): its head, and the cell behind it if it is on the
         map."""
-        behind = head - _AHEAD[direction]
+        behind = head - AHEAD[direction]
         inside = ((behind >= 0) & (behind < SIZE)).all(2) & ~done
         there = torch.zeros(*head.shape[:2], SIZE * SIZE, dtype=torch.int64)
         for cell, counts in ((head, ~done), (behind, inside)):

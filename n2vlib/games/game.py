@@ -29,11 +29,16 @@ class Game(Protocol):
     symmetric   whether both players have the same part, so that one network can play both
     """
 
-    name: str
-    features: int
-    actions: tuple[int, int]
-    turns: int
-    symmetric: bool
+    @property
+    def name(self) -> str: ...
+    @property
+    def features(self) -> int: ...
+    @property
+    def actions(self) -> tuple[int, int]: ...
+    @property
+    def turns(self) -> int: ...
+    @property
+    def symmetric(self) -> bool: ...
 
     def new(self, n: int, draws: torch.Generator, fold: str = "train") -> Any:
         """n games drawn at random, before their first turn; where there are folds, of one of FOLDS."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from n2vlib.games.driving import IS_ROAD, ROADS, SIZE, Cars, DrivingGame
+from n2vlib.games.driving import AHEAD, IS_ROAD, ROADS, SIZE, TURN, Cars, DrivingGame
 from n2vlib.games.recorded import SILENT, Recorded, ended
 
 NAME = "scripted"
@@ -125,8 +125,8 @@ def shortest() -> tuple[Tensor, Tensor]:
 
 def _next(row: Tensor, column: Tensor, direction: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Where a car that moves comes to: row, column, direction."""
-    direction = (direction + torch.tensor([0, 0, -1, 1])[action]) % 4
-    ahead = torch.tensor([[-1, 0], [0, 1], [1, 0], [0, -1]])[direction]
+    direction = (direction + TURN[action]) % 4
+    ahead = AHEAD[direction]
     return (row + ahead[..., 0]).clamp(0, SIZE - 1), (column + ahead[..., 1]).clamp(0, SIZE - 1), direction
 
 

@@ -172,7 +172,7 @@ class GameAgents:
     noise: float = 0.3
     belief: int = 128
     meaning: int = 1_500
-    imitation: int = 1_500
+    imitation: int = 2_000
     seeds: tuple[int, ...] = (0, 1, 2)
 
 

@@ -1,0 +1,377 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Does it hold?
+#
+# *Section 8* {cite}`andreas2017translating`. The chapters before trained agents, translated their messages, and let them
+# talk with people. Each gave a table. This one asks of every statement in the paper's discussion whether it holds: in
+# the printed numbers, in ours, and where the right translation is known.
+#
+# *Questions.* Are the printed differences larger than chance would make them? Does belief beat direct translation in
+# every game and direction, over several teams? How often is a translation right, and how does that depend on noise, on
+# the language, and on the number of candidates?
+
+# %% tags=["parameters", "hide-input"]
+PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
+NETWORK: str = "small-alexnet"  # name, package.module:function or path/file.py:function
+WEIGHTS: str = None  # torchvision weights enum, or a file of weights
+PREPROCESSING: dict = None  # size, mean, std, range of input; null: the network's own
+LAYERS: list = ["conv1", "conv2", "conv3", "conv4", "conv5"]  # papers' or module names
+TAU: float = 0.005  # share of all places where a filter fires
+EPOCHS: int = 30  # passes over the training images, where weights are learned
+SEED: int = 0  # of everything drawn at random
+DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
+STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
+COLORS: str = "survey"  # names of a survey, or a folder with the paper's corpus
+PEOPLE: str = "scripted"  # who drives: scripted, or a folder such as $N2V_NEURALESE
+GAMES: int = 512  # played by each team in each condition
+STATES: int = 256  # in which a belief is asked for
+NOISE: list = [10, 30, 60, 100]  # of planted codes, in % of a message's length
+CODE_BOOKS: int = 5  # planted codes, drawn anew
+
+# %%
+import n2vlib
+
+n2vlib.check_parameters(globals())
+
+# %% [markdown]
+# No image is read here, so the parameters of probe set and network are not used.
+#
+# ## The printed numbers
+#
+# > Belief matching beats direct translation in all settings, and agents that are translated by it can be understood
+# > better than people are among themselves {cite}`andreas2017translating`.
+#
+# That is arithmetic. In each row, R is an agent and H a person (a model of one, where it listens):
+
+# %%
+import numpy as np
+import pandas as pd
+
+from n2vlib import charts, published
+
+stated = pd.concat(published.table(f"neuralese_table{k}") for k in (1, 3))
+stated["game"] = stated["game"].str.removesuffix(" reference game")
+stated["listener"] = stated["listener"].str.strip("*")
+sides = ["game", "speaker", "listener"]
+printed = stated.pivot(index=sides, columns="translation", values="value")
+native = printed["none"].xs(("H", "H"), level=("speaker", "listener"))
+mixed = printed.drop(columns="none").dropna().reset_index()
+mixed["gain"] = mixed["belief"] - mixed["direct"]
+heard = mixed["listener"] == "H"
+mixed["beyond native"] = (mixed["belief"] - mixed["game"].map(native)).where(heard)
+
+# %% [markdown]
+# The paper gives no intervals. The released program plays 512 games for a number of a reference game, and asks for a
+# belief in 256 states. With $n$ games each, the difference of two shares $p$ and $q$ that have nothing in common is
+# known to within
+#
+# $$ 1.96\, \sqrt{\frac{p (1 - p) + q (1 - q)}{n}} . $$ (eq-shares)
+
+# %%
+PLAYED = {"colors": 512, "birds": 512, "driving": 256}  # as the released program does
+
+
+def half_width(p, q, n):
+    """Of the 95% interval of a difference of two shares."""
+    return 1.96 * np.sqrt((p * (1 - p) + q * (1 - q)) / n)
+
+
+n = mixed["game"].map(PLAYED)
+mixed["chance"] = half_width(mixed["belief"], mixed["direct"], n)
+above = (mixed["gain"] > mixed["chance"]).sum()
+title = f"Belief is ahead in {(mixed['gain'] > 0).sum()} of {len(mixed)} rows,"
+title += f" by more than the chance of games in {above}"
+charts.table(mixed.rename(columns={"chance": "± of gain"}), title, digits=2)
+
+# %%
+beyond = mixed.dropna(subset="beyond native").set_index("game")
+for game, row in beyond.iterrows():
+    half = half_width(row["belief"], native[game], PLAYED[game])
+    sign = ">" if row["belief"] > native[game] else "<"
+    print(
+        f"{game:8} {row['belief']:.2f} {sign} {native[game]:.2f}, known to ±{half:.2f}"
+    )
+ahead = beyond.index[beyond["beyond native"] > 0]
+assert list(ahead) == ["birds", "colors"]
+
+# %% [markdown]
+# The arithmetic is right: translated agents are ahead of people in colors and birds, and not in driving. Whether 0.86
+# is more than 0.83 by more than chance, the printed numbers cannot say. They are of one team, too.
+#
+# ## One interval from teams and games
+#
+# Ours are three teams for each game, trained from different seeds. Two sources of chance are in a mean over teams: which
+# games were played, and which teams were trained. To draw games again shows the first only. To draw the teams again
+# as well is no way out: of three teams, a draw has seldom all three, and the interval comes out too narrow. So:
+#
+# $$
+# \bar x \pm \max\Big( t_{T-1}\, \frac{s_T}{\sqrt{T}},\ \text{half the bootstrap interval over games} \Big)
+# $$ (eq-teams)
+#
+# where $s_T$ is the standard deviation of the means of the $T$ teams, and $t$ the 97.5% quantile of Student's
+# distribution, 4.30 for three. A team's mean contains the chance of its games, so the first term is enough, unless the
+# means lie close together by luck. In simulations with three teams this covers 94 to 99 percent, a bootstrap of teams
+# and games down to 78.
+
+# %%
+from n2vlib import claims
+from n2vlib.agents import creatures, evaluation, training
+from n2vlib.claims import translated
+from n2vlib.games import colors, driving, logs, scripted
+
+store, written = n2vlib.Store(STORE), scripted.default()
+agents = {  # by their names in the zoo: their game, and who is replayed
+    "small-color-agents": (colors.named(COLORS, SEED), None),
+    "small-creature-agents": (creatures.drawn(), None),
+    "small-driving-agents": (driving.DrivingGame(), written),
+}
+everybody = {
+    game.name: (training.of_game(name, game, store, people), people)
+    for name, (game, people) in agents.items()
+}
+
+# %%
+learned, tested = logs.of(PEOPLE)
+drivers, _ = everybody["driving"]
+if PEOPLE != scripted.NAME:
+    drivers = training.with_people(drivers, learned, store)
+everybody["driving"] = drivers, tested
+measured = translated.measured(everybody, GAMES, STATES, SEED)
+
+# %%
+shares = []
+for game in everybody:
+    for rows, value in ((measured.played, "won"), (measured.believed, "right")):
+        found = evaluation.summary(rows[rows["game"] == game], value, SEED)
+        found["measure"] = {"won": "games won", "right": "beliefs that are right"}[
+            value
+        ]
+        shares.append(found.rename(columns={value: "value"}).assign(game=game))
+shares = pd.concat(shares, ignore_index=True)
+shares["who"] = shares["speaker"] + " \u2192 " + shares["listener"]
+columns = ["game", "measure", "who", "translation", "value", "low", "high"]
+title = "R an agent, H a person: shares with 95% intervals over teams and games"
+charts.table(shares[columns], title, digits=2, rows=20)
+
+# %% [markdown]
+# In the driving game people are replayed from their games, so an agent only listens to them there; whether they would
+# understand an agent is asked by belief alone.
+#
+# By hand, the interval of one difference: a person who hears an agent in colors, belief minus direct, game by game.
+
+# %%
+from scipy.special import stdtrit
+
+side = (measured.played["speaker"] == "R") & (measured.played["listener"] == "H")
+rows = measured.played[side & (measured.played["game"] == "colors")]
+won = rows.pivot(index=["seed", "episode"], columns="translation", values="won")
+means = (won["belief"] * 100.0 - won["direct"] * 100.0).groupby("seed").mean()
+half = stdtrit(len(means) - 1, 0.975) * means.std() / np.sqrt(len(means))
+row = claims.check(measured, ["colors-to-person"]).iloc[0]
+assert np.isclose(row["value"], means.mean())
+assert row["high"] >= means.mean() + half - 1e-9
+print(f"teams {', '.join(f'{each:.1f}' for each in means)}: {means.mean():.1f} points,")
+print(f"±{half:.1f} over teams; with games {row['low']:.1f} to {row['high']:.1f}")
+
+# %% [markdown]
+# ## Each claim
+#
+# A claim is a number with a criterion, and holds if its whole interval lies beyond the criterion, as in the
+# [verdict on Net2Vec](../verdict/net2vec). Criteria were written before a number was seen. First: does belief beat direct
+# and random translation, and the native score of people?
+
+# %%
+result = claims.check(measured)
+known = result[result["holds"] != claims.NOT_MEASURED]
+
+
+def forest(rows, of):
+    """The claims of `rows` beside the published numbers."""
+    hold = (rows["holds"] == claims.YES).sum()
+    return charts.forest(rows, f"{hold} of {len(rows)} hold: {of}", of)
+
+
+gains = known[known["id"].str.contains("-to-|native") & (known["unit"] == "points")]
+forest(gains, "difference, percentage points")
+
+# %%
+driving = known[known["id"].str.startswith("driving") & ~known["id"].isin(gains["id"])]
+columns = ["id", "holds", "claim", "this run", "holds if", "published"]
+title = "The driving game, as the paper discusses it"
+charts.table(claims.in_words(driving)[columns], title, digits=2, rows=20)
+
+# %% [markdown]
+# ## A code whose meaning is known
+#
+# Whether a translation is right, the paper cannot ask: what its agents mean, nobody knows. So we plant a code. There are
+# 30 meanings. Each has a code $e_m$ of length 1 in a code book drawn at random, and the channel adds noise:
+#
+# $$
+# z = e_m + \sigma\, \varepsilon, \qquad \varepsilon \sim \mathcal{N}(0, I_{64})
+# $$ (eq-planted-code)
+#
+# People have words $w$ with a known $p(w \mid m)$: one for each meaning, and in the language *all of it* also synonyms, words for two
+# meanings, one word for everything, and meanings that are rarer than others. All probabilities are exact, nothing is
+# learned: what goes wrong is the criterion's own doing. A translation is right if its word has that meaning alone.
+# Who has the code book takes the most probable meaning; nobody can do better.
+
+# %%
+from n2vlib.agents import planted
+
+noises, seeds = [each / 100 for each in NOISE], range(CODE_BOOKS)
+language = planted.LANGUAGES["all of it"]
+messages = planted.recovered(language, noises, seeds)
+right = planted.summary(messages)
+at = right.groupby("translation")["right"].mean()
+title = f"Right, mean over noise: belief {at['belief']:.0%}, direct {at['direct']:.0%}"
+axes = ("noise, standard deviation", "share of messages translated right")
+charts.lines(right, "noise", "right", title, axes, series="translation")
+
+# %%
+belief = messages[messages["translation"] == "belief"].groupby("noise")["right"].mean()
+both = claims.Translated(planted=messages)
+found = claims.check(both, ["planted-belief", "planted-noise"])
+columns = ["id", "holds", "claim", "this run", "holds if", "over"]
+charts.table(claims.in_words(found)[columns], "Two claims of ours", digits=2)
+
+# %% [markdown]
+# What does direct translation take instead? And is belief better in every language? In the plainest one each meaning has
+# one word that is as frequent as the others.
+
+# %%
+taken = messages.groupby(["translation", "chosen"]).size().unstack(fill_value=0)
+taken = taken.div(taken.sum(axis=1), axis=0).loc[list(planted.TRANSLATIONS)]
+charts.table(taken.reset_index(), "What was taken, shares of messages", digits=2)
+
+# %%
+noise = min(noises, key=lambda each: abs(each - 0.3))  # the channel of the paper: .3
+rows = []
+for name, each in planted.LANGUAGES.items():
+    one = planted.recovered(each, [noise], seeds)
+    rows.append(
+        {"language": name} | one.groupby("translation")["right"].mean().to_dict()
+    )
+by_language = pd.DataFrame(rows)[["language", *planted.TRANSLATIONS]]
+ahead = by_language[by_language["belief"] > by_language["direct"]]
+title = f"Belief is ahead of direct in {len(ahead)} of {len(by_language)} languages"
+charts.table(by_language, f"{title}, noise {noise}", digits=2)
+
+# %% [markdown]
+# Belief asks for the word that leads to the same belief, and a word for everything leads nowhere. Direct translation asks
+# which word is said most often where the message is sent, and that is the word for everything. Where no word is used
+# widely, most often is right, and the divergence, an average over states in which most beliefs are certain anyway, has
+# less to go by.
+#
+# ## How many candidates?
+#
+# A translator chooses among candidates, and a listener decides among things that the speaker may have seen. Both numbers
+# were set by the authors: about 50 codes, the lexicon, and two things. First, for the planted code, where more of each is easy
+# to have:
+
+# %%
+from dataclasses import replace
+
+
+def share_right(changed, count, language=language, **options):
+    """Share translated right, one row a translation."""
+    found = planted.recovered(language, [noise], seeds, **options)
+    rows = planted.summary(found, ["translation"])
+    return rows.assign(changed=changed, count=count)
+
+
+parts = [
+    share_right("words", m, replace(language, meanings=m)) for m in (5, 10, 30, 100)
+]
+parts += [share_right("codes", k, to="codes", codes=k) for k in (5, 20, 50, 200)]
+parts += [share_right("things", 1 + k, options=k) for k in (1, 2, 4, 9)]
+counted = pd.concat(parts, ignore_index=True)
+
+# %%
+title = "Translated right, by the number of candidates"
+shown = counted[counted["translation"] != "random"]
+axes = ("number", "share of messages translated right")
+small = {"by": "changed", "series": "translation", "log": (True, False)}
+charts.small_lines(shown, "count", "right", title=title, axes=axes, **small)
+
+# %% [markdown]
+# And for agents in colors: how many of their own messages a person's words are translated into (`codes`), and among how
+# many pairs a listener chooses (`things`), with the right one among them.
+
+# %%
+society, _ = everybody["colors"]
+rows = []
+for changed, asked in (
+    *(("codes", {"codes": k}) for k in (5, 20, 50, 200)),
+    *(("things", {"options": k}) for k in (1, 2, 4, 9)),
+):
+    found = evaluation.beliefs(society, STATES, SEED, **asked)
+    found = found[(found["speaker"] == "H") & (found["translation"] != "none")]
+    count = asked.get("codes", 1 + asked.get("options", 0))
+    each = evaluation.summary(found, "right", SEED)
+    rows.append(each.assign(changed=changed, count=count))
+by_count = pd.concat(rows, ignore_index=True)
+
+# %%
+title = "Beliefs of an agent that hears a person, colors"
+axes = ("number", "share of beliefs that are right")
+small = {"by": "changed", "series": "translation", "log": (True, False)}
+charts.small_lines(by_count, "count", "right", title=title, axes=axes, **small)
+
+# %% [markdown]
+# ## What we see
+
+# %%
+direct = gains[gains["number"].str.contains("minus direct")]
+counts = direct["holds"].value_counts().reindex(["yes", "undecided", "no"])
+yes, unclear, no = counts.fillna(0).astype(int)
+print(f"Belief beats direct translation in {yes} of {len(direct)} settings;")
+print(f"undecided {unclear}, not so {no}.")
+for game in ("colors", "creatures"):
+    row = claims.in_words(gains).set_index("id").loc[f"{game}-native"]
+    print(f"Beyond the native score in {game}: {row['this run']}, {row['holds']}.")
+
+# %%
+plain = by_language.set_index("language").loc["a word each"]
+print(f"A planted code is translated right by belief in {at['belief']:.0%} of cases,")
+print(f"directly in {at['direct']:.0%}; where each meaning has one plain word, belief")
+print(f"{plain['belief']:.0%}, direct {plain['direct']:.0%}.")
+
+# %% [markdown]
+# ## What is weak
+#
+# - **People.** Nobody played here. Descriptions are drawn by rules, drivers are scripted unless `PEOPLE` names games of
+#   people, and who listens is a network that imitates. A native score is a score of that network.
+# - **Three teams.** An interval over three is wide. It should be: teams differ.
+# - **The planted languages are ours.** They have exact probabilities. Learned models add errors that are not counted here.
+# - **Other settings.** Agents are smaller than the paper's and trained for fewer rounds.
+#
+# ## Exercises
+#
+# 1. Set `NOISE` to `[1, 5, 20]`. Where does belief stop to gain from a cleaner channel, and why not at 100%?
+# 2. Give `planted.recovered` the option `density="released"`, the unnormalised density of the program. What does it cost?
+# 3. Give it `weights="source"`: states count by how well they fit the message only. For which languages is that better?
+#
+# ## Summary
+#
+# - The printed differences are what the paper says they are; whether they exceed chance, most printed numbers leave open.
+# - An interval needs both teams and games: with few teams by Student's t.
+# - A planted code tells how often a translation is right. That depends most on the language: a word for everything is
+#   what direct translation falls for.
+
+# %%
+n2vlib.provenance(seed=SEED)

@@ -1,0 +1,80 @@
+"""Drawn creatures as a network of the zoo sees them: the reference game that stands in for the paper's birds."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from n2vlib.errors import BadInput
+from n2vlib.games import captioned, creatures
+from n2vlib.games.creatures import SIDE, Creatures
+from n2vlib.games.reference import ReferenceGame
+from n2vlib.networks.hooks import run_layers
+from n2vlib.networks.load import Network, load_network
+from n2vlib.progress import bar
+from n2vlib.store import Store, digest, load_array, save_arrays
+
+MODULES = ["n2vlib.agents.creatures"]
+COUNT, NETWORK, LAYERS = 3_000, "small-alexnet", ("conv3", "conv4", "conv5")
+SIZE = 64  # numbers that a creature is seen as
+_AT_ONCE = 100
+
+
+class Seen(NamedTuple):
+    """Creatures with their pictures, and the reference game of what the network makes of them."""
+
+    creatures: Creatures
+    game: ReferenceGame
+
+
+def named(
+    features: str | None, captions: str | None, count: int, store: Store
+) -> tuple[Creatures | None, ReferenceGame]:
+    """Drawn creatures, `count` of them; or, where files of the user's are named, None and the game of its things."""
+    if features is None and captions is None:
+        return seen(count, store=store)
+    if features is None or captions is None:
+        one, other = ("FEATURES", "CAPTIONS") if features is None else ("CAPTIONS", "FEATURES")
+        raise BadInput(f"{one}: is not given, but {other} is; name both files, or none for drawn creatures")
+    return None, captioned.from_files(features, captions)
+
+
+def drawn(count: int = COUNT, seed: int = 0, store: Store | None = None) -> ReferenceGame:
+    """The reference game of drawn creatures."""
+    return seen(count, seed, store).game
+
+
+def seen(count: int = COUNT, seed: int = 0, store: Store | None = None) -> Seen:
+    """Creatures drawn, described, and seen by small-alexnet; pictures and features are kept in the store."""
+    network = load_network(NETWORK)
+    inputs = {"count": count, "seed": seed, "network": network.fingerprint, "layers": list(LAYERS), "size": SIZE}
+    table = creatures.attributes(count, seed)
+
+    def make(folder: Path) -> None:
+        pictures = creatures.pictures(table, seed)
+        pooled = features(network, pictures)
+        save_arrays(folder, pictures=pictures, features=creatures.projected(pooled, SIZE, seed).numpy())
+
+    folder = (store or Store()).entry("creatures", inputs, MODULES, make)
+    found = Creatures(table, creatures.describe(table, seed), load_array(folder, "pictures"))
+    origin = digest([inputs, creatures.DRAWING])
+    return Seen(found, creatures.game(found, np.array(load_array(folder, "features")), origin))
+
+
+def features(network: Network, pictures: np.ndarray) -> Tensor:
+    """Mean and maximum over places of every filter of LAYERS, float32 (picture, feature).
+
+    pictures   uint8, (picture, SIDE, SIDE, 3). The network reads them at this size, which is half of its own: its
+               layers are convolutions, and creatures are then as large as things in the scenes it was trained on
+    """
+    names = [network.layer(layer) for layer in LAYERS]
+    shown = replace(network.preprocessing, size=(SIDE, SIDE))
+    rows = []
+    for start in bar(range(0, len(pictures), _AT_ONCE), "creatures", -(-len(pictures) // _AT_ONCE)):
+        maps = run_layers(network.module, names, shown(pictures[start : start + _AT_ONCE]))
+        pooled = [pool for name in names for pool in (maps[name].mean((2, 3)), maps[name].amax((2, 3)))]
+        rows.append(torch.cat(pooled, 1))
+    return torch.cat(rows)

@@ -1,0 +1,40 @@
+"""Tables with colors in their cells, as HTML; nothing but the colors themselves is drawn."""
+
+from collections.abc import Sequence
+from html import escape
+
+import pandas as pd
+
+from n2vlib.display.html_table import Shown
+
+_SQUARE = "display:inline-block;width:1.15em;height:1.15em;margin:0 2px 0 0;border-radius:3px;vertical-align:middle"
+_LEFT = ' style="text-align:left"'
+
+
+def table(frame: pd.DataFrame, caption: str = "") -> Shown:
+    """The rows of `frame` without its index; a list of colors "#rrggbb" in a cell becomes a row of squares."""
+    heads = "".join(f"<th{_LEFT}>{escape(str(column))}</th>" for column in frame)
+    rows = [[frame.iloc[row][column] for column in frame] for row in range(len(frame))]
+    body = "".join(f"<tr>{''.join(f'<td{_LEFT}>{_cell(each)}</td>' for each in row)}</tr>" for row in rows)
+    below = f'<figcaption style="text-align:left;margin:.5em 0 0">{escape(caption)}</figcaption>' if caption else ""
+    inside = f'<table class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    html = f'<figure class="n2v-table" style="margin:0 0 1em;overflow-x:auto">{inside}{below}</figure>'
+    texts = pd.DataFrame({column: [_text(each) for each in frame[column]] for column in frame}, dtype=object)
+    return Shown(html, texts.to_string(index=False))
+
+
+def _cell(value: object) -> str:
+    if not isinstance(value, list | tuple):
+        return escape(str(value))
+    squares = "".join(f'<span style="{_SQUARE};background:{escape(each)}"></span>' for each in value)
+    return f'<span role="img" aria-label="{escape(_text(value))}" style="print-color-adjust:exact">{squares}</span>'
+
+
+def _text(value: object) -> str:
+    return _listed(value) if isinstance(value, list | tuple) else str(value)
+
+
+def _listed(colors: Sequence[str]) -> str:
+    """What is read where colors are not seen."""
+    shown = " ".join(colors[:4])
+    return f"{shown} and {len(colors) - 4} more" if len(colors) > 4 else shown
