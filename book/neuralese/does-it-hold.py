@@ -255,8 +255,8 @@ print(f"published {native['colors']:.2f};")
 print(f"creatures {people['creatures']:.2f}, birds, published, {native['birds']:.2f}.")
 
 # %% [markdown]
-# Where people already understand each other nearly always, nobody can be ahead of them by much. So the last claims depend
-# on how well our people play.
+# Where people already understand each other nearly always, nobody can be ahead of them by much. So the last claims
+# depend on how well our people play.
 
 # %%
 driving = known[known["id"].str.startswith("driving") & ~known["id"].isin(gains["id"])]
@@ -410,9 +410,8 @@ plain = by_language.set_index("language").loc["a word each"]
 print(f"A planted code is translated right by belief in {at['belief']:.0%} of cases,")
 print(f"directly in {at['direct']:.0%}, by pmi in {at['pmi']:.0%}.")
 print(f"Where each meaning has one plain word: belief {plain['belief']:.0%},")
-print(
-    f"with 2,000 states {plain['belief, 2,000 states']:.0%}; direct {plain['direct']:.0%}."
-)
+print(f"with 2,000 states {plain['belief, 2,000 states']:.0%},", end=" ")
+print(f"direct {plain['direct']:.0%}.")
 
 # %% [markdown]
 # ## What is weak
