@@ -257,7 +257,7 @@ width = game.things.shape[1]
 pair = seen[:, 0, : 2 * width].unflatten(1, (2, width))
 hexadecimal = color_games.hexadecimal
 shown = {"meant, other": [[hexadecimal(each) for each in two] for two in pair]}
-ways = {"belief": 1, "belief, 4 alternatives": 4, "direct": 1, "pmi": 1}
+ways = {"belief": 1, "belief, 4 alternatives": 4, "direct": 1}
 for name, options in ways.items():
     one = [society, 0, name.split(",")[0], draws, STATES]
     entries = evaluation.translator(*one, options=options).nearest(codes, 3)
