@@ -2,16 +2,19 @@
 
 import json
 import os
+import subprocess
 from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
+from test_real_sentences import FEWEST, TEXT, copied, words
 
 from n2vlib.errors import BadInput
 from n2vlib.games import logs
 from n2vlib.games.driving import ROADS
 from n2vlib.games.recorded import SILENT
+from n2vlib.paths import ROOT
 
 PHOTOGRAPHS = os.environ.get("N2V_PHOTOGRAPHS")
 REAL = Path(os.environ.get("N2V_NEURALESE") or (f"{PHOTOGRAPHS}/neuralese" if PHOTOGRAPHS else "none"))
@@ -258,3 +261,14 @@ def test_the_released_games():
     assert read.actions.shape[:1] == (382,) and int(read.running.sum()) == 2_981
     learn, test = logs.split(read)
     assert (len(learn.actions), len(test.actions)) == (282, 100)
+
+
+@pytest.mark.skipif(not (REAL / "driving.jsonl").is_file(), reason="the released games are not at hand")
+def test_no_message_of_people_is_in_the_repository():
+    lines = (json.loads(line) for line in (REAL / "driving.jsonl").read_text(encoding="utf-8").splitlines())
+    texts = {tuple(words(one["message"])) for each in lines for two in each["inputs"] for one in two}
+    long = {each for each in texts if len(each) >= FEWEST}
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    files = [ROOT / name for name in listed.stdout.splitlines() if Path(name).suffix in TEXT]
+    everything = "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file())
+    assert len(long) > 50 and copied(long, everything) == []

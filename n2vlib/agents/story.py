@@ -122,14 +122,14 @@ def described(story: Story) -> str:
     heads = story.cars.loc[story.cars["part"] == "head"]
     keys = ["turn", "car"]
     places = {
-        (turn, car): f"in row {row}, column {column}, heading {heading}"
+        (turn, car): f"is in row {row}, column {column}, heading {heading}"
         for turn, car, row, column, heading in heads[[*keys, "row", "column", "heading"]].itertuples(index=False)
     }
     texts = {(turn, car): text for turn, car, text in story.messages[[*keys, "text"]].itertuples(index=False)}
     lines = []
     for turn in sorted({turn for turn, _ in [*places, *texts]}):
         parts = [
-            f"car {car} is {places.get((turn, car), 'gone')}" + (f", says {text}" if text else "")
+            f"car {car} {places.get((turn, car), 'has arrived')}" + (f", says {text}" if text else "")
             for car in (1, 2)
             for text in [texts.get((turn, car), "")]
         ]
