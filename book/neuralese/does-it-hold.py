@@ -416,10 +416,9 @@ for changed, asked in (
 by_count = pd.concat(rows, ignore_index=True)
 
 # %%
-chance = by_count[by_count["translation"] == "random"]
-chance = chance.assign(
-    translation="chance", right=1 / chance["count"], low=None, high=None
-)
+chance = by_count[by_count["translation"] == "random"].assign(translation="chance")
+for column in ("right", "low", "high"):
+    chance[column] = 1 / chance["count"]
 shown = pd.concat([by_count[by_count["translation"] != "random"], chance])
 title = "An agent in colors that hears a person: by the number of pairs"
 axes = ("number", "share of beliefs that are right")
