@@ -240,6 +240,7 @@ charts.table(pd.DataFrame(rows, columns=["choice", "released program"]))
 
 # %%
 from n2vlib.agents import evaluation, training, variants
+from n2vlib.display import swatches
 from n2vlib.games import colors as color_games
 
 store = n2vlib.Store(STORE)
@@ -253,16 +254,15 @@ print(", ".join(f"{each:.1%}" for each in won["won"]))
 draws = torch.Generator().manual_seed(SEED)
 seen, codes = evaluation.sample(society, 0, 8, draws, "test")
 width = game.things.shape[1]
-shown = {
-    "meant": [color_games.hexadecimal(each) for each in seen[:, 0, :width]],
-    "other": [color_games.hexadecimal(each) for each in seen[:, 0, width : 2 * width]],
-}
-ways = {"belief": 1, "belief, 4 alternatives": 4, "direct": 1, "pmi": 1}
+pair = seen[:, 0, : 2 * width].unflatten(1, (2, width))
+hexadecimal = color_games.hexadecimal
+shown = {"meant, other": [[hexadecimal(each) for each in two] for two in pair]}
+ways = {"belief": 1, "belief, 4 alternatives": 4, "direct": 1}
 for name, options in ways.items():
     one = [society, 0, name.split(",")[0], draws, STATES]
     entries = evaluation.translator(*one, options=options).nearest(codes, 3)
     shown[name] = [", ".join(society.lexicon[k] for k in row) for row in entries]
-charts.table(pd.DataFrame(shown), "Eight messages, and the three nearest words")
+swatches.table(pd.DataFrame(shown), "Eight messages, and the three nearest words")
 
 # %% [markdown]
 # Now one choice is changed at a time. The first column counts the messages whose nearest word stays what it was. To
@@ -333,16 +333,16 @@ named = of["named"].map("{:.1%}".format)
 print(
     f"The name of the color is hit by {named[variants.RELEASED]} of translations, with"
 )
-print(f"four alternatives by {named['four alternatives']}, by direct translation by")
+print(f"four alternatives by {named['four alternatives']}, by direct translation")
 print(
-    f"{named['direct']}, by random words by {named['random words']}, and by the five most"
+    f"by {named['direct']}, by random words by {named['random words']}, and by the five"
 )
-print(f"frequent words, whatever is meant, by {always:.1%}.")
+print(f"most frequent words, whatever is meant, by {always:.1%}.")
 
 # %% [markdown]
 # Two questions have to be kept apart. *Does the translation work in the game?* There the listener has to tell two
 # colors apart, and beliefs are taken over these two. A word is right if it fits the one better than the other, and
-# many do. So which word is nearest changes with details, and the belief of the listener hardly does. *Does the
+# many do. So which word is nearest changes with details, and the belief of the listener changes less. *Does the
 # translation say what a person would say?* The criterion with one alternative does not ask for it, and read outside of
 # the game its words can look absurd. With other colors among the alternatives, beliefs ask for more. Direct translation
 # is to be read beside the last number: it says frequent words, which are in many names.
