@@ -72,6 +72,8 @@ from n2vlib.games.creatures import ATTRIBUTES, FEWEST, MOST, SLIP
 store = n2vlib.Store(STORE)
 creatures, game = seen_creatures.named(FEATURES, CAPTIONS, CREATURES, store)
 drawn = creatures is not None
+
+# %%
 ABSENT = "Nobody drew these things: this cell is about drawn creatures"
 rows = [
     (name, ", ".join(each.values), each.noun or "(not named)", each.weight)
@@ -336,13 +338,15 @@ if drawn:
     coarse = kept.eval("kept - by_chance").groupby(kept["coarse"]).mean()
     print(f"Beyond chance, translations keep {coarse[True]:+.2f} of coarse attributes")
     print(f"and {coarse[False]:+.2f} of the others.")
-    read = wide.set_index("attribute")
-    print(f"The size is read from {read.loc['size', 'messages']:.0%} of the messages,")
+    reads = wide.set_index("attribute")
     print(
-        f"the body's color from {read.loc['body', 'messages']:.0%}, and from the features",
+        f"A linear reader finds the size in {reads.loc['size', 'messages']:.0%}",
         end=" ",
     )
-    print(f"of {read.loc['body', 'features']:.0%} of the pairs.")
+    print(
+        f"of the messages, and the body's color in {reads.loc['body', 'messages']:.0%},"
+    )
+    print(f"though in {reads.loc['body', 'features']:.0%} of what speakers see.")
 
 # %% [markdown]
 # What is weak here. The people are ours: phrases by a rule, slips by a coin, and a listener that is a small network.
