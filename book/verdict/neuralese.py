@@ -178,7 +178,8 @@ print(f"({row['low']:.1f} to {row['high']:.1f}), holds: {row['holds']}")
 # ## Published beside ours
 #
 # Tables 1 and 3 of the paper. Birds stand beside our creatures. R is an agent, H a person: recorded or scripted where
-# it speaks, a model where it listens.
+# it speaks, a model where it listens. In each panel, from left to right: two agents; an agent that hears a person,
+# translated at random, directly, by belief; a person who hears an agent, the same; two people.
 
 # %%
 from n2vlib import published
