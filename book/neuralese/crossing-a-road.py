@@ -111,7 +111,7 @@ print(f"Crash: {crash}, cells off the road: {off}, reward {reward:+.2f}")
 # %%
 from n2vlib.games import logs, scripted
 
-people, unread = logs.of(PEOPLE)
+people, held_out = logs.of(PEOPLE)
 whose = "scripted drivers" if PEOPLE == scripted.NAME else "people"
 entries = (people.messages * people.running[..., None, None]).sum((0, 1, 2))
 order = entries.argsort(descending=True, stable=True)
@@ -124,10 +124,9 @@ charts.table(pd.DataFrame(rows, columns=columns), f"Lexicon of {whose}")
 
 # %%
 won = people.states[-1].done.all(1).float().mean()
-print(
-    f"{len(people.actions)} games of {whose} to learn from, {len(unread.actions)} to test on"
-)
-print(f"{len(people.lexicon)} entries; both cars arrive in {won:.0%} of the games")
+learnt, tested = len(people.actions), len(held_out.actions)
+print(f"Games of {whose}: {learnt} to learn from, {tested} to test on.")
+print(f"{len(people.lexicon)} entries; both cars arrive in {won:.0%} of the games.")
 
 # %% [markdown]
 # An entry is a *whole message*, as in the released program: in lower case, without full stops, commas and question
@@ -171,8 +170,10 @@ charts.lines(curve, "round", "reward", title, axes, series="team")
 from n2vlib.agents import evaluation
 from n2vlib.agents.play import play
 
-played = evaluation.games(society, GAMES, SEED, unread)
-start = unread.of(torch.arange(min(GAMES, len(unread.actions)))).states[0]
+played = evaluation.games(society, GAMES, SEED, held_out)
+
+# %%
+start = held_out.of(torch.arange(min(GAMES, len(held_out.actions)))).states[0]
 controls = {"deaf": torch.zeros_like, "another game's": lambda sent: sent.roll(1, 0)}
 for team in range(len(society.teams)):
     for name, hears in controls.items():
@@ -254,7 +255,7 @@ charts.table(table[columns], f"An agent beside {whose}")
 # that are silent, or no entry of the lexicon, are left out, as in the release.
 
 # %%
-asked = evaluation.beliefs(society, STATES, SEED, unread)
+asked = evaluation.beliefs(society, STATES, SEED, held_out)
 right = evaluation.summary(asked, "right", SEED)
 stated = published.table("neuralese_table3").rename(columns={"value": "published"})
 stated["listener"] = stated["listener"].str.strip("*")
@@ -300,12 +301,12 @@ charts.table(pd.DataFrame(rows, columns=columns))
 # %%
 from n2vlib.agents.people import Replayed
 
-person = Replayed(unread.messages[:, :, 1], unread.actions[:, :, 1])
+person = Replayed(held_out.messages[:, :, 1], held_out.actions[:, :, 1])
 pair = (society.robots(0)[0], person)
 heard = (lambda words: way.to_codes(words, evaluation.SHOWN), None)
-one = play(game, pair, unread.states[0], draws, heard)
+one = play(game, pair, held_out.states[0], draws, heard)
 turns = one.running.sum(1)
-talks = unread.talks[:, : one.running.shape[1], 1].sum(1)
+talks = held_out.talks[:, : one.running.shape[1], 1].sum(1)
 k = int((talks * one.won * (turns <= 12)).argmax())
 drive = story.of(society, 0, one, k, way, ("R", "H"))
 
@@ -325,16 +326,18 @@ charts.table(messages.reset_index(), "What was uttered")
 
 
 # %%
-def ranges(table):
-    """Differences with their intervals."""
-    for row in table.itertuples():
-        yield f"{row.translations} {row.difference:+.2f} ({row.low:+.2f} to {row.high:+.2f})"
+def clear(table):
+    """The differences whose interval leaves 0 out."""
+    found = table.query("low > 0 or high < 0")
+    named = [f"{row.translations} {row.difference:+.2f}" for row in found.itertuples()]
+    return ", ".join(named) or "none"
 
 
-print("Reward of a team, heard minus not:", *ranges(worth), sep="\n  ")
-print(f"Reward of an agent beside {whose}:", *ranges(gains["reward"]), sep="\n  ")
-for way_of, rows in better.groupby(["speaker", "listener"]):
-    print(f"Right beliefs, {' to '.join(way_of)}:", *ranges(rows), sep="\n  ")
+print("Differences that are not chance:")
+print("  reward of a team:", clear(worth))
+print(f"  reward of an agent beside {whose}:", clear(gains["reward"]))
+for side, rows in better.groupby(["speaker", "listener"]):
+    print(f"  right beliefs, {' to '.join(side)}:", clear(rows))
 
 # %% [markdown]
 # The paper reports that with better translations the reward rises, while the share of games completed stays about the
@@ -363,7 +366,7 @@ print(f"Reward rises: {rises}. Completion differs by {100 * spread:.1f} points."
 #
 # ## Summary
 #
-# - Two cars that do not see each other, one reward, one message a turn: the paper's hardest game, with its maps and rules.
+# - Two cars that do not see each other, one reward, one message a turn: the paper's hardest game, with its own rules.
 # - In the release one direction is played, beside a replayed person, and the other one is measured by belief.
 # - A control for talk: the same team, deaf, or hearing another game. A control for translation: a random code.
 # - A translation is to be compared game by game, over several teams: differences in reward are small beside their spread.
