@@ -5,7 +5,7 @@
 The loop plays one game after the other, as the released program does: cars and cells in plain Python
 (tests/slow_driving.py), the same networks for one observation at a time, and learns from one piece of a game at a
 time. Issue 18 asks for 20 times as many turns a second, in one run, and for a translation of all messages of a game in
-less than 2 seconds. """
+less than 2 seconds."""
 
 import sys
 import time
@@ -20,6 +20,8 @@ from n2vlib.agents.play import play
 from n2vlib.agents.team import Robot, Team
 from n2vlib.games.driving import ACTIONS, DIRECTIONS, SIZE, DrivingGame
 from n2vlib.paths import ROOT
+from n2vlib.store import Store
+from n2vlib.zoo.others import AGENTS
 
 sys.path.insert(0, str(ROOT / "tests"))
 from slow_driving import SlowCar, slow_step
@@ -91,17 +93,17 @@ def main() -> None:
     many, few = 4 * 256 / fast, PIECES / slow
     print(f"learning: {many:,.0f} pieces a second at once, {few:,.0f} in a loop, {many / few:.0f} times")
 
-    for name in ("colors", "driving"):
-        kind, recorded = training.of_the_zoo(name)
-        society = training.of_game(
-            {"colors": "small-color-agents", "driving": "small-driving-agents"}[name], kind, None, recorded
-        )
+    for name in AGENTS:
+        kind, recorded = training.of_the_zoo(AGENTS[name].game)
+        society = training.of_game(name, kind, Store(), recorded)
         for method in ("direct", "belief"):
             way, made = seconds(lambda m=method, s=society: evaluation.translator(s, 0, m, draws))
             sent = evaluation.sample(society, 0, 512, draws)[1]
             bags, used = seconds(lambda w=way, c=sent: w.to_words(c))
             _, back = seconds(lambda w=way, b=bags: w.to_codes(b))
-            print(f"{name}, {method}: translator {made:.2f} s, {len(sent)} messages {used:.2f} s, back {back:.2f} s")
+            print(
+                f"{kind.name}, {method}: translator {made:.2f} s, {len(sent)} messages {used:.2f} s, back {back:.2f} s"
+            )
 
 
 if __name__ == "__main__":

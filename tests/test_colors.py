@@ -75,6 +75,7 @@ def test_the_same_seed_draws_the_same_colors(survey):
     again, other = colors.survey(0), colors.survey(1)
     assert again.things.equal(survey.things) and again.origin == survey.origin
     assert not other.things.equal(survey.things) and other.origin != survey.origin
+    assert colors.named("survey", 5).origin == survey.origin  # whatever a chapter's SEED, the zoo's agents fit
 
 
 def test_a_color_of_a_page():

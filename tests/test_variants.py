@@ -56,6 +56,9 @@ def test_words_and_beliefs_are_those_of_a_translator_by_hand(society, rows):
         bag = sum(torch.eye(6)[k] for k in nearest[message]) / 3
         true, other = (society.words(seen[message, k], bag).item() for k in (0, 1))
         assert some["right"].iloc[message] == (true > other)
+        thing = [k for k in range(90) if torch.equal(society.game.things[k], seen[message, 0, :3])]
+        name = int(society.game.names[thing[0]].argmax())
+        assert some["named"].iloc[message] == (name in nearest[message].tolist())
 
 
 def test_the_density_of_the_noise_is_normal(society):

@@ -17,9 +17,9 @@
 # %% [markdown]
 # # Verdict: neuralese
 #
-# *Translating Neuralese* {cite}`andreas2017translating`. The chapters trained agents in three games, translated what they
-# say, and let them play with people. Here each statement of the paper becomes a number with a criterion, is measured over
-# several teams, and holds or does not.
+# *Translating Neuralese* {cite}`andreas2017translating`. The chapters trained agents in three games, translated what
+# they say, and let them play with people. Here each statement of the paper becomes a number with a criterion, is
+# measured over several teams, and holds or does not.
 #
 # *Question.* Does a translation by belief say what a message means?
 
@@ -55,6 +55,7 @@ n2vlib.check_parameters(globals())
 
 # %%
 import pandas as pd
+
 from n2vlib import charts, claims
 from n2vlib.claims import coverage
 
@@ -65,19 +66,21 @@ charts.table(shown, title, links={"section": covered["link"].to_list()}, rows=20
 
 # %% [markdown]
 # Birds need the features and captions of the paper. The released program has the captions' words, but not the file of
-# captions. With `FEATURES` and `CAPTIONS` the chapter [two creatures](../neuralese/two-creatures) plays the game on yours.
+# captions. With `FEATURES` and `CAPTIONS` the chapter [two creatures](../neuralese/two-creatures) plays the game on
+# yours.
 #
 # ## What it takes to hold
 #
 # > A message means what its listener comes to believe. So it is translated by the phrase that leads to the same belief.
-# > Such translations are better than those by how often message and phrase are used in the same state, in every game and
-# > direction, and agents that are translated so can be understood better than people
+# > Such translations are better than those by how often message and phrase are used in the same state, in every game
+# > and direction, and agents that are translated so can be understood better than people
 # > {cite}`andreas2017translating`.
 #
 # The rule is that of the [verdict on Net2Vec](net2vec), equation {eq}`eq-holds`: a claim is one number and a criterion,
 # and holds if the whole 95% interval of the number lies beyond the criterion. All criteria were written down before a
 # number was seen. *Better*, *more* and *lower* mean a difference beyond 0; *nearly without a mistake* at most 5 points
-# below the printed number; *about as many* less than 5 points apart; *no better than chance* less than 5 points above it.
+# below the printed number; *about as many* less than 5 points apart; *no better than chance* less than 5 points above
+# it.
 #
 # The intervals are over teams and games, equation {eq}`eq-teams`: Student's t over the means of three teams, and never
 # narrower than over games. The paper has one team in each game and no intervals.
@@ -100,7 +103,7 @@ from n2vlib.claims import translated
 from n2vlib.games import colors, driving, logs, scripted
 
 store, written = n2vlib.Store(STORE), scripted.default()
-drawn, seen = creatures.seen()
+drawn, seen = creatures.seen(store=store)
 agents = {  # by their names in the zoo: their game, and who is replayed
     "small-color-agents": (colors.named(COLORS, SEED), None),
     "small-creature-agents": (seen, None),
@@ -115,7 +118,7 @@ everybody = {
 learned, tested = logs.of(PEOPLE)
 drivers, _ = everybody["driving"]
 if PEOPLE != scripted.NAME:
-    drivers = training.with_people(drivers, learned, store)
+    drivers = training.with_people(drivers, learned, store, SEED)
 everybody["driving"] = drivers, tested
 measured = translated.measured(everybody, GAMES, STATES, SEED)
 
@@ -154,8 +157,8 @@ charts.table(table, f"{(result['holds'] != claims.NOT_MEASURED).sum()} measured"
 # %% [markdown]
 # ## By hand, one claim
 #
-# Does belief beat direct translation where an agent hears a person in colors? The difference, game by game; then the mean
-# of each team, and the mean of these.
+# Does belief beat direct translation where an agent hears a person in colors? The difference, game by game; then the
+# mean of each team, and the mean of these.
 
 # %%
 import numpy as np
@@ -174,8 +177,8 @@ print(f"({row['low']:.1f} to {row['high']:.1f}), holds: {row['holds']}")
 # %% [markdown]
 # ## Published beside ours
 #
-# Tables 1 and 3 of the paper. Birds stand beside our creatures. R is an agent, H a person: recorded or scripted where it
-# speaks, a model where it listens.
+# Tables 1 and 3 of the paper. Birds stand beside our creatures. R is an agent, H a person: recorded or scripted where
+# it speaks, a model where it listens.
 
 # %%
 from n2vlib import published
@@ -208,8 +211,8 @@ title = f"Ours and the paper's correlate by {r:.2f} over {len(both)} conditions"
 charts.published_beside_ours(beside, title, "share won, or beliefs that are right")
 
 # %% [markdown]
-# Table 2: games of driving that an agent plays with a person who was replayed, with their mean reward and the share that
-# were completed.
+# Table 2: games of driving that an agent plays with a person who was replayed, with their mean reward and the share
+# that were completed.
 
 # %%
 driven = published.table("neuralese_table2")
@@ -267,8 +270,8 @@ charts.table(failing[columns], "Not so here, and what we would examine first", r
 # %% [markdown]
 # ## What translations of creatures keep
 #
-# The paper's translations of birds name size and color. For each attribute, the share of messages whose nearest phrase is
-# right of the creature that is meant, and the share that would be right of it by chance:
+# The paper's translations of birds name size and color. For each attribute, the share of messages whose nearest phrase
+# is right of the creature that is meant, and the share that would be right of it by chance:
 
 # %%
 shares = kept.groupby(["attribute", "coarse"], sort=False)[["kept", "by_chance"]].mean()
@@ -298,10 +301,10 @@ print(
 print(f"{at['direct']:.0%}, and who has the code book {at[planted.BEST]:.0%}.")
 
 # %% [markdown]
-# A translation by belief that wins a game need not be right. The planted code shows both: where a word is used for
-# everything, direct translation takes it; where each meaning has one plain word, direct translation is right more often
-# than belief ([does it hold?](../neuralese/does-it-hold)). So which of both is better says something about the lexicon,
-# too.
+# A translation by belief that wins a game need not be right. The planted code shows where the two differ: direct
+# translation takes a word that is used for everything, if there is one; where each meaning has one plain word, it is as
+# good as belief, or better, if few states are drawn ([does it hold?](../neuralese/does-it-hold)). So which of both is
+# better says something about the lexicon, too.
 #
 # ## What we do not know
 #

@@ -12,6 +12,7 @@ from torch import Tensor
 from n2vlib.agents.evaluation import CODES, STATES, interval, sample
 from n2vlib.agents.society import Society
 from n2vlib.errors import BadInput
+from n2vlib.games.reference import ReferenceGame
 from n2vlib.methods.translation import LogP, Translator
 
 
@@ -47,6 +48,7 @@ VARIANTS: Mapping[str, Variant] = {
     "no noise in messages": Variant(noisy=False),
     "direct": Variant(method="direct"),
     "direct, less how often a word is used": Variant(method="pmi"),
+    "random words": Variant(method="random"),
 }
 
 
@@ -60,10 +62,11 @@ def compared(
     top: int = 5,
 ) -> pd.DataFrame:
     """One row a message of every team and variant: seed (of the team), variant, message, word (the nearest entry of the
-    lexicon), same (as of the first variant), right and right_of_one.
+    lexicon), same (as of the first variant), right, right_of_one, and, in a reference game, named.
 
     right   whether the model of people's words, hearing the `top` nearest words, finds what the speaker saw more
             probable than the alternative; right_of_one: hearing the nearest only
+    named   whether one of the `top` nearest words is in the name that people gave to what was meant
     """
     if len(variants) < 1:
         raise BadInput("no variant to compare; give one at least")
@@ -79,16 +82,18 @@ def compared(
                 "right": _right(society, nearest, seen),
                 "right_of_one": _right(society, nearest[:, :1], seen),
             }
+            if isinstance(society.game, ReferenceGame):
+                values["named"] = _named(society.game, nearest, seen)
             rows.append(pd.DataFrame(keys | values))
     return pd.concat(rows, ignore_index=True)
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """By variant: same with its 95% interval over teams and messages, right and right_of_one."""
-    found = []
+    """By variant: same with its 95% interval over teams and messages, and the shares of the other columns."""
+    found, columns = [], [each for each in ("same", "right", "right_of_one", "named") if each in rows]
     for name, some in rows.groupby("variant", sort=False):
         low, high = interval([each["same"].to_numpy(float) for _, each in some.groupby("seed")])
-        shares = {value: some[value].mean() for value in ("same", "right", "right_of_one")}
+        shares = {value: some[value].mean() for value in columns}
         found.append({"variant": name} | shares | {"low": low, "high": high})
     return pd.DataFrame(found)
 
@@ -133,3 +138,8 @@ def _right(society: Society, entries: Tensor, seen: Tensor) -> np.ndarray:
     bags = torch.zeros(len(entries), len(society.lexicon)).scatter_(1, entries, 1 / entries.shape[1])
     log_p = society.words(seen, bags[:, None].expand(-1, seen.shape[1], -1))
     return (log_p[:, :1] > log_p[:, 1:]).all(1).numpy()
+
+
+def _named(game: ReferenceGame, entries: Tensor, seen: Tensor) -> np.ndarray:
+    meant = torch.cdist(seen[:, 0, : game.things.shape[1]], game.things).argmin(1)
+    return (game.names[meant].gather(1, entries) > 0).any(1).numpy()

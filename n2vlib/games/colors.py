@@ -31,8 +31,11 @@ LARGEST_CORPUS = 50_000  # colors; more would not fit a laptop's memory with the
 
 
 def named(colors: str, seed: int = 0) -> ReferenceGame:
-    """The game that a chapter's parameter COLORS names: "survey", or the folder of the paper's corpus."""
-    return survey(seed) if colors == SURVEY else corpus(colors, seed)
+    """The game that a chapter's parameter COLORS names: "survey", or the folder of the paper's corpus.
+
+    seed   of the colors that are kept of a large corpus. The survey is always drawn alike: the zoo's agents know it.
+    """
+    return survey() if colors == SURVEY else corpus(colors, seed)
 
 
 def survey(seed: int = 0, per_name: int = PER_NAME) -> ReferenceGame:
