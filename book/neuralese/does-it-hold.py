@@ -131,7 +131,6 @@ assert list(ahead) == ["birds", "colors"]
 # %%
 from scipy.special import stdtrit
 
-
 rng, n = np.random.default_rng(SEED), 200  # games of each of three teams
 
 

@@ -217,6 +217,21 @@ def summary(rows: pd.DataFrame, value: str, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
+def differences(rows: pd.DataFrame, value: str, pairs: Sequence[tuple[str, str]], seed: int = 0) -> pd.DataFrame:
+    """Of `value` between translations that were given the same episodes, one by one: speaker, listener, translations,
+    difference, low, high (95%, as in `interval`)."""
+    keys, found = ["speaker", "listener"], []
+    for _, some in rows.groupby(keys, sort=False):
+        wide = some.pivot(index=["seed", "episode"], columns="translation", values=value).astype(float)
+        for one, other in pairs:
+            if {one, other} <= set(wide):
+                gain = (wide[one] - wide[other]).unstack("episode").to_numpy()
+                low, high = interval(list(gain), seed)
+                row = {key: some[key].iloc[0] for key in keys} | {"translations": f"{one} - {other}"}
+                found.append(row | {"difference": float(gain.mean()), "low": low, "high": high})
+    return pd.DataFrame(found)
+
+
 def interval(by_team: Sequence[np.ndarray], seed: int = 0) -> tuple[float, float]:
     """95% interval of a mean over teams and episodes: by Student's t over the teams' means, and never narrower than the
     bootstrap over episodes. (To draw three teams again covers too little: they are too few.)
