@@ -312,7 +312,7 @@ print(f"{at['direct']:.0%}, and who has the code book {at[planted.BEST]:.0%}.")
 # - **People.** A person here is a description drawn by rule, a script that drives, or a network that imitates. Only the
 #   recorded drivers that `PEOPLE` may name are people, and they cannot hear.
 # - **Birds.** Creatures stand in for them. Their printed numbers stand beside ours for orientation.
-# - **More teams.** Three show that teams differ, and leave many a claim undecided.
+# - **More teams.** Three make wide intervals. With more, some of what is undecided here would be decided.
 # - **Other agents.** Ours are smaller and learn for a shorter time. Whether messages of larger ones are harder to
 #   translate, nothing here says.
 #
