@@ -131,25 +131,21 @@ assert list(ahead) == ["birds", "colors"]
 # %%
 from scipy.special import stdtrit
 
-rng = np.random.default_rng(SEED)
+
+rng, n = np.random.default_rng(SEED), 200  # games of each of three teams
 
 
-def covered(spread, teams=3, games=200, times=1_000):
-    """How often intervals contain the true mean, 0."""
-    values = rng.normal(size=(times, teams, games))
-    values += spread / games**0.5 * rng.normal(size=(times, teams, 1))
-    means, error = values.mean(2), 1.96 / games**0.5
-    over_teams = stdtrit(teams - 1, 0.975) * means.std(1, ddof=1) / teams**0.5
-    over_games = error * values.mean(1).std(1)
-    drawn = means[:, rng.integers(0, teams, (200, teams))]  # and their games, too
-    again = (drawn + error / 1.96 * rng.normal(size=drawn.shape)).mean(2)
-    low, high = np.quantile(again, [0.025, 0.975], axis=1)
-    middle = abs(means.mean(1))
-    return [
-        middle <= over_games,
-        (low <= 0) & (high >= 0),
-        middle <= np.maximum(over_teams, over_games),
-    ]
+def covered(spread):
+    """Of 1,000 such experiments, which intervals contain the true mean, 0."""
+    values = n**0.5 * rng.normal(size=(1_000, 3, n))
+    means = (values + spread * rng.normal(size=(1_000, 3, 1))).mean(2)
+    games = 1.96 * values.mean(1).std(1) / n**0.5
+    teams = stdtrit(2, 0.975) * means.std(1, ddof=1) / 3**0.5
+    drawn = means[:, rng.integers(0, 3, (200, 3))]  # teams, and of each its games
+    drawn = (drawn + rng.normal(size=drawn.shape)).mean(2)
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=1)
+    middle, again = abs(means.mean(1)), (low <= 0) & (high >= 0)
+    return [middle <= games, again, middle <= np.maximum(teams, games)]
 
 
 # %%
@@ -370,6 +366,7 @@ def share_right(changed, count, language=language, **options):
     return rows.assign(changed=changed, count=count)
 
 
+# %%
 parts = [
     share_right("words", m, replace(language, meanings=m)) for m in (5, 10, 30, 100)
 ]
@@ -416,10 +413,9 @@ for changed, asked in (
 by_count = pd.concat(rows, ignore_index=True)
 
 # %%
-chance = by_count[by_count["translation"] == "random"]
-chance = chance.assign(
-    translation="chance", right=1 / chance["count"], low=None, high=None
-)
+chance = by_count[by_count["translation"] == "random"].assign(translation="chance")
+for column in ("right", "low", "high"):
+    chance[column] = 1 / chance["count"]
 shown = pd.concat([by_count[by_count["translation"] != "random"], chance])
 title = "An agent in colors that hears a person: by the number of pairs"
 axes = ("number", "share of beliefs that are right")
