@@ -157,21 +157,26 @@ def fit(row: GameAgents, game: Game, recorded: Recorded | None = None, workers: 
             society.codes[k].load_state_dict(codes)
             curve += points
             scores.append(score)
-    draws = torch.Generator().manual_seed(row.seeds[0])
-    if recorded is None:
-        assert isinstance(game, ReferenceGame) and society.people is not None
-        people.fit(society.people, game, lambda _: people.demonstrations(game, BATCH, draws), row.imitation)
-        recorded = people.demonstrations(game, MEANT, draws)
-    _fit_words(society.words, game, recorded, row.meaning, draws)
+    _fit_people(row, society, recorded)
     card = {
         "recipe": asdict(row),
-        "game_sha256": game_key(game, None if isinstance(game, ReferenceGame) else recorded),
+        "game_sha256": game_key(game, recorded),
         "seconds": round(time.monotonic() - started),
         "device": "cpu",
         "accuracy": {"test": scores},
         "curve": curve,
     }
     return replace(society, card=card)
+
+
+def _fit_people(row: GameAgents, society: Society, recorded: Recorded | None) -> None:
+    """The model of people's messages, and in a reference game the model of people who play."""
+    game, draws = society.game, torch.Generator().manual_seed(row.seeds[0])
+    if recorded is None:
+        assert isinstance(game, ReferenceGame) and society.people is not None
+        people.fit(society.people, game, lambda _: people.demonstrations(game, BATCH, draws), row.imitation)
+        recorded = people.demonstrations(game, MEANT, draws)
+    _fit_words(society.words, game, recorded, row.meaning, draws)
 
 
 def _trained(row: GameAgents, game: bytes, lexicon: int, k: int) -> bytes:
