@@ -29,7 +29,7 @@ from n2vlib.zoo.others import AGENTS, GameAgents
 MODULES = ["n2vlib.agents.training"]
 POINTS = 40  # of a learning curve
 TESTED = 2_000  # games, of which the card tells reward and share won
-MEANT = 2_000  # games that models of messages learn from
+MEANT = 2_000  # games that models of agents' messages learn from; or that are held out from a model of words
 BATCH = 256
 OF_PEOPLE = {"steps": 1_500, "belief": 128}  # of the model of recorded people's messages
 
@@ -175,7 +175,6 @@ def _fit_people(row: GameAgents, society: Society, recorded: Recorded | None) ->
     if recorded is None:
         assert isinstance(game, ReferenceGame) and society.people is not None
         people.fit(society.people, game, lambda _: people.demonstrations(game, BATCH, draws), row.imitation)
-        recorded = people.demonstrations(game, MEANT, draws)
     _fit_words(society.words, game, recorded, row.meaning, draws)
 
 
@@ -216,9 +215,21 @@ def _fit_codes(row: GameAgents, society: Society, k: int, draws: torch.Generator
     beliefs.fit(society.codes[k], _batches(seen, heard, draws), row.meaning)
 
 
-def _fit_words(model: beliefs.WordModel, game: Game, recorded: Recorded, steps: int, draws: torch.Generator) -> None:
-    seen, words = spoken_by_people(game, recorded)
-    beliefs.fit(model, _batches(seen, words, draws), steps)
+def _fit_words(
+    model: beliefs.WordModel, game: Game, recorded: Recorded | None, steps: int, draws: torch.Generator
+) -> None:
+    """From what people said in recorded games, as released; in games of reference, from new ones at every step."""
+    if recorded is not None:
+        # Nothing is held out: drivers are mostly silent, and to predict silence well is not to know what words mean.
+        beliefs.fit(model, _batches(*spoken_by_people(game, recorded), draws), steps)
+        return
+    assert isinstance(game, ReferenceGame)
+    held_out = spoken_by_people(game, people.demonstrations(game, MEANT, draws, "validation"))
+    beliefs.fit(model, partial(_described, game, draws), steps, held_out=held_out)
+
+
+def _described(game: ReferenceGame, draws: torch.Generator, step: int) -> tuple[Tensor, Tensor]:
+    return spoken_by_people(game, people.demonstrations(game, BATCH, draws))
 
 
 def spoken_by_people(game: Game, recorded: Recorded, players: Sequence[int] = (0, 1)) -> tuple[Tensor, Tensor]:
