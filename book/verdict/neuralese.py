@@ -78,10 +78,10 @@ charts.table(shown, title, links={"section": covered["link"].to_list()}, rows=20
 #
 # The rule is that of the [verdict on Net2Vec](net2vec), equation {eq}`eq-holds`: a claim is one number and a criterion,
 # and holds if the whole 95% interval of the number lies beyond the criterion. All criteria were written down before a
-# number was seen. (The models of people were trained again after that, once, since people now describe in both turns as
-# in the released program.) *Better*, *more* and *lower* mean a difference beyond 0; *nearly without a mistake* at most
-# 5 points below the printed number; *about as many* less than 5 points apart; *no better than chance* less than 5
-# points above it.
+# number was seen. (The models of people and of their words were trained again after that: people now describe in both
+# turns, as in the released program, and words are learned from new games at every step.) *Better*, *more* and *lower*
+# mean a difference beyond 0; *nearly without a mistake* at most 5 points below the printed number; *about as many* less
+# than 5 points apart; *no better than chance* less than 5 points above it.
 #
 # The intervals are over teams and games, equation {eq}`eq-teams`: Student's t over the means of three teams, and never
 # narrower than over games. The paper has one team in each game and no intervals.
@@ -178,9 +178,9 @@ print(f"({row['low']:.1f} to {row['high']:.1f}), holds: {row['holds']}")
 # %% [markdown]
 # ## Published beside ours
 #
-# Tables 1 and 3 of the paper. Birds stand beside our creatures. R is an agent, H a person: recorded or scripted where
-# it speaks, a model where it listens. In each panel, from left to right: two agents; an agent that hears a person,
-# translated at random, directly, by belief; a person who hears an agent, the same; two people.
+# Tables 1 and 3 of the paper. Birds stand beside our creatures. R is an agent, H a person: written down, recorded or
+# scripted where it speaks, a model where it listens. In each panel, from left to right: two agents; an agent that hears a
+# person, translated at random, directly, by belief; a person who hears an agent, the same; two people.
 
 # %%
 from n2vlib import published
@@ -303,17 +303,19 @@ print(
 print(f"{at['direct']:.0%}, and who has the code book {at[planted.BEST]:.0%}.")
 
 # %% [markdown]
-# A translation by belief that wins a game need not be right. The planted code shows where the two differ: direct
-# translation takes a word that is used for everything, if there is one; where each meaning has one plain word, it is as
-# good as belief, or better, if few states are drawn ([does it hold?](../neuralese/does-it-hold)). So which of both is
-# better says something about the lexicon, too.
+# A translation that wins a game need not be right. The planted code asks for more, and there direct translation can fall
+# for a word that is used for everything. Where each meaning has one plain word it has no such fault
+# ([does it hold?](../neuralese/does-it-hold) compares languages). So which of both is better says something about the
+# lexicon, too. And words that win need not be names: [two colors](../neuralese/two-colors) counts how often they are.
 #
 # ## What we do not know
 #
-# - **People.** A person here is a description drawn by rule, a script that drives, or a network that imitates. Only the
-#   recorded drivers that `PEOPLE` may name are people, and they cannot hear.
+# - **People.** A person here is a description out of a lexicon, drawn by a rule, a script that drives, or a network that
+#   imitates. Only the recorded drivers that `PEOPLE` may name are people, and they cannot hear.
 # - **Birds.** Creatures stand in for them. Their printed numbers stand beside ours for orientation.
-# - **More teams.** Three make wide intervals. With more, some of what is undecided here would be decided.
+# - **More teams.** Three make wide intervals over teams and games. With more, some of what is undecided may be decided.
+# - **Other baselines.** The paper sets belief against direct and random translation. Direct translation divided by how
+#   often a word is used is as simple; [does it hold?](../neuralese/does-it-hold) puts it beside them.
 # - **Other agents.** Ours are smaller and learn for a shorter time. Whether messages of larger ones are harder to
 #   translate, nothing here says.
 #
