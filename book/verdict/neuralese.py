@@ -179,8 +179,8 @@ print(f"({row['low']:.1f} to {row['high']:.1f}), holds: {row['holds']}")
 # ## Published beside ours
 #
 # Tables 1 and 3 of the paper. Birds stand beside our creatures. R is an agent, H a person: written down, recorded or
-# scripted where it speaks, a model where it listens. In each panel, from left to right: two agents; an agent that hears a
-# person, translated at random, directly, by belief; a person who hears an agent, the same; two people.
+# scripted where it speaks, a model where it listens; *H to R*: an agent hears a person. The chance of every row is one
+# half. In colors and creatures games are won; in driving beliefs are right, since its games are in table 2.
 
 # %%
 from n2vlib import published
@@ -201,20 +201,23 @@ for game in everybody:
 # %%
 keys = ["game", "speaker", "listener", "translation"]
 both = stated.rename(columns={"value": "published"}).merge(pd.concat(ours), on=keys)
-both["layer"] = both["speaker"] + "→" + both["listener"]
-both["layer"] += (" " + both["translation"]).where(both["translation"] != "none", "")
-both["task"] = both["game"].replace(
-    {"creatures": "creatures (birds)", "driving": "driving, beliefs"}
-)
-both[["low", "high"]] = both[["low", "high"]].clip(0, 1)
+both["row"] = both["game"] + ", " + both["speaker"] + " to " + both["listener"]
+both["row"] += (", " + both["translation"]).where(both["translation"] != "none", "")
 r = both["published"].corr(both["this run"])
-beside = both[["task", "layer", "published", "this run", "low", "high"]]
 title = f"Ours and the paper's correlate by {r:.2f} over {len(both)} conditions"
-charts.published_beside_ours(beside, title, "share won, or beliefs that are right")
+
+# %%
+run = both.assign(source="this run", share=both["this run"])
+run[["low", "high"]] = run[["low", "high"]].clip(0, 1)
+paper = both.assign(source="published", share=both["published"])
+paper["low"] = paper["high"] = paper["share"]
+note = "Bars: 95% intervals over teams and games. Dashed: chance."
+columns, axis = ("row", "share", "source"), "share won, or right beliefs"
+charts.in_rows(pd.concat([run, paper]), *columns, title, axis, at=0.5, note=note)
 
 # %% [markdown]
-# Table 2: games of driving that an agent plays with a person who was replayed, with their mean reward and the share
-# that were completed.
+# Table 2: games of driving that an agent plays beside a person who is replayed, with their mean reward and the share that
+# were completed. The paper writes *R / H* for this, which is *H to R* above: the agent hears the person.
 
 # %%
 driven = published.table("neuralese_table2")
@@ -286,19 +289,23 @@ charts.table(shares.rename(columns={"by_chance": "by chance"}), title, digits=2)
 # ## What we see
 
 # %%
-direct = result[result["number"].str.contains("belief minus direct")]
-direct = direct[~direct["id"].str.startswith("planted")]
-holds = direct["holds"].value_counts().reindex(answers, fill_value=0)
-print(f"Belief beats direct translation in {holds['yes']} of {len(direct)} numbers,")
-print(f"{holds['undecided']} are undecided, {holds['no']} are not so.")
-random = result[result["id"].str.contains("-random")]
-holds = random["holds"].value_counts().reindex(answers, fill_value=0)
-print(f"It beats random translation in {holds['yes']} of {len(random)}.")
+for other in ("direct", "random"):  # three games, two directions each
+    its = result["id"].str.contains("-to-") & (result["unit"] == "points")
+    its &= result["number"].str.contains(f"belief minus {other}")
+    holds = result.loc[its, "holds"].value_counts().reindex(answers, fill_value=0)
+    print(
+        f"Belief beats {other} translation in {holds['yes']} of {its.sum()} settings;"
+    )
+    print(f"undecided {holds['undecided']}, not so {holds['no']}.")
+native = result[result["id"].str.contains("-native")]
+for row in native.itertuples():
+    game = row.id.removesuffix("-native")
+    print(f"Agents by belief above people among themselves in {game}: {row.holds}.")
 
 # %%
 at = messages.groupby("translation")["right"].mean()
 print(
-    f"Of a planted code belief translates {at['belief']:.0%} right, direct translation"
+    f"Of planted messages belief translates {at['belief']:.0%} right, direct translation"
 )
 print(f"{at['direct']:.0%}, and who has the code book {at[planted.BEST]:.0%}.")
 
