@@ -72,11 +72,14 @@ from n2vlib import charts, published
 from n2vlib.games.driving import ROADS, DrivingGame
 
 game = DrivingGame()
-for lines in zip(*ROADS, strict=True):
-    print("   ".join(line.replace("#", " ") for line in lines))
+for maps in (ROADS[:3], ROADS[3:]):
+    for lines in zip(*maps, strict=True):
+        print("   ".join(line.replace("#", " ") for line in lines))
+    print()
 
 # %% [markdown]
-# A letter is where a car may start, and where it is headed; a star is a goal. In the last map all cars drive north.
+# A letter is where a car may start, and where it is headed; a dot is road, a star a goal. In the last map all cars drive
+# north.
 #
 # ### By hand, one turn
 #
@@ -246,10 +249,14 @@ gains = {
     name: evaluation.differences(played, value, pairs, SEED)
     for value, name in NAMES.items()
 }
-table = pd.concat([each.assign(of=name) for name, each in gains.items()])
-columns = ["of", "translations", "difference", "low", "high"]
-caption = f"An agent beside {whose}; 95% intervals over teams and games"
-charts.table(table[columns], caption, digits=2)
+columns = ["translations", "difference", "low", "high"]
+note = "95% intervals over teams and games"
+caption = f"Reward of an agent beside {whose}; {note}"
+charts.table(gains["reward"][columns], caption, digits=2)
+
+# %%
+caption = f"Share of games completed beside {whose}; {note}"
+charts.table(gains["completed"][columns], caption, digits=2)
 
 # %% [markdown]
 # ## An agent beside a person: belief
@@ -276,9 +283,12 @@ charts.table(belief[columns], caption, digits=2)
 
 # %%
 better = evaluation.differences(asked, "right", pairs, SEED)
-better["who"] = better["speaker"] + " to " + better["listener"]
-columns = ["who", "translations", "difference", "low", "high"]
-charts.table(better[columns], "Right beliefs, state by state", digits=2)
+who = better["speaker"] + " to " + better["listener"]
+better["compared"] = who + ", " + better["translations"]
+ahead = better[better["translations"] != "direct - random"]["low"] > 0
+title = f"Belief is ahead with its whole interval in {ahead.sum()} of {len(ahead)}"
+axis = "difference in the share of right beliefs"
+charts.differences(better, title, "compared", axis, note)
 
 # %% [markdown]
 # ## What do the messages say?
