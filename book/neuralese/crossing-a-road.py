@@ -18,8 +18,9 @@
 # # Crossing a road
 #
 # *Sections 7 and 8, tables 2 and 3, figure 8* {cite}`andreas2017translating`. With [colors](two-colors) and
-# [creatures](two-creatures) one talks and one listens, once. Here both talk, all the time, and both have to act: two cars
-# meet at a crossing, and neither driver sees the other. That is the paper's hardest game. It was played by people, and
+# [creatures](two-creatures) one talks and one listens, once. Here both talk, all the time, and both have to act: two
+# cars meet at a crossing, and neither driver sees the other. That is the paper's hardest game. It was played by
+# people, and
 # 382 games of two people were released. They are not part of this book; unless you name them, a script drives.
 #
 # *Questions.* Do agents learn to talk about the road? Can one of them drive beside a person, if every message is
@@ -78,8 +79,8 @@ for maps in (ROADS[:3], ROADS[3:]):
     print()
 
 # %% [markdown]
-# A letter is where a car may start, and where it is headed; a dot is road, a star a goal. In the last map all cars drive
-# north.
+# A letter is where a car may start, and where it is headed; a dot is road, a star a goal. In the last map all cars
+# drive north.
 #
 # ### By hand, one turn
 #
@@ -110,10 +111,11 @@ print(f"Crash: {crash}, cells off the road: {off}, reward {reward:+.2f}")
 #
 # > The lexicon of the driving game are the messages that people wrote in it {cite}`andreas2017translating`.
 #
-# With `PEOPLE` you name a folder with `driving.jsonl` and `roads.json`, the released games for instance; every field is
-# checked, and every turn has to follow from the one before by the rules above. By default a script drives, here called
-# *scripted*: it goes the shortest way, says in short phrases of ours where it is and what it is about to do, waits before
-# a crossing by what it hears, and slips now and then: it says nothing, or something wrong, or turns wrong.
+# With `PEOPLE` you name a folder with `driving.jsonl` and `roads.json`, the released games for instance; every field
+# is checked, and every turn has to follow from the one before by the rules above. By default a script drives, here
+# called *scripted*: it goes the shortest way, says in short phrases of ours where it is and what it is about to do,
+# waits before a crossing by what it hears, and slips now and then: it says nothing, or something wrong, or turns
+# wrong.
 
 # %%
 from n2vlib.games import logs, scripted
@@ -144,8 +146,9 @@ print(f"{len(people.lexicon)} entries; of the first, both cars arrive in {won:.0
 #
 # ## Agents
 #
-# Three teams, each of two cars with one recurrent network, as in [two colors](two-colors). What one hears is the other's
-# last message: 64 numbers, of length 1 before the channel adds noise. They learn from their own games, as there.
+# Three teams, each of two cars with one recurrent network, as in [two colors](two-colors). What one hears is the
+# other's last message: 64 numbers, of length 1 before the channel adds noise. They learn from their own games, as
+# there.
 
 # %%
 from n2vlib.agents import training
@@ -293,8 +296,8 @@ charts.differences(better, title, "compared", axis, note)
 # %% [markdown]
 # ## What do the messages say?
 #
-# The three best translations of some messages of the first team, by belief: of fifty messages, one for each of the three
-# entries that are most often the nearest, and where its speaker was. Figure 8 shows other messages.
+# The three best translations of some messages of the first team, by belief: of fifty messages, one for each of the
+# three entries that are most often the nearest, and where its speaker was. Figure 8 shows other messages.
 
 # %%
 from n2vlib.agents import story
@@ -318,10 +321,11 @@ charts.table(stated, "Published, figure 8")
 # %% [markdown]
 # ## One game, turn by turn
 #
-# Car 2 is replayed, and an agent of the first team drives car 1 beside it: of the games that both complete in at most 12
-# turns, the one in which car 2 says most. Below the map stands what each says in that turn: the words of car 2, and the
-# agent's message, translated into the three nearest entries. The shade is what the message of that turn says of where
-# its speaker is: the belief of a listener that knows nothing else. Move the turn, and choose whose belief is shown.
+# Car 2 is replayed, and an agent of the first team drives car 1 beside it: of the games that both complete in at most
+# 12 turns, the one in which car 2 says most. Below the map stands what each says in that turn: the words of car 2,
+# and the agent's message, translated into the three nearest entries. The shade is what the message of that turn says
+# of where its speaker is: the belief of a listener that knows nothing else. Move the turn, and choose whose belief is
+# shown.
 
 # %%
 from n2vlib.agents.people import Replayed
@@ -379,13 +383,13 @@ print(f"{answer} from random to direct to belief.", end=" ")
 print(f"Completion differs by {100 * spread:.1f} points.")
 
 # %% [markdown]
-# What is weak. The person's car is replayed: it does not yield, and where the agent drives otherwise than the recorded
-# partner did, its words are about another game. A silent turn is translated, too. So where beliefs get better and driving
-# does not, it cannot be said whether the agent fails to act on what it believes, or had no occasion to. Random words can
-# be worse than half: a model of people's words is sure where people have been, so an odd word is more probable elsewhere.
-# With the default, *people* are a script, and who listens to an agent is always a model of words: no person does. There
-# are three teams only, so the intervals, over teams and games, are wide ([how they are made](does-it-hold)). The published
-# rows are of one team, without intervals.
+# What is weak. The person's car is replayed: it does not yield, and where the agent drives otherwise than the
+# recorded partner did, its words are about another game. A silent turn is translated, too. So where beliefs get
+# better and driving does not, it cannot be said whether the agent fails to act on what it believes, or had no
+# occasion to. Random words can be worse than half: a model of people's words is sure where people have been, so an
+# odd word is more probable elsewhere. With the default, *people* are a script, and who listens to an agent is always
+# a model of words: no person does. There are three teams only, so the intervals, over teams and games, are wide ([how
+# they are made](does-it-hold)). The published rows are of one team, without intervals.
 #
 # ## Exercises
 #

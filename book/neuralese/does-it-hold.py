@@ -56,8 +56,8 @@ n2vlib.check_parameters(globals())
 # > Belief matching beats direct translation in all settings, and agents that are translated by it can be understood
 # > better than people are among themselves {cite}`andreas2017translating`.
 #
-# That is arithmetic. R is an agent and H a person (a model of one, where it listens). *Gain*: belief minus direct. *Beyond
-# native*: an agent that a person hears by belief, minus a person that a person hears. First the numbers:
+# That is arithmetic. R is an agent and H a person (a model of one, where it listens). *Gain*: belief minus direct.
+# *Beyond native*: an agent that a person hears by belief, minus a person that a person hears. First the numbers:
 
 # %%
 import numpy as np
@@ -158,9 +158,9 @@ caption = "Share of 1,000 intervals that contain the truth; 0.95 is meant"
 charts.table(pd.DataFrame(rows, columns=columns), caption, digits=2)
 
 # %% [markdown]
-# Now the three games. Agents are those of the zoo, three teams for [colors](two-colors), [creatures](two-creatures) and
-# [driving](crossing-a-road) each. A person who listens is a network that imitates; one who speaks is what is written down,
-# or, in driving, a script or a recorded game.
+# Now the three games. Agents are those of the zoo, three teams for [colors](two-colors), [creatures](two-creatures)
+# and [driving](crossing-a-road) each. A person who listens is a network that imitates; one who speaks is what is
+# written down, or, in driving, a script or a recorded game.
 
 # %%
 from n2vlib import claims
@@ -311,8 +311,8 @@ columns = ["id", "holds", "claim", "this run", "holds if", "over"]
 charts.table(claims.in_words(found)[columns], "Two claims of ours", digits=2)
 
 # %% [markdown]
-# `pmi` is [direct translation without $p(a)$](what-does-a-message-mean), that is, divided by how often a word is used. It
-# is in the released program, and the paper does not show it. What is taken in place of the right word?
+# `pmi` is [direct translation without $p(a)$](what-does-a-message-mean), that is, divided by how often a word is
+# used. It is in the released program, and the paper does not show it. What is taken in place of the right word?
 
 # %%
 taken = messages.groupby(["translation", "chosen"]).size().unstack(fill_value=0)
@@ -322,8 +322,8 @@ charts.table(taken, "Shares of messages", digits=2)
 
 # %% [markdown]
 # Direct translation asks which word is said most often where the message is sent. That can be a word for everything.
-# Divided by how often a word is said, it has no advantage. Belief takes the advantage away, too: what is said as often of
-# both things changes no belief.
+# Divided by how often a word is said, it has no advantage. Belief takes the advantage away, too: what is said as
+# often of both things changes no belief.
 #
 # Is belief better in every language? In the plainest one each meaning has one word, as frequent as the others.
 

@@ -17,10 +17,10 @@
 # %% [markdown]
 # # Two colors
 #
-# *Section 7, table 1a, figure 7* {cite}`andreas2017translating`. [The last chapter](what-does-a-message-mean) said what a
-# translation is. Here one is put to work. Two colors lie on a table, one is meant, and a speaker has to tell a listener
-# which. Agents learn to do this with messages of their own, people do it with words, and then one of each plays with the
-# other, with a translator between them.
+# *Section 7, table 1a, figure 7* {cite}`andreas2017translating`. [The last chapter](what-does-a-message-mean) said
+# what a translation is. Here one is put to work. Two colors lie on a table, one is meant, and a speaker has to tell a
+# listener which. Agents learn to do this with messages of their own, people do it with words, and then one of each
+# plays with the other, with a translator between them.
 #
 # *Questions.* Does a mixed team win more often with the translation by belief than with the direct one? Does it matter
 # who speaks? And what do the agents say: do they name colors, as people do?
@@ -52,18 +52,19 @@ n2vlib.check_parameters(globals())
 # > Both players see two things, and only the speaker knows which one is meant. The speaker sends a message, the listener
 # > takes one of the two, and both win if it is the right one {cite}`andreas2017translating`.
 #
-# As in the released program, a color is three numbers: hue, saturation and value, in 0 to 1. The speaker sees the color
-# that is meant and the other one, in this order. The listener sees nothing in the first turn and the two colors, left
-# and right, in the second. It may take one, or wait, which costs .1; a right choice gains 1; to choose in the first turn
-# ends the game without a gain. Both colors are drawn with replacement, so that now and then they are equal.
+# Such a game, of one speaker and one listener, is a *reference game*. As in the released program, a color is three
+# numbers: hue, saturation and value, in 0 to 1. The speaker sees the color that is meant and the other one, in this
+# order. The listener sees nothing in the first turn and the two colors, left and right, in the second. It may take
+# one, or wait, which costs .1; a right choice gains 1; to choose in the first turn ends the game without a gain. Both
+# colors are drawn with replacement, so that now and then they are equal.
 #
 # ## Colors and their names
 #
 # The paper's colors are the answers of a survey, in which people named random colors on their screens
-# {cite}`munroe2010color,mcmahan2015bayesian`. These answers are not in any package. The list of names that came of it is:
-# matplotlib keeps 949, each with one color. How far a name reaches it does not say. So we draw colors by a rule of our
-# own, and **what it draws is no distribution of people**. The *rivals* of a name are the names that share no word with
-# it. For the name $n$ with the color $c_n$ (red, green and blue in 0 to 1),
+# {cite}`munroe2010color,mcmahan2015bayesian`. These answers are not in any package. The list of names that came of it
+# is: matplotlib keeps 949, each with one color. How far a name reaches it does not say. So we draw colors by a rule
+# of our own, and **what it draws is no distribution of people**. The *rivals* of a name are the names that share no
+# word with it. For the name $n$ with the color $c_n$ (red, green and blue in 0 to 1),
 #
 # $$
 # \begin{aligned}
@@ -72,10 +73,10 @@ n2vlib.check_parameters(globals())
 # \end{aligned}
 # $$ (eq-color-spread)
 #
-# clipped to what a screen shows, with $r_n \ge 0.02$. So the colors of a name are, in root mean square, as far from $c_n$
-# as its nearest rival, and names overlap. Every name gets ten colors, eight of them for training; a color $c$ is then
-# called $n$ with a probability proportional to the density of $n$ at $c$. With `COLORS` naming the folder of the paper's
-# corpus, its answers are read instead, and everybody is trained on them (minutes, once).
+# clipped to what a screen shows, with $r_n \ge 0.02$. So the colors of a name are, in root mean square, as far from
+# $c_n$ as its nearest rival, and names overlap. Every name gets ten colors, eight of them for training; a color $c$
+# is then called $n$ with a probability proportional to the density of $n$ at $c$. With `COLORS` naming the folder of
+# the paper's corpus, its answers are read instead, and everybody is trained on them (minutes, once).
 #
 # The *lexicon* are the words that occur in five names at least, a hyphen being a space, without one that dictionaries
 # mark as vulgar. A description is a bag of the name's words: which ones, without their order. The most frequent words,
@@ -107,9 +108,9 @@ swatches.table(pd.DataFrame(rows, columns=["word", "colors drawn for it"]), coun
 # ## Agents
 #
 # An agent is a recurrent network: a hidden layer over what it sees and hears, a GRU, and from its state a message and
-# the value of each action. The message is a vector of 64 numbers with length 1, and the channel adds noise of standard
-# deviation .3 to each number, in training and in play. They learn by deep Q-learning with replay, and the gradient flows
-# from the listener through the message into the speaker. Three teams, which differ by their seed only:
+# the value of each action. The message is a vector of 64 numbers with length 1, and the channel adds noise of
+# standard deviation .3 to each number, in training and in play. They learn by deep Q-learning with replay, and the
+# gradient flows from the listener through the message into the speaker. Three teams, which differ by their seed only:
 
 # %%
 from n2vlib.agents import evaluation, people, training
@@ -131,9 +132,9 @@ charts.lines(curve, "round", "won", title, axes, series="team")
 #
 # ## People
 #
-# Nobody plays here. As in the released program, a *person* who speaks is what is written down, the name of the color that
-# is meant. A person who listens is a network of the same form as an agent, which has seen games in which everybody does
-# the right thing, and imitates them. Some games of two such people, won and lost:
+# Nobody plays here. As in the released program, a *person* who speaks is what is written down, the name of the color
+# that is meant. A person who listens is a network of the same form as an agent, which has seen games in which
+# everybody does the right thing, and imitates them. Some games of two such people, won and lost:
 
 # %%
 state = game.new(GAMES, draws, "test")
@@ -166,8 +167,8 @@ swatches.table(pd.DataFrame(rows, columns=columns), share)
 # %% [markdown]
 # ## By hand, one mixed game
 #
-# An agent speaks, a person listens. The message is translated into the five words whose beliefs are nearest, as a bag in
-# which each has the share 1/5. Turn by turn, and the same as `play` does for all games at once:
+# An agent speaks, a person listens. The message is translated into the five words whose beliefs are nearest, as a bag
+# in which each has the share 1/5. Turn by turn, and the same as `play` does for all games at once:
 
 # %%
 translator = evaluation.translator(society, 0, "belief", draws)
@@ -199,9 +200,9 @@ print(f"Taken: color {taken + 1}; meant: color {int(state.target[0]) + 1}.")
 # %% [markdown]
 # ## Mixed teams
 #
-# Table 1a. R is an agent, H a person: the written name where it speaks, the network where it listens. *None*: both have
-# one language, so nothing is translated. *Random*: the words, or the code, are drawn at random; that is chance, one half.
-# All conditions of a team play the same games. The paper prints no intervals.
+# Table 1a. R is an agent, H a person: the written name where it speaks, the network where it listens. *None*: both
+# have one language, so nothing is translated. *Random*: the words, or the code, are drawn at random; that is chance,
+# one half. All conditions of a team play the same games. The paper prints no intervals.
 
 # %%
 from n2vlib import published
@@ -270,8 +271,8 @@ printed = phrases.groupby("group")["phrase"].agg(", ".join).reset_index()
 charts.table(printed, "Published, figure 7")
 
 # %% [markdown]
-# Do our agents name the color that is meant? Then their message must not change with the other color. Messages before the
-# noise have length 1, so the cosine says how alike two of them are. We change what the speaker sees:
+# Do our agents name the color that is meant? Then their message must not change with the other color. Messages before
+# the noise have length 1, so the cosine says how alike two of them are. We change what the speaker sees:
 
 
 # %%
@@ -319,10 +320,10 @@ print(f"at least {min(main):.1%} of the variance of a team's messages.")
 
 # %% [markdown]
 # A name of the color that is meant would have 1 in the second row, and a cosine like that of other colors in the last
-# one. A cosine near -1 in the last row is a comparison: the message says on which side the one color lies, seen from the
-# other. On which side of what? We take the direction in which a team's messages vary most, and correlate the place of a
-# message on it with how much more hue, saturation and value the color meant has than the other one. (The sign of a
-# direction is free; it is chosen so that the largest correlation is positive.)
+# one. A cosine near -1 in the last row is a comparison: the message says on which side the one color lies, seen from
+# the other. On which side of what? We take the direction in which a team's messages vary most, and correlate the
+# place of a message on it with how much more hue, saturation and value the color meant has than the other one. (The
+# sign of a direction is free; it is chosen so that the largest correlation is positive.)
 
 # %%
 sample = game.new(2000, draws, "test")
@@ -419,13 +420,14 @@ each = ", ".join(f"{inside[method]:.0%}" for method in methods)
 print(f"One of the five words is in the name: {each} (random, direct, belief).")
 
 # %% [markdown]
-# A translation by belief lets a listener do the right thing, and that is all it promises. If agents compare and people
-# name, the words that come out are those that make a listener choose as the comparison would; read as descriptions, they
-# can be wrong. Direct translation prefers frequent words, and these are in many names, whatever is meant.
+# A translation by belief lets a listener do the right thing, and that is all it promises. If agents compare and
+# people name, the words that come out are those that make a listener choose as the comparison would; read as
+# descriptions, they can be wrong. Direct translation prefers frequent words, and these are in many names, whatever is
+# meant.
 #
-# What is weak: our people are a lexicon and a network that we trained on our own colors; no person has heard these words.
-# There are three teams only, so the intervals, which are over teams and games ([how](does-it-hold)), are wide. The
-# paper has one team, and no intervals.
+# What is weak: our people are a lexicon and a network that we trained on our own colors; no person has heard these
+# words. There are three teams only, so the intervals, which are over teams and games ([how](does-it-hold)), are wide.
+# The paper has one team, and no intervals.
 #
 # ## Exercises
 #

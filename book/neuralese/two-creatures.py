@@ -18,9 +18,10 @@
 # %% [markdown]
 # # Two creatures
 #
-# *Sections 7 and 8, table 1b, figure 2* {cite}`andreas2017translating`. A color is three numbers, and one word names it.
-# A bird has a size, a belly, wings and a crown; people name a few of these, and not the same ones. The paper's second
-# reference game is about birds: photographs, seen through a network for pictures, with captions that people wrote.
+# *Sections 7 and 8, table 1b, figure 2* {cite}`andreas2017translating`. A color is three numbers, and one word names
+# it. A bird has a size, a belly, wings and a crown; people name a few of these, and not the same ones. The paper's
+# second reference game is about birds: photographs, seen through a network for pictures, with captions that people
+# wrote.
 #
 # *Questions.* Does translation still work where things have many attributes, and people name only some of them? And
 # which attributes does a translation keep?
@@ -79,9 +80,10 @@ rows = [
     (name, ", ".join(each.values), each.noun or "(not named)", each.weight)
     for name, each in ATTRIBUTES.items()
 ]
-columns = ["attribute", "values", "noun of its phrases", "weight"]
+columns = ["attribute", "values", "noun", "weight"]
 table = pd.DataFrame(rows, columns=columns)
-charts.table(table if drawn else pd.DataFrame({"note": [ABSENT]}))
+caption = "Noun: of its phrases. Weight: how often it is named"
+charts.table(table, caption) if drawn else charts.table(pd.DataFrame({"": [ABSENT]}))
 
 # %%
 print(f"{len(game.lexicon)} phrases, {len(game.things):,} things described.", end=" ")
@@ -95,19 +97,19 @@ gallery.show(
 )
 
 # %% [markdown]
-# A person names two to four attributes of a creature, drawn without replacement by the weights above, each by one
+# A person here names some attributes of a creature, drawn without replacement by the weights above, each by one
 # phrase. A slip names another value of its attribute, drawn evenly. The lexicon are all phrases that can occur. (For
 # your captions: the 50 most frequent bigrams of the training captions, as in the paper.)
 #
-# The agents do not see these attributes. They see what `small-alexnet`, a network trained on scenes, makes of a picture:
-# mean and maximum over places of every filter of its last three layers, projected at random to 64 numbers, each
-# standardised. (The released program projects features of photographs to 256 numbers.)
+# The agents do not see these attributes. They see what `small-alexnet`, a network trained on scenes, makes of a
+# picture: mean and maximum over places of every filter of its last three layers, projected at random to 64 numbers,
+# each standardised. (The released program projects features of photographs to 256 numbers.)
 #
 # ## The game
 #
 # Two creatures lie there, and only the speaker knows which is meant. It sees that one first. The listener hears one
-# message, then sees both, left and right, and takes one: 1 if it is right, 0 otherwise. Three teams learned the game from
-# random weights. The model of a person who listens learned from described creatures with the right choice.
+# message, then sees both, left and right, and takes one: 1 if it is right, 0 otherwise. Three teams learned the game
+# from random weights. The model of a person who listens learned from described creatures with the right choice.
 
 # %%
 from n2vlib.agents import training
@@ -173,14 +175,15 @@ stated = stated.assign(listener=stated["listener"].str.strip("*"))
 keys = ["speaker", "listener", "translation"]
 table = stated[[*keys, "value"]].rename(columns={"value": "published, birds"})
 table = table.merge(ours.rename(columns={"won": "this run"}), on=keys)
-columns = ["who", "translation", "published, birds", "this run", "low", "high"]
-table = table.assign(who=table["speaker"] + " to " + table["listener"])
+who = table["speaker"] + " to " + table["listener"] + ", " + table["translation"]
+table = table.assign(who=who)
+columns = ["who", "published, birds", "this run", "low", "high"]
 caption = f"Share won in {GAMES} games of each team; 95% intervals over teams and games"
 charts.table(table[columns], caption, digits=2)
 
 # %% [markdown]
-# The two columns are not two measurements of one thing: things, phrases and features differ. What can be compared is the
-# order of the rows. All translations of a team play the same games, so they are compared game by game:
+# The two columns are not two measurements of one thing: things, phrases and features differ. What can be compared is
+# the order of the rows. All translations of a team play the same games, so they are compared game by game:
 
 # %%
 by_game = played.query("speaker != listener").astype({"won": float})
@@ -205,8 +208,8 @@ charts.differences(differences, title, "compared", axis, note)
 # %% [markdown]
 # ### Does the right belief arrive?
 #
-# In place of a choice, one can ask what a listener believes who knows that it is either this pair or its alternative: is
-# the true one more probable? R reads with the model of the team's messages, H with that of people's phrases.
+# In place of a choice, one can ask what a listener believes who knows that it is either this pair or its alternative:
+# is the true one more probable? R reads with the model of the team's messages, H with that of people's phrases.
 
 # %%
 asked = evaluation.beliefs(society, STATES, SEED)
@@ -221,10 +224,10 @@ charts.table(right[columns], caption, digits=2)
 #
 # > Translations of messages about birds keep coarse attributes, such as size and color {cite}`andreas2017translating`.
 #
-# The paper reads that off the phrases of its figure 2. Here every creature's attributes are known, so it can be counted.
-# Of each attribute we take the phrase nearest to a message, "small creature" or "large creature" for size, and ask
-# whether it is true of the creature that was meant. Chance: the share of all messages whose phrase would be true of this
-# creature. *Coarse* was fixed before anything was measured: size and the color of the body.
+# The paper reads that off the phrases of its figure 2. Here every creature's attributes are known, so it can be
+# counted. Of each attribute we take the phrase nearest to a message, "small creature" or "large creature" for size,
+# and ask whether it is true of the creature that was meant. Chance: the share of all messages whose phrase would be
+# true of this creature. *Coarse* was fixed before anything was measured: size and the color of the body.
 
 # %%
 from n2vlib.agents import attributes
@@ -248,10 +251,10 @@ charts.differences(by_attribute, title, "attribute", axis, note)
 
 # %% [markdown]
 # A translation can lose an attribute in three places: the network may not show it to the agents, the agents may not
-# speak of it, or the phrases may not name it truly. Each can be looked at alone. Take the pairs whose creatures differ in
-# an attribute. A linear reader, trained on other creatures, says which of the two values the creature has that is meant:
-# from what the speaker sees (*features*), from its message, from the five phrases of the translation, and from people's
-# descriptions. One half is chance.
+# speak of it, or the phrases may not name it truly. Each can be looked at alone. Take the pairs whose creatures
+# differ in an attribute. A linear reader, trained on other creatures, says which of the two values the creature has
+# that is meant: from what the speaker sees, from its message, from the five phrases of the translation, and from
+# people's descriptions. One half is chance.
 
 # %%
 from n2vlib.agents import readout
@@ -261,7 +264,8 @@ if drawn:
     found = readout.readout(society, creatures, 2 * GAMES, SEED)
     wide = found.pivot_table("right", "attribute", "source", sort=False).reset_index()
 caption = "Pairs that differ in an attribute: share in which a linear reader is right"
-charts.table(wide, caption, digits=2)
+short = dict(zip(readout.SOURCES, ("seen", "message", "phrases", "people")))
+charts.table(wide.rename(columns=short), caption, digits=2)
 
 # %% [markdown]
 # The reader of translations does not know what phrases mean. It learned what goes along with them, so it may be right
@@ -341,15 +345,15 @@ if drawn:
     print(f"Beyond chance, translations keep {coarse[True]:+.2f} of coarse attributes")
     print(f"and {coarse[False]:+.2f} of the others.")
     reads = wide.set_index("attribute")
-    for source in ("features", "messages"):
+    for source, what in (("features", "what is seen"), ("messages", "messages")):
         size, body = (f"{reads.loc[name, source]:.0%}" for name in ("size", "body"))
-        print(f"A linear reader of {source}: size right {size}, color of body {body}.")
+        print(f"A linear reader of {what}: size right {size}, color of body {body}.")
 
 # %% [markdown]
-# What is weak here. There are no people: phrases are made by a rule from a lexicon, slips by a coin, and the listener is a
-# small network. Attributes are independent; those of birds are not, and a phrase about one tells much about others. We
-# muted the backgrounds after a first look at a team of our own: with strong colors they fill the features, and a message
-# about them has no translation. Three teams are few, and the intervals, over teams and games, are wide
+# What is weak here. There are no people: phrases are made by a rule from a lexicon, slips by a coin, and the listener
+# is a small network. Attributes are independent; those of birds are not, and a phrase about one tells much about
+# others. We muted the backgrounds after a first look at a team of our own: with strong colors they fill the features,
+# and a message about them has no translation. Three teams are few, and the intervals, over teams and games, are wide
 # ([how they are made](does-it-hold)).
 #
 # ## Exercises

@@ -17,10 +17,10 @@
 # %% [markdown]
 # # What does a message mean?
 #
-# *Sections 2 to 5* {cite}`andreas2017translating`. So far this book asked what is inside a network. This part asks what
-# two networks tell each other. Agents that have to act together can be given a channel, and no language. They learn to
-# use it, since it pays, and what they then send are vectors that nobody has assigned a meaning: *neuralese*. Can a person
-# read it, answer in it, and play along?
+# *Sections 2 to 5* {cite}`andreas2017translating`. So far this book asked what is inside a network. This part asks
+# what two networks tell each other. Agents that have to act together can be given a channel, and no language. They
+# learn to use it, since it pays, and what they then send are vectors that nobody has assigned a meaning: *neuralese*.
+# Can a person read it, answer in it, and play along?
 #
 # A translator usually learns from pairs of sentences. Here there are none: nobody ever said the same thing in both
 # languages. What both sides share is the game. The paper's idea is that a message means what its listener comes to
@@ -75,9 +75,9 @@ z = np.array(printed["published_headline_numbers"].split(", "), float)
 print(f"{printed['what_it_computes']}: {z.tolist()}")
 
 # %% [markdown]
-# The slide's numbers do not add up to 1, and it shows no more of them. We take them as $p(z \mid \text{color})$ for red,
-# orange and blue. The words are ours: *red* is precise, *warm* is said in proportion to $z$, that is, it is planted as
-# the right translation, and *thing* is what people say when nothing better comes to mind.
+# The slide's numbers do not add up to 1, and it shows no more of them. We take them as $p(z \mid \text{color})$ for
+# red, orange and blue. The words are ours: *red* is precise, *warm* is said in proportion to $z$, that is, it is
+# planted as the right translation, and *thing* is what people say when nothing better comes to mind.
 
 # %%
 colors = ["red", "orange", "blue"]
@@ -99,7 +99,8 @@ charts.table(shown, "p(word | color) of people, and p(z | color) of the agent")
 # b_m^s(x) = \frac{p(m \mid x)}{\sum_{x' \in s} p(m \mid x')} .
 # $$ (eq-message-belief)
 #
-# This is the meaning of a message: one distribution for each state. A state is a pair here, with what is meant in front.
+# This is the meaning of a message: one distribution for each state. A state is a pair here, with what is meant in
+# front.
 
 # %%
 states = [(saw, other) for saw in range(3) for other in range(3) if other != saw]
@@ -274,10 +275,10 @@ for name, options in ways.items():
 swatches.table(pd.DataFrame(shown), "Eight messages, and the three nearest words")
 
 # %% [markdown]
-# Now one choice is changed at a time. *Same word*: the share of messages whose nearest word stays what it was. To judge
-# it, *other states* only draws the situations anew: so much changes by chance. *Right*: whether the model of people's
-# words, hearing the five nearest words, or the nearest, finds what was meant more probable than the alternative. *In the
-# name*: whether one of the five words is in the name of the color that is meant.
+# Now one choice is changed at a time. *Same word*: the share of messages whose nearest word stays what it was. To
+# judge it, *other states* only draws the situations anew: so much changes by chance. *Right*: whether the model of
+# people's words, hearing the five nearest words, or the nearest, finds what was meant more probable than the
+# alternative. *In the name*: whether one of the five words is in the name of the color that is meant.
 
 # %%
 compared = variants.compared(society, GAMES, SEED, STATES)
@@ -361,10 +362,11 @@ print(f"most frequent words, whatever is meant, by {always:.1%}.")
 # beliefs ask for more. Direct translation is to be read beside the last number: it has a liking for frequent words, and
 # these are in many names.
 #
-# What is weak here: the listener's belief is judged by the very model of words that translates, so that a fault of this
-# model shows in neither. Our people are such a model, of names in a lexicon; nobody was asked. There are three teams
-# only, and intervals, over teams and messages, are wide ([how they are made](does-it-hold)). And whether a translation is
-# *right* cannot be known from agents that we trained; [does it hold](does-it-hold) plants codes whose meaning is known.
+# What is weak here: the listener's belief is judged by the very model of words that translates, so that a fault of
+# this model shows in neither. Our people are such a model, of names in a lexicon; nobody was asked. There are three
+# teams only, and intervals, over teams and messages, are wide ([how they are made](does-it-hold)). And whether a
+# translation is *right* cannot be known from agents that we trained; [does it hold](does-it-hold) plants codes whose
+# meaning is known.
 #
 # ## Exercises
 #

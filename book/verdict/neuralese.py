@@ -216,8 +216,8 @@ columns, axis = ("row", "share", "source"), "share won, or right beliefs"
 charts.in_rows(pd.concat([run, paper]), *columns, title, axis, at=0.5, note=note)
 
 # %% [markdown]
-# Table 2: games of driving that an agent plays beside a person who is replayed, with their mean reward and the share that
-# were completed. The paper writes *R / H* for this, which is *H to R* above: the agent hears the person.
+# Table 2: games of driving that an agent plays beside a person who is replayed, with their mean reward and the share
+# that were completed. The paper writes *R / H* for this, which is *H to R* above: the agent hears the person.
 
 # %%
 driven = published.table("neuralese_table2")
@@ -310,10 +310,10 @@ print(
 print(f"{at['direct']:.0%}, and who has the code book {at[planted.BEST]:.0%}.")
 
 # %% [markdown]
-# A translation that wins a game need not be right. The planted code asks for more, and there direct translation can fall
-# for a word that is used for everything. Where each meaning has one plain word it has no such fault
-# ([does it hold?](../neuralese/does-it-hold) compares languages). So which of both is better says something about the
-# lexicon, too. And words that win need not be names: [two colors](../neuralese/two-colors) counts how often they are.
+# A translation that wins a game need not be right. The planted code asks for more, and there direct translation can
+# fall for a word that is used for everything. Where each meaning has one plain word it has no such fault ([does it
+# hold?](../neuralese/does-it-hold) compares languages). So which of both is better says something about the lexicon,
+# too. And words that win need not be names: [two colors](../neuralese/two-colors) counts how often they are.
 #
 # ## What we do not know
 #
