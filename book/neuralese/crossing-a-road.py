@@ -19,9 +19,8 @@
 #
 # *Sections 7 and 8, tables 2 and 3, figure 8* {cite}`andreas2017translating`. With [colors](two-colors) and
 # [creatures](two-creatures) one talks and one listens, once. Here both talk, all the time, and both have to act: two
-# cars meet at a crossing, and neither driver sees the other. That is the paper's hardest game. It was played by
-# people, and
-# 382 games of two people were released. They are not part of this book; unless you name them, a script drives.
+# cars meet at a crossing, and neither driver sees the other. That is the paper's hardest game. People played it, too,
+# and 382 of their games were released. They are not part of this book; unless you name them, a script drives.
 #
 # *Questions.* Do agents learn to talk about the road? Can one of them drive beside a person, if every message is
 # translated for it? And is a translation that leads to the right belief also good for driving?

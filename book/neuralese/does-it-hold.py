@@ -123,11 +123,11 @@ assert list(ahead) == ["birds", "colors"]
 # again as well is no way out: of three teams, a draw has seldom all three, and the interval comes out too narrow. So:
 #
 # $$
-# \bar x \pm \max\Big( t_{T-1}\, \frac{s_T}{\sqrt{T}},\ \text{half the bootstrap interval over games} \Big)
+# \bar x \pm \max\Big( t_{T-1}\, \frac{s_T}{\sqrt{T}},\ g \Big),
 # $$ (eq-teams)
 #
-# where $s_T$ is the standard deviation of the means of the $T$ teams, and $t$ the 97.5% quantile of Student's
-# distribution, 4.30 for three. A team's mean contains the chance of its games, so the first term is enough, unless the
+# where $s_T$ is the standard deviation of the means of the $T$ teams, $t$ the 97.5% quantile of Student's distribution,
+# 4.30 for three teams, and $g$ half the width of a bootstrap interval over games. A team's mean contains the chance of its games, so the first term is enough, unless the
 # means lie close together by luck. How often does such an interval contain the truth, if teams differ by so many
 # standard errors of a team's mean over games?
 
@@ -271,7 +271,7 @@ print(f"creatures {people['creatures']:.2f}, birds, published, {native['birds']:
 
 # %%
 driving = known[known["id"].str.startswith("driving") & ~known["id"].isin(gains["id"])]
-columns = ["id", "holds", "claim", "this run", "holds if", "published"]
+columns = ["claim", "holds", "this run", "holds if", "published"]
 title = "The driving game, as the paper discusses it"
 charts.table(claims.in_words(driving)[columns], title, digits=2, rows=20)
 
@@ -300,14 +300,15 @@ language = planted.LANGUAGES["all of it"]
 messages = planted.recovered(language, noises, seeds, ways)
 right = planted.summary(messages)
 at = right.groupby("translation")["right"].mean()
-title = f"Right, mean over noise: belief {at['belief']:.0%}, direct {at['direct']:.0%}"
+named = ", ".join(f"{each} {at[each]:.0%}" for each in ("belief", "pmi", "direct"))
+title = f"Right, mean over noise: {named}"
 axes = ("noise, standard deviation", "share of messages translated right")
 charts.lines(right, "noise", "right", title, axes, series="translation")
 
 # %%
 both = claims.Translated(planted=messages)
 found = claims.check(both, ["planted-belief", "planted-noise"])
-columns = ["id", "holds", "claim", "this run", "holds if", "over"]
+columns = ["claim", "holds", "this run", "holds if", "over"]
 charts.table(claims.in_words(found)[columns], "Two claims of ours", digits=2)
 
 # %% [markdown]
