@@ -410,7 +410,8 @@ for way, who in (("R to H", "an agent"), ("H to R", "a person")):
     print(f"Games won where {who} speaks: {each} (random, direct, belief).")
 names = ("Belief - direct, to a person", "Belief - direct, to an agent")
 names += ("Agents by belief - two people",)
-for name, (gap, low, high) in zip(names, 100 * claims[ends].to_numpy()):
+points = 100 * claims[ends].to_numpy()
+for name, (gap, low, high) in zip(names, points, strict=True):
     sure = "is not chance" if low > 0 or high < 0 else "may be chance"
     print(f"{name}: {gap:+.1f} points ({low:+.1f} to {high:+.1f}), {sure}.")
 

@@ -264,7 +264,8 @@ if drawn:
     found = readout.readout(society, creatures, 2 * GAMES, SEED)
     wide = found.pivot_table("right", "attribute", "source", sort=False).reset_index()
 caption = "Pairs that differ in an attribute: share in which a linear reader is right"
-short = dict(zip(readout.SOURCES, ("seen", "message", "phrases", "people")))
+names = ("seen", "message", "phrases", "people")
+short = dict(zip(readout.SOURCES, names, strict=True))
 charts.table(wide.rename(columns=short), caption, digits=2)
 
 # %% [markdown]

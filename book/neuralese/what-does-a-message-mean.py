@@ -337,7 +337,7 @@ print(
 print(f"translation for {direct['right']:.1%}, without p(a) for {pmi['right']:.1%}.")
 same, right = by_belief["same"].iloc[1:], by_belief["right"].iloc[1:]
 print(
-    f"With other choices, {same.min():.0%} to {same.max():.0%} of the nearest words stay,"
+    f"With other choices, {same.min():.0%} to {same.max():.0%} of nearest words stay,"
 )
 print(f"and belief is right for {right.min():.0%} to {right.max():.0%}.")
 

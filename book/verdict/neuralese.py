@@ -304,10 +304,8 @@ for row in native.itertuples():
 
 # %%
 at = messages.groupby("translation")["right"].mean()
-print(
-    f"Of planted messages belief translates {at['belief']:.0%} right, direct translation"
-)
-print(f"{at['direct']:.0%}, and who has the code book {at[planted.BEST]:.0%}.")
+print(f"Of planted messages belief translates {at['belief']:.0%} right, direct")
+print(f"translation {at['direct']:.0%}, who has the code book {at[planted.BEST]:.0%}.")
 
 # %% [markdown]
 # A translation that wins a game need not be right. The planted code asks for more, and there direct translation can
