@@ -137,10 +137,8 @@ kept = attributes.kept(everybody["creatures"][0], drawn, STATES, SEED)
 # %%
 from n2vlib.agents import planted
 
-noises, language = (
-    [each / 100 for each in CHANNEL_NOISE],
-    planted.LANGUAGES["all of it"],
-)
+noises = [each / 100 for each in CHANNEL_NOISE]
+language = planted.LANGUAGES["all of it"]
 messages = planted.recovered(language, noises, range(CODE_BOOKS))
 
 # %% [markdown]
