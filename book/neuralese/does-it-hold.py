@@ -92,6 +92,7 @@ def half_width(p, q, n):
     return 1.96 * np.sqrt((p * (1 - p) + q * (1 - q)) / n)
 
 
+# %%
 n = mixed["game"].map(PLAYED)
 mixed["± of gain"] = half_width(mixed["belief"], mixed["direct"], n)
 above = (mixed["gain"] > mixed["± of gain"]).sum()
