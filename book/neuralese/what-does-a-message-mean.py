@@ -298,8 +298,9 @@ by_belief = changed[~is_direct]
 chance = float(by_belief["same"].iloc[0])
 few = (by_belief["same"].iloc[1:] < chance - 0.05).sum()
 title = f"{few} of {len(by_belief) - 1} choices change more words than other states do"
-axis = "share of messages with the same nearest word as released"
-note = "More: by 5 points. Dashed: other states. Bars: 95% over teams and messages."
+axis = "share with the same word"
+note = "Nearest word as released. More: by 5 points. Dashed: other states. "
+note += "Bars: 95% intervals over teams and messages."
 columns = ("variant", "same", "criterion")
 charts.in_rows(changed, *columns, title, axis, at=chance, note=note)
 
@@ -310,15 +311,16 @@ charts.in_rows(changed, *columns, title, axis, at=chance, note=note)
 # them, and they are easily confused. A *policy* hears messages and acts; that of a person is a network that imitates
 # games of people. A *model of messages* says $p(\text{message} \mid \text{seen})$; beliefs are made of it, and it
 # translates. The last column has the model that is used where no one acts, and a listener's belief is asked for.
+# *Written*: what people wrote down.
 
 # %%
 rows = [
     ("R to R", "agent", "its code", "agent", "of codes"),
-    ("H to H", "written words", "these words", "imitation", "of words"),
+    ("H to H", "written", "the same", "imitation", "of words"),
     ("R to H", "agent", "5 words", "imitation", "of words"),
-    ("H to R", "written words", "1 code", "agent", "of codes"),
+    ("H to R", "written", "1 code", "agent", "of codes"),
 ]
-columns = ["", "speaks", "is heard", "acts", "model that believes"]
+columns = ["", "speaks", "is heard", "acts", "believes"]
 charts.table(pd.DataFrame(rows, columns=columns), "Who is used where")
 
 # %% [markdown]
