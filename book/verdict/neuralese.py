@@ -233,12 +233,13 @@ columns = ["pair", "translation", "reward", "reward here", "low", "high"]
 names = {"reward": "reward, published", "completion_rate": "completed, published"}
 names |= {"won": "completed here"}
 columns += ["completion_rate", "won"]
-charts.table(table[columns].rename(columns=names), "Table 2", digits=2)
+charts.table(table[columns].rename(columns=names), "Table 2 beside ours", digits=2)
 
 # %% [markdown]
 # ## Every claim
 #
-# The filled mark is this run with its interval, the hollow mark the paper's number, the upright tick the criterion.
+# The filled mark is this run with its interval, the hollow mark the paper's number, the upright tick the criterion. A
+# name begins with the table, or the section, of the paper.
 
 
 # %%
