@@ -263,5 +263,17 @@ def test_agents_of_the_zoo_are_those_of_its_games(name):
     assert float(played.won.float().mean()) == pytest.approx(card["accuracy"]["test"][1]["won"], abs=0.05)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["small-color-agents", "small-creature-agents"])
+def test_the_model_of_words_knows_every_turn_that_translators_ask_about(name):
+    game, _ = training.of_the_zoo(AGENTS[name].game)
+    assert isinstance(game, ReferenceGame)
+    state = game.new(500, draws(), "test")
+    words, scores = game.described(state), load(name, game).words
+    unread = -float(np.log(len(game.lexicon)))  # of who has not seen a thing
+    for turn in (state, state._replace(first=~state.first)):
+        assert float(scores(game.observe(turn)[:, 0], words).mean()) > unread + 0.1
+
+
 def test_agents_take_less_than_two_megabytes():
     assert sum(shipped.FOLDER.joinpath(f"{name}.safetensors").stat().st_size for name in AGENTS) < 2_000_000

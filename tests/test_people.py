@@ -39,9 +39,10 @@ def test_a_demonstration_describes_what_is_meant_and_ends_right(game, draws):
     for i in range(20):
         things, target = shown.states[0].things[i], int(shown.states[0].target[i])
         assert set(things.tolist()) <= set(game.folds["validation"].tolist())
-        assert shown.messages[i, 0, 0].equal(game.names[things[target]])
+        for turn in (0, 1):
+            assert shown.messages[i, turn, 0].equal(game.names[things[target]])
         assert shown.actions[i].tolist() == [[0, WAIT], [0, target]]
-    assert not shown.messages[:, 1].any() and not shown.messages[:, :, 1].any()
+    assert not shown.messages[:, :, 1].any()
     assert game.won(shown.states[-1]).all() and shown.running.all()
 
 
@@ -96,7 +97,8 @@ def test_who_imitates_speaks_as_people_do(game, imitation, draws):
     later = speaker.act(
         game.observe(game.step(state, torch.tensor([[0, WAIT]] * 200)).state)[:, 0], messages, memory, draws
     )
-    assert not later[2].any()  # and are silent in turn two
+    right = (later[2] * game.described(state)).sum(1) > 0
+    assert right.float().mean() > 0.97  # and say it again in turn two
 
 
 def test_who_is_replayed_repeats_the_last_message(game, draws):

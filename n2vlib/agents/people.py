@@ -105,14 +105,18 @@ def fit(
 
 
 def demonstrations(game: ReferenceGame, n: int, draws: torch.Generator, fold: str = "train") -> Recorded:
-    """Reference games played right: the speaker says the description, the listener waits, then takes what is meant."""
+    """Reference games played right: the listener waits, then takes what is meant.
+
+    The speaker says the description in both turns, as released, so that models of words learn what either turn looks
+    like; translators are asked about both.
+    """
     first = game.new(n, draws, fold)
     waits = torch.tensor([0, WAIT]).expand(n, 2)
     takes = torch.stack([torch.zeros_like(first.target), first.target], 1)
     second = game.step(first, waits).state
     states = [first, second, game.step(second, takes).state]
     messages = torch.zeros(n, 2, 2, len(game.lexicon))
-    messages[:, 0, 0] = game.described(first)
+    messages[:, :, 0] = game.described(first)[:, None]
     running = torch.ones(n, 2, dtype=torch.bool)
     return Recorded(states, torch.stack([waits, takes], 1), messages, running, game.lexicon, "scripted")
 

@@ -29,7 +29,7 @@ from n2vlib.zoo.others import AGENTS, GameAgents
 MODULES = ["n2vlib.agents.training"]
 POINTS = 40  # of a learning curve
 TESTED = 2_000  # games, of which the card tells reward and share won
-MEANT = 2_000  # games that models of messages learn from
+MEANT = 2_000  # games that a model of agents' messages learns from
 BATCH = 256
 OF_PEOPLE = {"steps": 1_500, "belief": 128}  # of the model of recorded people's messages
 
@@ -161,11 +161,12 @@ def fit(row: GameAgents, game: Game, recorded: Recorded | None = None, workers: 
     if recorded is None:
         assert isinstance(game, ReferenceGame) and society.people is not None
         people.fit(society.people, game, lambda _: people.demonstrations(game, BATCH, draws), row.imitation)
-        recorded = people.demonstrations(game, MEANT, draws)
-    _fit_words(society.words, game, recorded, row.meaning, draws)
+        beliefs.fit(society.words, partial(_described, game, draws), row.meaning)
+    else:
+        _fit_words(society.words, game, recorded, row.meaning, draws)
     card = {
         "recipe": asdict(row),
-        "game_sha256": game_key(game, None if isinstance(game, ReferenceGame) else recorded),
+        "game_sha256": game_key(game, recorded),
         "seconds": round(time.monotonic() - started),
         "device": "cpu",
         "accuracy": {"test": scores},
@@ -214,6 +215,11 @@ def _fit_codes(row: GameAgents, society: Society, k: int, draws: torch.Generator
 def _fit_words(model: beliefs.WordModel, game: Game, recorded: Recorded, steps: int, draws: torch.Generator) -> None:
     seen, words = spoken_by_people(game, recorded)
     beliefs.fit(model, _batches(seen, words, draws), steps)
+
+
+def _described(game: ReferenceGame, draws: torch.Generator, step: int) -> tuple[Tensor, Tensor]:
+    """BATCH turns of demonstrations, drawn anew for every step: a few thousand pairs of things are learned by heart."""
+    return spoken_by_people(game, people.demonstrations(game, BATCH // 2, draws))
 
 
 def spoken_by_people(game: Game, recorded: Recorded, players: Sequence[int] = (0, 1)) -> tuple[Tensor, Tensor]:
