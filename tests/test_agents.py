@@ -1,6 +1,8 @@
 """Agents: what a turn computes, what is learned from, and that they learn, beside loops over single games."""
 
 import copy
+import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -241,6 +243,10 @@ def test_a_society_is_kept_in_the_store_and_trained_once(tiny, tmp_path, monkeyp
     rows = evaluation.games(again, 16)
     assert set(rows["translation"]) == {"none", "random", "direct", "belief"} and rows["seed"].nunique() == 2
     assert evaluation.summary(rows, "won")["high"].max() <= 1
+    few, all_of_them = evaluation.beliefs(again, 16, translations=["belief"]), evaluation.beliefs(again, 16)
+    assert all_of_them[all_of_them["translation"].isin(["none", "belief"])].reset_index(drop=True).equals(few)
+    few = evaluation.games(again, 16, translations=["belief"])
+    assert rows[rows["translation"].isin(["none", "belief"])].reset_index(drop=True).equals(few)
 
 
 def test_weights_of_another_game_are_refused(tiny, tmp_path):
@@ -256,6 +262,7 @@ def test_agents_of_the_zoo_are_those_of_its_games(name):
     card = shipped.card(name)
     game, recorded = training.of_the_zoo(AGENTS[name].game)
     assert card["game_sha256"] == training.game_key(game, recorded)
+    assert card["recipe"] == json.loads(json.dumps(asdict(AGENTS[name])))
     assert card["recipe"]["seeds"] == [0, 1, 2] == [row["seed"] for row in card["accuracy"]["test"]]
     society = training.of_game(name, game, Store("nowhere"), recorded)
     assert {row["seed"] for row in card["curve"]} == {0, 1, 2}

@@ -1,8 +1,8 @@
 """Mixed teams with a translator between them, and whether the right belief arrives (Andreas et al. 2017, sections 7
 and 8).
 
-R is an agent and H a person, or a model of one. All conditions of a team play the same games, so that they can be
-compared game by game.
+R is an agent and H a person, or a model of one. All conditions of a team play the same games, and all translations draw
+the same states and codes, so that they can be compared game by game and none depends on which others are asked for.
 """
 
 from collections.abc import Iterator, Sequence
@@ -134,9 +134,10 @@ def _reference(
     yield ("H", "H", "none"), [play(game, (describer, person), state, draws)]
     silence = _silence(society.teams[team].size)
     for method in translations:
-        way = translator(society, team, method, draws)
-        yield ("R", "H", method), [play(game, (speaker, person), state, draws, (silence, way.to_words))]
-        yield ("H", "R", method), [play(game, (describer, listener), state, draws, (None, way.to_codes))]
+        own = _copy(draws)
+        way = translator(society, team, method, own)
+        yield ("R", "H", method), [play(game, (speaker, person), state, own, (silence, way.to_words))]
+        yield ("H", "R", method), [play(game, (describer, listener), state, own, (None, way.to_codes))]
 
 
 def _driving(
@@ -151,14 +152,22 @@ def _driving(
     yield ("R", "R", "none"), [play(game, robots, few.states[0], draws)]
     yield ("H", "H", "none"), [play(game, person, few.states[0], draws)]
     for method in translations:
-        way = translator(society, team, method, draws)
+        own = _copy(draws)
+        way = translator(society, team, method, own)
 
         def hear(bags: Tensor, way: Translator = way) -> Tensor:
             return way.to_codes(bags, top=SHOWN)
 
-        first = play(game, (robots[0], person[1]), few.states[0], draws, (hear, None))
-        second = play(game, (person[0], robots[1]), few.states[0], draws, (None, hear))
+        first = play(game, (robots[0], person[1]), few.states[0], own, (hear, None))
+        second = play(game, (person[0], robots[1]), few.states[0], own, (None, hear))
         yield ("H", "R", method), [first, second]
+
+
+def _copy(draws: torch.Generator) -> torch.Generator:
+    """Another one that draws the same from here on."""
+    copied = torch.Generator()
+    copied.set_state(draws.get_state())
+    return copied
 
 
 def _silence(size: int) -> Hearing:
@@ -188,7 +197,7 @@ def beliefs(
         agent, person = society.codes[team], society.words
         ways = [("R", "R", "none", agent, sent, seen_r), ("H", "H", "none", person, words, seen_h)]
         for method in translations:
-            way = translator(society, team, method, draws, codes=codes, options=options)
+            way = translator(society, team, method, _copy(draws), codes=codes, options=options)
             top = 1 if recorded is None else SHOWN
             ways.append(("R", "H", method, person, way.to_words(sent), seen_r))
             ways.append(("H", "R", method, agent, way.to_codes(words, top=top), seen_h))

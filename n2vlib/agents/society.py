@@ -55,12 +55,13 @@ class Society:
 def blank(row: GameAgents, game: Game, lexicon: Sequence[str]) -> Society:
     """A society with new weights; people are modelled where the game is one of reference."""
     teams, codes = [], []
-    for seed in row.seeds:
-        torch.manual_seed(seed)
-        teams.append(Team(game, row.hidden, row.size, row.noise))
-        codes.append(CodeModel(game.features, row.belief, row.size))
-    words = WordModel(game.features, row.belief, len(lexicon))
-    people = Imitation(game, len(lexicon), row.hidden) if isinstance(game, ReferenceGame) else None
+    with torch.random.fork_rng(devices=[]):
+        for seed in row.seeds:
+            torch.manual_seed(seed)
+            teams.append(Team(game, row.hidden, row.size, row.noise))
+            codes.append(CodeModel(game.features, row.belief, row.size))
+        words = WordModel(game.features, row.belief, len(lexicon))
+        people = Imitation(game, len(lexicon), row.hidden) if isinstance(game, ReferenceGame) else None
     return Society(game, teams, codes, words, people, tuple(lexicon), {})
 
 

@@ -35,6 +35,7 @@ class Variant:
 
 
 RELEASED = "as released"
+EXACT = "donot_use_mm_for_euclid_dist"  # neighbours may be nearer than a product of matrices is exact
 VARIANTS: Mapping[str, Variant] = {
     RELEASED: Variant(),
     "other states": Variant(redraw=True),
@@ -141,5 +142,5 @@ def _right(society: Society, entries: Tensor, seen: Tensor) -> np.ndarray:
 
 
 def _named(game: ReferenceGame, entries: Tensor, seen: Tensor) -> np.ndarray:
-    meant = torch.cdist(seen[:, 0, : game.things.shape[1]], game.things).argmin(1)
+    meant = torch.cdist(seen[:, 0, : game.things.shape[1]], game.things, compute_mode=EXACT).argmin(1)
     return (game.names[meant].gather(1, entries) > 0).any(1).numpy()
