@@ -277,9 +277,9 @@ def test_the_model_of_words_knows_every_turn_that_translators_ask_about(name):
     assert isinstance(game, ReferenceGame)
     state = game.new(500, draws(), "test")
     words, scores = game.described(state), load(name, game).words
-    unread = -float(np.log(len(game.lexicon)))  # of who has not seen a thing
+    unread = -float(np.log(len(game.lexicon)))
     for turn in (state, state._replace(first=~state.first)):
-        assert float(scores(game.observe(turn)[:, 0], words).mean()) > unread + 0.1
+        assert float(scores(game.observe(turn)[:, 0], words).mean()) > unread + 0.3
 
 
 def test_agents_take_less_than_two_megabytes():

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from n2vlib.errors import BadInput
-from n2vlib.games import captioned
+from n2vlib.games import captioned, creatures
 from n2vlib.games.captioned import bigrams, from_files
 
 NAMES = [f"bird{k}.jpg" for k in range(12)]
@@ -85,6 +85,21 @@ def test_no_phrase_comes_from_captions_that_are_not_for_training(tmp_path):
     rows[9] = (NAMES[9], "black wings, green belly", "test")
     game = from_files(str(write(tmp_path)), str(captions(tmp_path, rows, ".tsv")))
     assert "green belly" not in game.lexicon
+
+
+def test_phrases_of_creatures_come_back_from_captions(tmp_path):
+    """Descriptions written as sentences: the lexicon and every description are found again."""
+    table = creatures.attributes(400, 5)
+    bags = creatures.describe(table, 5)
+    names = [f"creature{k:03d}" for k in range(400)]
+    phrases = [[creatures.LEXICON[k] for k in np.flatnonzero(bag)] for bag in bags]
+    rows = [(name, f"This is a {' and a '.join(each)}.") for name, each in zip(names, phrases, strict=True)]
+    values = np.random.default_rng(1).normal(size=(400, 3))
+    game = from_files(str(write(tmp_path, ".npy", names, values)), str(captions(tmp_path, rows)))
+    assert set(game.lexicon) == set(creatures.LEXICON)
+    order = [game.lexicon.index(phrase) for phrase in creatures.LEXICON]
+    assert torch.allclose(game.names[:, order], torch.from_numpy(bags))
+    assert [len(game.folds[fold]) for fold in ("train", "validation", "test")] == [240, 80, 80]
 
 
 def refused(tmp_path, features, words):

@@ -124,3 +124,17 @@ def test_planted_codes_are_counted_over_noise_levels():
     assert found.loc["planted-noise", "value"] == 0 and found.loc["planted-noise", "holds"] == "no"
     with pytest.raises(BadInput, match="no planted code"):
         translated.planted(Translated())
+
+
+def test_every_game_is_measured_with_the_people_who_are_replayed_in_it(monkeypatch):
+    asked = []
+
+    def table(society, n, seed, recorded):
+        asked.append((society, n, seed, recorded))
+        return pd.DataFrame({"seed": range(2)})
+
+    monkeypatch.setattr(translated.evaluation, "games", table)
+    monkeypatch.setattr(translated.evaluation, "beliefs", table)
+    found = translated.measured({"colors": ("a", None), "driving": ("b", "people")}, 5, 7, seed=1)
+    assert asked == [("a", 5, 1, None), ("a", 7, 1, None), ("b", 5, 1, "people"), ("b", 7, 1, "people")]
+    assert found.played["game"].tolist() == found.believed["game"].tolist() == ["colors"] * 2 + ["driving"] * 2

@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from n2vlib.agents import creatures as seen_creatures
+from n2vlib.agents import readout, society
 from n2vlib.errors import BadInput
 from n2vlib.games import creatures
 from n2vlib.games.creatures import ATTRIBUTES, COLORS, LEXICON, NAMED
 from n2vlib.store import Store
 from n2vlib.world.palette import SHADES
+from n2vlib.zoo.others import GameAgents
 
 TABLE = creatures.attributes(3_000, 1)
 
@@ -134,6 +136,38 @@ def test_the_game_has_folds_and_descriptions_of_every_creature(few, tmp_path):
     again = seen_creatures.seen(60, 2, Store(str(tmp_path)))
     assert torch.equal(again.game.things, seen_creatures.drawn(60, 2, Store(str(tmp_path))).things)
     assert again.game.origin != game.origin
+
+
+def test_a_reader_learns_the_contrast_of_two_creatures():
+    draws = np.random.default_rng(0)
+    values, pair = draws.integers(0, 3, 50), draws.integers(0, 50, (400, 2))
+    apart = readout.contrast(values, 3, pair)
+    for row, (one, other) in zip(apart, pair, strict=True):
+        assert row.tolist() == [int(values[one] == k) - int(values[other] == k) for k in range(3)]
+    planted = apart @ draws.normal(size=(3, 5)) + draws.normal(scale=0.01, size=(400, 5))
+    for inputs, least, most in ((planted, 0.99, 1.0), (draws.normal(size=(400, 5)), 0.35, 0.65)):
+        found = readout.read(inputs[:300], apart[:300], inputs[300:])
+        right = (found * apart[300:]).sum(1)[apart[300:].any(1)] > 0
+        assert least <= right.mean() <= most
+
+
+def test_a_readout_has_a_row_for_each_attribute_and_source(few):
+    row = GameAgents("some", "creatures", rounds=1, hidden=8, size=4, belief=8, seeds=(0, 1))
+    everybody = society.blank(row, few.game, few.game.lexicon)
+    found = readout.readout(everybody, few.creatures, 300)
+    assert len(found) == 2 * len(ATTRIBUTES) * len(readout.SOURCES)
+    assert found["right"].between(0, 1).all()
+    size = found.query("attribute == 'size'").groupby("source")["right"].mean()
+    assert size["features"] > 0.95
+    named = found.query("source == 'descriptions'").groupby("attribute")["right"].mean()
+    assert named["size"] > 0.6 > named["background"]
+
+
+def test_files_are_named_both_or_neither(tmp_path):
+    for given in ((None, "captions.tsv"), ("features.csv", None)):
+        with pytest.raises(BadInput, match=r"^(FEATURES|CAPTIONS): is not given, but (CAPTIONS|FEATURES) is"):
+            seen_creatures.named(*given, 60, Store(str(tmp_path)))
+    assert seen_creatures.named(None, None, 60, Store(str(tmp_path)))[0] is not None
 
 
 def test_too_few_creatures_are_refused():

@@ -125,3 +125,32 @@ def test_a_game_without_beliefs_is_drawn(shown):
     found = shown[-1]
     none = pd.DataFrame(columns=found.beliefs.columns)
     assert viewed(found._replace(beliefs=none))["params"]
+
+
+def test_differences_are_taken_episode_by_episode():
+    rows = pd.DataFrame(
+        [
+            {
+                "seed": seed,
+                "episode": k,
+                "speaker": "H",
+                "listener": "R",
+                "translation": name,
+                "reward": 10.0 * k + gain,
+            }
+            for seed in (0, 1, 2)
+            for k in range(30)
+            for name, gain in (("belief", 1.0), ("random", 0.25))
+        ]
+    ).sample(frac=1, random_state=0)
+    found = evaluation.differences(rows, "reward", [("belief", "random"), ("belief", "direct")])
+    assert found["translations"].tolist() == ["belief - random"]
+    assert found[["difference", "low", "high"]].iloc[0].tolist() == pytest.approx([0.75] * 3)
+
+
+def test_where_a_driver_is_is_read_from_what_it_sees(shown):
+    played, k = shown[2], shown[3]
+    row, column = played.states[0].head[k, 0].tolist()
+    heading = story.COMPASS["nesw"[int(played.states[0].direction[k, 0])]]
+    assert story.place(played.seen[k, 0, 0]) == f"row {row}, column {column}, to the {heading}"
+    assert story.place(0 * played.seen[k, 0, 0]) == "arrived"

@@ -131,25 +131,20 @@ assert list(ahead) == ["birds", "colors"]
 # %%
 from scipy.special import stdtrit
 
-rng = np.random.default_rng(SEED)
+rng, n = np.random.default_rng(SEED), 200  # games of each of three teams
 
 
-def covered(spread, teams=3, games=200, times=1_000):
-    """How often intervals contain the true mean, 0."""
-    values = rng.normal(size=(times, teams, games))
-    values += spread / games**0.5 * rng.normal(size=(times, teams, 1))
-    means, error = values.mean(2), 1.96 / games**0.5
-    over_teams = stdtrit(teams - 1, 0.975) * means.std(1, ddof=1) / teams**0.5
-    over_games = error * values.mean(1).std(1)
-    drawn = means[:, rng.integers(0, teams, (200, teams))]  # and their games, too
-    again = (drawn + error / 1.96 * rng.normal(size=drawn.shape)).mean(2)
-    low, high = np.quantile(again, [0.025, 0.975], axis=1)
-    middle = abs(means.mean(1))
-    return [
-        middle <= over_games,
-        (low <= 0) & (high >= 0),
-        middle <= np.maximum(over_teams, over_games),
-    ]
+def covered(spread):
+    """Of 1,000 such experiments, which intervals contain the true mean, 0."""
+    values = n**0.5 * rng.normal(size=(1_000, 3, n))
+    means = (values + spread * rng.normal(size=(1_000, 3, 1))).mean(2)
+    games = 1.96 * values.mean(1).std(1) / n**0.5
+    teams = stdtrit(2, 0.975) * means.std(1, ddof=1) / 3**0.5
+    drawn = means[:, rng.integers(0, 3, (200, 3))]  # teams, and of each its games
+    drawn = (drawn + rng.normal(size=drawn.shape)).mean(2)
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=1)
+    middle, again = abs(means.mean(1)), (low <= 0) & (high >= 0)
+    return [middle <= games, again, middle <= np.maximum(teams, games)]
 
 
 # %%
@@ -337,6 +332,22 @@ charts.table(by_language, f"{title} (noise {noise})", digits=2)
 # meanings that is eight or nine for each, and chance decides between words that are nearly as good. Hence the column
 # with more states.
 #
+# Does the simple remedy, `pmi`, do as well for agents that were trained? Shares of right beliefs in the three games:
+
+# %%
+rows = []
+for game, (society, people) in everybody.items():
+    found = evaluation.beliefs(society, STATES, SEED, people, ways[1:4])
+    found = found[found["translation"] != "none"]
+    rows.append(evaluation.summary(found, "right", SEED).assign(game=game))
+tried = pd.concat(rows)
+tried["who"] = tried["speaker"] + " → " + tried["listener"]
+tried = tried.pivot(index=["game", "who"], columns="translation", values="right")
+most = tried.idxmax(axis=1).value_counts()
+title = f"Most right: {', '.join(f'{each} {n} times' for each, n in most.items())}"
+charts.table(tried[ways[1:4]].reset_index(), title, digits=2)
+
+# %% [markdown]
 # ## How many candidates?
 #
 # A translator chooses among candidates, and a listener decides among things that the speaker may have seen. Both
@@ -354,6 +365,7 @@ def share_right(changed, count, language=language, **options):
     return rows.assign(changed=changed, count=count)
 
 
+# %%
 parts = [
     share_right("words", m, replace(language, meanings=m)) for m in (5, 10, 30, 100)
 ]
@@ -363,10 +375,23 @@ parts += [share_right("states", n, states=n) for n in (64, 256, 1_000)]
 counted = pd.concat(parts, ignore_index=True)
 
 # %%
-title = "Translated right, by the number of candidates"
-axes = ("number", "share of messages translated right")
-small = {"by": "changed", "series": "translation", "log": (True, False)}
-charts.small_lines(counted, "count", "right", title=title, axes=axes, **small)
+AXES = ("number", "share of messages translated right")
+
+
+def by_number(rows, changed, title, axes=AXES, value="right"):
+    """Shares by the number that was changed, one line a translation."""
+    shown = rows[rows["changed"] == changed]
+    return charts.lines(shown, "count", value, title, axes, "translation", log=True)
+
+
+by_number(counted, "words", "By the number of meanings, each with its words")
+
+# %%
+by_number(counted, "things", "By the number of things that a state offers")
+
+# %%
+wide = counted.pivot(index=["changed", "count"], columns="translation", values="right")
+charts.table(wide[ways[1:]].reset_index(), "Share translated right", digits=2, rows=15)
 
 # %% [markdown]
 # And for agents in colors: how many of their own messages a person's words are translated into (`codes`), and among how
@@ -387,10 +412,17 @@ for changed, asked in (
 by_count = pd.concat(rows, ignore_index=True)
 
 # %%
-title = "Beliefs of an agent that hears a person, colors"
+chance = by_count[by_count["translation"] == "random"].assign(translation="chance")
+for column in ("right", "low", "high"):
+    chance[column] = 1 / chance["count"]
+shown = pd.concat([by_count[by_count["translation"] != "random"], chance])
+title = "An agent in colors that hears a person: by the number of pairs"
 axes = ("number", "share of beliefs that are right")
-small = {"by": "changed", "series": "translation", "log": (True, False)}
-charts.small_lines(by_count, "count", "right", title=title, axes=axes, **small)
+by_number(shown, "things", title, axes)
+
+# %%
+wide = by_count.pivot(index=["changed", "count"], columns="translation", values="right")
+charts.table(wide.reset_index(), "Share of beliefs that are right", digits=2)
 
 # %% [markdown]
 # ## What we see
@@ -412,6 +444,13 @@ print(f"directly in {at['direct']:.0%}, by pmi in {at['pmi']:.0%}.")
 print(f"Where each meaning has one plain word: belief {plain['belief']:.0%},")
 print(f"with 2,000 states {plain['belief, 2,000 states']:.0%},", end=" ")
 print(f"direct {plain['direct']:.0%}.")
+
+# %%
+means = tried.mean()
+print(
+    "Right beliefs of trained agents and their people, mean over games and directions:"
+)
+print(", ".join(f"{each} {means[each]:.2f}" for each in ways[1:4]) + ".")
 
 # %% [markdown]
 # ## What is weak
@@ -437,6 +476,7 @@ print(f"direct {plain['direct']:.0%}.")
 # - An interval needs both teams and games: with few teams by Student's t.
 # - A planted code tells how often a translation is right. That depends most on the language: a word for everything is
 #   what direct translation falls for. It depends on the number of states, too.
+# - Dividing by how often a word is said, `pmi`, is a baseline that belief should be compared with.
 
 # %%
 n2vlib.provenance(seed=SEED)

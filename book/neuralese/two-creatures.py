@@ -26,8 +26,9 @@
 # which attributes does a translation keep?
 #
 # The paper's captions are not part of its release, and the photographs are not ours to ship. Drawn creatures stand in
-# for the birds, and phrases of our making for the captions: nothing here repeats table 1b. With features and captions of
-# your own, the birds' for instance, name the files: `FEATURES` and `CAPTIONS`.
+# for the birds, and phrases of our making for the captions: nothing here repeats table 1b. With features and captions
+# of your own, the birds' for instance, name the files: `FEATURES` and `CAPTIONS`. The agents are then trained on your
+# things, which takes some minutes, once.
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -71,13 +72,16 @@ from n2vlib.games.creatures import ATTRIBUTES, FEWEST, MOST, SLIP
 store = n2vlib.Store(STORE)
 creatures, game = seen_creatures.named(FEATURES, CAPTIONS, CREATURES, store)
 drawn = creatures is not None
-ABSENT = "Nobody drew these things: this cell is about drawn creatures."
+
+# %%
+ABSENT = "Nobody drew these things: this cell is about drawn creatures"
 rows = [
     (name, ", ".join(each.values), each.noun or "(not named)", each.weight)
     for name, each in ATTRIBUTES.items()
 ]
 columns = ["attribute", "values", "noun of its phrases", "weight"]
-charts.table(pd.DataFrame(rows, columns=columns) if drawn else pd.DataFrame([ABSENT]))
+table = pd.DataFrame(rows, columns=columns)
+charts.table(table if drawn else pd.DataFrame({"note": [ABSENT]}))
 
 # %%
 print(f"{len(game.lexicon)} phrases, {len(game.things):,} things described.", end=" ")
@@ -97,7 +101,7 @@ gallery.show(
 #
 # The agents do not see these attributes. They see what `small-alexnet`, a network trained on scenes, makes of a picture:
 # mean and maximum over places of every filter of its last three layers, projected at random to 64 numbers, each
-# standardised. (In the paper a network trained on photographs, and 256 numbers.)
+# standardised. (The released program projects features of photographs to 256 numbers.)
 #
 # ## The game
 #
@@ -112,8 +116,8 @@ society = training.of_game("small-creature-agents", game, store)
 curve = pd.DataFrame(society.card["curve"])
 curve["team"] = "team " + curve["seed"].astype(str)
 last = curve.groupby("seed")["won"].last()
-title = f"Three teams choose rightly in {last.min():.1%} to {last.max():.1%} of games"
-axes = ("rounds of training", "share of games won, while exploring")
+title = f"At the end, teams win {last.min():.1%} to {last.max():.1%} of their games"
+axes = ("rounds of training", "share of games won, in training")
 charts.lines(curve, "round", "won", title, axes, series="team")
 
 # %% [markdown]
@@ -122,10 +126,9 @@ charts.lines(curve, "round", "won", title, axes, series="team")
 # In one state the speaker sees a pair $x$, and the other order of the pair is $x'$. What a listener believes on hearing
 # $z$ is
 #
-# $$ b_z(x) = \frac{p(z \mid x)}{p(z \mid x) + p(z \mid x')}, \qquad
-#    \log p(z \mid x) = -\lVert \mu(x) - z \rVert^2 + \text{const}, $$ (eq-creature-belief)
+# $$ b_z(x) = \frac{p(z \mid x)}{p(z \mid x) + p(z \mid x')}. $$ (eq-creature-belief)
 #
-# with $\mu$ learned from the team's games; for a phrase $a$, $p(a \mid x)$ is a softmax over the lexicon, learned from
+# For a message, $\log p(z \mid x) = -\lVert \mu(x) - z \rVert^2$ up to a constant, with $\mu$ learned from the team's games; for a phrase $a$, $p(a \mid x)$ is a softmax over the lexicon, learned from
 # descriptions. The better translation has the smaller divergence:
 #
 # $$ \mathrm{KL}(b_a \,\Vert\, b_z) = \sum_{o \in \{x, x'\}} b_a(o) \log \frac{b_a(o)}{b_z(o)}. $$ (eq-creature-kl)
@@ -263,25 +266,26 @@ charts.table(wide, caption)
 # where each phrase is false: five phrases out of many are a code, too. A person who takes them at their word has the
 # chart above, and nothing else.
 #
-# Agents do win where both creatures are of one size:
+# A reader of another form might find more. And do agents win where both creatures are of one size?
 
 # %%
 from n2vlib.agents.play import play
 
 state = game.new(4 * GAMES, draws.manual_seed(SEED), "test")
 one = play(game, society.robots(0), state, draws)
-size = creatures.values("size") if drawn else np.zeros(len(game.things))
-same_size = np.equal(*size[state.things.numpy()].T)
-won_same = one.won.numpy()[same_size].mean()
-print(f"Games won by the first team if both have one size: {won_same:.1%}")
+if drawn:
+    size = creatures.values("size")[state.things.numpy()]
+    won_same = one.won.numpy()[size[:, 0] == size[:, 1]].mean()
+    print(f"Games won by the first team if both have one size: {won_same:.1%}")
 
 # %% [markdown]
-# So messages say more than these attributes: where the creature stands, which way it faces, where the ground begins, or
-# nothing that has a name. A linear reader finds the least that is there.
+# As far as they win those games, too, their messages say more than the size: some of it in a form that no linear reader
+# finds, and some perhaps of what is no attribute here, such as the place where a creature stands, or where the ground
+# begins.
 #
 # ## What do the messages say?
 #
-# Four messages of the first team with their three best phrases, as in figure 2, and the six games of the test fold in
+# Four messages of the first team with their three best phrases, as in figure 2, and the five games of the test fold in
 # which that message is most probable, by the model of the team's messages. Under the creature that is meant stands what
 # it is like, and what the other one is like: a message has to tell the two apart, no more.
 
@@ -290,26 +294,21 @@ best = pd.DataFrame(way.nearest(way.codes, 3).tolist())
 rows = best.drop_duplicates(0).index[:4].tolist()
 pairs = game.observe(state)[:, :1]  # as the speaker sees them
 likely = society.codes[0].log_p(way.codes[rows], pairs)[:, :, 0]
-nearest = likely.argsort(1, descending=True)[:, :6]
+nearest = likely.argsort(1, descending=True)[:, :5]
 meant = state.things.gather(1, state.target[:, None])[:, 0]
 other = state.things.gather(1, 1 - state.target[:, None])[:, 0]
 said_by = [", ".join(game.lexicon[k] for k in best.loc[row]) for row in rows]
 
 
 # %%
-def described(k: int) -> str:
-    names = ("size", "body", "background")
-    return " ".join(
-        ATTRIBUTES[name].values[creatures.values(name)[k]] for name in names
-    )
-
-
-strips = []
+strips, names = [], ("size", "body", "background")
 for words, games in zip(said_by, nearest, strict=True) if drawn else ():
-    captions = [f"{described(meant[k])} · not: {described(other[k])}" for k in games]
-    strips.append(
-        gallery.concept_strip(words, creatures.pictures[meant[games]], captions)
-    )
+    captions = [
+        f"{creatures.like(meant[k], names)} · not: {creatures.like(other[k], names)}"
+        for k in games
+    ]
+    pictures = creatures.pictures[meant[games]]
+    strips.append(gallery.concept_strip(words, pictures, captions))
 gallery.stack(*strips) if drawn else charts.table(pd.DataFrame({"phrases": said_by}))
 
 # %%
@@ -331,25 +330,29 @@ for (speaker, words), listener in zip(directions.items(), "HR", strict=True):
     print(f"From {words}: {', '.join(shares)}.")
 print(f"Two agents: {score['R', 'R', 'none']:.2f};", end=" ")
 print(f"two people: {score['H', 'H', 'none']:.2f}.")
+believed = right.set_index(keys)["right"]["H", "H", "none"]
+print(f"What people say leads to the right belief in {believed:.2f} of the states.")
 
 # %%
 if drawn:
     coarse = kept.eval("kept - by_chance").groupby(kept["coarse"]).mean()
     print(f"Beyond chance, translations keep {coarse[True]:+.2f} of coarse attributes")
     print(f"and {coarse[False]:+.2f} of the others.")
-    read = wide.set_index("attribute")
-    print(f"The size is read from {read.loc['size', 'messages']:.0%} of the messages,")
+    reads = wide.set_index("attribute")
     print(
-        f"the body's color from {read.loc['body', 'messages']:.0%}, and from the features",
+        f"A linear reader finds the size in {reads.loc['size', 'messages']:.0%}",
         end=" ",
     )
-    print(f"of {read.loc['body', 'features']:.0%} of the pairs.")
+    print(
+        f"of the messages, and the body's color in {reads.loc['body', 'messages']:.0%},"
+    )
+    print(f"though in {reads.loc['body', 'features']:.0%} of what speakers see.")
 
 # %% [markdown]
-# What is weak here. The people are ours: phrases by a rule, slips by a coin, and a listener that is a small network and
-# chooses worse than the descriptions would allow. Attributes are independent; those of birds are not, and a phrase about
-# one tells much about others. We muted the backgrounds after a first look at a team of our own: with strong colors they
-# fill the features, and a message about them has no translation. Three teams are few: their spread is in the intervals.
+# What is weak here. The people are ours: phrases by a rule, slips by a coin, and a listener that is a small network.
+# Attributes are independent; those of birds are not, and a phrase about one tells much about others. We muted the
+# backgrounds after a first look at a team of our own: with strong colors they fill the features, and a message about
+# them has no translation. Three teams are few: their spread is in the intervals.
 #
 # ## Exercises
 #
@@ -362,8 +365,7 @@ if drawn:
 #
 # - Things with many attributes can be told apart by messages of agents, and by what people say of them.
 # - A translation by belief needs no attribute by name: it finds phrases that lead a listener to the same choice.
-# - It can keep only what is seen, spoken of, and has a phrase. Each of the three can be measured: the agents see nearly
-#   everything, and speak of little that has a name.
+# - It can keep only what is seen, spoken of, and has a phrase. Each of the three can be measured.
 
 # %%
 n2vlib.provenance(network="small-alexnet", seed=SEED)

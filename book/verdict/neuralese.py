@@ -78,9 +78,10 @@ charts.table(shown, title, links={"section": covered["link"].to_list()}, rows=20
 #
 # The rule is that of the [verdict on Net2Vec](net2vec), equation {eq}`eq-holds`: a claim is one number and a criterion,
 # and holds if the whole 95% interval of the number lies beyond the criterion. All criteria were written down before a
-# number was seen. *Better*, *more* and *lower* mean a difference beyond 0; *nearly without a mistake* at most 5 points
-# below the printed number; *about as many* less than 5 points apart; *no better than chance* less than 5 points above
-# it.
+# number was seen. (The models of people were trained again after that, once, since people now describe in both turns as
+# in the released program.) *Better*, *more* and *lower* mean a difference beyond 0; *nearly without a mistake* at most
+# 5 points below the printed number; *about as many* less than 5 points apart; *no better than chance* less than 5
+# points above it.
 #
 # The intervals are over teams and games, equation {eq}`eq-teams`: Student's t over the means of three teams, and never
 # narrower than over games. The paper has one team in each game and no intervals.
@@ -178,7 +179,8 @@ print(f"({row['low']:.1f} to {row['high']:.1f}), holds: {row['holds']}")
 # ## Published beside ours
 #
 # Tables 1 and 3 of the paper. Birds stand beside our creatures. R is an agent, H a person: recorded or scripted where
-# it speaks, a model where it listens.
+# it speaks, a model where it listens. In each panel, from left to right: two agents; an agent that hears a person,
+# translated at random, directly, by belief; a person who hears an agent, the same; two people.
 
 # %%
 from n2vlib import published
@@ -311,7 +313,7 @@ print(f"{at['direct']:.0%}, and who has the code book {at[planted.BEST]:.0%}.")
 # - **People.** A person here is a description drawn by rule, a script that drives, or a network that imitates. Only the
 #   recorded drivers that `PEOPLE` may name are people, and they cannot hear.
 # - **Birds.** Creatures stand in for them. Their printed numbers stand beside ours for orientation.
-# - **More teams.** Three show that teams differ, and leave many a claim undecided.
+# - **More teams.** Three make wide intervals. With more, some of what is undecided here would be decided.
 # - **Other agents.** Ours are smaller and learn for a shorter time. Whether messages of larger ones are harder to
 #   translate, nothing here says.
 #

@@ -9,6 +9,9 @@ society     all that is trained for a game: teams of several seeds, models of me
 training    training it, as it ships with the zoo or for the user's game
 creatures   drawn creatures as a network of the zoo sees them
 evaluation  mixed teams with a translator, and whether the right belief arrives
+planted     a planted code, whose every message has a known meaning
+attributes  which attributes of a creature a translation keeps
+readout     which attributes of a creature a linear classifier reads from messages
 """
 
 from n2vlib.lazy import submodules

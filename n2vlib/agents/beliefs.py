@@ -5,12 +5,16 @@ messages, which are numbers, and of people's, which are entries of a lexicon. Bo
 `methods.translation` makes beliefs of it.
 """
 
+import copy
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from n2vlib.progress import bar
+
+CHECK = 25  # steps between two looks at games that are held out
 
 
 class CodeModel(nn.Module):
@@ -52,14 +56,26 @@ def fit(
     batch: Callable[[int], tuple[Tensor, Tensor]],
     steps: int,
     rate: float = 3e-3,
+    held_out: tuple[Tensor, Tensor] | None = None,
 ) -> None:
-    """Train in place by Adam on a one-cycle schedule; batch(step) gives what was seen (n, features), and the
-    messages."""
+    """Train in place by Adam on a one-cycle schedule; batch(step) gives what was seen (n, features), and the messages.
+
+    held_out   the same of games that are not learned from: the weights that suit them best are kept. Where a thing has
+               been described once, a model soon knows its description by heart
+    """
     optimizer = torch.optim.Adam(model.parameters(), rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps + 1)
+    best, kept = -math.inf, None
     for step in bar(range(steps), "what messages mean", steps):
         optimizer.zero_grad()
         (-model(*batch(step)).mean()).backward()
         optimizer.step()
         schedule.step()
+        if held_out is not None and (step % CHECK == CHECK - 1 or step == steps - 1):
+            with torch.no_grad():
+                score = float(model(*held_out).mean())
+            if score > best:
+                best, kept = score, copy.deepcopy(model.state_dict())
+    if kept is not None:
+        model.load_state_dict(kept)
     model.eval().requires_grad_(False)

@@ -62,7 +62,9 @@ def sample_people(
     else:
         talks = recorded.talks[:, :, 0].nonzero()
         if not len(talks):
-            raise BadInput(f"{game.name}: no recorded message has anything of the lexicon; beliefs need one")
+            raise BadInput(
+                f"PEOPLE: in {len(recorded.actions)} games to test on, player 0 says nothing of the lexicon; add games"
+            )
         drawn = talks[torch.randint(len(talks), (n,), generator=draws)]
         kind = type(recorded.states[0])
         state = kind(*(torch.stack(each, 1)[drawn[:, 0], drawn[:, 1]] for each in zip(*recorded.states, strict=True)))
@@ -134,7 +136,7 @@ def _reference(
     yield ("H", "H", "none"), [play(game, (describer, person), state, draws)]
     silence = _silence(society.teams[team].size)
     for method in translations:
-        own = _copy(draws)
+        own = draws.clone_state()
         way = translator(society, team, method, own)
         yield ("R", "H", method), [play(game, (speaker, person), state, own, (silence, way.to_words))]
         yield ("H", "R", method), [play(game, (describer, listener), state, own, (None, way.to_codes))]
@@ -152,7 +154,7 @@ def _driving(
     yield ("R", "R", "none"), [play(game, robots, few.states[0], draws)]
     yield ("H", "H", "none"), [play(game, person, few.states[0], draws)]
     for method in translations:
-        own = _copy(draws)
+        own = draws.clone_state()
         way = translator(society, team, method, own)
 
         def hear(bags: Tensor, way: Translator = way) -> Tensor:
@@ -161,13 +163,6 @@ def _driving(
         first = play(game, (robots[0], person[1]), few.states[0], own, (hear, None))
         second = play(game, (person[0], robots[1]), few.states[0], own, (None, hear))
         yield ("H", "R", method), [first, second]
-
-
-def _copy(draws: torch.Generator) -> torch.Generator:
-    """Another one that draws the same from here on."""
-    copied = torch.Generator()
-    copied.set_state(draws.get_state())
-    return copied
 
 
 def _silence(size: int) -> Hearing:
@@ -197,7 +192,7 @@ def beliefs(
         agent, person = society.codes[team], society.words
         ways = [("R", "R", "none", agent, sent, seen_r), ("H", "H", "none", person, words, seen_h)]
         for method in translations:
-            way = translator(society, team, method, _copy(draws), codes=codes, options=options)
+            way = translator(society, team, method, draws.clone_state(), codes=codes, options=options)
             top = 1 if recorded is None else SHOWN
             ways.append(("R", "H", method, person, way.to_words(sent), seen_r))
             ways.append(("H", "R", method, agent, way.to_codes(words, top=top), seen_h))
@@ -223,6 +218,21 @@ def summary(rows: pd.DataFrame, value: str, seed: int = 0) -> pd.DataFrame:
         found.append(
             {key: some[key].iloc[0] for key in keys} | {value: some[value].mean(), "low": low, "high": high} | sizes
         )
+    return pd.DataFrame(found)
+
+
+def differences(rows: pd.DataFrame, value: str, pairs: Sequence[tuple[str, str]], seed: int = 0) -> pd.DataFrame:
+    """Of `value` between translations that were given the same episodes, one by one: speaker, listener, translations,
+    difference, low, high (95%, as in `interval`)."""
+    keys, found = ["speaker", "listener"], []
+    for _, some in rows.groupby(keys, sort=False):
+        wide = some.pivot(index=["seed", "episode"], columns="translation", values=value).astype(float)
+        for one, other in pairs:
+            if {one, other} <= set(wide):
+                gain = (wide[one] - wide[other]).unstack("episode").to_numpy()
+                low, high = interval(list(gain), seed)
+                row = {key: some[key].iloc[0] for key in keys} | {"translations": f"{one} - {other}"}
+                found.append(row | {"difference": float(gain.mean()), "low": low, "high": high})
     return pd.DataFrame(found)
 
 

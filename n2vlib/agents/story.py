@@ -1,6 +1,7 @@
 """One game of driving as tables, for the viewer: where the cars are, what is uttered, and where a listener believes the
 other car is."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -113,8 +114,13 @@ def _parts(state: Cars, car: int) -> list[tuple[str, int, int, str]]:
 def _text(society: Society, message: Tensor, kind: str, way: Translator, top: int) -> str:
     """Words, or those that a code is translated into."""
     entries = way.nearest(message, top)[0] if kind == "R" else message[0].nonzero()[:, 0]
-    words = [str(society.lexicon[i]) for i in entries.tolist()] or [SILENT]
-    return ", ".join("(silence)" if word == SILENT else word for word in words)
+    return words(society.lexicon, entries.tolist())
+
+
+def words(lexicon: Sequence[str], entries: Sequence[int]) -> str:
+    """Entries of a lexicon as they are shown."""
+    found = [lexicon[i] for i in entries] or [SILENT]
+    return ", ".join("(silence)" if word == SILENT else word for word in found)
 
 
 def described(story: Story) -> str:

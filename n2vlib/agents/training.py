@@ -30,7 +30,7 @@ from n2vlib.zoo.others import AGENTS, GameAgents
 MODULES = ["n2vlib.agents.training"]
 POINTS = 40  # of a learning curve
 TESTED = 2_000  # games, of which the card tells reward and share won
-MEANT = 2_000  # games that a model of agents' messages learns from
+MEANT = 2_000  # games that models of agents' messages learn from; or that are held out from a model of words
 BATCH = 256
 OF_PEOPLE = {"steps": 1_500, "belief": 128}  # of the model of recorded people's messages
 
@@ -85,10 +85,9 @@ def of_game(name: str, game: Game, store: Store, recorded: Recorded | None = Non
     recorded   games of people, where these are not described by the game itself
     """
     row, key = AGENTS[name], game_key(game, recorded)
-    if (shipped.FOLDER / f"{name}.json").exists():
-        card = shipped.card(name)
-        if card.get("game_sha256") == key and card.get("recipe") == json.loads(json.dumps(asdict(row))):
-            return load(name, game)
+    card = shipped.card(name) if (shipped.FOLDER / f"{name}.json").exists() else {}
+    if card.get("game_sha256") == key and card.get("recipe") == json.loads(json.dumps(asdict(row))):
+        return load(name, game)
 
     def make(folder: Path) -> None:
         society = fit(row, game, recorded)
@@ -161,13 +160,7 @@ def fit(row: GameAgents, game: Game, recorded: Recorded | None = None, workers: 
             society.codes[k].load_state_dict(codes)
             curve += points
             scores.append(score)
-    draws = torch.Generator().manual_seed(row.seeds[0])
-    if recorded is None:
-        assert isinstance(game, ReferenceGame) and society.people is not None
-        people.fit(society.people, game, lambda _: people.demonstrations(game, BATCH, draws), row.imitation)
-        beliefs.fit(society.words, partial(_described, game, draws), row.meaning)
-    else:
-        _fit_words(society.words, game, recorded, row.meaning, draws)
+    _fit_people(row, society, recorded)
     card = {
         "recipe": asdict(row),
         "game_sha256": game_key(game, recorded),
@@ -177,6 +170,15 @@ def fit(row: GameAgents, game: Game, recorded: Recorded | None = None, workers: 
         "curve": curve,
     }
     return replace(society, card=card)
+
+
+def _fit_people(row: GameAgents, society: Society, recorded: Recorded | None) -> None:
+    """The model of people's messages, and in a reference game the model of people who play."""
+    game, draws = society.game, torch.Generator().manual_seed(row.seeds[0])
+    if recorded is None:
+        assert isinstance(game, ReferenceGame) and society.people is not None
+        people.fit(society.people, game, lambda _: people.demonstrations(game, BATCH, draws), row.imitation)
+    _fit_words(society.words, game, recorded, row.meaning, draws)
 
 
 def _trained(row: GameAgents, game: bytes, lexicon: int, k: int) -> bytes:
@@ -215,14 +217,21 @@ def _fit_codes(row: GameAgents, society: Society, k: int, draws: torch.Generator
     beliefs.fit(society.codes[k], _batches(seen, heard, draws), row.meaning)
 
 
-def _fit_words(model: beliefs.WordModel, game: Game, recorded: Recorded, steps: int, draws: torch.Generator) -> None:
-    seen, words = spoken_by_people(game, recorded)
-    beliefs.fit(model, _batches(seen, words, draws), steps)
+def _fit_words(
+    model: beliefs.WordModel, game: Game, recorded: Recorded | None, steps: int, draws: torch.Generator
+) -> None:
+    """From what people said in recorded games, as released; in games of reference, from new ones at every step."""
+    if recorded is not None:
+        # Nothing is held out: drivers are mostly silent, and to predict silence well is not to know what words mean.
+        beliefs.fit(model, _batches(*spoken_by_people(game, recorded), draws), steps)
+        return
+    assert isinstance(game, ReferenceGame)
+    held_out = spoken_by_people(game, people.demonstrations(game, MEANT, draws, "validation"))
+    beliefs.fit(model, partial(_described, game, draws), steps, held_out=held_out)
 
 
 def _described(game: ReferenceGame, draws: torch.Generator, step: int) -> tuple[Tensor, Tensor]:
-    """BATCH turns of demonstrations, drawn anew for every step: a few thousand pairs of things are learned by heart."""
-    return spoken_by_people(game, people.demonstrations(game, BATCH // 2, draws))
+    return spoken_by_people(game, people.demonstrations(game, BATCH, draws))
 
 
 def spoken_by_people(game: Game, recorded: Recorded, players: Sequence[int] = (0, 1)) -> tuple[Tensor, Tensor]:

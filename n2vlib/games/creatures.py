@@ -5,7 +5,7 @@ strikes is named more often), each by one phrase: "red body", "small creature". 
 SLIP: it then names another value of its attribute, drawn at random. Nobody names the background.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
@@ -102,6 +102,10 @@ class Creatures:
     def values(self, name: str) -> NDArray[np.int64]:
         """The places of one attribute's values, (creature,)."""
         return self.table[:, list(ATTRIBUTES).index(name)]
+
+    def like(self, creature: int, names: Sequence[str]) -> str:
+        """A creature's true values of some attributes: "small red"."""
+        return " ".join(ATTRIBUTES[name].values[self.values(name)[creature]] for name in names)
 
     def phrases(self, creature: int) -> list[str]:
         """What was said of a creature."""

@@ -232,7 +232,7 @@ AGENTS = {
     recipe.name: recipe
     for recipe in (
         GameAgents("small-color-agents", "colors", rounds=500),
-        GameAgents("small-creature-agents", "creatures", rounds=700),
+        GameAgents("small-creature-agents", "creatures", rounds=700, imitation=4_000),
         GameAgents("small-driving-agents", "driving", rounds=1_600, history=10, good=0.0),
     )
 }
