@@ -1,7 +1,6 @@
 """Train everybody of a game: as it ships with the zoo (`python -m n2vlib zoo NAME`), or for a game of the user's."""
 
 import hashlib
-import json
 import pickle
 import time
 from collections.abc import Sequence
@@ -86,7 +85,7 @@ def of_game(name: str, game: Game, store: Store, recorded: Recorded | None = Non
     """
     row, key = AGENTS[name], game_key(game, recorded)
     card = shipped.card(name) if (shipped.FOLDER / f"{name}.json").exists() else {}
-    if card.get("game_sha256") == key and card.get("recipe") == json.loads(json.dumps(asdict(row))):
+    if card.get("game_sha256") == key and digest(card.get("recipe")) == digest(asdict(row)):
         return load(name, game)
 
     def make(folder: Path) -> None:
