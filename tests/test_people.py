@@ -97,8 +97,8 @@ def test_who_imitates_speaks_as_people_do(game, imitation, draws):
     later = speaker.act(
         game.observe(game.step(state, torch.tensor([[0, WAIT]] * 200)).state)[:, 0], messages, memory, draws
     )
-    right = (later[2] * game.described(state)).sum(1) > 0
-    assert right.float().mean() > 0.97  # and say it again in turn two
+    again = (later[2] * game.described(state)).sum(1) > 0  # and the same in turn two
+    assert again.float().mean() > 0.97
 
 
 def test_who_is_replayed_repeats_the_last_message(game, draws):

@@ -15,7 +15,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # Crossing a road
 #
 # *Sections 7 and 8, tables 2 and 3, figure 8* {cite}`andreas2017translating`. In a reference game one talks and one

@@ -134,6 +134,7 @@ from scipy.special import stdtrit
 rng, n = np.random.default_rng(SEED), 200  # games of each of three teams
 
 
+# %%
 def covered(spread):
     """Of 1,000 such experiments, which intervals contain the true mean, 0."""
     values = n**0.5 * rng.normal(size=(1_000, 3, n))
