@@ -66,7 +66,10 @@ class Replay:
         self.next, self.filled = (self.next + n) % self.size, min(self.filled + n, self.size)
 
     def draw(self, batch: int, history: int, good: float, draws: torch.Generator) -> dict[str, Tensor]:
-        """Pieces of `history` turns: seen (batch, history + 1, 2, features), and what was done, gained and said."""
+        """Pieces of `history` turns: seen (batch, history + 1, 2, features), and what was done, gained and said.
+
+        As released, the last turn of a game that is longer than a piece is in none.
+        """
         games = torch.randint(self.filled, (batch,), generator=draws)
         gained = (self.rows["rewards"][: self.filled] > 0).any(1).nonzero()[:, 0]
         if (few := round(good * batch)) and len(gained):
