@@ -95,6 +95,7 @@ RULES |= {  # and those of some chapters only
     "SUBSETS_SEGMENTATION": Annotated[list[Positive], Field(min_length=1), BeforeValidator(_distinct)],
     "SUBSETS_CLASSIFICATION": Annotated[list[Positive], Field(min_length=1), BeforeValidator(_distinct)],
     "NOISE": Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), BeforeValidator(_distinct)],
+    "CHANNEL_NOISE": Annotated[list[Positive], Field(min_length=1), BeforeValidator(_distinct)],
     "PLANTED_FILTERS": Annotated[list[Positive], Field(min_length=1), BeforeValidator(_distinct)],
     "SHARED_BY": Annotated[list[Positive], BeforeValidator(_distinct)],
     "IMAGES": Positive,

@@ -40,7 +40,7 @@ COLORS: str = "survey"  # names of a survey, or a folder with the paper's corpus
 PEOPLE: str = "scripted"  # who drives: scripted, or a folder such as $N2V_NEURALESE
 GAMES: int = 512  # played by each team in each condition
 STATES: int = 256  # in which a belief is asked for
-NOISE: list = [10, 30, 60, 100]  # of planted codes, in % of a message's length
+CHANNEL_NOISE: list = [10, 30, 60, 100]  # of planted codes, in % of a message's length
 CODE_BOOKS: int = 5  # planted codes, drawn anew
 
 # %%
@@ -279,7 +279,7 @@ charts.table(claims.in_words(driving)[columns], title, digits=2, rows=20)
 from n2vlib.agents import planted
 
 ways = ["random", "direct", "pmi", "belief", planted.BEST]
-noises, seeds = [each / 100 for each in NOISE], range(CODE_BOOKS)
+noises, seeds = [each / 100 for each in CHANNEL_NOISE], range(CODE_BOOKS)
 language = planted.LANGUAGES["all of it"]
 messages = planted.recovered(language, noises, seeds, ways)
 right = planted.summary(messages)
@@ -465,7 +465,7 @@ print(", ".join(f"{each} {means[each]:.2f}" for each in ways[1:4]) + ".")
 #
 # ## Exercises
 #
-# 1. Set `NOISE` to `[1, 5, 20]`. Where does belief stop to gain from a cleaner channel, and why not at 100%?
+# 1. Set `CHANNEL_NOISE` to `[1, 5, 20]`. Where does belief stop to gain from a cleaner channel, and why not at 100%?
 # 2. Give `planted.recovered` the option `density="released"`, the unnormalised density of the program. What does it
 #    cost?
 # 3. Give it `weights="source"`: states count by how well they fit the message only. For which languages is that better?

@@ -38,7 +38,7 @@ COLORS: str = "survey"  # names of a survey, or a folder with the paper's corpus
 PEOPLE: str = "scripted"  # who drives: scripted, or a folder such as $N2V_NEURALESE
 GAMES: int = 512  # played by each team in each condition
 STATES: int = 256  # in which a belief is asked for
-NOISE: list = [10, 30, 60, 100]  # of planted codes, in % of a message's length
+CHANNEL_NOISE: list = [10, 30, 60, 100]  # of planted codes, in % of a message's length
 CODE_BOOKS: int = 5  # planted codes, drawn anew
 
 # %%
@@ -137,7 +137,10 @@ kept = attributes.kept(everybody["creatures"][0], drawn, STATES, SEED)
 # %%
 from n2vlib.agents import planted
 
-noises, language = [each / 100 for each in NOISE], planted.LANGUAGES["all of it"]
+noises, language = (
+    [each / 100 for each in CHANNEL_NOISE],
+    planted.LANGUAGES["all of it"],
+)
 messages = planted.recovered(language, noises, range(CODE_BOOKS))
 
 # %% [markdown]
