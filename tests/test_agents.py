@@ -277,6 +277,17 @@ def test_a_society_is_kept_in_the_store_and_trained_once(tiny, tmp_path, monkeyp
     assert rows[rows["translation"].isin(["none", "belief"])].reset_index(drop=True).equals(few)
 
 
+def test_translators_share_rows_and_each_has_its_own_states(tiny):
+    society = training.fit(TINY, signs(), workers=1)
+    both = evaluation.translators(society, 0, ["direct", "belief"], draws())
+    ways = both["belief"].ways
+    assert len(ways) == evaluation.TRANSLATORS and not torch.equal(ways[0].seen, ways[1].seen)
+    assert torch.equal(ways[3].codes, both["direct"].ways[3].codes)
+    codes = torch.randn(21, 4)
+    shares = torch.cat([way.to_words(some) for way, some in zip(ways, codes.tensor_split(len(ways)), strict=True)])
+    assert torch.equal(both["belief"].to_words(codes), shares)
+
+
 def test_weights_of_another_game_are_refused(tiny, tmp_path):
     society = training.fit(TINY, signs(), workers=1)
     training.write(tmp_path, "tiny", society, dict(society.card), half=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from n2vlib.agents.evaluation import STATES, translator
+from n2vlib.agents.evaluation import STATES, stream, translator
 from n2vlib.agents.play import play
 from n2vlib.agents.society import Society
 from n2vlib.games.creatures import NAMED, Creatures
@@ -27,7 +27,7 @@ def kept(
     assert isinstance(society.game, ReferenceGame)
     rows = []
     for team in range(len(society.teams)):
-        draws = torch.Generator().manual_seed(seed + 1_000 * team)
+        draws = stream(seed, team)
         state = society.game.new(n, draws, "test")
         messages = play(society.game, society.robots(team), state, draws).messages[0][:, 0]
         meant = state.things.gather(1, state.target[:, None])[:, 0].numpy()

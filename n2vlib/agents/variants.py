@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from n2vlib.agents.evaluation import CODES, STATES, interval, sample
+from n2vlib.agents.evaluation import CODES, STATES, interval, sample, stream
 from n2vlib.agents.society import Society
 from n2vlib.errors import BadInput
 from n2vlib.games.reference import ReferenceGame
@@ -104,10 +104,8 @@ def _words(
 ) -> tuple[Tensor, Tensor]:
     """Nearest words of messages of the test fold (message, top), and what was seen, with its alternative."""
     one, log_p = _alone(society, team, variant.noisy), society.codes[team].log_p
-    start = seed + 1_000 * team
-    draws = torch.Generator().manual_seed(start)
-    seen, codes = sample(one, 0, messages, draws, "test")
-    draws.manual_seed(start + (2 if variant.redraw else 1))
+    seen, codes = sample(one, 0, messages, stream(seed, team), "test")
+    draws = stream(seed + (200 if variant.redraw else 100), team)
     known, candidates = sample(one, 0, max(states, CODES), draws, options=variant.options)
     if variant.density == "normal":
         log_p = _normal(log_p, society.teams[team].noise)
