@@ -17,9 +17,10 @@
 # %% [markdown]
 # # Crossing a road
 #
-# *Sections 7 and 8, tables 2 and 3, figure 8* {cite}`andreas2017translating`. In a reference game one talks and one
-# listens, once. Here both talk, all the time, and both have to act: two cars meet at a crossing, and neither driver sees
-# the other. That is the paper's hardest game. Its people are real: 382 games of two people were released.
+# *Sections 7 and 8, tables 2 and 3, figure 8* {cite}`andreas2017translating`. With [colors](two-colors) and
+# [creatures](two-creatures) one talks and one listens, once. Here both talk, all the time, and both have to act: two
+# cars meet at a crossing, and neither driver sees the other. That is the paper's hardest game. People played it, too,
+# and 382 of their games were released. They are not part of this book; unless you name them, a script drives.
 #
 # *Questions.* Do agents learn to talk about the road? Can one of them drive beside a person, if every message is
 # translated for it? And is a translation that leads to the right belief also good for driving?
@@ -53,7 +54,12 @@ n2vlib.check_parameters(globals())
 # the one behind it; in a turn it stays, or moves by one cell, ahead or to a side. Each driver sends one message a turn,
 # and hears the other's a turn later. After 20 turns the game is over. Both get the same reward,
 #
-# $$ r = -0.01 - 2\,[\text{crash}] - 0.5\,n_\text{off} + n_\text{arrived} + 0.1\,\Delta, $$ (eq-driving)
+# $$
+# \begin{aligned}
+# r = {} & -0.01 - 2\,[\text{crash}] - 0.5\,n_\text{off} \\
+# & + n_\text{arrived} + 0.1\,\Delta,
+# \end{aligned}
+# $$ (eq-driving)
 #
 # where $n_\text{off}$ counts covered cells off the road, and $\Delta$ the cells by which cars that have not arrived are
 # nearer to their goals. A crash, two cars on one cell, ends the game.
@@ -66,11 +72,14 @@ from n2vlib import charts, published
 from n2vlib.games.driving import ROADS, DrivingGame
 
 game = DrivingGame()
-for lines in zip(*ROADS, strict=True):
-    print("   ".join(line.replace("#", " ") for line in lines))
+for maps in (ROADS[:3], ROADS[3:]):
+    for lines in zip(*maps, strict=True):
+        print("   ".join(line.replace("#", " ") for line in lines))
+    print()
 
 # %% [markdown]
-# A letter is where a car may start, and where it is headed; a star is a goal. In the last map all cars drive north.
+# A letter is where a car may start, and where it is headed; a dot is road, a star a goal. In the last map all cars
+# drive north.
 #
 # ### By hand, one turn
 #
@@ -101,11 +110,11 @@ print(f"Crash: {crash}, cells off the road: {off}, reward {reward:+.2f}")
 #
 # > The lexicon of the driving game are the messages that people wrote in it {cite}`andreas2017translating`.
 #
-# The games of people are not part of this book. `PEOPLE` names a folder of yours with `driving.jsonl` and `roads.json`;
-# every field is checked, and every turn has to follow from the one before by the rules above. By default a script
-# drives, here called *scripted*: it goes the shortest way, says in short phrases of ours where it is and what it is
-# about to do, waits before a crossing by what it hears, and slips now and then: it says nothing, or something wrong, or
-# turns wrong.
+# With `PEOPLE` you name a folder with `driving.jsonl` and `roads.json`, the released games for instance; every field
+# is checked, and every turn has to follow from the one before by the rules above. By default a script drives, here
+# called *scripted*: it goes the shortest way, says in short phrases of ours where it is and what it is about to do,
+# waits before a crossing by what it hears, and slips now and then: it says nothing, or something wrong, or turns
+# wrong.
 
 # %%
 from n2vlib.games import logs, scripted
@@ -125,7 +134,7 @@ charts.table(pd.DataFrame(rows, columns=columns), f"Lexicon of {whose}")
 won = people.states[-1].done.all(1).float().mean()
 learnt, tested = len(people.actions), len(held_out.actions)
 print(f"Games of {whose}: {learnt} to learn from, {tested} to test on.")
-print(f"{len(people.lexicon)} entries; both cars arrive in {won:.0%} of the games.")
+print(f"{len(people.lexicon)} entries; of the first, both cars arrive in {won:.0%}.")
 
 # %% [markdown]
 # An entry is a *whole message*, as in the released program: in lower case, without full stops, commas and question
@@ -136,8 +145,9 @@ print(f"{len(people.lexicon)} entries; both cars arrive in {won:.0%} of the game
 #
 # ## Agents
 #
-# Three teams, each of two cars with one recurrent network. What one hears is the other's last message: 64 numbers, of
-# length 1 before the channel adds noise. They learn by deep Q-learning from their own games.
+# Three teams, each of two cars with one recurrent network, as in [two colors](two-colors). What one hears is the
+# other's last message: 64 numbers, of length 1 before the channel adds noise. They learn from their own games, as
+# there.
 
 # %%
 from n2vlib.agents import training
@@ -197,17 +207,19 @@ for value, name in NAMES.items():
     ours = found if ours is None else ours.merge(found)
 ours["pair"] = ours["speaker"] + " / " + ours["listener"]
 same = ours.query("speaker == listener").sort_values("speaker", ascending=False)
-columns = ["pair", "translation", *(f"reward{end}" for end in ("", ", low", ", high"))]
+ends = {"reward, low": "low", "reward, high": "high", "translation": "hears"}
+shown = same.rename(columns=ends).replace({"hears": {"none": "its partner"}})
 caption = f"R: an agent, H: {whose}. Low and high: 95% interval over teams and games"
-charts.table(same[[*columns, "completed"]], caption)
+columns = ["pair", "hears", "reward", "low", "high", "completed"]
+charts.table(shown[columns], caption, digits=2)
 
 # %%
 heard = [("none", name) for name in controls]
 worth = evaluation.differences(played, "reward", heard, SEED)
-columns = ["translations", "difference", "low", "high"]
-charts.table(
-    worth[columns], "What hearing each other is worth, in reward, game by game"
-)
+names = worth["translations"].str.replace("none", "its partner")
+worth = worth.assign(hears=names, translations=names)
+caption = "What hearing each other is worth, in reward, game by game"
+charts.table(worth[["hears", "difference", "low", "high"]], caption, digits=2)
 
 # %% [markdown]
 # ## An agent beside a person: driving
@@ -217,7 +229,8 @@ charts.table(
 # In the released program, only half of that is play. The person's car is *replayed*: it does what a person did in a
 # recorded game, whatever the agent does, and it hears nothing. The agent hears the person's messages, translated: of
 # the ten codes nearest to a message one is drawn at random. So this is how well an agent drives that understands a
-# person, or does not. The baseline is a random code in place of each.
+# person, or does not. The baseline is a random code in place of each. Table 2 writes *R / H* for this; elsewhere it is
+# *H to R*.
 
 # %%
 stated = published.table("neuralese_table2")
@@ -227,10 +240,10 @@ both = pd.concat([same.query("translation == 'none'"), mixed])
 compared = stated.merge(both, on=["pair", "translation"], suffixes=(", published", ""))
 columns = ["pair", "translation"]
 columns += [f"{name}{end}" for name in NAMES.values() for end in (", published", "")]
-charts.table(compared[columns], f"Table 2 beside ours ({whose})")
+charts.table(compared[columns], f"Table 2 beside ours ({whose})", digits=2)
 
 # %% [markdown]
-# Each translation was given the same games, so they are compared game by game:
+# Each translation was given the same games, so they are compared game by game, in reward and in the share completed:
 
 # %%
 pairs = [("belief", "random"), ("direct", "random"), ("belief", "direct")]
@@ -238,9 +251,14 @@ gains = {
     name: evaluation.differences(played, value, pairs, SEED)
     for value, name in NAMES.items()
 }
-table = pd.concat([each.assign(of=name) for name, each in gains.items()])
-columns = ["of", "translations", "difference", "low", "high"]
-charts.table(table[columns], f"An agent beside {whose}")
+columns = ["translations", "difference", "low", "high"]
+note = "95% intervals over teams and games"
+caption = f"Reward of an agent beside {whose}; {note}"
+charts.table(gains["reward"][columns], caption, digits=2)
+
+# %%
+caption = f"Share of games completed beside {whose}; {note}"
+charts.table(gains["completed"][columns], caption, digits=2)
 
 # %% [markdown]
 # ## An agent beside a person: belief
@@ -260,18 +278,25 @@ stated = published.table("neuralese_table3").rename(columns={"value": "published
 stated["listener"] = stated["listener"].str.strip("*")
 keys = ["speaker", "listener", "translation"]
 belief = stated[[*keys, "published"]].merge(right, on=keys)
-columns = [*keys, "published", "right", "low", "high"]
-charts.table(belief[columns], f"Table 3 beside ours ({whose}): share of right beliefs")
+belief["who"] = belief["speaker"] + " to " + belief["listener"]
+columns = ["who", "translation", "published", "right", "low", "high"]
+caption = f"Table 3 beside ours ({whose}): share of right beliefs"
+charts.table(belief[columns], caption, digits=2)
 
 # %%
 better = evaluation.differences(asked, "right", pairs, SEED)
-charts.table(better, "State by state")
+who = better["speaker"] + " to " + better["listener"]
+better["compared"] = who + ", " + better["translations"]
+ahead = better[better["translations"] != "direct - random"]["low"] > 0
+title = f"Belief is ahead with its whole interval in {ahead.sum()} of {len(ahead)}"
+axis = "difference in the share of right beliefs"
+charts.differences(better, title, "compared", axis, note)
 
 # %% [markdown]
 # ## What do the messages say?
 #
-# The three best translations of some messages of the first team, by belief: of fifty messages, one for each of the three
-# entries that are most often the nearest, and where its speaker was. Beside them figure 8, which has other messages.
+# The three best translations of some messages of the first team, by belief: of fifty messages, one for each of the
+# three entries that are most often the nearest, and where its speaker was. Figure 8 shows other messages.
 
 # %%
 from n2vlib.agents import story
@@ -279,23 +304,27 @@ from n2vlib.agents import story
 draws.manual_seed(SEED)
 way = evaluation.translator(society, 0, "belief", draws, STATES)
 best = pd.DataFrame(way.nearest(way.codes, 3).tolist())
-figure = published.table("neuralese_translations").query("game == 'driving'")
-stated = figure.groupby("group")["phrase"].agg(", ".join).tolist()
 rows = []
 for entry in best[0].value_counts().index[:3]:
     at = int(best.index[best[0] == entry][0])
     words = story.words(society.lexicon, best.loc[at])
-    rows.append((story.place(way.seen[at, 0]), words, stated[len(rows)]))
-columns = ["the speaker was at", f"nearest words of {whose}", "figure 8"]
-charts.table(pd.DataFrame(rows, columns=columns))
+    rows.append((story.place(way.seen[at, 0]), words))
+columns = ["the speaker was at", f"nearest entries of {whose}"]
+charts.table(pd.DataFrame(rows, columns=columns), "Three messages")
+
+# %%
+figure = published.table("neuralese_translations").query("game == 'driving'")
+stated = figure.groupby("group")["phrase"].agg(", ".join).reset_index()
+charts.table(stated, "Published, figure 8")
 
 # %% [markdown]
 # ## One game, turn by turn
 #
-# A person's car (2) is replayed, and an agent of the first team (1) drives beside it: of the games that both complete in
-# at most 12 turns, the one with most messages of the person. Below the map stands what each
-# says in that turn: the person's words, and the agent's message, translated into the three nearest entries. The shade is
-# what the message of that turn says of where its speaker is: the belief of a listener that knows nothing else.
+# Car 2 is replayed, and an agent of the first team drives car 1 beside it: of the games that both complete in at most
+# 12 turns, the one in which car 2 says most. Below the map stands what each says in that turn: the words of car 2,
+# and the agent's message, translated into the three nearest entries. The shade is what the message of that turn says
+# of where its speaker is: the belief of a listener that knows nothing else. Move the turn, and choose whose belief is
+# shown.
 
 # %%
 from n2vlib.agents.people import Replayed
@@ -311,7 +340,8 @@ drive = story.of(society, 0, one, k, way, ("R", "H"))
 
 # %%
 title = f"A game of {turns[k]} turns: reward {one.reward[k]:.2f}"
-note = f"1 is an agent, 2 is replayed ({whose}). A message is heard a turn later."
+note = f"1 is an agent, 2 is replayed ({whose}). Shade: where a listener believes the"
+note += " other car to be, by its message of that turn. A triangle points ahead."
 in_words = story.described(drive)
 charts.driving_game(*drive, title, note, in_words, turn=int(turns[k]) // 2)
 
@@ -332,8 +362,8 @@ def clear(table):
     return ", ".join(named) or "none"
 
 
-print("Differences that are not chance:")
-print("  reward of a team:", clear(worth))
+print("Differences whose 95% interval leaves out 0:")
+print("  reward of a team, by what it hears:", clear(worth))
 print(f"  reward of an agent beside {whose}:", clear(gains["reward"]))
 for side, rows in better.groupby(["speaker", "listener"]):
     print(f"  right beliefs, {' to '.join(side)}:", clear(rows))
@@ -347,15 +377,18 @@ for side, rows in better.groupby(["speaker", "listener"]):
 by_way = mixed.set_index("translation")
 rises = by_way.loc[list(evaluation.TRANSLATIONS), "reward"].is_monotonic_increasing
 spread = by_way["completed"].max() - by_way["completed"].min()
-print(f"Reward rises: {rises}. Completion differs by {100 * spread:.1f} points.")
+answer = "Reward rises" if rises else "Reward does not rise"
+print(f"{answer} from random to direct to belief.", end=" ")
+print(f"Completion differs by {100 * spread:.1f} points.")
 
 # %% [markdown]
-# What is weak. The person's car is replayed: it does not yield, and where the agent drives otherwise than the recorded
-# partner did, its words are about another game. People are silent in most turns, and a silent turn is translated, too.
-# So where beliefs get better and driving does not, it cannot be said whether the agent fails to act on what it believes,
-# or had no occasion to. Random words can be worse than half: a model of people's words is sure where people have been, so
-# an odd word is more probable elsewhere. The published rows are of one team, without intervals. And with the default,
-# *people* are a script that says the truth more often than people do.
+# What is weak. The person's car is replayed: it does not yield, and where the agent drives otherwise than the
+# recorded partner did, its words are about another game. A silent turn is translated, too. So where beliefs get
+# better and driving does not, it cannot be said whether the agent fails to act on what it believes, or had no
+# occasion to. Random words can be worse than half: a model of people's words is sure where people have been, so an
+# odd word is more probable elsewhere. With the default, *people* are a script, and who listens to an agent is always
+# a model of words: no person does. There are three teams only, so the intervals, over teams and games, are wide ([how
+# they are made](does-it-hold)). The published rows are of one team, without intervals.
 #
 # ## Exercises
 #
@@ -368,7 +401,7 @@ print(f"Reward rises: {rises}. Completion differs by {100 * spread:.1f} points."
 # - Two cars that do not see each other, one reward, one message a turn: the paper's hardest game, with its own rules.
 # - In the release one direction is played, beside a replayed person, and the other one is measured by belief.
 # - A control for talk: the same team, deaf, or hearing another game. A control for translation: a random code.
-# - A translation is to be compared game by game, over several teams: differences in reward are small beside their spread.
+# - A translation is to be compared game by game, over several teams. Better beliefs need not mean better driving.
 
 # %%
 n2vlib.provenance(network=NAME, seed=SEED)

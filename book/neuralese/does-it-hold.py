@@ -56,7 +56,8 @@ n2vlib.check_parameters(globals())
 # > Belief matching beats direct translation in all settings, and agents that are translated by it can be understood
 # > better than people are among themselves {cite}`andreas2017translating`.
 #
-# That is arithmetic. In each row, R is an agent and H a person (a model of one, where it listens):
+# That is arithmetic. R is an agent and H a person (a model of one, where it listens). *Gain*: belief minus direct.
+# *Beyond native*: an agent that a person hears by belief, minus a person that a person hears. First the numbers:
 
 # %%
 import numpy as np
@@ -91,12 +92,15 @@ def half_width(p, q, n):
     return 1.96 * np.sqrt((p * (1 - p) + q * (1 - q)) / n)
 
 
+# %%
 n = mixed["game"].map(PLAYED)
-mixed["chance"] = half_width(mixed["belief"], mixed["direct"], n)
-above = (mixed["gain"] > mixed["chance"]).sum()
+mixed["± of gain"] = half_width(mixed["belief"], mixed["direct"], n)
+above = (mixed["gain"] > mixed["± of gain"]).sum()
 title = f"Belief is ahead in {(mixed['gain'] > 0).sum()} of {len(mixed)} rows,"
 title += f" by more than the chance of games in {above}"
-charts.table(mixed.rename(columns={"chance": "± of gain"}), title, digits=2)
+mixed["who"] = mixed["speaker"] + " to " + mixed["listener"]
+columns = ["game", "who", "belief", "direct", "gain", "± of gain", "beyond native"]
+charts.table(mixed[columns], title, digits=2)
 
 # %%
 beyond = mixed.dropna(subset="beyond native").set_index("game")
@@ -110,8 +114,8 @@ ahead = beyond.index[beyond["beyond native"] > 0]
 assert list(ahead) == ["birds", "colors"]
 
 # %% [markdown]
-# The arithmetic is right: translated agents are ahead of people in colors and birds, and not in driving. Whether 0.86
-# is more than 0.83 by more than chance, the printed numbers cannot say. They are of one team, too.
+# The arithmetic is right: translated agents are ahead of people in colors and birds, and not in driving. Where the two
+# numbers are no further apart than the chance of games, they cannot say more. And they are of one team.
 #
 # ## One interval from teams and games
 #
@@ -120,11 +124,11 @@ assert list(ahead) == ["birds", "colors"]
 # again as well is no way out: of three teams, a draw has seldom all three, and the interval comes out too narrow. So:
 #
 # $$
-# \bar x \pm \max\Big( t_{T-1}\, \frac{s_T}{\sqrt{T}},\ \text{half the bootstrap interval over games} \Big)
+# \bar x \pm \max\Big( t_{T-1}\, \frac{s_T}{\sqrt{T}},\ g \Big),
 # $$ (eq-teams)
 #
-# where $s_T$ is the standard deviation of the means of the $T$ teams, and $t$ the 97.5% quantile of Student's
-# distribution, 4.30 for three. A team's mean contains the chance of its games, so the first term is enough, unless the
+# where $s_T$ is the standard deviation of the means of the $T$ teams, $t$ the 97.5% quantile of Student's distribution,
+# 4.30 for three teams, and $g$ half the width of a bootstrap interval over games. A team's mean contains the chance of its games, so the first term is enough, unless the
 # means lie close together by luck. How often does such an interval contain the truth, if teams differ by so many
 # standard errors of a team's mean over games?
 
@@ -152,11 +156,13 @@ def covered(spread):
 ways = ["games only", "teams and games drawn again", "this interval"]
 rows = [(spread, *np.mean(covered(spread), axis=1)) for spread in (0, 1, 2, 4)]
 columns = ["teams differ by", *ways]
-charts.table(pd.DataFrame(rows, columns=columns), "Contains the truth", digits=2)
+caption = "Share of 1,000 intervals that contain the truth; 0.95 is meant"
+charts.table(pd.DataFrame(rows, columns=columns), caption, digits=2)
 
 # %% [markdown]
-# Now the three games. Agents are those of the zoo; in colors and creatures a person who listens is a network that
-# imitates, and one who speaks says what is written down.
+# Now the three games. Agents are those of the zoo, three teams for [colors](two-colors), [creatures](two-creatures)
+# and [driving](crossing-a-road) each. A person who listens is a network that imitates; one who speaks is what is
+# written down, or, in driving, a script or a recorded game.
 
 # %%
 from n2vlib import claims
@@ -189,24 +195,35 @@ words = {"won": "games won", "right": "beliefs that are right"}
 for game in everybody:
     for rows, value in ((measured.played, "won"), (measured.believed, "right")):
         found = evaluation.summary(rows[rows["game"] == game], value, SEED)
-        numbers = found[[value, "low", "high"]].to_numpy()
-        found["text"] = [
-            f"{x:.2f} ({low:.2f} to {high:.2f})" for x, low, high in numbers
-        ]
+        found = found.rename(columns={value: "share"})
         shares.append(found.assign(game=game, measure=words[value]))
 shares = pd.concat(shares, ignore_index=True)
+shares["who"] = shares["speaker"] + " to " + shares["listener"]
+shares["row"] = shares["game"] + ", " + shares["who"]
+
 
 # %%
-shares["who"] = shares["speaker"] + " → " + shares["listener"]
-keys = ["game", "measure", "who"]
-wide = shares.pivot(index=keys, columns="translation", values="text").fillna("")
-order = ["none", *evaluation.TRANSLATIONS]
-title = "R an agent, H a person: shares with 95% intervals over teams and games"
-charts.table(wide[order].reset_index(), title, rows=len(wide))
+def in_rows(measure):
+    """Shares of every game and pair, one mark a translation."""
+    rows = shares[shares["measure"] == measure]
+    wide = rows.pivot(index="row", columns="translation", values="share")
+    wide = wide.dropna(subset=["belief", "direct"])
+    title = f"{measure.capitalize()}: belief above direct in"
+    title += f" {(wide['belief'] > wide['direct']).sum()} of {len(wide)} rows"
+    note = "Bars: 95% intervals over teams and games. Dashed: one half."
+    columns = ("row", "share", "translation")
+    return charts.in_rows(rows, *columns, title, f"share of {measure}", 0.5, note)
+
+
+in_rows("games won")
+
+# %%
+in_rows("beliefs that are right")
 
 # %% [markdown]
-# In the driving game people are replayed from their games, so an agent only listens to them there; whether they would
-# understand an agent is asked by belief alone.
+# *None*: both have one language. In the driving game people are replayed, so an agent only listens to them there;
+# whether they would understand an agent is asked by belief alone. A game of driving is won if both cars arrive, and for
+# that one half is not chance.
 #
 # By hand, the interval of one difference: a person who hears an agent in colors, belief minus direct, game by game.
 
@@ -237,15 +254,15 @@ known = result[result["holds"] != claims.NOT_MEASURED]
 def forest(rows, of):
     """The claims of `rows` beside the published numbers."""
     hold = (rows["holds"] == claims.YES).sum()
-    return charts.forest(rows, f"{hold} of {len(rows)} hold: {of}", of)
+    return charts.forest(rows, f"{hold} of {len(rows)} claims hold", of)
 
 
 gains = known[known["id"].str.contains("-to-|native") & (known["unit"] == "points")]
 forest(gains, "difference, percentage points")
 
 # %%
-people = shares[(shares["who"] == "H → H") & (shares["measure"] == "games won")]
-people = people.set_index("game")["won"]
+people = shares[(shares["who"] == "H to H") & (shares["measure"] == "games won")]
+people = people.set_index("game")["share"]
 print(f"People among themselves: colors {people['colors']:.2f},", end=" ")
 print(f"published {native['colors']:.2f};")
 print(f"creatures {people['creatures']:.2f}, birds, published, {native['birds']:.2f}.")
@@ -256,15 +273,16 @@ print(f"creatures {people['creatures']:.2f}, birds, published, {native['birds']:
 
 # %%
 driving = known[known["id"].str.startswith("driving") & ~known["id"].isin(gains["id"])]
-columns = ["id", "holds", "claim", "this run", "holds if", "published"]
+columns = ["claim", "holds", "this run", "holds if", "published"]
 title = "The driving game, as the paper discusses it"
 charts.table(claims.in_words(driving)[columns], title, digits=2, rows=20)
 
 # %% [markdown]
 # ## A code whose meaning is known
 #
-# Whether a translation is right, the paper cannot ask: what its agents mean, nobody knows. So we plant a code. There
-# are 30 meanings. Each has a code $e_m$ of length 1 in a code book drawn at random, and the channel adds noise:
+# Whether a translation is right, the paper cannot ask: what its agents mean, nobody knows. So we plant a language of
+# agents. There are 30 meanings. Each has a code $e_m$ of length 1 in a code book drawn at random, and the channel adds
+# noise:
 #
 # $$
 # z = e_m + \sigma\, \varepsilon, \qquad \varepsilon \sim \mathcal{N}(0, I_{64})
@@ -273,7 +291,7 @@ charts.table(claims.in_words(driving)[columns], title, digits=2, rows=20)
 # People have words $w$ with a known $p(w \mid m)$: one for each meaning, and in the language *all of it* also synonyms,
 # words for two meanings, one word for everything, and meanings that are rarer than others. All probabilities are exact,
 # nothing is learned: what goes wrong is the criterion's own doing. A translation is right if its word has that meaning
-# alone. Who has the code book takes the most probable meaning; nobody can do better.
+# alone. Who has the code book (*known code*) takes the most probable meaning; in the mean nobody can do better.
 
 # %%
 from n2vlib.agents import planted
@@ -284,29 +302,31 @@ language = planted.LANGUAGES["all of it"]
 messages = planted.recovered(language, noises, seeds, ways)
 right = planted.summary(messages)
 at = right.groupby("translation")["right"].mean()
-title = f"Right, mean over noise: belief {at['belief']:.0%}, direct {at['direct']:.0%}"
+named = ", ".join(f"{each} {at[each]:.0%}" for each in ("belief", "pmi", "direct"))
+title = f"Right, mean over noise: {named}"
 axes = ("noise, standard deviation", "share of messages translated right")
 charts.lines(right, "noise", "right", title, axes, series="translation")
 
 # %%
 both = claims.Translated(planted=messages)
 found = claims.check(both, ["planted-belief", "planted-noise"])
-columns = ["id", "holds", "claim", "this run", "holds if", "over"]
+columns = ["claim", "holds", "this run", "holds if", "over"]
 charts.table(claims.in_words(found)[columns], "Two claims of ours", digits=2)
 
 # %% [markdown]
-# `pmi`, pointwise mutual information, is in the released program, and the paper does not show it: direct translation,
-# divided by how often the message and the word are used at all. What is taken in place of the right word?
+# `pmi` is [direct translation without $p(a)$](what-does-a-message-mean), that is, divided by how often a word is
+# used. It is in the released program, and the paper does not show it. What is taken in place of the right word?
 
 # %%
 taken = messages.groupby(["translation", "chosen"]).size().unstack(fill_value=0)
 taken = taken.div(taken.sum(axis=1), axis=0).loc[ways]
-charts.table(taken.reset_index(), "What was taken, shares of messages", digits=2)
+taken = taken.T.rename_axis("what is taken").reset_index()
+charts.table(taken, "Shares of messages", digits=2)
 
 # %% [markdown]
-# Direct translation asks which word is said most often where the message is sent. If there is a word for everything, it
-# is that one. Divided by how often a word is said, it has no advantage. Belief takes the advantage away, too: what is
-# said as often of both things changes no belief.
+# Direct translation asks which word is said most often where the message is sent. That can be a word for everything.
+# Divided by how often a word is said, it has no advantage. Belief takes the advantage away, too: what is said as
+# often of both things changes no belief.
 #
 # Is belief better in every language? In the plainest one each meaning has one word, as frequent as the others.
 
@@ -342,10 +362,10 @@ for game, (society, people) in everybody.items():
     found = found[found["translation"] != "none"]
     rows.append(evaluation.summary(found, "right", SEED).assign(game=game))
 tried = pd.concat(rows)
-tried["who"] = tried["speaker"] + " → " + tried["listener"]
+tried["who"] = tried["speaker"] + " to " + tried["listener"]
 tried = tried.pivot(index=["game", "who"], columns="translation", values="right")
 most = tried.idxmax(axis=1).value_counts()
-title = f"Most right: {', '.join(f'{each} {n} times' for each, n in most.items())}"
+title = f"Most right: {', '.join(f'{each} in {n} rows' for each, n in most.items())}"
 charts.table(tried[ways[1:4]].reset_index(), title, digits=2)
 
 # %% [markdown]
@@ -375,20 +395,22 @@ parts += [share_right("things", 1 + k, options=k) for k in (1, 2, 4, 9)]
 parts += [share_right("states", n, states=n) for n in (64, 256, 1_000)]
 counted = pd.concat(parts, ignore_index=True)
 
+
 # %%
-AXES = ("number", "share of messages translated right")
-
-
-def by_number(rows, changed, title, axes=AXES, value="right"):
+def by_number(rows, changed, what, axis="share of messages translated right"):
     """Shares by the number that was changed, one line a translation."""
     shown = rows[rows["changed"] == changed]
-    return charts.lines(shown, "count", value, title, axes, "translation", log=True)
+    few, *_, many = shown[shown["translation"] == "belief"].itertuples()
+    title = f"With {few.count} {what} belief is right in {few.right:.0%},"
+    title += f" with {many.count} in {many.right:.0%}"
+    axes = (f"number of {what}", axis)
+    return charts.lines(shown, "count", "right", title, axes, "translation", log=True)
 
 
-by_number(counted, "words", "By the number of meanings, each with its words")
+by_number(counted, "words", "meanings")
 
 # %%
-by_number(counted, "things", "By the number of things that a state offers")
+by_number(counted, "things", "things in a state")
 
 # %%
 wide = counted.pivot(index=["changed", "count"], columns="translation", values="right")
@@ -417,13 +439,12 @@ chance = by_count[by_count["translation"] == "random"].assign(translation="chanc
 for column in ("right", "low", "high"):
     chance[column] = 1 / chance["count"]
 shown = pd.concat([by_count[by_count["translation"] != "random"], chance])
-title = "An agent in colors that hears a person: by the number of pairs"
-axes = ("number", "share of beliefs that are right")
-by_number(shown, "things", title, axes)
+by_number(shown, "things", "pairs", "share of an agent's beliefs that are right")
 
 # %%
 wide = by_count.pivot(index=["changed", "count"], columns="translation", values="right")
-charts.table(wide.reset_index(), "Share of beliefs that are right", digits=2)
+caption = "An agent in colors that hears a person: share of right beliefs"
+charts.table(wide.reset_index(), caption, digits=2)
 
 # %% [markdown]
 # ## What we see
@@ -456,9 +477,9 @@ print(", ".join(f"{each} {means[each]:.2f}" for each in ways[1:4]) + ".")
 # %% [markdown]
 # ## What is weak
 #
-# - **People.** Nobody played here. Descriptions are drawn by rules, drivers are scripted unless `PEOPLE` names games of
-#   people, and who listens is a network that imitates. A native score is a score of that network.
-# - **Three teams.** An interval over three is wide. It should be: teams differ.
+# - **People.** Nobody played here. Descriptions are drawn by rules out of a lexicon, drivers are scripted unless `PEOPLE`
+#   names games of people, and who listens is a network that imitates. A native score is a score of that network.
+# - **Three teams.** An interval over three teams and their games is wide. It should be: teams differ.
 # - **The planted languages are ours.** They have exact probabilities. Learned models add errors that are not counted
 #   here.
 # - **Other settings.** Agents are smaller than the paper's and trained for fewer rounds.
@@ -475,9 +496,9 @@ print(", ".join(f"{each} {means[each]:.2f}" for each in ways[1:4]) + ".")
 # - The printed differences are what the paper says they are. Whether the small ones exceed the chance of games, they
 #   leave open.
 # - An interval needs both teams and games: with few teams by Student's t.
-# - A planted code tells how often a translation is right. That depends most on the language: a word for everything is
-#   what direct translation falls for. It depends on the number of states, too.
-# - Dividing by how often a word is said, `pmi`, is a baseline that belief should be compared with.
+# - A planted code tells how often a translation is right. That depends on the language, since direct translation falls
+#   for a word for everything, and on the number of states.
+# - Dividing by how often a word is said, `pmi`, is a baseline that belief should be compared with. The paper does not.
 
 # %%
 n2vlib.provenance(seed=SEED)

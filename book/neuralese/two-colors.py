@@ -17,10 +17,10 @@
 # %% [markdown]
 # # Two colors
 #
-# *Section 7, table 1a, figure 7* {cite}`andreas2017translating`. [The last chapter](what-does-a-message-mean) said what a
-# translation is. Here it is put to work. Two colors lie on a table, one is meant, and a speaker has to tell a listener
-# which. Agents learn to do this with messages of their own, people do it with words, and then one of each plays with the
-# other, with a translator between them.
+# *Section 7, table 1a, figure 7* {cite}`andreas2017translating`. [The last chapter](what-does-a-message-mean) said
+# what a translation is. Here one is put to work. Two colors lie on a table, one is meant, and a speaker has to tell a
+# listener which. Agents learn to do this with messages of their own, people do it with words, and then one of each
+# plays with the other, with a translator between them.
 #
 # *Questions.* Does a mixed team win more often with the translation by belief than with the direct one? Does it matter
 # who speaks? And what do the agents say: do they name colors, as people do?
@@ -45,38 +45,42 @@ import n2vlib
 n2vlib.check_parameters(globals())
 
 # %% [markdown]
-# No image is read in this part, so the parameters of probe set and network are not used.
+# No image is read here, so the parameters of probe set and network are not used.
 #
 # ## The game
 #
 # > Both players see two things, and only the speaker knows which one is meant. The speaker sends a message, the listener
 # > takes one of the two, and both win if it is the right one {cite}`andreas2017translating`.
 #
-# As in the released program, a color is three numbers: hue, saturation and value, in 0 to 1. The speaker sees the color
-# that is meant and the other one, in this order. The listener sees nothing in the first turn and the two colors, left
-# and right, in the second. It may take one, or wait, which costs .1; a right choice gains 1; to choose in the first turn
-# ends the game without a gain. Both colors are drawn with replacement, so that now and then they are equal.
+# Such a game, of one speaker and one listener, is a *reference game*. As in the released program, a color is three
+# numbers: hue, saturation and value, in 0 to 1. The speaker sees the color that is meant and the other one, in this
+# order. The listener sees nothing in the first turn and the two colors, left and right, in the second. It may take
+# one, or wait, which costs .1; a right choice gains 1; to choose in the first turn ends the game without a gain. Both
+# colors are drawn with replacement, so that now and then they are equal.
 #
 # ## Colors and their names
 #
 # The paper's colors are the answers of a survey, in which people named random colors on their screens
-# {cite}`munroe2010color,mcmahan2015bayesian`. These answers are not in any package. The list of names that came of it is:
-# matplotlib keeps 949, each with one color. How far a name reaches it does not say. So we draw colors by a rule of our
-# own, and **what it draws is no distribution of people**. The *rivals* of a name are the names that share no word with
-# it. For the name $n$ with the color $c_n$ (red, green and blue in 0 to 1),
+# {cite}`munroe2010color,mcmahan2015bayesian`. These answers are not in any package. The list of names that came of it
+# is: matplotlib keeps 949, each with one color. How far a name reaches it does not say. So we draw colors by a rule
+# of our own, and **what it draws is no distribution of people**. The *rivals* of a name are the names that share no
+# word with it. For the name $n$ with the color $c_n$ (red, green and blue in 0 to 1),
 #
 # $$
-# c = c_n + \frac{r_n}{\sqrt 3}\,\varepsilon, \qquad r_n = \min_{m\ \text{rival of}\ n} \lVert c_n - c_m \rVert,
-# \qquad \varepsilon \sim \mathcal N(0, I),
+# \begin{aligned}
+# c &= c_n + \frac{r_n}{\sqrt 3}\,\varepsilon, \qquad \varepsilon \sim \mathcal N(0, I), \\
+# r_n &= \min_{m\ \text{rival of}\ n} \lVert c_n - c_m \rVert,
+# \end{aligned}
 # $$ (eq-color-spread)
 #
-# clipped to what a screen shows, with $r_n \ge 0.02$. So the colors of a name are, in root mean square, as far from $c_n$
-# as its nearest rival, and names overlap. Every name gets ten colors, eight of them for training; a color $c$ is then
-# called $n$ with a probability proportional to the density of $n$ at $c$. With `COLORS` naming the folder of the paper's
-# corpus, its answers are read instead, and everybody is trained on them (minutes, once).
+# clipped to what a screen shows, with $r_n \ge 0.02$. So the colors of a name are, in root mean square, as far from
+# $c_n$ as its nearest rival, and names overlap. Every name gets ten colors, eight of them for training; a color $c$
+# is then called $n$ with a probability proportional to the density of $n$ at $c$. With `COLORS` naming the folder of
+# the paper's corpus, its answers are read instead, and everybody is trained on them (minutes, once).
 #
 # The *lexicon* are the words that occur in five names at least, a hyphen being a space, without one that dictionaries
-# mark as vulgar. A description is a bag of the name's words. The most frequent words, with colors that they describe:
+# mark as vulgar. A description is a bag of the name's words: which ones, without their order. The most frequent words,
+# with colors that they describe:
 
 # %%
 import numpy as np
@@ -104,9 +108,9 @@ swatches.table(pd.DataFrame(rows, columns=["word", "colors drawn for it"]), coun
 # ## Agents
 #
 # An agent is a recurrent network: a hidden layer over what it sees and hears, a GRU, and from its state a message and
-# the value of each action. The message is a vector of 64 numbers with length 1, and the channel adds noise of standard
-# deviation .3 to each number, in training and in play. They learn by deep Q-learning with replay, and the gradient flows
-# from the listener through the message into the speaker. Three teams, which differ by their seed only:
+# the value of each action. The message is a vector of 64 numbers with length 1, and the channel adds noise of
+# standard deviation .3 to each number, in training and in play. They learn by deep Q-learning with replay, and the
+# gradient flows from the listener through the message into the speaker. Three teams, which differ by their seed only:
 
 # %%
 from n2vlib.agents import evaluation, people, training
@@ -123,14 +127,14 @@ axes = ("rounds of play and learning", "share of games won while learning")
 charts.lines(curve, "round", "won", title, axes, series="team")
 
 # %% [markdown]
-# While they learn, agents try random actions, fewer and fewer of them. That is why the curves lie below the numbers of
-# the title, which are of new colors and without such trials.
+# While they learn, agents try random actions, fewer and fewer of them. The curves include these trials; the numbers of
+# the title do not, and are of new colors.
 #
 # ## People
 #
-# As in the released program, a person who speaks says what is written down, the name of the color that is meant. A person
-# who listens is a network of the same form as an agent, which has seen games in which everybody does the right thing, and
-# imitates them. Here are games of two people:
+# Nobody plays here. As in the released program, a *person* who speaks is what is written down, the name of the color
+# that is meant. A person who listens is a network of the same form as an agent, which has seen games in which
+# everybody does the right thing, and imitates them. Some games of two such people, won and lost:
 
 # %%
 state = game.new(GAMES, draws, "test")
@@ -163,8 +167,8 @@ swatches.table(pd.DataFrame(rows, columns=columns), share)
 # %% [markdown]
 # ## By hand, one mixed game
 #
-# An agent speaks, a person listens. The message is translated into the five words whose beliefs are nearest, as a bag in
-# which each has the share 1/5. Turn by turn, and the same as `play` does for all games at once:
+# An agent speaks, a person listens. The message is translated into the five words whose beliefs are nearest, as a bag
+# in which each has the share 1/5. Turn by turn, and the same as `play` does for all games at once:
 
 # %%
 translator = evaluation.translator(society, 0, "belief", draws)
@@ -196,9 +200,9 @@ print(f"Taken: color {taken + 1}; meant: color {int(state.target[0]) + 1}.")
 # %% [markdown]
 # ## Mixed teams
 #
-# Table 1a. R is an agent, H a person who speaks, H* the model of a person who listens. All conditions of a team play the
-# same games. With a *random* translation nothing is understood, and half of the games are won. The paper prints no
-# intervals.
+# Table 1a. R is an agent, H a person: the written name where it speaks, the network where it listens. *None*: both
+# have one language, so nothing is translated. *Random*: the words, or the code, are drawn at random; that is chance,
+# one half. All conditions of a team play the same games. The paper prints no intervals.
 
 # %%
 from n2vlib import published
@@ -214,7 +218,8 @@ both = both.assign(
     teams=both["speaker"] + " to " + both["listener"] + ", " + both["translation"]
 )
 shares = ["published", "this run", "difference", "low", "high"]
-charts.table(both[["teams", *shares]], f"{GAMES} games of each of {len(tested)} teams")
+caption = f"Shares won in {GAMES} games of each of {len(tested)} teams"
+charts.table(both[["teams", *shares]], caption, digits=2)
 
 # %%
 run = both.assign(source="this run", value=both["this run"])
@@ -246,12 +251,12 @@ for one, two in pairs:
     teams = [each.to_numpy() for _, each in gap.groupby("seed")]
     low, high = evaluation.interval(teams, SEED)
     apart.append((f"{one} − {two}", gap.mean(), low, high))
-columns = ["compared", "difference", "low", "high"]
-claims = pd.DataFrame(apart, columns=columns)
+ends = ["difference", "low", "high"]
+claims = pd.DataFrame(apart, columns=["compared", *ends])
 
 # %%
 sure = int((claims["low"].iloc[:2] > 0).sum())
-title = f"Belief beats direct in {sure} of 2 directions, beyond its interval"
+title = f"Belief beats direct with its whole interval in {sure} of 2 directions"
 note = "Bars: 95% intervals over teams and games."
 charts.differences(claims, title, "compared", "difference in games won", note)
 
@@ -266,8 +271,8 @@ printed = phrases.groupby("group")["phrase"].agg(", ".join).reset_index()
 charts.table(printed, "Published, figure 7")
 
 # %% [markdown]
-# Do our agents name the color that is meant? Then their message must not change with the other color. Messages before the
-# noise have length 1, so the cosine says how alike two of them are. We change what the speaker sees:
+# Do our agents name the color that is meant? Then their message must not change with the other color. Messages before
+# the noise have length 1, so the cosine says how alike two of them are. We change what the speaker sees:
 
 
 # %%
@@ -303,21 +308,22 @@ charts.table(alike, "Mean cosine of a message and the message after the change")
 
 # %%
 swapped, kept = (alike.iloc[row, 1:].mean() for row in (3, 1))
-kind = "nearly the opposite" if swapped < -0.5 else "not the opposite"
+kind = "about the opposite" if swapped < -0.5 else "not the opposite"
 spectra = []
 for k in range(len(society.teams)):
     around = sent(k, state) - sent(k, state).mean(0)
     spectra.append(torch.linalg.svdvals(around).square())
 main = [float(each[:2].sum() / each.sum()) for each in spectra]
-print(f"If the other color is meant, {kind} is said ({swapped:+.2f});")
-print(f"beside another color, the cosine is {kept:+.2f}. Of a team's messages, two")
-print(f"directions have {min(main):.1%} of the variance at least.")
+print(f"If the other color is meant, {kind} is sent (cosine {swapped:+.2f});")
+print(f"beside another color, the cosine is {kept:+.2f}. Two directions have")
+print(f"at least {min(main):.1%} of the variance of a team's messages.")
 
 # %% [markdown]
 # A name of the color that is meant would have 1 in the second row, and a cosine like that of other colors in the last
-# one. A cosine near -1 in the last row is a comparison: the message says on which side the one color lies, seen from the
-# other. On which side of what? The correlation of the longest direction with how much more hue, saturation and value the
-# color meant has than the other one (the sign of a direction is free; it is chosen so that the largest is positive):
+# one. A cosine near -1 in the last row is a comparison: the message says on which side the one color lies, seen from
+# the other. On which side of what? We take the direction in which a team's messages vary most, and correlate the
+# place of a message on it with how much more hue, saturation and value the color meant has than the other one. (The
+# sign of a direction is free; it is chosen so that the largest correlation is positive.)
 
 # %%
 sample = game.new(2000, draws, "test")
@@ -331,12 +337,13 @@ for k in range(len(society.teams)):
     rows.append((f"team {k}", *r * np.sign(r[abs(r).argmax()])))
 
 # %%
-columns = ["longest direction of", "hue", "saturation", "value"]
-charts.table(pd.DataFrame(rows, columns=columns), "Correlation with differences")
+columns = ["main direction of", "hue", "saturation", "value"]
+caption = "Correlation of messages with differences of the two colors"
+charts.table(pd.DataFrame(rows, columns=columns), caption, digits=2)
 
 # %% [markdown]
-# Six messages of the first team, in order of this direction, with six games in which nearly the same was sent, and the
-# translations of their mean:
+# Six places on the main direction of the first team, each with six games whose messages lie there, and the translations
+# of these messages' mean:
 
 # %%
 order = scores[0].argsort()
@@ -354,12 +361,12 @@ for at in torch.linspace(0, len(order) - 6, 6).long().tolist():
     for name, each in ways.items():
         row[name] = ", ".join(game.lexicon[k] for k in each.nearest(code, 4)[0])
     rows.append(row)
-caption = "Six messages; the first color of meant lay beside the first of other"
+caption = "A row is a message; the first color of meant lay beside the first of other"
 swatches.table(pd.DataFrame(rows), caption)
 
 # %% [markdown]
-# A word that leads to the right choice need not describe the color. How often is one of the five words in the
-# description of the color that is meant, and how often is the game won?
+# A word that leads to the right choice need not describe the color. How often is one of the five words in the name of
+# the color that is meant, and how often is the game won?
 
 # %%
 rows = []
@@ -376,9 +383,9 @@ for method in ("random", "direct", "belief"):
     rows.append((method, inside, np.mean(different), won))
 
 # %%
-columns = ["translation", "a word of the description", "words in front", "games won"]
+columns = ["translation", "in the name", "nearest words", "games won"]
 words = pd.DataFrame(rows, columns=columns)
-caption = "Words in front: different nearest words, mean over teams"
+caption = "Nearest words: how many different ones there are, mean over teams"
 charts.table(words, caption, digits=2)
 
 # %% [markdown]
@@ -386,8 +393,8 @@ charts.table(words, caption, digits=2)
 #
 # - The names are real, the colors around them are drawn {eq}`eq-color-spread`. Every name is as frequent as any other;
 #   in the survey a few names have most of the answers.
-# - The model of people learns from colors that lie around their names as we drew them. If people's colors spread wider,
-#   two of them win less often, as they do in the paper.
+# - The model of people learns from colors that lie around their names as we drew them. How often two people win depends
+#   on how wide they spread, so our number and the paper's are not of the same thing.
 # - Agents and models have 64 units in place of 256, and many games are played between two steps of learning in place of
 #   one.
 # - Nothing else was changed on purpose: turns, rewards, noise, the sample of 256 states and 50 codes, five words, one
@@ -400,21 +407,28 @@ shares = both.set_index("teams")["this run"]
 methods = ("random", "direct", "belief")
 for way, who in (("R to H", "an agent"), ("H to R", "a person")):
     each = ", ".join(f"{shares[f'{way}, {method}']:.0%}" for method in methods)
-    print(f"Where {who} speaks: {each} (random, direct, belief).")
-above, low, high = claims.iloc[2, 1:]
-print(f"Agents translated by belief win {above:+.1%} against two people")
-print(f"({low:+.1%} to {high:+.1%}).")
+    print(f"Games won where {who} speaks: {each} (random, direct, belief).")
+names = ("Belief - direct, to a person", "Belief - direct, to an agent")
+names += ("Agents by belief - two people",)
+points = 100 * claims[ends].to_numpy()
+for name, (gap, low, high) in zip(names, points, strict=True):
+    sure = "is not chance" if low > 0 or high < 0 else "may be chance"
+    print(f"{name}: {gap:+.1f} points ({low:+.1f} to {high:+.1f}), {sure}.")
 
 # %%
-inside = words.set_index("translation")["a word of the description"]
+inside = words.set_index("translation")["in the name"]
 each = ", ".join(f"{inside[method]:.0%}" for method in methods)
-print(f"A word of the description is among the five: {each}.")
+print(f"One of the five words is in the name: {each} (random, direct, belief).")
 
 # %% [markdown]
-# A translation by belief lets a listener do the right thing, and that is all it promises. If agents compare and people
-# name, the words that come out are those that make a listener choose as the comparison would; read as descriptions, they
-# can be wrong. Direct translation prefers frequent words. These happen to describe many colors, and decide between few.
-# The listener who was tested is a network that we trained on our own colors; no person has heard these words.
+# A translation by belief lets a listener do the right thing, and that is all it promises. If agents compare and
+# people name, the words that come out are those that make a listener choose as the comparison would; read as
+# descriptions, they can be wrong. Direct translation prefers frequent words, and these are in many names, whatever is
+# meant.
+#
+# What is weak: our people are a lexicon and a network that we trained on our own colors; no person has heard these
+# words. There are three teams only, so the intervals, which are over teams and games ([how](does-it-hold)), are wide.
+# The paper has one team, and no intervals.
 #
 # ## Exercises
 #
@@ -425,7 +439,7 @@ print(f"A word of the description is among the five: {each}.")
 # ## Summary
 #
 # - A mixed team with a translator is measured by games that it wins; a random translation wins half of them.
-# - Both translations are better than that. Which is the better one is a difference game by game, with an interval.
+# - Which translation is the better one is a difference game by game, with an interval over teams and games.
 # - Whether agents name colors or compare them is seen when the other color is exchanged, not in the translations.
 # - Words that lead to the right choice need not describe the color. A translation is to be judged by what it is for.
 

@@ -17,9 +17,10 @@
 # %% [markdown]
 # # Two creatures
 #
-# *Sections 7 and 8, table 1b, figure 2* {cite}`andreas2017translating`. A color is three numbers, and one word names it.
-# A bird has a size, a belly, wings and a crown; people name a few of these, and not the same ones. The paper's second
-# reference game is about birds: photographs, seen through a network for pictures, with captions that people wrote.
+# *Sections 7 and 8, table 1b, figure 2* {cite}`andreas2017translating`. A color is three numbers, and one word names
+# it. A bird has a size, a belly, wings and a crown; people name a few of these, and not the same ones. The paper's
+# second reference game is about birds: photographs, seen through a network for pictures, with captions that people
+# wrote.
 #
 # *Questions.* Does translation still work where things have many attributes, and people name only some of them? And
 # which attributes does a translation keep?
@@ -52,7 +53,7 @@ import n2vlib
 n2vlib.check_parameters(globals())
 
 # %% [markdown]
-# The parameters of probe set and network are not used.
+# No image of a probe set is read here, so the parameters of probe set and network are not used.
 #
 # ## Creatures and phrases
 #
@@ -78,9 +79,10 @@ rows = [
     (name, ", ".join(each.values), each.noun or "(not named)", each.weight)
     for name, each in ATTRIBUTES.items()
 ]
-columns = ["attribute", "values", "noun of its phrases", "weight"]
+columns = ["attribute", "values", "noun", "weight"]
 table = pd.DataFrame(rows, columns=columns)
-charts.table(table if drawn else pd.DataFrame({"note": [ABSENT]}))
+caption = "Noun: of its phrases. Weight: how often it is named"
+charts.table(table, caption) if drawn else charts.table(pd.DataFrame({"": [ABSENT]}))
 
 # %%
 print(f"{len(game.lexicon)} phrases, {len(game.things):,} things described.", end=" ")
@@ -94,19 +96,19 @@ gallery.show(
 )
 
 # %% [markdown]
-# A person names two to four attributes of a creature, drawn without replacement by the weights above, each by one
+# A person here names some attributes of a creature, drawn without replacement by the weights above, each by one
 # phrase. A slip names another value of its attribute, drawn evenly. The lexicon are all phrases that can occur. (For
 # your captions: the 50 most frequent bigrams of the training captions, as in the paper.)
 #
-# The agents do not see these attributes. They see what `small-alexnet`, a network trained on scenes, makes of a picture:
-# mean and maximum over places of every filter of its last three layers, projected at random to 64 numbers, each
-# standardised. (The released program projects features of photographs to 256 numbers.)
+# The agents do not see these attributes. They see what `small-alexnet`, a network trained on scenes, makes of a
+# picture: mean and maximum over places of every filter of its last three layers, projected at random to 64 numbers,
+# each standardised. (The released program projects features of photographs to 256 numbers.)
 #
 # ## The game
 #
 # Two creatures lie there, and only the speaker knows which is meant. It sees that one first. The listener hears one
-# message, then sees both, left and right, and takes one: 1 if it is right, 0 otherwise. Three teams learned the game from
-# random weights. The model of a person who listens learned from described creatures with the right choice.
+# message, then sees both, left and right, and takes one: 1 if it is right, 0 otherwise. Three teams learned the game
+# from random weights. The model of a person who listens learned from described creatures with the right choice.
 
 # %%
 from n2vlib.agents import training
@@ -122,13 +124,11 @@ charts.lines(curve, "round", "won", title, axes, series="team")
 # %% [markdown]
 # ## By hand, one message and two phrases
 #
-# In one state the speaker sees a pair $x$, and the other order of the pair is $x'$. What a listener believes on hearing
-# $z$ is
-#
-# $$ b_z(x) = \frac{p(z \mid x)}{p(z \mid x) + p(z \mid x')}. $$ (eq-creature-belief)
-#
-# For a message, $\log p(z \mid x) = -\lVert \mu(x) - z \rVert^2$ up to a constant, with $\mu$ learned from the team's games; for a phrase $a$, $p(a \mid x)$ is a softmax over the lexicon, learned from
-# descriptions. The better translation has the smaller divergence:
+# In one state the speaker sees a pair $x$; the alternative is $x'$, the same pair with the other creature meant. The
+# beliefs $b_z$ and $b_a$ after a message and after a phrase are those of {eq}`eq-message-belief`. For a message,
+# $\log p(z \mid x) = -\lVert \mu(x) - z \rVert^2$ up to a constant, with $\mu$ learned from the team's games; for a
+# phrase, $p(a \mid x)$ is a softmax over the lexicon, learned from descriptions. The better translation has the smaller
+# divergence:
 #
 # $$ \mathrm{KL}(b_a \,\Vert\, b_z) = \sum_{o \in \{x, x'\}} b_a(o) \log \frac{b_a(o)}{b_z(o)}. $$ (eq-creature-kl)
 
@@ -156,15 +156,15 @@ for phrase, divergence in zip(game.lexicon[:2], by_hand, strict=True):
     print(f"{phrase}: divergence {divergence:.3f}")
 
 # %% [markdown]
-# Over many states the mean is taken, weighted by how probable either message is there.
+# Over many states the mean is taken, weighted as in {eq}`eq-message-distance`.
 #
 # ## Mixed teams
 #
 # > Agents (R) and people (H) play with each other. The translator gives a person the five phrases nearest to a message,
 # > and an agent the one message nearest to a description {cite}`andreas2017translating`.
 #
-# A person who speaks says what is written down of the creature. A person who listens is the model. Creatures of the test
-# fold were seen by nobody before.
+# A person who speaks is what is written down of the creature. A person who listens is the model. Creatures of the test
+# fold were seen by nobody before. *Random*, one half, is chance.
 
 # %%
 played = evaluation.games(society, GAMES, SEED)
@@ -174,12 +174,15 @@ stated = stated.assign(listener=stated["listener"].str.strip("*"))
 keys = ["speaker", "listener", "translation"]
 table = stated[[*keys, "value"]].rename(columns={"value": "published, birds"})
 table = table.merge(ours.rename(columns={"won": "this run"}), on=keys)
-columns = [*keys, "published, birds", "this run", "low", "high"]
-charts.table(table[columns], "Share of games won; 95% intervals over teams and games")
+who = table["speaker"] + " to " + table["listener"] + ", " + table["translation"]
+table = table.assign(who=who)
+columns = ["who", "published, birds", "this run", "low", "high"]
+caption = f"Share won in {GAMES} games of each team; 95% intervals over teams and games"
+charts.table(table[columns], caption, digits=2)
 
 # %% [markdown]
-# The two columns are not two measurements of one thing: things, phrases and features differ. What can be compared is the
-# order of the rows. All translations of a team play the same games, so they are compared game by game:
+# The two columns are not two measurements of one thing: things, phrases and features differ. What can be compared is
+# the order of the rows. All translations of a team play the same games, so they are compared game by game:
 
 # %%
 by_game = played.query("speaker != listener").astype({"won": float})
@@ -196,7 +199,7 @@ differences = pd.DataFrame(rows, columns=["compared", "difference", "low", "high
 
 # %%
 ahead = (differences["low"] > 0).sum()
-title = f"Translation by belief is ahead in {ahead} of {len(differences)} comparisons"
+title = f"Belief is ahead with its whole interval in {ahead} of {len(differences)}"
 axis = "difference in the share of games won"
 note = "95% intervals over three teams and games"
 charts.differences(differences, title, "compared", axis, note)
@@ -204,24 +207,26 @@ charts.differences(differences, title, "compared", axis, note)
 # %% [markdown]
 # ### Does the right belief arrive?
 #
-# In place of a choice, one can ask what a listener believes who knows the two orders of the pair: is the true one more
-# probable? R reads with the model of the team's messages, H with that of people's phrases.
+# In place of a choice, one can ask what a listener believes who knows that it is either this pair or its alternative:
+# is the true one more probable? R reads with the model of the team's messages, H with that of people's phrases.
 
 # %%
 asked = evaluation.beliefs(society, STATES, SEED)
 right = evaluation.summary(asked, "right", SEED)
-columns = [*keys, "right", "low", "high"]
-charts.table(right[columns], f"Share of right beliefs in {STATES} states of each team")
+right["who"] = right["speaker"] + " to " + right["listener"]
+columns = ["who", "translation", "right", "low", "high"]
+caption = f"Share of right beliefs in {STATES} states of each team"
+charts.table(right[columns], caption, digits=2)
 
 # %% [markdown]
 # ## What does a translation keep?
 #
 # > Translations of messages about birds keep coarse attributes, such as size and color {cite}`andreas2017translating`.
 #
-# That is read off four phrases in the paper. Here every creature's attributes are known, so it can be counted. Of each
-# attribute we take the phrase nearest to a message, "small creature" or "large creature" for size, and ask whether it
-# is true of the creature that was meant. Chance: how often it is true of messages about other creatures. *Coarse* was
-# fixed before anything was measured: size and the color of the body.
+# The paper reads that off the phrases of its figure 2. Here every creature's attributes are known, so it can be
+# counted. Of each attribute we take the phrase nearest to a message, "small creature" or "large creature" for size,
+# and ask whether it is true of the creature that was meant. Chance: the share of all messages whose phrase would be
+# true of this creature. *Coarse* was fixed before anything was measured: size and the color of the body.
 
 # %%
 from n2vlib.agents import attributes
@@ -245,10 +250,10 @@ charts.differences(by_attribute, title, "attribute", axis, note)
 
 # %% [markdown]
 # A translation can lose an attribute in three places: the network may not show it to the agents, the agents may not
-# speak of it, or the phrases may not name it truly. Each can be looked at alone. Take the pairs whose creatures differ in
-# an attribute. A linear reader, trained on other creatures, says which value the one has that is meant: from what the
-# speaker sees, from its message, from the five phrases of the translation, and from people's descriptions. One half is
-# chance.
+# speak of it, or the phrases may not name it truly. Each can be looked at alone. Take the pairs whose creatures
+# differ in an attribute. A linear reader, trained on other creatures, says which of the two values the creature has
+# that is meant: from what the speaker sees, from its message, from the five phrases of the translation, and from
+# people's descriptions. One half is chance.
 
 # %%
 from n2vlib.agents import readout
@@ -258,7 +263,9 @@ if drawn:
     found = readout.readout(society, creatures, 2 * GAMES, SEED)
     wide = found.pivot_table("right", "attribute", "source", sort=False).reset_index()
 caption = "Pairs that differ in an attribute: share in which a linear reader is right"
-charts.table(wide, caption)
+names = ("seen", "message", "phrases", "people")
+short = dict(zip(readout.SOURCES, names, strict=True))
+charts.table(wide.rename(columns=short), caption, digits=2)
 
 # %% [markdown]
 # The reader of translations does not know what phrases mean. It learned what goes along with them, so it may be right
@@ -338,20 +345,16 @@ if drawn:
     print(f"Beyond chance, translations keep {coarse[True]:+.2f} of coarse attributes")
     print(f"and {coarse[False]:+.2f} of the others.")
     reads = wide.set_index("attribute")
-    print(
-        f"A linear reader finds the size in {reads.loc['size', 'messages']:.0%}",
-        end=" ",
-    )
-    print(
-        f"of the messages, and the body's color in {reads.loc['body', 'messages']:.0%},"
-    )
-    print(f"though in {reads.loc['body', 'features']:.0%} of what speakers see.")
+    for source, what in (("features", "what is seen"), ("messages", "messages")):
+        size, body = (f"{reads.loc[name, source]:.0%}" for name in ("size", "body"))
+        print(f"A linear reader of {what}: size right {size}, color of body {body}.")
 
 # %% [markdown]
-# What is weak here. The people are ours: phrases by a rule, slips by a coin, and a listener that is a small network.
-# Attributes are independent; those of birds are not, and a phrase about one tells much about others. We muted the
-# backgrounds after a first look at a team of our own: with strong colors they fill the features, and a message about
-# them has no translation. Three teams are few: their spread is in the intervals.
+# What is weak here. There are no people: phrases are made by a rule from a lexicon, slips by a coin, and the listener
+# is a small network. Attributes are independent; those of birds are not, and a phrase about one tells much about
+# others. We muted the backgrounds after a first look at a team of our own: with strong colors they fill the features,
+# and a message about them has no translation. Three teams are few, and the intervals, over teams and games, are wide
+# ([how they are made](does-it-hold)).
 #
 # ## Exercises
 #
@@ -362,8 +365,8 @@ if drawn:
 #
 # ## Summary
 #
-# - Things with many attributes can be told apart by messages of agents, and by what people say of them.
-# - A translation by belief needs no attribute by name: it finds phrases that lead a listener to the same choice.
+# - A translation by belief needs no attribute by name: it looks for phrases that lead a listener to the same choice.
+# - So a game can be won with phrases that are not true of the creature. Whether they are has to be counted apart.
 # - It can keep only what is seen, spoken of, and has a phrase. Each of the three can be measured.
 
 # %%

@@ -17,10 +17,10 @@
 # %% [markdown]
 # # What does a message mean?
 #
-# *Sections 2 to 5* {cite}`andreas2017translating`. So far this book asked what is inside a network. This part asks what
-# two networks tell each other. Agents that have to act together can be given a channel, and no language. They learn to
-# use it, since it pays, and what they then send are vectors that nobody has assigned a meaning: *neuralese*. Can a person
-# read it, answer in it, and play along?
+# *Sections 2 to 5* {cite}`andreas2017translating`. So far this book asked what is inside a network. This part asks
+# what two networks tell each other. Agents that have to act together can be given a channel, and no language. They
+# learn to use it, since it pays, and what they then send are vectors that nobody has assigned a meaning: *neuralese*.
+# Can a person read it, answer in it, and play along?
 #
 # A translator usually learns from pairs of sentences. Here there are none: nobody ever said the same thing in both
 # languages. What both sides share is the game. The paper's idea is that a message means what its listener comes to
@@ -50,7 +50,12 @@ import n2vlib
 n2vlib.check_parameters(globals())
 
 # %% [markdown]
-# No image is read in this part, so the parameters of probe set and network are not used.
+# No image is read here, so the parameters of probe set and network are not used.
+#
+# *Words of this part.* An agent's message is a vector, called a *code*. A person's message is made of *words*, or short
+# phrases, out of a fixed list, the *lexicon*; several of them without order are a *bag*. In tables R is an agent (the
+# paper's robot) and H a person. *R to H*: an agent speaks, a person listens. A *team* is two agents that learned
+# together.
 #
 # ## A game of three colors
 #
@@ -70,9 +75,9 @@ z = np.array(printed["published_headline_numbers"].split(", "), float)
 print(f"{printed['what_it_computes']}: {z.tolist()}")
 
 # %% [markdown]
-# The slide's numbers do not add up to 1, and it shows no more of them. We take them as $p(z \mid \text{color})$ for red,
-# orange and blue. The words are ours: *red* is precise, *warm* is said in proportion to $z$, that is, it is planted as
-# the right translation, and *thing* is what people say when nothing better comes to mind.
+# The slide's numbers do not add up to 1, and it shows no more of them. We take them as $p(z \mid \text{color})$ for
+# red, orange and blue. The words are ours: *red* is precise, *warm* is said in proportion to $z$, that is, it is
+# planted as the right translation, and *thing* is what people say when nothing better comes to mind.
 
 # %%
 colors = ["red", "orange", "blue"]
@@ -94,7 +99,8 @@ charts.table(shown, "p(word | color) of people, and p(z | color) of the agent")
 # b_m^s(x) = \frac{p(m \mid x)}{\sum_{x' \in s} p(m \mid x')} .
 # $$ (eq-message-belief)
 #
-# This is the meaning of a message: one distribution for each state. A state is a pair here, with what is meant in front.
+# This is the meaning of a message: one distribution for each state. A state is a pair here, with what is meant in
+# front.
 
 # %%
 states = [(saw, other) for saw in range(3) for other in range(3) if other != saw]
@@ -118,11 +124,13 @@ charts.table(pd.DataFrame({"meant": meant} | rows), "Belief in what is meant")
 # > The translation of $z$ is the phrase whose beliefs diverge least from those of $z$, in the mean over states.
 #
 # $$
-# d(z, a) = \sum_s w_s \, \mathrm{KL}\left(b_a^s \,\|\, b_z^s\right), \qquad
-# w_s \propto p(z \mid x_s) + p(a \mid x_s),
+# \begin{aligned}
+# d(z, a) &= \sum_s w_s \, \mathrm{KL}\left(b_a^s \,\|\, b_z^s\right), \\
+# w_s &\propto p(z \mid x_s) + p(a \mid x_s),
+# \end{aligned}
 # $$ (eq-message-distance)
 #
-# with $x_s$ what is meant in state $s$. The weights are those of the released program; more of them below.
+# with $x_s$ what is meant in state $s$. The weights are those of the released program.
 
 # %%
 from n2vlib.methods import translation
@@ -156,10 +164,10 @@ print(f"The library agrees; nearest to z is {nearest!r}, at {abs(by_hand.min()):
 # ## The direct translation
 #
 # A machine translator would ask which word people use where the agent uses $z$. The paper's baseline is
-# $\max_a\, p(z \mid a)\, p(a)$, and the released program has
+# $\max_a\, p(z \mid a)\, p(a)$, called *direct*, and the released program takes the word
 #
 # $$
-# \mathrm{direct}(z) = \arg\max_a \sum_s p(z \mid x_s)\, p(a \mid x_s) .
+# \arg\max_a \sum_s p(z \mid x_s)\, p(a \mid x_s) .
 # $$ (eq-message-direct)
 #
 # No $p(a)$ is in sight, but it is there. The sum is $p(z \mid a)\, p(a)$, with $p(z \mid a) = \sum_s p(z \mid x_s)\,
@@ -203,22 +211,23 @@ names = [*rare.index, *words]
 print({name: round(float(each), 3) for name, each in zip(names, both[0], strict=True)})
 
 # %% [markdown]
-# To the criterion both are the same word, and the one that comes first in the lexicon is taken. A person who has never
-# heard *ruddy* gets no belief from it. The criterion also takes the nearest word where none is near, without saying so.
+# By their beliefs both are the same word, and the one that comes first in the lexicon is taken. A person who has never
+# heard *ruddy* gets no belief from it. And where no word is near, the nearest is taken all the same.
 #
 # ## Paper, talk and program
 #
-# The formula leaves choices open. The table lists where the released program decides, or differs from the talk.
+# The formula leaves choices open. The second table lists what the released program chooses.
 
 # %%
 stated = published.table("hyperparameters").query("system == 'neuralese'")
-charts.table(stated.drop(columns=["system"]), "As the talk states it")
+columns = ["parameter", "value", "condition"]
+charts.table(stated[columns], "As the slides of the talk have it")
 
 # %%
 rows = [
     ("weights of states", "p(z|x) + p(a|x), normalised, in place of an expectation"),
     ("side of the divergence", "the candidate's belief first; the other is an option"),
-    ("p(code | seen)", "-||mean(seen) - code||^2: no variance, no constant"),
+    ("log p(code | seen)", "-||mean(seen) - code||^2: no variance, no constant"),
     ("options in a state", "what is meant and one alternative"),
     ("words that are heard", "a bag of the 5 nearest, equal weights"),
     ("codes that are heard", "the nearest; in driving one of 10, at random"),
@@ -234,9 +243,10 @@ charts.table(pd.DataFrame(rows, columns=["choice", "released program"]))
 #
 # ## Does it matter? Real agents
 #
-# Three teams of agents learned to play with the colors of a survey, whose names are people's ([our game](two-colors)
-# says how). Models of both languages say how probable a message is for what was seen. A few messages of the first team,
-# and the word nearest to each:
+# Three teams of agents learned to play with colors that lie around those of a survey, by whose names people call them
+# ([two colors](two-colors) says how). Models of both languages say how probable a message is for what was seen. Eight
+# messages of the first team; of each pair of squares the left color is meant. As released, a state has one alternative,
+# that the other color is meant; with *four alternatives*, three pairs of other colors besides.
 
 # %%
 from n2vlib.agents import evaluation, training, variants
@@ -257,7 +267,7 @@ width = game.things.shape[1]
 pair = seen[:, 0, : 2 * width].unflatten(1, (2, width))
 hexadecimal = color_games.hexadecimal
 shown = {"meant, other": [[hexadecimal(each) for each in two] for two in pair]}
-ways = {"belief": 1, "belief, 4 alternatives": 4, "direct": 1}
+ways = {"belief": 1, "belief, four alternatives": 4, "direct": 1}
 for name, options in ways.items():
     one = [society, 0, name.split(",")[0], draws, STATES]
     entries = evaluation.translator(*one, options=options).nearest(codes, 3)
@@ -265,53 +275,57 @@ for name, options in ways.items():
 swatches.table(pd.DataFrame(shown), "Eight messages, and the three nearest words")
 
 # %% [markdown]
-# Now one choice is changed at a time. The first column counts the messages whose nearest word stays what it was. To
-# judge it, *other states* only draws the situations anew: so much changes by chance. The next columns ask whether the
-# model of people's words, hearing the translation, believes what was meant, by the five nearest words and by one. The
-# last one asks what a reader would ask: whether one of the five words is in the name that people gave to the color.
+# Now one choice is changed at a time. *Same word*: the share of messages whose nearest word stays what it was. To
+# judge it, *other states* only draws the situations anew: so much changes by chance. *Right*: whether the model of
+# people's words, hearing the five nearest words, or the nearest, finds what was meant more probable than the
+# alternative. *In the name*: whether one of the five words is in the name of the color that is meant.
 
 # %%
 compared = variants.compared(society, GAMES, SEED, STATES)
 summed = variants.summary(compared)
-columns = {"same": "same nearest word", "right": "belief right, 5 words"}
-columns |= {"right_of_one": "belief right, 1 word", "named": "names the color"}
+columns = {"same": "same word", "right": "right, 5 words"}
+columns |= {"right_of_one": "right, 1 word", "named": "in the name"}
 table = summed.rename(columns=columns).drop(columns=["low", "high"])
-title = f"{GAMES} messages of each of {len(society.teams)} teams"
-charts.table(table, title, rows=len(table))
+title = f"Shares of {GAMES} messages of each of {len(society.teams)} teams"
+charts.table(table, title, digits=2, rows=len(table))
 
 # %%
-changed = summed.iloc[1:-1].assign(difference=lambda t: t["same"])
-chance = float(changed["same"].iloc[0])
-few = changed.loc[changed["same"] < chance - 0.05, "variant"]
-title = (
-    f"{len(few)} of {len(changed) - 1} choices change more words than other states do"
-)
-axis = "share of messages with the same nearest word as released"
-note = f"Bars: 95% intervals over teams and messages. Other states: {chance:.0%}."
-charts.differences(changed, title, "variant", axis, note)
+changed = summed.iloc[1:-1].copy()
+changed[["low", "high"]] = changed[["low", "high"]].clip(0, 1)
+is_direct = changed["variant"].str.startswith("direct")
+changed["criterion"] = is_direct.map({True: "direct", False: "belief"})
+by_belief = changed[~is_direct]
+chance = float(by_belief["same"].iloc[0])
+few = (by_belief["same"].iloc[1:] < chance - 0.05).sum()
+title = f"{few} of {len(by_belief) - 1} choices change more words than other states do"
+axis = "share with the same word"
+note = "Nearest word as released. More: by 5 points. Dashed: other states. "
+note += "Bars: 95% intervals over teams and messages."
+columns = ("variant", "same", "criterion")
+charts.in_rows(changed, *columns, title, axis, at=chance, note=note)
 
 # %% [markdown]
 # ## A translator in the loop
 #
-# In the paper's tables a person (H) and an agent (R) play with a translator between them. Two kinds of models stand for
-# each of them, and they are easily confused. A *policy* hears messages and acts; that of a person is a network that
-# imitates games of people. A *model of messages* says $p(\text{message} \mid \text{seen})$; it is what beliefs are made
-# of, and it translates.
+# In the next chapters a person and an agent play with a translator between them. Two kinds of models stand for each of
+# them, and they are easily confused. A *policy* hears messages and acts; that of a person is a network that imitates
+# games of people. A *model of messages* says $p(\text{message} \mid \text{seen})$; beliefs are made of it, and it
+# translates. The last column has the model that is used where no one acts, and a listener's belief is asked for.
+# *Written*: what people wrote down.
 
 # %%
 rows = [
-    ("R to R", "agent's policy", "none", "agent's policy", "model of codes"),
-    ("H to H", "recorded words", "none", "imitation of people", "model of words"),
-    ("R to H", "agent's policy", "5 words", "imitation of people", "model of words"),
-    ("H to R", "recorded words", "1 code", "agent's policy", "model of codes"),
+    ("R to R", "agent", "its code", "agent", "of codes"),
+    ("H to H", "written", "the same", "imitation", "of words"),
+    ("R to H", "agent", "5 words", "imitation", "of words"),
+    ("H to R", "written", "1 code", "agent", "of codes"),
 ]
-columns = ["speaker to listener", "speaks", "arrives", "listens in play"]
-columns += ["listens when belief is tested"]
+columns = ["", "speaks", "is heard", "acts", "believes"]
 charts.table(pd.DataFrame(rows, columns=columns), "Who is used where")
 
 # %% [markdown]
 # A translation always needs both models of messages, over the same states: those of the agents' own games. In driving,
-# people's games are replayed, so only *H to R* is play there ([crossing a road](crossing-a-road)).
+# people's games are replayed, so only *H to R* is played there ([crossing a road](crossing-a-road)).
 #
 # ## What we see
 
@@ -323,8 +337,11 @@ print(
     f"Belief by five words is right for {released['right']:.1%} of the messages, direct"
 )
 print(f"translation for {direct['right']:.1%}, without p(a) for {pmi['right']:.1%}.")
-least = of["same"].drop("random words").idxmin()
-print(f"Most words change with: {least} ({of.loc[least, 'same']:.0%} stay).")
+same, right = by_belief["same"].iloc[1:], by_belief["right"].iloc[1:]
+print(
+    f"With other choices, {same.min():.0%} to {same.max():.0%} of nearest words stay,"
+)
+print(f"and belief is right for {right.min():.0%} to {right.max():.0%}.")
 
 # %%
 frequent = game.names.mean(0).topk(5).indices  # the same five words for every color
@@ -342,14 +359,16 @@ print(f"most frequent words, whatever is meant, by {always:.1%}.")
 # %% [markdown]
 # Two questions have to be kept apart. *Does the translation work in the game?* There the listener has to tell two
 # colors apart, and beliefs are taken over these two. A word is right if it fits the one better than the other, and
-# many do. So which word is nearest changes with details, and the belief of the listener changes less. *Does the
-# translation say what a person would say?* The criterion with one alternative does not ask for it, and read outside of
-# the game its words can look absurd. With other colors among the alternatives, beliefs ask for more. Direct translation
-# is to be read beside the last number: it says frequent words, which are in many names.
+# many words can do that. *Does the translation say what a person would say?* The criterion with one alternative does
+# not ask for it, and read outside of the game its words can look absurd. With other colors among the alternatives,
+# beliefs ask for more. Direct translation is to be read beside the last number: it has a liking for frequent words, and
+# these are in many names.
 #
-# What is weak here: the listener's belief is judged by the very model of words that translates, so that a fault of this
-# model shows in neither. A model of people is not people. And whether a translation is *right* cannot be known from
-# agents that we trained; [does it hold](does-it-hold) plants codes whose meaning is known.
+# What is weak here: the listener's belief is judged by the very model of words that translates, so that a fault of
+# this model shows in neither. Our people are such a model, of names in a lexicon; nobody was asked. There are three
+# teams only, and intervals, over teams and messages, are wide ([how they are made](does-it-hold)). And whether a
+# translation is *right* cannot be known from agents that we trained; [does it hold](does-it-hold) plants codes whose
+# meaning is known.
 #
 # ## Exercises
 #
@@ -361,8 +380,8 @@ print(f"most frequent words, whatever is meant, by {always:.1%}.")
 #
 # - A message means a belief for every state; how often it is used cancels.
 # - Belief translation takes the word with the nearest beliefs, direct translation the word used in the same states; a
-#   frequent vague word wins the latter, and a rare synonym can win the former.
-# - Direct translation has the prior $p(a)$ inside, and without it another fault.
+#   frequent vague word can win the latter, and a rare synonym the former.
+# - Direct translation has the prior $p(a)$ inside. Without it, as `pmi`, it prefers words that are too precise.
 # - The program adds a density to a probability, so its weights depend on a unit.
 # - A translation that works in the game need not be the name that a person would give.
 

@@ -68,7 +68,7 @@ def _table(frame: pd.DataFrame, digits: int, best: Sequence[str], links: Mapping
     longest = {
         c: max((len(text) for text in cells[c] if re.search("[ -]", text)), default=0) for c in set(frame) - numeric
     }
-    least = {c: 10 if n > _LONGEST else 5 for c, n in longest.items() if n > _LONG}  # em
+    least = {c: 10 if n > _LONGEST else _word(cells[c]) for c, n in longest.items() if n > _LONG}  # em
     heads = "".join(f"<th{_style(column in numeric)}>{escape(_words(column))}</th>" for column in frame)
     lines = []
     for row in range(len(frame)):
@@ -77,6 +77,12 @@ def _table(frame: pd.DataFrame, digits: int, best: Sequence[str], links: Mapping
         tds = (f"<td{_style(c in numeric, c in top, least.get(c, 0))}>{texts[c]}</td>" for c in frame)
         lines.append(f"<tr>{''.join(tds)}</tr>")
     return f'<table class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+
+
+def _word(texts: pd.Series) -> int:
+    """Width in em, between 5 and 10, in which the longest word of a column is not broken."""
+    longest = max((len(word) for text in texts for word in re.split("[ -]", text)), default=0)
+    return min(max(5, round(0.6 * longest + 1.9)), 10)
 
 
 def _words(column: object) -> str:
