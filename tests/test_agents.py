@@ -1,6 +1,7 @@
 """Agents: what a turn computes, what is learned from, and that they learn, beside loops over single games."""
 
 import copy
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ from torch.nn import functional as F
 from n2vlib.agents import beliefs, evaluation, training
 from n2vlib.agents.learning import Replay, Schedule, learn, loss
 from n2vlib.agents.play import play
-from n2vlib.agents.society import load
+from n2vlib.agents.society import blank, load
 from n2vlib.agents.team import Robot, Team
 from n2vlib.errors import BadInput
+from n2vlib.games import scripted
 from n2vlib.games.driving import DrivingGame
 from n2vlib.games.game import chosen
 from n2vlib.games.reference import ReferenceGame
-from n2vlib.store import Store
+from n2vlib.store import Store, digest
 from n2vlib.workers.pool import in_processes
 from n2vlib.zoo import shipped
 from n2vlib.zoo.others import AGENTS, OTHERS, GameAgents
@@ -111,6 +113,34 @@ def test_the_last_games_are_remembered():
     assert replay.filled == 30
     kept = {round(float(x), 4) for x in replay.rows["rewards"].sum(1)}
     assert kept == {round(float(x), 4) for x in played.reward[-30:]}
+
+
+@pytest.mark.parametrize("game", [signs(), DrivingGame()], ids=["reference", "driving"])
+def test_a_piece_is_what_was_seen_heard_and_done_in_a_game(game):
+    _, replay, played = remembered(game, 20)
+    piece, starts = replay.draw(40, 3, 0.0, draws(2)), set()
+
+    def is_piece(g, k, start):
+        length = int(played.running[k].sum())
+        heard = [each[k, start - 1] if start else torch.zeros(3) for each in played.messages]
+        same = torch.equal(piece["memory"][g], torch.stack([each[k, start] for each in played.memories]))
+        same &= torch.equal(piece["messages"][g], torch.stack(heard))
+        for t in range(3):
+            now = start + t
+            same &= bool(piece["running"][g, t]) == (now < length)
+            if same and now < length:
+                same &= torch.equal(piece["seen"][g, t], played.seen[k, now])
+                same &= torch.equal(piece["seen"][g, t + 1], played.seen[k, now + 1])
+                same &= torch.equal(piece["actions"][g, t], played.actions[k, now])
+                same &= bool(piece["rewards"][g, t] == played.rewards[k, now])
+                same &= bool(piece["over"][g, t]) == (now == length - 1)
+        return same
+
+    for g in range(40):
+        found = [(k, t) for k in range(20) for t in range(int(played.running[k].sum())) if is_piece(g, k, t)]
+        assert found
+        starts |= {t for _, t in found}
+    assert 0 in starts and (game.turns == 3 or max(starts) > 3)
 
 
 @torch.no_grad()
@@ -241,6 +271,21 @@ def test_a_society_is_kept_in_the_store_and_trained_once(tiny, tmp_path, monkeyp
     rows = evaluation.games(again, 16)
     assert set(rows["translation"]) == {"none", "random", "direct", "belief"} and rows["seed"].nunique() == 2
     assert evaluation.summary(rows, "won")["high"].max() <= 1
+    few, all_of_them = evaluation.beliefs(again, 16, translations=["belief"]), evaluation.beliefs(again, 16)
+    assert all_of_them[all_of_them["translation"].isin(["none", "belief"])].reset_index(drop=True).equals(few)
+    few = evaluation.games(again, 16, translations=["belief"])
+    assert rows[rows["translation"].isin(["none", "belief"])].reset_index(drop=True).equals(few)
+
+
+def test_translators_share_rows_and_each_has_its_own_states(tiny):
+    society = training.fit(TINY, signs(), workers=1)
+    both = evaluation.translators(society, 0, ["direct", "belief"], draws())
+    ways = both["belief"].ways
+    assert len(ways) == evaluation.TRANSLATORS and not torch.equal(ways[0].seen, ways[1].seen)
+    assert torch.equal(ways[3].codes, both["direct"].ways[3].codes)
+    codes = torch.randn(21, 4)
+    shares = torch.cat([way.to_words(some) for way, some in zip(ways, codes.tensor_split(len(ways)), strict=True)])
+    assert torch.equal(both["belief"].to_words(codes), shares)
 
 
 def test_weights_of_another_game_are_refused(tiny, tmp_path):
@@ -251,11 +296,29 @@ def test_weights_of_another_game_are_refused(tiny, tmp_path):
         load("tiny", signs(9), tmp_path)
 
 
+@torch.no_grad()
+def test_what_was_seen_goes_with_what_was_then_said(tiny):
+    society = blank(replace(TINY, noise=0.0), signs(), ("a",))
+    seen, said = evaluation.sample(society, 0, 60, draws(), options=2)
+    first, agent = seen[:, 0, -1] == 1, society.teams[0].agents[0]
+    fresh = agent(seen[:, 0], torch.zeros(60, 4), torch.zeros(60, 6))[1]
+    assert torch.allclose(said[first], fresh[first], atol=1e-6) and not torch.allclose(said[~first], fresh[~first])
+    assert first.any() and torch.equal(seen[:, 1, :-1], seen[:, 0, :-1].unflatten(1, (2, 8)).flip(1).flatten(1))
+    recorded = scripted.games(40, draws(), 0)
+    society = replace(society, game=DrivingGame())
+    seen, said = evaluation.sample_people(society, 300, draws(1), recorded)
+    for k, name in enumerate(("north", "east", "south", "west")):
+        rows = said[:, recorded.lexicon.index(f"going {name}")] == 1
+        assert rows.any() and (seen[rows, 0, -4:].argmax(1) == k).all()
+    assert not said[:, recorded.lexicon.index("_")].any()
+
+
 @pytest.mark.parametrize("name", AGENTS)
 def test_agents_of_the_zoo_are_those_of_its_games(name):
     card = shipped.card(name)
     game, recorded = training.of_the_zoo(AGENTS[name].game)
     assert card["game_sha256"] == training.game_key(game, recorded)
+    assert digest(card["recipe"]) == digest(asdict(AGENTS[name]))
     assert card["recipe"]["seeds"] == [0, 1, 2] == [row["seed"] for row in card["accuracy"]["test"]]
     society = training.of_game(name, game, Store("nowhere"), recorded)
     assert {row["seed"] for row in card["curve"]} == {0, 1, 2}

@@ -41,5 +41,5 @@ def test_a_message_that_says_every_attribute_keeps_all_of_them(monkeypatch):
     assert len(rows) == 2 * n * len(NAMED) and (rows["kept"] == 1).all()
     assert set(rows.loc[rows["coarse"], "attribute"]) == set(attributes.COARSE)
     size = rows[(rows["attribute"] == "size") & (rows["seed"] == 0)]
-    share = size["value"].value_counts(normalize=True)
-    assert np.allclose(size["by_chance"], [share[value] for value in size["value"]])
+    count = size["value"].value_counts()
+    assert np.allclose(size["by_chance"], [(count[value] - 1) / (n - 1) for value in size["value"]])

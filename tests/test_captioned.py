@@ -118,7 +118,7 @@ def refused(tmp_path, features, words):
         ([(NAMES[0], "black wings", "trian")], "the fold 'trian' is none of train"),
         ([(NAMES[0], "black wings", "train"), (NAMES[0], "red crown", "test")], "in the fold train, too"),
         ([(name, "a bird") for name in NAMES], "stand together"),
-        (CAPTIONS[:2], "the game needs two at least"),
+        (CAPTIONS[:2], "things: 0 things for validation; give two at least"),
     ],
 )  # fmt: skip
 def test_damaged_captions_are_refused_in_one_line(tmp_path, rows, says):

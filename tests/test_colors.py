@@ -135,6 +135,7 @@ DAMAGE = [
     ("train/sea.h_train", "0.5\nred\n", "sea.h_train, line 2: 'red' must be a number"),
     ("train/sea.h_train", "0.5\nnan\n", "sea.h_train, line 2: nan must be from 0 to 1"),
     ("train/sea.h_train", "0.5\n240\n", "sea.h_train, line 2: 240 must be from 0 to 1"),
+    ("train/sea.h_train", "0.5 0.5\n", "sea.h_train, line 1: '0.5 0.5' must be a number"),
     ("corpusindex.txt", "sea,sea\n", "colors: the lexicon is empty"),
 ]
 

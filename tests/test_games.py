@@ -125,3 +125,5 @@ def test_a_game_without_words_or_things_is_refused():
         ReferenceGame("things", torch.ones(4, 2), [], torch.ones(4, 0), dict.fromkeys(FOLDS, torch.arange(4)))
     with pytest.raises(BadInput, match="things: 1 things for test"):
         pairs(folds={"train": torch.arange(4), "validation": torch.arange(2), "test": torch.arange(1)})
+    with pytest.raises(BadInput, match="things: all things for train are alike; give some that differ"):
+        ReferenceGame("things", torch.ones(4, 2), ["a"], torch.ones(4, 1), dict.fromkeys(FOLDS, torch.arange(4)))

@@ -161,6 +161,7 @@ WRONG = {
     "no action": (lambda one: one["inputs"][1][0].pop("action"), "action is None"),
     "no text": (changed("inputs/1/1/message", 5), "turn 1, player 1: message is 5"),
     "an endless text": (changed("inputs/1/1/message", "a" * 3000), "message is 'aaa"),
+    "half a character": (changed("inputs/1/1/message", "\ud800"), "turn 1, player 1: message is .* control characters"),
     "one input": (lambda one: one["inputs"][1].pop(), "turn 1: inputs is"),
     "an action that was not done": (
         changed("inputs/1/0/action", 0),

@@ -176,6 +176,13 @@ def test_a_bag_holds_the_nearest_words_with_equal_weights_and_silence_stays_sile
     assert torch.equal(back[0], MEANS[0]) and not back[1].any()
 
 
+@pytest.mark.parametrize("method", ["belief", "direct", "pmi"])
+def test_whole_messages_are_translated_as_bags_are(method):
+    entries = torch.eye(4)[[2, 0, 3]]
+    among_bags = translator(method).nearest_codes(torch.cat([entries, torch.full((1, 4), 0.25)]), top=3)
+    assert torch.equal(translator(method).nearest_codes(entries, top=3), among_bags[:3])
+
+
 def test_of_equals_the_earlier_is_taken_and_one_of_the_top_at_random():
     twice = MEANS[[0, 0, 1, 1, 2, 3]]
     bags = torch.eye(4)[[1]].expand(200, 4)

@@ -46,10 +46,8 @@ def test_a_row_is_a_message_of_a_team_and_a_variant(rows):
 
 
 def test_words_and_beliefs_are_those_of_a_translator_by_hand(society, rows):
-    draws = torch.Generator().manual_seed(1_000)
-    seen, codes = evaluation.sample(society, 1, 20, draws, "test")
-    draws.manual_seed(1_001)
-    nearest = evaluation.translator(society, 1, "direct", draws, 16).nearest(codes, 3)
+    seen, codes = evaluation.sample(society, 1, 20, evaluation.stream(0, 1), "test")
+    nearest = evaluation.translator(society, 1, "direct", evaluation.stream(100, 1), 16).nearest(codes, 3)
     some = rows.query("seed == 1 and variant == 'direct'")
     assert some["word"].tolist() == [LEXICON[k] for k in nearest[:, 0]]
     for message in range(20):

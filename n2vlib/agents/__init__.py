@@ -11,6 +11,8 @@ creatures   drawn creatures as a network of the zoo sees them
 evaluation  mixed teams with a translator, and whether the right belief arrives
 planted     a planted code, whose every message has a known meaning
 attributes  which attributes of a creature a translation keeps
+variants    translations when one choice of the criterion is another
+story       a game of driving as tables, for its viewer
 readout     which attributes of a creature a linear classifier reads from messages
 """
 

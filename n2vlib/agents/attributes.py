@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from n2vlib.agents.evaluation import STATES, translator
+from n2vlib.agents.evaluation import STATES, stream, translator
 from n2vlib.agents.play import play
 from n2vlib.agents.society import Society
 from n2vlib.games.creatures import NAMED, Creatures
@@ -21,13 +21,13 @@ def kept(
     """For n messages of every team and each attribute: seed, message, attribute, coarse, value, kept, by_chance.
 
     A message's translation of an attribute is the nearest of the phrases for it ("small creature" or "large creature");
-    `value` is which. It is `kept` (0 or 1) where the creature that is meant has this value; by_chance: the share of all
-    messages whose translation would have been right of this creature.
+    `value` is which. It is `kept` (0 or 1) where the creature that is meant has this value; by_chance: the share of the
+    other messages whose translation would have been right of this creature.
     """
     assert isinstance(society.game, ReferenceGame)
     rows = []
     for team in range(len(society.teams)):
-        draws = torch.Generator().manual_seed(seed + 1_000 * team)
+        draws = stream(seed, team)
         state = society.game.new(n, draws, "test")
         messages = play(society.game, society.robots(team), state, draws).messages[0][:, 0]
         meant = state.things.gather(1, state.target[:, None])[:, 0].numpy()
@@ -39,7 +39,8 @@ def kept(
             value = far[:, first : first + len(attribute.values)].argmin(1)
             first += len(attribute.values)
             has = creatures.values(name)[meant]
-            chance = np.bincount(value, minlength=len(attribute.values))[has] / n
+            right = (value == has) * 1.0
+            chance = (np.bincount(value, minlength=len(attribute.values))[has] - right) / (n - 1)
             keys = {"seed": team, "message": range(n), "attribute": name, "coarse": name in COARSE}
-            rows.append(pd.DataFrame({**keys, "value": value, "kept": (value == has) * 1.0, "by_chance": chance}))
+            rows.append(pd.DataFrame({**keys, "value": value, "kept": right, "by_chance": chance}))
     return pd.concat(rows, ignore_index=True)

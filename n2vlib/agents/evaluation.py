@@ -1,11 +1,12 @@
 """Mixed teams with a translator between them, and whether the right belief arrives (Andreas et al. 2017, sections 7
 and 8).
 
-R is an agent and H a person, or a model of one. All conditions of a team play the same games, so that they can be
-compared game by game.
+R is an agent and H a person, or a model of one. All conditions of a team play the same games, and all translations have
+the same states and codes, so that they can be compared game by game and none depends on which others are asked for.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,13 +18,22 @@ from n2vlib.agents import people
 from n2vlib.agents.play import Hearing, Played, play
 from n2vlib.agents.society import Society
 from n2vlib.errors import BadInput
+from n2vlib.games.game import at_turns
 from n2vlib.games.recorded import Recorded
 from n2vlib.games.reference import ReferenceGame
 from n2vlib.methods.translation import Translator
 
 TRANSLATIONS = ("random", "direct", "belief")
 STATES, CODES = 256, 50
+TRANSLATORS = (
+    8  # of each team and method: what a translation is worth depends on the states and codes it was drawn with
+)
 SHOWN = 10  # in driving one of the ten nearest codes is heard, drawn at random, as in the released program
+
+
+def stream(seed: int, team: int) -> torch.Generator:
+    """Random numbers of a team's evaluation, which are none of those it was trained with."""
+    return torch.Generator().manual_seed(10_000_000 + 1_000 * team + seed)
 
 
 def sample(
@@ -39,8 +49,7 @@ def _at_a_turn(society: Society, played: Played, draws: torch.Generator, options
     n = len(played.won)
     turn = (torch.rand(n, generator=draws) * played.running.sum(1)).long()
     rows = torch.arange(n)
-    kind = type(played.states[0])
-    state = kind(*(torch.stack(each, 1)[rows, turn] for each in zip(*played.states, strict=True)))
+    state = at_turns(played.states, rows, turn)
     other = society.game.alternatives(state, 0, options, draws)
     seen = torch.cat([played.seen[rows, turn, 0][:, None], other], 1)
     return seen, played.messages[0][rows, turn]
@@ -62,10 +71,11 @@ def sample_people(
     else:
         talks = recorded.talks[:, :, 0].nonzero()
         if not len(talks):
-            raise BadInput(f"{game.name}: no recorded message has anything of the lexicon; beliefs need one")
+            raise BadInput(
+                f"PEOPLE: in {len(recorded.actions)} games to test on, player 0 says nothing of the lexicon; add games"
+            )
         drawn = talks[torch.randint(len(talks), (n,), generator=draws)]
-        kind = type(recorded.states[0])
-        state = kind(*(torch.stack(each, 1)[drawn[:, 0], drawn[:, 1]] for each in zip(*recorded.states, strict=True)))
+        state = at_turns(recorded.states, drawn[:, 0], drawn[:, 1])
         seen, messages = game.observe(state)[:, 0], recorded.messages[drawn[:, 0], drawn[:, 1], 0]
     return torch.cat([seen[:, None], game.alternatives(state, 0, options, draws)], 1), messages
 
@@ -92,6 +102,48 @@ def translator(
     )
 
 
+@dataclass(frozen=True)
+class Translators:
+    """Several translators; each translates its share of the rows, the first ones the first."""
+
+    ways: Sequence[Translator]
+
+    def to_words(self, codes: Tensor, top: int = 5) -> Tensor:
+        """As of `Translator`."""
+        return torch.cat([way.to_words(each, top) for way, each in self._shares(codes)])
+
+    def to_codes(self, bags: Tensor, top: int = 1) -> Tensor:
+        """As of `Translator`."""
+        return torch.cat([way.to_codes(each, top) for way, each in self._shares(bags)])
+
+    def _shares(self, rows: Tensor) -> Iterator[tuple[Translator, Tensor]]:
+        return zip(self.ways, rows.tensor_split(len(self.ways)), strict=True)
+
+
+def translators(
+    society: Society,
+    team: int,
+    methods: Sequence[str],
+    draws: torch.Generator,
+    codes: int = CODES,
+    options: int = 1,
+) -> dict[str, Translators]:
+    """TRANSLATORS of each method, all methods with the same states and codes."""
+    size = max(STATES, codes)
+    seen, messages = sample(society, team, TRANSLATORS * size, draws, options=options)
+    parts = list(zip(seen.split(size), messages.split(size), strict=True))
+    lexicon, log_p = len(society.lexicon), (society.codes[team].log_p, society.words.log_p)
+    return {
+        method: Translators(
+            [
+                Translator(some[:STATES], sent[:codes], lexicon, *log_p, method, draws.clone_state())
+                for some, sent in parts
+            ]
+        )
+        for method in methods
+    }
+
+
 def games(
     society: Society,
     n: int = 512,
@@ -107,7 +159,7 @@ def games(
     """
     rows: list[pd.DataFrame] = []
     for team in range(len(society.teams)):
-        draws = torch.Generator().manual_seed(seed + 1_000 * team)
+        draws = stream(seed, team)
         if recorded is None:
             conditions = _reference(society, team, n, draws, translations)
         else:
@@ -133,10 +185,10 @@ def _reference(
     yield ("R", "R", "none"), [play(game, (speaker, listener), state, draws)]
     yield ("H", "H", "none"), [play(game, (describer, person), state, draws)]
     silence = _silence(society.teams[team].size)
-    for method in translations:
-        way = translator(society, team, method, draws)
-        yield ("R", "H", method), [play(game, (speaker, person), state, draws, (silence, way.to_words))]
-        yield ("H", "R", method), [play(game, (describer, listener), state, draws, (None, way.to_codes))]
+    for method, way in translators(society, team, translations, draws).items():
+        own = draws.clone_state()
+        yield ("R", "H", method), [play(game, (speaker, person), state, own, (silence, way.to_words))]
+        yield ("H", "R", method), [play(game, (describer, listener), state, own, (None, way.to_codes))]
 
 
 def _driving(
@@ -150,14 +202,14 @@ def _driving(
     )
     yield ("R", "R", "none"), [play(game, robots, few.states[0], draws)]
     yield ("H", "H", "none"), [play(game, person, few.states[0], draws)]
-    for method in translations:
-        way = translator(society, team, method, draws)
+    for method, way in translators(society, team, translations, draws).items():
+        own = draws.clone_state()
 
-        def hear(bags: Tensor, way: Translator = way) -> Tensor:
+        def hear(bags: Tensor, way: Translators = way) -> Tensor:
             return way.to_codes(bags, top=SHOWN)
 
-        first = play(game, (robots[0], person[1]), few.states[0], draws, (hear, None))
-        second = play(game, (person[0], robots[1]), few.states[0], draws, (None, hear))
+        first = play(game, (robots[0], person[1]), few.states[0], own, (hear, None))
+        second = play(game, (person[0], robots[1]), few.states[0], own, (None, hear))
         yield ("H", "R", method), [first, second]
 
 
@@ -182,13 +234,12 @@ def beliefs(
     """
     rows = []
     for team in range(len(society.teams)):
-        draws = torch.Generator().manual_seed(seed + 1_000 * team)
+        draws = stream(seed, team)
         seen_r, sent = sample(society, team, n, draws, "test", options)
         seen_h, words = sample_people(society, n, draws, recorded, options)
         agent, person = society.codes[team], society.words
         ways = [("R", "R", "none", agent, sent, seen_r), ("H", "H", "none", person, words, seen_h)]
-        for method in translations:
-            way = translator(society, team, method, draws, codes=codes, options=options)
+        for method, way in translators(society, team, translations, draws, codes, options).items():
             top = 1 if recorded is None else SHOWN
             ways.append(("R", "H", method, person, way.to_words(sent), seen_r))
             ways.append(("H", "R", method, agent, way.to_codes(words, top=top), seen_h))

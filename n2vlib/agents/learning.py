@@ -50,13 +50,14 @@ class Replay:
         self.rows: dict[str, Any] = {}
 
     def add(self, played: Played) -> None:
-        """Remember games; the oldest are forgotten."""
+        """Remember games, the last ones where there is no room for all; the oldest are forgotten."""
         n, length, turns = len(played.won), played.actions.shape[1], self.game.turns
         parts = {f"state{k}": torch.stack(each, 1) for k, each in enumerate(zip(*played.states, strict=True))}
         parts |= {"memory": torch.stack(played.memories, 2), "messages": torch.stack(played.messages, 2)}
         parts |= {"actions": played.actions, "rewards": played.rewards, "running": played.running}
+        n = min(n, self.size)
         at = torch.arange(self.next, self.next + n) % self.size
-        for name, values in parts.items():
+        for name, values in ((name, each[-n:]) for name, each in parts.items()):
             room = turns + (values.shape[1] > length)
             if name not in self.rows:
                 self.rows[name] = torch.zeros(self.size, room, *values.shape[2:], dtype=values.dtype)
@@ -66,7 +67,10 @@ class Replay:
         self.next, self.filled = (self.next + n) % self.size, min(self.filled + n, self.size)
 
     def draw(self, batch: int, history: int, good: float, draws: torch.Generator) -> dict[str, Tensor]:
-        """Pieces of `history` turns: seen (batch, history + 1, 2, features), and what was done, gained and said."""
+        """Pieces of `history` turns: seen (batch, history + 1, 2, features), and what was done, gained and said.
+
+        As released, the last turn of a game that is longer than a piece is in none.
+        """
         games = torch.randint(self.filled, (batch,), generator=draws)
         gained = (self.rows["rewards"][: self.filled] > 0).any(1).nonzero()[:, 0]
         if (few := round(good * batch)) and len(gained):

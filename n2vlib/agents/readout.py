@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from n2vlib.agents.evaluation import translator
+from n2vlib.agents.evaluation import stream, translator
 from n2vlib.agents.play import play
 from n2vlib.agents.society import Society
 from n2vlib.games.creatures import ATTRIBUTES, Creatures
@@ -33,7 +33,7 @@ def readout(society: Society, creatures: Creatures, n: int, seed: int = 0, trans
     assert isinstance(society.game, ReferenceGame)
     rows = []
     for team in range(len(society.teams)):
-        draws = torch.Generator().manual_seed(seed + 1_000 * team)
+        draws = stream(seed, team)
         way = translator(society, team, translation, draws)
         train, test = (_played(society, team, n, draws, fold, way) for fold in ("train", "test"))
         for k, name in enumerate(ATTRIBUTES):

@@ -55,12 +55,13 @@ class Society:
 def blank(row: GameAgents, game: Game, lexicon: Sequence[str]) -> Society:
     """A society with new weights; people are modelled where the game is one of reference."""
     teams, codes = [], []
-    for seed in row.seeds:
-        torch.manual_seed(seed)
-        teams.append(Team(game, row.hidden, row.size, row.noise))
-        codes.append(CodeModel(game.features, row.belief, row.size))
-    words = WordModel(game.features, row.belief, len(lexicon))
-    people = Imitation(game, len(lexicon), row.hidden) if isinstance(game, ReferenceGame) else None
+    with torch.random.fork_rng(devices=[]):
+        for seed in row.seeds:
+            torch.manual_seed(seed)
+            teams.append(Team(game, row.hidden, row.size, row.noise))
+            codes.append(CodeModel(game.features, row.belief, row.size))
+        words = WordModel(game.features, row.belief, len(lexicon))
+        people = Imitation(game, len(lexicon), row.hidden) if isinstance(game, ReferenceGame) else None
     return Society(game, teams, codes, words, people, tuple(lexicon), {})
 
 
@@ -90,7 +91,9 @@ def filled(society: Society, state: Mapping[str, Tensor], card: Mapping[str, Any
 def load(name: str, game: Game, folder: Path = shipped.FOLDER) -> Society:
     """What the zoo ships for a game that is drawn as by default; BadInput where a file is missing or damaged."""
     state, card = shipped.verified(name, folder), shipped.card(name, folder)
-    return filled(blank(AGENTS[name], game, card["lexicon"]), state, card)
+    if not isinstance(lexicon := card.get("lexicon"), list):
+        raise BadInput(f"zoo: {folder / name}.json is damaged (it has no lexicon); get it again, or run make zoo")
+    return filled(blank(AGENTS[name], game, lexicon), state, card)
 
 
 def read(folder: Path, row: GameAgents, game: Game) -> Society:

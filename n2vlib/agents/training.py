@@ -78,13 +78,14 @@ def write(folder: Path, name: str, society: Society, card: dict[str, Any], half:
 
 
 def of_game(name: str, game: Game, store: Store, recorded: Recorded | None = None) -> Society:
-    """Everybody who plays a game: what the zoo ships as `name` where it was trained for this very game, otherwise
+    """Everybody who plays a game: what the zoo ships as `name` where it was trained so for this very game, otherwise
     trained now (minutes) and kept in the store.
 
     recorded   games of people, where these are not described by the game itself
     """
     row, key = AGENTS[name], game_key(game, recorded)
-    if (shipped.FOLDER / f"{name}.json").exists() and shipped.card(name).get("game_sha256") == key:
+    card = shipped.card(name) if (shipped.FOLDER / f"{name}.json").exists() else {}
+    if card.get("game_sha256") == key and digest(card.get("recipe")) == digest(asdict(row)):
         return load(name, game)
 
     def make(folder: Path) -> None:
@@ -103,8 +104,9 @@ def with_people(society: Society, recorded: Recorded, store: Store, seed: int = 
     from safetensors.torch import save_file
 
     inputs = {"game": game_key(society.game, recorded), **OF_PEOPLE, "seed": seed}
-    torch.manual_seed(seed)
-    words = beliefs.WordModel(society.game.features, OF_PEOPLE["belief"], len(recorded.lexicon))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        words = beliefs.WordModel(society.game.features, OF_PEOPLE["belief"], len(recorded.lexicon))
 
     def make(folder: Path) -> None:
         draws = torch.Generator().manual_seed(seed)
@@ -191,7 +193,6 @@ def _trained(row: GameAgents, game: bytes, lexicon: int, k: int) -> bytes:
 
 def _learned(row: GameAgents, society: Society, k: int, draws: torch.Generator) -> list[dict[str, float]]:
     """Train a team; its learning curve, means over the rounds up to each point."""
-    torch.manual_seed(row.seeds[k])
     schedule = Schedule(
         row.rounds, row.games, row.steps, history=row.history, good=row.good, copy=row.copy, rate=row.rate
     )

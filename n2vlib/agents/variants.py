@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from n2vlib.agents.evaluation import CODES, STATES, interval, sample
+from n2vlib.agents.evaluation import CODES, STATES, interval, sample, stream
 from n2vlib.agents.society import Society
 from n2vlib.errors import BadInput
 from n2vlib.games.reference import ReferenceGame
@@ -35,6 +35,7 @@ class Variant:
 
 
 RELEASED = "as released"
+EXACT = "donot_use_mm_for_euclid_dist"  # neighbours may be nearer than a product of matrices is exact
 VARIANTS: Mapping[str, Variant] = {
     RELEASED: Variant(),
     "other states": Variant(redraw=True),
@@ -103,10 +104,8 @@ def _words(
 ) -> tuple[Tensor, Tensor]:
     """Nearest words of messages of the test fold (message, top), and what was seen, with its alternative."""
     one, log_p = _alone(society, team, variant.noisy), society.codes[team].log_p
-    start = seed + 1_000 * team
-    draws = torch.Generator().manual_seed(start)
-    seen, codes = sample(one, 0, messages, draws, "test")
-    draws.manual_seed(start + (2 if variant.redraw else 1))
+    seen, codes = sample(one, 0, messages, stream(seed, team), "test")
+    draws = stream(seed + (200 if variant.redraw else 100), team)
     known, candidates = sample(one, 0, max(states, CODES), draws, options=variant.options)
     if variant.density == "normal":
         log_p = _normal(log_p, society.teams[team].noise)
@@ -141,5 +140,5 @@ def _right(society: Society, entries: Tensor, seen: Tensor) -> np.ndarray:
 
 
 def _named(game: ReferenceGame, entries: Tensor, seen: Tensor) -> np.ndarray:
-    meant = torch.cdist(seen[:, 0, : game.things.shape[1]], game.things).argmin(1)
+    meant = torch.cdist(seen[:, 0, : game.things.shape[1]], game.things, compute_mode=EXACT).argmin(1)
     return (game.names[meant].gather(1, entries) > 0).any(1).numpy()

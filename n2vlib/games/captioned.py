@@ -64,7 +64,10 @@ def from_files(features: str, captions: str, seed: int = 0, size: int = SIZE) ->
     of = np.array([folds[names[k]] for k in kept])
     rows = {fold: torch.from_numpy(np.flatnonzero(of == fold)) for fold in FOLDS}
     things = projected(torch.from_numpy(values)[kept], size, seed)
-    return ReferenceGame("things", things, lexicon, bags / bags.sum(1, keepdim=True), rows)
+    try:
+        return ReferenceGame("things", things, lexicon, bags / bags.sum(1, keepdim=True), rows)
+    except BadInput as error:
+        raise BadInput(f"FEATURES, CAPTIONS: {features}, {captions}: {error}") from None
 
 
 def bigrams(caption: str) -> list[str]:

@@ -97,7 +97,10 @@ def corpus(folder: str | Path, seed: int = 0, most: int = LARGEST_CORPUS) -> Ref
     lexicon = lexicon_of(list(names.values()))
     keep = [name for name in files if set(names[name]) & set(lexicon)]
     rows = [(names[name], _colors(path / "train", files[name])) for name in keep]
-    return _game(rows, lexicon, "", most, seed)
+    try:
+        return _game(rows, lexicon, "", most, seed)
+    except BadInput as error:
+        raise BadInput(f"COLORS: {path}: {error}") from None
 
 
 def words(name: str) -> list[str]:
@@ -172,7 +175,7 @@ def _colors(folder: Path, file: str) -> np.ndarray:
 
 
 def _numbers(path: Path) -> np.ndarray:
-    lines = parsed.text(path).split()
+    lines = parsed.text(path).rstrip().splitlines()
     try:
         numbers = np.array(lines, dtype=float)
     except ValueError:

@@ -4,6 +4,7 @@
 Every tensor has the games first, so that n games are played at once. A state is a named tuple of such tensors.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
@@ -67,3 +68,8 @@ State = TypeVar("State", bound=tuple)
 def chosen(state: State, rows: Tensor) -> State:
     """Some of the games, in this order; rows: indices of any shape, or a mask."""
     return type(state)(*(each[rows] for each in state))
+
+
+def at_turns(states: Sequence[State], games: Tensor, turns: Tensor) -> State:
+    """These games at these turns, both (n,) or of one shape, of the states of every turn."""
+    return type(states[0])(*(torch.stack(each, 1)[games, turns] for each in zip(*states, strict=True)))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from reprlib import repr as short
 from typing import Any, NamedTuple, NoReturn
+from unicodedata import category
 
 import torch
 
@@ -155,6 +156,8 @@ def _input(value: Any, where: str) -> Input:
     message = "" if row.get("message") is None else row["message"]
     if not isinstance(message, str) or len(message) > LONGEST:
         refused(where, "message", message, f"text of at most {LONGEST:,} characters, or null")
+    if any(category(each) in ("Cc", "Cs") for each in "".join(message.split())):
+        refused(where, "message", message, "text without control characters and halves of characters")
     return Input(_whole(row, "action", range(len(ACTIONS)), where), message)
 
 

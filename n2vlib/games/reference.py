@@ -52,10 +52,13 @@ class ReferenceGame:
 
     def __post_init__(self) -> None:
         if not len(self.lexicon):
-            raise BadInput(f"{self.name}: the lexicon is empty; the game needs words that people use")
+            raise BadInput(f"{self.name}: the lexicon is empty; give words that people use")
         for fold in FOLDS:
             if len(self.folds[fold]) < 2:
-                raise BadInput(f"{self.name}: {len(self.folds[fold])} things for {fold}; the game needs two at least")
+                raise BadInput(f"{self.name}: {len(self.folds[fold])} things for {fold}; give two at least")
+            things = self.things[self.folds[fold]]
+            if not (things != things[0]).any():
+                raise BadInput(f"{self.name}: all things for {fold} are alike; give some that differ")
 
     @property
     def features(self) -> int:

@@ -176,7 +176,15 @@ class Translator:
     @torch.no_grad()
     def nearest_codes(self, bags: Tensor, top: int = 1) -> Tensor:
         """Rows of `codes` nearest to each bag of words (n, words): (n, top)."""
+        if top > 0 and self.method != "random" and bool((bags.amax(1) == 1).all()):
+            return self._of_entries[bags.argmax(1), :top]
         return self._nearest(Meaning(self.word_log_p(bags, self.seen)), self.of_codes, top)
+
+    @cached_property
+    @torch.no_grad()
+    def _of_entries(self) -> Tensor:
+        # People who say whole messages say the same ones in every turn; (entry, code), nearest first.
+        return self._nearest(self.of_words, self.of_codes, len(self.codes))
 
     def to_words(self, codes: Tensor, top: int = 5) -> Tensor:
         """A bag of the `top` nearest words for each code, with equal weights, (n, words). Zeros stay zeros."""
