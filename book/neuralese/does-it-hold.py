@@ -244,7 +244,7 @@ print(f"±{half:.1f} over teams; with games {row['low']:.1f} to {row['high']:.1f
 #
 # A claim is a number with a criterion, and holds if its whole interval lies beyond the criterion, as in the [verdict on
 # Net2Vec](../verdict/net2vec). Criteria were written before a number was seen. First: does belief beat direct and
-# random translation, and the native score of people?
+# random translation, and the native score of people? A name begins with the table, or the section, of the paper.
 
 # %%
 result = claims.check(measured)
