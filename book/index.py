@@ -21,9 +21,11 @@
 # encoded in one filter, or in many? Network Dissection {cite}`bau2017network` compares each filter with annotated
 # images. Net2Vec {cite}`fong2018net2vec` learns a combination of the filters for each concept and compares it with the
 # best single filter. *Compositional Explanations of Neurons* {cite}`mu2020compositional` gives a filter a logical formula
-# of concepts; later work describes it in a sentence {cite}`hernandez2022natural`. This book repeats the papers in short
-# code that runs while you read. The verdicts on [Net2Vec](verdict/net2vec), [Network Dissection](verdict/netdissect),
-# [Compositional Explanations](verdict/compositional) and [words](verdict/words) check every claim. The main results:
+# of concepts; later work describes it in a sentence {cite}`hernandez2022natural`. *Translating Neuralese*
+# {cite}`andreas2017translating` asks what two networks say to each other. This book repeats the papers in short code that
+# runs while you read. The verdicts on [Net2Vec](verdict/net2vec), [Network Dissection](verdict/netdissect),
+# [Compositional Explanations](verdict/compositional), [words](verdict/words) and [neuralese](verdict/neuralese) check every
+# claim. The main results:
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -272,9 +274,18 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # - [Which explanation explains what?](words/which-explanation): how much of a filter a label, a formula and a
 #   description account for.
 #
+# **Neuralese**, what agents say to each other, and its translation
+#
+# - [What does a message mean?](neuralese/what-does-a-message-mean): what a listener believes, and the distance of two
+#   messages.
+# - [Two colors](neuralese/two-colors): agents and people tell each other which of two colors is meant.
+# - [Two creatures](neuralese/two-creatures): the same with drawn creatures, and what of them a translation keeps.
+# - [Crossing a road](neuralese/crossing-a-road): two drivers who do not see each other, and one game turn by turn.
+# - [Does it hold?](neuralese/does-it-hold): the paper's claims over teams and games, and a code whose meaning is known.
+#
 # **Verdict**: every experiment and every claim, with its result on this run, for [Net2Vec](verdict/net2vec), for
-# [Network Dissection](verdict/netdissect), for [Compositional Explanations](verdict/compositional) and for
-# [words](verdict/words).
+# [Network Dissection](verdict/netdissect), for [Compositional Explanations](verdict/compositional), for
+# [words](verdict/words) and for [neuralese](verdict/neuralese).
 #
 # **Reference**: every public name of the library, with short examples: [reference](reference).
 #
@@ -324,6 +335,8 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # | description | | a sentence that a network wrote about the images in which a filter fires most |
 # | formula | | concepts joined by OR, AND and AND NOT; its length is the number of its concepts |
 # | formula IoU | | IoU of a filter with a formula over the pixels of all images, also those not labelled in a category |
+# | agent, code | $z$ | a network that plays a game with another one, and a message that it sends |
+# | belief | $b$ | what a listener holds for probable after a message; a translation leads to the same one |
 # | detector | | a filter whose highest dissection IoU exceeds 0.04 |
 # | unique detectors | | the number of different concepts that have a detector |
 # | single filter | | the best filter of a concept; for segmentation, the one with the highest set IoU on training images |

@@ -96,8 +96,9 @@ class Replay:
 def loss(team: Team, target: Team, piece: dict[str, Tensor], discount: float, draws: torch.Generator) -> Tensor:
     """Mean squared temporal difference of both agents; gradients flow back through the messages.
 
-    The value of the next turn is the target network's, its largest (a copy, no double Q-learning).
-    """
+    The value of the next turn is the target network's, its largest (a copy, no double Q-learning). It reads the piece
+    from the memory before its first turn; the released program's begins one turn later, with the memory that was kept
+    there. """
     history = piece["actions"].shape[1]
     with torch.no_grad():
         later = _unroll(target, piece, history + 1, draws)[:, 1:].amax(3)

@@ -120,9 +120,9 @@ def with_people(society: Society, recorded: Recorded, store: Store, seed: int = 
 
 def game_key(game: Game, recorded: Recorded | None = None) -> str:
     """A digest of all that a game, and people who played it, are made of."""
-    parts: list[Any] = [game.name]
+    parts: list[Any] = [game.name, game.turns, game.origin]
     if isinstance(game, ReferenceGame):
-        parts += [list(game.lexicon), game.origin or _bytes(game.things), _bytes(game.names)]
+        parts += [list(game.lexicon), "" if game.origin else _bytes(game.things), _bytes(game.names)]
         parts += [_bytes(each) for each in game.folds.values()]
     if recorded is not None:
         parts += [

@@ -64,6 +64,11 @@ class DrivingGame:
     turns: int = 20
     symmetric: bool = True
 
+    @property
+    def origin(self) -> str:
+        """Maps and rewards, for the store's keys."""
+        return repr((ROADS, CRASH, TIME, OFF_ROAD, ARRIVED, NEARER))
+
     def new(self, n: int, draws: torch.Generator, fold: str = "train") -> Cars:
         """n games on roads drawn at random; two different starts, and goals that may be the same. There are no
         folds."""

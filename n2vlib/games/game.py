@@ -28,6 +28,7 @@ class Game(Protocol):
     name        as it is printed;  features: numbers that a player sees in a turn
     actions     how many each of the two players has;  turns: after so many a game ends
     symmetric   whether both players have the same part, so that one network can play both
+    origin      what the game is made of, for the store's keys; "": its numbers say it
     """
 
     @property
@@ -40,6 +41,8 @@ class Game(Protocol):
     def turns(self) -> int: ...
     @property
     def symmetric(self) -> bool: ...
+    @property
+    def origin(self) -> str: ...
 
     def new(self, n: int, draws: torch.Generator, fold: str = "train") -> Any:
         """n games drawn at random, before their first turn; where there are folds, of one of FOLDS."""
