@@ -1,7 +1,7 @@
 """A table of numbers as HTML: few digits, the best in bold, the first dozen rows open."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Self
@@ -79,7 +79,7 @@ def _table(frame: pd.DataFrame, digits: int, best: Sequence[str], links: Mapping
     return f'<table class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
 
 
-def _word(texts: pd.Series) -> int:
+def _word(texts: Iterable[str]) -> int:
     """Width in em, between 5 and 10, in which the longest word of a column is not broken."""
     longest = max((len(word) for text in texts for word in re.split("[ -]", text)), default=0)
     return min(max(5, round(0.6 * longest + 1.9)), 10)
