@@ -98,7 +98,7 @@ def loss(team: Team, target: Team, piece: dict[str, Tensor], discount: float, dr
 
     The value of the next turn is the target network's, its largest (a copy, no double Q-learning). It reads the piece
     from the memory before its first turn; the released program's begins one turn later, with the memory that was kept
-    there. """
+    there."""
     history = piece["actions"].shape[1]
     with torch.no_grad():
         later = _unroll(target, piece, history + 1, draws)[:, 1:].amax(3)
