@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from n2vlib.agents import evaluation, training
+from n2vlib.agents import training, translating
 from n2vlib.agents.learning import Replay, loss
 from n2vlib.agents.play import play
 from n2vlib.agents.team import Robot, Team
@@ -97,8 +97,8 @@ def main() -> None:
         kind, recorded = training.of_the_zoo(AGENTS[name].game)
         society = training.of_game(name, kind, Store(), recorded)
         for method in ("direct", "belief"):
-            way, made = seconds(lambda m=method, s=society: evaluation.translator(s, 0, m, draws))
-            sent = evaluation.sample(society, 0, 512, draws)[1]
+            way, made = seconds(lambda m=method, s=society: translating.translator(s, 0, m, draws))
+            sent = translating.sample(society, 0, 512, draws)[1]
             bags, used = seconds(lambda w=way, c=sent: w.to_words(c))
             _, back = seconds(lambda w=way, b=bags: w.to_codes(b))
             print(

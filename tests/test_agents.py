@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from n2vlib.agents import beliefs, evaluation, training
+from n2vlib.agents import beliefs, evaluation, training, translating
 from n2vlib.agents.learning import Replay, Schedule, learn, loss
 from n2vlib.agents.play import play
 from n2vlib.agents.society import blank, load
@@ -279,9 +279,9 @@ def test_a_society_is_kept_in_the_store_and_trained_once(tiny, tmp_path, monkeyp
 
 def test_translators_share_rows_and_each_has_its_own_states(tiny):
     society = training.fit(TINY, signs(), workers=1)
-    both = evaluation.translators(society, 0, ["direct", "belief"], draws())
+    both = translating.translators(society, 0, ["direct", "belief"], draws())
     ways = both["belief"].ways
-    assert len(ways) == evaluation.TRANSLATORS and not torch.equal(ways[0].seen, ways[1].seen)
+    assert len(ways) == translating.TRANSLATORS and not torch.equal(ways[0].seen, ways[1].seen)
     assert torch.equal(ways[3].codes, both["direct"].ways[3].codes)
     codes = torch.randn(21, 4)
     shares = torch.cat([way.to_words(some) for way, some in zip(ways, codes.tensor_split(len(ways)), strict=True)])
@@ -299,14 +299,14 @@ def test_weights_of_another_game_are_refused(tiny, tmp_path):
 @torch.no_grad()
 def test_what_was_seen_goes_with_what_was_then_said(tiny):
     society = blank(replace(TINY, noise=0.0), signs(), ("a",))
-    seen, said = evaluation.sample(society, 0, 60, draws(), options=2)
+    seen, said = translating.sample(society, 0, 60, draws(), options=2)
     first, agent = seen[:, 0, -1] == 1, society.teams[0].agents[0]
     fresh = agent(seen[:, 0], torch.zeros(60, 4), torch.zeros(60, 6))[1]
     assert torch.allclose(said[first], fresh[first], atol=1e-6) and not torch.allclose(said[~first], fresh[~first])
     assert first.any() and torch.equal(seen[:, 1, :-1], seen[:, 0, :-1].unflatten(1, (2, 8)).flip(1).flatten(1))
     recorded = scripted.games(40, draws(), 0)
     society = replace(society, game=DrivingGame())
-    seen, said = evaluation.sample_people(society, 300, draws(1), recorded)
+    seen, said = translating.sample_people(society, 300, draws(1), recorded)
     for k, name in enumerate(("north", "east", "south", "west")):
         rows = said[:, recorded.lexicon.index(f"going {name}")] == 1
         assert rows.any() and (seen[rows, 0, -4:].argmax(1) == k).all()

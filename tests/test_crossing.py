@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from n2vlib import charts
-from n2vlib.agents import evaluation, people, society, story
+from n2vlib.agents import evaluation, people, society, story, translating
 from n2vlib.agents.play import play
 from n2vlib.charts import driving
 from n2vlib.games import scripted
@@ -22,7 +22,7 @@ def shown():
     everybody = society.blank(AGENTS["small-driving-agents"], game, recorded.lexicon)
     draws = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        way = evaluation.translator(everybody, 0, "belief", draws, 20, 8)
+        way = translating.translator(everybody, 0, "belief", draws, 20, 8)
     person = people.Replayed(recorded.messages[:, :, 1], recorded.actions[:, :, 1])
     heard = (lambda words: way.to_codes(words, 3), None)
     played = play(game, (everybody.robots(0)[0], person), recorded.states[0], draws, heard)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from n2vlib.agents import evaluation, variants
+from n2vlib.agents import translating, variants
 from n2vlib.agents.society import Society, blank
 from n2vlib.agents.variants import RELEASED, VARIANTS, Variant, compared
 from n2vlib.errors import BadInput
@@ -46,8 +46,8 @@ def test_a_row_is_a_message_of_a_team_and_a_variant(rows):
 
 
 def test_words_and_beliefs_are_those_of_a_translator_by_hand(society, rows):
-    seen, codes = evaluation.sample(society, 1, 20, evaluation.stream(0, 1), "test")
-    nearest = evaluation.translator(society, 1, "direct", evaluation.stream(100, 1), 16).nearest(codes, 3)
+    seen, codes = translating.sample(society, 1, 20, translating.stream(0, 1), "test")
+    nearest = translating.translator(society, 1, "direct", translating.stream(100, 1), 16).nearest(codes, 3)
     some = rows.query("seed == 1 and variant == 'direct'")
     assert some["word"].tolist() == [LEXICON[k] for k in nearest[:, 0]]
     for message in range(20):

@@ -176,7 +176,7 @@ charts.lines(curve, "round", "reward", title, axes, series="team")
 # in *another game*.
 
 # %%
-from n2vlib.agents import evaluation
+from n2vlib.agents import evaluation, translating
 from n2vlib.agents.play import play
 
 played = evaluation.games(society, GAMES, SEED, held_out)
@@ -302,7 +302,7 @@ charts.differences(better, title, "compared", axis, note)
 from n2vlib.agents import story
 
 draws.manual_seed(SEED)
-way = evaluation.translator(society, 0, "belief", draws, STATES)
+way = translating.translator(society, 0, "belief", draws, STATES)
 best = pd.DataFrame(way.nearest(way.codes, 3).tolist())
 rows = []
 for entry in best[0].value_counts().index[:3]:
@@ -331,7 +331,7 @@ from n2vlib.agents.people import Replayed
 
 person = Replayed(held_out.messages[:, :, 1], held_out.actions[:, :, 1])
 pair = (society.robots(0)[0], person)
-heard = (lambda words: way.to_codes(words, evaluation.SHOWN), None)
+heard = (lambda words: way.to_codes(words, translating.SHOWN), None)
 one = play(game, pair, held_out.states[0], draws, heard)
 turns = one.running.sum(1)
 talks = held_out.talks[:, : one.running.shape[1], 1].sum(1)
@@ -394,7 +394,7 @@ print(f"Completion differs by {100 * spread:.1f} points.")
 #
 # 1. Give the released games, `PEOPLE=$N2V_NEURALESE`. Which messages are translated by silence?
 # 2. In the viewer, take `("H", "H")` and both cars replayed. When does the belief of where the other car is become sharp?
-# 3. Let an agent hear the *nearest* code, not one of ten (`evaluation.SHOWN = 1`). Does it drive better?
+# 3. Let an agent hear the *nearest* code, not one of ten (`translating.SHOWN = 1`). Does it drive better?
 #
 # ## Summary
 #

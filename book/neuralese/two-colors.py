@@ -113,7 +113,7 @@ swatches.table(pd.DataFrame(rows, columns=["word", "colors drawn for it"]), coun
 # gradient flows from the listener through the message into the speaker. Three teams, which differ by their seed only:
 
 # %%
-from n2vlib.agents import evaluation, people, training
+from n2vlib.agents import evaluation, people, training, translating
 from n2vlib.agents.play import play
 
 store = n2vlib.Store(STORE)
@@ -171,7 +171,7 @@ swatches.table(pd.DataFrame(rows, columns=columns), share)
 # in which each has the share 1/5. Turn by turn, and the same as `play` does for all games at once:
 
 # %%
-translator = evaluation.translator(society, 0, "belief", draws)
+translator = translating.translator(society, 0, "belief", draws)
 speaker = society.robots(0)[0]
 
 
@@ -348,7 +348,7 @@ charts.table(pd.DataFrame(rows, columns=columns), caption, digits=2)
 # %%
 order = scores[0].argsort()
 ways = {"belief": translator}
-ways["direct"] = evaluation.translator(society, 0, "direct", draws)
+ways["direct"] = translating.translator(society, 0, "direct", draws)
 front = sample.things.gather(1, sample.target[:, None])[:, 0]
 back = sample.things.gather(1, 1 - sample.target[:, None])[:, 0]
 
@@ -373,7 +373,7 @@ rows = []
 for method in ("random", "direct", "belief"):
     hits, different = [], []
     for k in range(len(society.teams)):
-        each = evaluation.translator(society, k, method, draws)
+        each = translating.translator(society, k, method, draws)
         codes = society.teams[k].channel(sent(k, sample), draws)
         entries = each.nearest(codes, 5)
         hits.append((game.described(sample).gather(1, entries) > 0).any(1).float())

@@ -133,11 +133,11 @@ charts.lines(curve, "round", "won", title, axes, series="team")
 # $$ \mathrm{KL}(b_a \,\Vert\, b_z) = \sum_{o \in \{x, x'\}} b_a(o) \log \frac{b_a(o)}{b_z(o)}. $$ (eq-creature-kl)
 
 # %%
-from n2vlib.agents import evaluation
+from n2vlib.agents import evaluation, translating
 from n2vlib.methods.translation import Meaning, distances
 
 draws = torch.Generator().manual_seed(SEED)
-way = evaluation.translator(society, 0, "belief", draws, STATES)
+way = translating.translator(society, 0, "belief", draws, STATES)
 pair, message, phrases = way.seen[:1], way.codes[:1], torch.eye(len(game.lexicon))[:2]
 p_message = torch.exp(-(society.codes[0].mean(pair[0]) - message).square().sum(1))
 p_phrases = society.words.scores(pair[0]).softmax(1)[:, :2].T

@@ -249,7 +249,7 @@ charts.table(pd.DataFrame(rows, columns=["choice", "released program"]))
 # that the other color is meant; with *four alternatives*, three pairs of other colors besides.
 
 # %%
-from n2vlib.agents import evaluation, training, variants
+from n2vlib.agents import training, translating, variants
 from n2vlib.display import swatches
 from n2vlib.games import colors as color_games
 
@@ -262,7 +262,7 @@ print(", ".join(f"{each:.1%}" for each in won["won"]))
 
 # %%
 draws = torch.Generator().manual_seed(SEED)
-seen, codes = evaluation.sample(society, 0, 8, draws, "test")
+seen, codes = translating.sample(society, 0, 8, draws, "test")
 width = game.things.shape[1]
 pair = seen[:, 0, : 2 * width].unflatten(1, (2, width))
 hexadecimal = color_games.hexadecimal
@@ -270,7 +270,7 @@ shown = {"meant, other": [[hexadecimal(each) for each in two] for two in pair]}
 ways = {"belief": 1, "belief, four alternatives": 4, "direct": 1}
 for name, options in ways.items():
     one = [society, 0, name.split(",")[0], draws, STATES]
-    entries = evaluation.translator(*one, options=options).nearest(codes, 3)
+    entries = translating.translator(*one, options=options).nearest(codes, 3)
     shown[name] = [", ".join(society.lexicon[k] for k in row) for row in entries]
 swatches.table(pd.DataFrame(shown), "Eight messages, and the three nearest words")
 

@@ -8,6 +8,7 @@ beliefs     how probable a message is for what its speaker may have seen
 society     all that is trained for a game: teams of several seeds, models of messages, a model of people
 training    training it, as it ships with the zoo or for the user's game
 creatures   drawn creatures as a network of the zoo sees them
+translating   translators of a team's messages, and what they are made from
 evaluation  mixed teams with a translator, and whether the right belief arrives
 planted     a planted code, whose every message has a known meaning
 attributes  which attributes of a creature a translation keeps

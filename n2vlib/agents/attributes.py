@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from n2vlib.agents.evaluation import STATES, stream, translator
 from n2vlib.agents.play import play
 from n2vlib.agents.society import Society
+from n2vlib.agents.translating import STATES, stream, translator
 from n2vlib.games.creatures import NAMED, Creatures
 from n2vlib.games.reference import ReferenceGame
 from n2vlib.methods.translation import Meaning, distances

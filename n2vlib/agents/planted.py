@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from n2vlib.agents.evaluation import CODES, STATES, interval
+from n2vlib.agents.evaluation import interval
+from n2vlib.agents.translating import CODES, STATES
 from n2vlib.errors import BadInput
 from n2vlib.methods.translation import METHODS, Meaning, distances
 

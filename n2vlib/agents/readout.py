@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from n2vlib.agents.evaluation import stream, translator
 from n2vlib.agents.play import play
 from n2vlib.agents.society import Society
+from n2vlib.agents.translating import stream, translator
 from n2vlib.games.creatures import ATTRIBUTES, Creatures
 from n2vlib.games.reference import ReferenceGame
 from n2vlib.methods.translation import Translator

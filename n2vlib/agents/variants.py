@@ -9,8 +9,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from n2vlib.agents.evaluation import CODES, STATES, interval, sample, stream
+from n2vlib.agents.evaluation import interval
 from n2vlib.agents.society import Society
+from n2vlib.agents.translating import CODES, STATES, sample, stream
 from n2vlib.errors import BadInput
 from n2vlib.games.reference import ReferenceGame
 from n2vlib.methods.translation import LogP, Translator
