@@ -79,7 +79,8 @@ charts.table(shown, title, links={"section": covered["link"].to_list()}, rows=20
 # The rule is that of the [verdict on Net2Vec](net2vec), equation {eq}`eq-holds`: a claim is one number and a criterion,
 # and holds if the whole 95% interval of the number lies beyond the criterion. All criteria were written down before a
 # number was seen. (The models of people and of their words were trained again after that: people now describe in both
-# turns, as in the released program, and words are learned from new games at every step.) *Better*, *more* and *lower*
+# turns, as in the released program, and words are learned from new games at every step. And each team now has eight
+# translators, each with states and codes of its own: with one, claims changed from draw to draw.) *Better*, *more* and *lower*
 # mean a difference beyond 0; *nearly without a mistake* at most 5 points below the printed number; *about as many* less
 # than 5 points apart; *no better than chance* less than 5 points above it.
 #
@@ -323,8 +324,8 @@ print(f"translation {at['direct']:.0%}, who has the code book {at[planted.BEST]:
 # - **More teams.** Three make wide intervals over teams and games. With more, some of what is undecided may be decided.
 # - **Other baselines.** The paper sets belief against direct and random translation. Direct translation divided by how
 #   often a word is used is as simple; [does it hold?](../neuralese/does-it-hold) puts it beside them.
-# - **Other agents.** Ours are smaller and learn for a shorter time. Whether messages of larger ones are harder to
-#   translate, nothing here says.
+# - **Other agents.** Ours have 64 units in place of 256, and learn from many games at once. Whether messages of larger
+#   ones are harder to translate, nothing here says.
 #
 # ## Summary
 #
