@@ -78,11 +78,11 @@ charts.table(shown, title, links={"section": covered["link"].to_list()}, rows=20
 #
 # The rule is that of the [verdict on Net2Vec](net2vec), equation {eq}`eq-holds`: a claim is one number and a criterion,
 # and holds if the whole 95% interval of the number lies beyond the criterion. All criteria were written down before a
-# number was seen. (The models of people and of their words were trained again after that: people now describe in both
-# turns, as in the released program, and words are learned from new games at every step. And each team now has eight
-# translators, each with states and codes of its own: with one, claims changed from draw to draw.) *Better*, *more* and *lower*
-# mean a difference beyond 0; *nearly without a mistake* at most 5 points below the printed number; *about as many* less
-# than 5 points apart; *no better than chance* less than 5 points above it.
+# number was seen. Three things changed after that. People now describe in both turns, as in the released program; words
+# are learned from new games at every step; and each team has eight translators, each with states and codes of its own,
+# since with one, answers changed from draw to draw. *Better*, *more* and *lower* mean a difference beyond 0; *nearly
+# without a mistake* at most 5 points below the printed number; *about as many* less than 5 points apart; *no better than
+# chance* less than 5 points above it.
 #
 # The intervals are over teams and games, equation {eq}`eq-teams`: Student's t over the means of three teams, and never
 # narrower than over games. The paper has one team in each game and no intervals.
