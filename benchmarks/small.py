@@ -161,13 +161,15 @@ def start(function, *arguments, answer: int | None = None) -> int:
     if child := os.fork():
         return child
     signal.alarm(LONGEST)
-    silence = os.open(os.devnull, os.O_RDWR)
+    silence, loud = os.open(os.devnull, os.O_RDWR), os.dup(2)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     try:
         results = function(*arguments)
         if answer is not None:
             os.write(answer, json.dumps(results).encode())
+    except BaseException:
+        os.write(loud, traceback.format_exc().encode())  # why a run after a kill fails, when one does
     finally:
         os._exit(0)
 
