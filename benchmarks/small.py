@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
