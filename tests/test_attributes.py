@@ -29,7 +29,7 @@ def test_a_message_that_says_every_attribute_keeps_all_of_them(monkeypatch):
             seen=None, code_log_p=lambda messages, seen: messages[:, :, None].repeat(1, 1, 2), of_words=None
         )
 
-    def distances(source, candidates, method, draws):
+    def distances(source, candidates, method):
         return -source.log_p[:, :, 0].double()
 
     for name, fake in (("play", fake_play), ("translator", translator), ("distances", distances)):

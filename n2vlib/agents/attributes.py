@@ -15,9 +15,7 @@ COARSE = ("size", "body")  # a creature's size and main color
 
 
 @torch.no_grad()
-def kept(
-    society: Society, creatures: Creatures, n: int = STATES, seed: int = 0, translation: str = "belief"
-) -> pd.DataFrame:
+def kept(society: Society, creatures: Creatures, n: int = STATES, seed: int = 0) -> pd.DataFrame:
     """For n messages of every team and each attribute: seed, message, attribute, coarse, value, kept, by_chance.
 
     A message's translation of an attribute is the nearest of the phrases for it ("small creature" or "large creature");
@@ -31,9 +29,9 @@ def kept(
         state = society.game.new(n, draws, "test")
         messages = play(society.game, society.robots(team), state, draws).messages[0][:, 0]
         meant = state.things.gather(1, state.target[:, None])[:, 0].numpy()
-        way = translator(society, team, translation, draws)
+        way = translator(society, team, "belief", draws)
         source = Meaning(way.code_log_p(messages, way.seen))
-        far = distances(source, way.of_words, translation, draws).round(decimals=10).numpy()
+        far = distances(source, way.of_words, "belief").round(decimals=10).numpy()
         first = 0
         for name, attribute in NAMED.items():
             value = far[:, first : first + len(attribute.values)].argmin(1)

@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from n2vlib.agents.play import play
@@ -19,7 +22,7 @@ SOURCES = ("features", "messages", "translations", "descriptions")
 RIDGE = 10.0  # penalty on squared weights
 
 
-def readout(society: Society, creatures: Creatures, n: int, seed: int = 0, translation: str = "belief") -> pd.DataFrame:
+def readout(society: Society, creatures: Creatures, n: int, seed: int = 0) -> pd.DataFrame:
     """Of two creatures that differ in an attribute, how often a linear reader finds the one that is meant.
 
     Of each team, attribute and one of SOURCES: seed, attribute, source, right, games. Chance is one half. A reader
@@ -34,7 +37,7 @@ def readout(society: Society, creatures: Creatures, n: int, seed: int = 0, trans
     rows = []
     for team in range(len(society.teams)):
         draws = stream(seed, team)
-        way = translator(society, team, translation, draws)
+        way = translator(society, team, "belief", draws)
         train, test = (_played(society, team, n, draws, fold, way) for fold in ("train", "test"))
         for k, name in enumerate(ATTRIBUTES):
             apart = [contrast(creatures.table[:, k], len(ATTRIBUTES[name].values), pair) for pair, _ in (train, test)]
@@ -69,6 +72,5 @@ def contrast(values: NDArray[np.int64], count: int, pair: NDArray[np.int64]) -> 
 
 def read(inputs: NDArray[np.float64], target: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray[np.float64]:
     """Ridge regression of target (game, value) on inputs (game, feature), which are standardised, for new inputs."""
-    mean, spread = inputs.mean(0), inputs.std(0) + 1e-9
-    one, other = ((each - mean) / spread for each in (inputs, new))
-    return other @ np.linalg.solve(one.T @ one + RIDGE * np.eye(one.shape[1]), one.T @ (target - target.mean(0)))
+    reader = make_pipeline(StandardScaler(), Ridge(RIDGE))
+    return reader.fit(inputs, target - target.mean(0)).predict(new)

@@ -15,9 +15,7 @@ from n2vlib.games.reference import ReferenceGame
 from n2vlib.methods.translation import Translator
 
 STATES, CODES = 256, 50
-TRANSLATORS = (
-    8  # of each team and method: what a translation is worth depends on the states and codes it was drawn with
-)
+TRANSLATORS = 8  # of each team and method, since what a translation is worth depends on its states and codes
 SHOWN = 10  # in driving one of the ten nearest codes is heard, drawn at random, as in the released program
 
 
@@ -81,15 +79,14 @@ def translator(
 ) -> Translator:
     """A translator of one team's messages: over `states` states, among `codes` messages and the whole lexicon."""
     seen, messages = sample(society, team, max(states, codes), draws, options=options)
-    return Translator(
-        seen[:states],
-        messages[:codes],
-        len(society.lexicon),
-        society.codes[team].log_p,
-        society.words.log_p,
-        method,
-        draws,
-    )
+    return _translator(society, team, seen[:states], messages[:codes], method, draws)
+
+
+def _translator(
+    society: Society, team: int, seen: Tensor, codes: Tensor, method: str, draws: torch.Generator
+) -> Translator:
+    log_p = society.codes[team].log_p, society.words.log_p
+    return Translator(seen, codes, len(society.lexicon), *log_p, method, draws)
 
 
 @dataclass(frozen=True)
@@ -122,13 +119,9 @@ def translators(
     size = max(STATES, codes)
     seen, messages = sample(society, team, TRANSLATORS * size, draws, options=options)
     parts = list(zip(seen.split(size), messages.split(size), strict=True))
-    lexicon, log_p = len(society.lexicon), (society.codes[team].log_p, society.words.log_p)
     return {
         method: Translators(
-            [
-                Translator(some[:STATES], sent[:codes], lexicon, *log_p, method, draws.clone_state())
-                for some, sent in parts
-            ]
+            [_translator(society, team, x[:STATES], z[:codes], method, draws.clone_state()) for x, z in parts]
         )
         for method in methods
     }
