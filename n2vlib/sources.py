@@ -2,14 +2,23 @@
 
 Only code that can change a number counts: the syntax tree of every module without docstrings, annotations and error
 messages. Comments and layout are not in a tree.
+
+Parsing all modules takes seconds, so what each source says is kept beside its compiled code, under its sha256.
 """
 
 import ast
 import hashlib
+import json
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from importlib.util import cache_from_source
 from pathlib import Path
+from typing import NamedTuple
+
+from n2vlib.files.partial import atomic
 
 _PACKAGE = "n2vlib"
 _IGNORED = {"annotation", "returns", "type_comment", "type_ignores", "type_params", "kind", "ctx"}
@@ -19,22 +28,36 @@ _SAID = {ast.Raise: _IGNORED | {"cause"}, ast.Assert: _IGNORED | {"msg"}}  # and
 def sources_digest(modules: list[str]) -> str:
     """sha256 over the code of these modules of ours and of every module of ours that they import."""
     total = hashlib.sha256()
-    for path in sources_of(modules):
-        total.update(path.name.encode() + b"\0" + _digest_of(path, path.stat().st_mtime_ns))
+    for path, said in _followed(modules).items():
+        total.update(path.name.encode() + b"\0" + bytes.fromhex(said.digest))
     return total.hexdigest()
 
 
 def sources_of(modules: list[str]) -> list[Path]:
     """The source files of these modules of ours and, followed through their imports, of all they need."""
-    waiting, seen = list(modules), {}
+    return [*_followed(modules)]
+
+
+class _Said(NamedTuple):
+    """What a source says: a digest of its code, and the names of our modules that it imports."""
+
+    digest: str
+    imports: list[str]
+
+
+def _followed(modules: list[str]) -> dict[Path, _Said]:
+    """What these modules and all they need say, by file, files in order."""
+    waiting, seen, found = list(modules), set(), {}
     while waiting:
         name = waiting.pop()
         path = module_file(name)
         if name in seen or path is None:
             continue
-        seen[name] = path
-        waiting += _imports_of(path, name, path.stat().st_mtime_ns)
-    return sorted(set(seen.values()))
+        seen.add(name)
+        found[path] = _said(path, name, path.stat().st_mtime_ns)
+        waiting += found[path].imports
+    _notes().keep()
+    return {path: found[path] for path in sorted(found, key=str)}
 
 
 def code_of(source: str | bytes) -> str:
@@ -62,7 +85,10 @@ def _is_prose(part: object) -> bool:
 
 def imported_modules(source: str) -> list[str]:
     """Names of our modules that a piece of Python needs, imported anywhere in it but under `if TYPE_CHECKING:`."""
-    return _imports_in(ast.parse(source), "")
+    key, known = _sha256(source), _notes().entries
+    if key not in known:
+        known[key] = _Said("", _imports_in(ast.parse(source), ""))
+    return _Said(*known[key]).imports
 
 
 def _imports_in(tree: ast.Module, package: str) -> list[str]:
@@ -132,21 +158,47 @@ def module_file(name: str) -> Path | None:
 
 
 @cache
-def _digest_of(path: Path, mtime: int) -> bytes:
-    """sha256 of a source's code, computed again when the file has changed."""
-    return hashlib.sha256(_code(_tree(path, mtime)).encode()).digest()
+def _said(path: Path, name: str, mtime: int) -> _Said:
+    """What a module of ours says, by its dotted name; found again when the file has changed."""
+    source = path.read_text(encoding="utf-8")
+    key, known = _sha256(f"{name}\0{source}"), _notes().entries
+    if key not in known:
+        tree = ast.parse(source)
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        known[key] = _Said(_sha256(_code(tree)), _imports_in(tree, package))
+    return _Said(*known[key])
 
 
-@cache
-def _imports_of(path: Path, name: str, mtime: int) -> list[str]:
-    """The names of our modules that a module of ours imports, by its dotted name."""
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    return _imports_in(_tree(path, mtime), package)
+class _Notes:
+    """What sources said to earlier processes; nothing where the file is damaged or of another tree of modules."""
+
+    def __init__(self) -> None:
+        self.file = Path(cache_from_source(__file__)).with_suffix(".json")
+        root = Path(__file__).parent
+        names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py"))
+        exports = [(root / name).read_text(encoding="utf-8") for name in ("__init__.py", "sources.py")]  # see _place
+        self.tree = _sha256(json.dumps([names, exports]))
+        self.entries: dict[str, _Said] = {}
+        with suppress(OSError, ValueError):
+            seal, tree, text = self.file.read_text(encoding="utf-8").split("\n")
+            self.entries = json.loads(text) if [seal, tree] == [_sha256(self.tree + text), self.tree] else {}
+        self.kept = len(self.entries)
+
+    def keep(self) -> None:
+        """Write what is new, where Python may write compiled code."""
+        if self.kept == len(self.entries) or sys.dont_write_bytecode:
+            return
+        text = json.dumps(self.entries)
+        with suppress(OSError), atomic(self.file) as part:
+            part.write_text("\n".join([_sha256(self.tree + text), self.tree, text]), encoding="utf-8")
+        self.kept = len(self.entries)
 
 
-@cache
-def _tree(path: Path, mtime: int) -> ast.Module:
-    return ast.parse(path.read_bytes())
+_notes = cache(_Notes)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

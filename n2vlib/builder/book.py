@@ -8,8 +8,8 @@ combined with the old outputs.
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from nbformat import NotebookNode
 from n2vlib.builder import figures
 from n2vlib.builder.chapter_key import Key, chapter_key
 from n2vlib.builder.kernels import TIED, WARM, choose
+from n2vlib.display import chart_png
 from n2vlib.errors import BadInput, near
 from n2vlib.files.partial import atomic, sweep
 from n2vlib.files.userfiles import yaml_mapping
@@ -178,35 +179,48 @@ def _execute(chapter: str, parameters: Mapping[str, Any], setting: Setting, out:
     """reads   the file in which the kernel notes which entries of the store are read"""
     import papermill
 
-    os.environ |= {"N2V_PROGRESS": "0", VARIABLE: str(reads)}
     try:
-        papermill.execute_notebook(
-            str(setting.root / f"{chapter}.ipynb"),
-            str(out),
-            parameters=dict(parameters),
-            kernel_name=setting.kernel,
-            progress_bar=False,
-            request_save_on_cell_execute=False,  # an unfinished copy is discarded
-            cwd=str((setting.root / chapter).parent),
-            extra_arguments=["--log-level=CRITICAL"],  # the kernel's own log is not part of the book
-        )
+        with _environment({"N2V_PROGRESS": "0", VARIABLE: str(reads), chart_png.VARIABLE: "0"}):  # see _finish
+            papermill.execute_notebook(
+                str(setting.root / f"{chapter}.ipynb"),
+                str(out),
+                parameters=dict(parameters),
+                kernel_name=setting.kernel,
+                progress_bar=False,
+                request_save_on_cell_execute=False,  # an unfinished copy is discarded
+                cwd=str((setting.root / chapter).parent),
+                extra_arguments=["--log-level=CRITICAL"],  # the kernel's own log is not part of the book
+            )
     except papermill.PapermillExecutionError as error:
         said = " ".join(f"{error.ename}: {error.evalue}".split())
         raise ChapterFailed(f"{chapter}: cell [{error.exec_count}] `{_first_line(error.source)}`: {said}") from None
     except Exception as error:  # no such kernel, a kernel that died: the other chapters still run
         raise ChapterFailed(f"{chapter}: {type(error).__name__}: {' '.join(str(error).split())}") from None
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """A `with` block in which kernels start with these variables."""
+    before = dict(os.environ)
+    os.environ |= values
+    try:
+        yield
     finally:
-        del os.environ[VARIABLE]
+        os.environ.clear()
+        os.environ |= before
 
 
 def _finish(chapter: str, executed: Path, key: Key, reads: Mapping[int, set[str]] | None = None) -> None:
-    """Write key and content digest into an executed copy, and what made its figures, unless only its text is new.
+    """Write key and content digest into an executed copy; where more than its text is new, also what made its figures,
+    and its charts as PNG.
 
     Raises ChapterFailed if a cell wrote to stderr.
     """
     notebook = _without_traces(nbformat.read(executed, as_version=4))
     if reads is not None:
         figures.mark(notebook, reads)
+        if chart_png.wanted():
+            chart_png.add_to(notebook)
     notebook.metadata["n2v"] = {"key": key, "content": digest(json.loads(nbformat.writes(notebook)))}
     nbformat.write(notebook, executed)
     if complaint := wrote_to_stderr(notebook):

@@ -1,19 +1,14 @@
 """The theme of the library's charts, and one output that every viewer can draw. Altair's own settings stay as they are.
 
 JupyterLab draws the Vega-Lite mime type without a network; it would prefer text/html, so none is emitted. The site
-draws the same mime type with the Vega in its _static folder (chart_mime). GitHub and print use the PNG, which takes a
-second per notebook and a third of a second per chart: N2V_PNG=0 leaves it out.
+draws the same mime type with the Vega in its _static folder (chart_mime). GitHub and print use the PNG (chart_png).
 """
 
-import base64
-import io
-import os
 from typing import Any
 
 import altair as alt
-import vl_convert
-from PIL import Image
 
+from n2vlib.display import chart_png
 from n2vlib.display.style import COLORS, INK, MIME
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
@@ -50,15 +45,6 @@ def _theme() -> alt.theme.ThemeConfig:
     return alt.theme.ThemeConfig({"config": _config()})  # type: ignore[typeddict-item]
 
 
-def png(spec: dict[str, Any], scale: float = 1.5) -> bytes:
-    """A chart's specification drawn on white; 64 colors keep it between 10 and 40 KB."""
-    drawn = vl_convert.vegalite_to_png({**spec, "background": "white"}, scale=scale)
-    picture = Image.open(io.BytesIO(drawn)).convert("RGB")
-    out = io.BytesIO()
-    picture.quantize(64, dither=Image.Dither.NONE).save(out, "PNG")
-    return out.getvalue()
-
-
 # Properties of every JavaScript object. Vega keeps groups in plain objects, so it fails on categories of these names.
 _OF_OBJECTS = {
     "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
@@ -81,8 +67,8 @@ def _output(spec: dict[str, Any]) -> dict[str, Any]:
     spec = drawable(spec)
     drawn_by_lab = {**spec, "$schema": "https://vega.github.io/schema/vega-lite/v5.json"}
     shown = {MIME: drawn_by_lab, "text/plain": f"<chart: {spec.get('description', 'no description')}>"}
-    if os.environ.get("N2V_PNG") != "0":
-        shown["image/png"] = base64.b64encode(png(spec)).decode()
+    if chart_png.wanted():
+        chart_png.add(shown)
     return shown
 
 

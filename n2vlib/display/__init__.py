@@ -5,6 +5,7 @@ gallery      grids of images with masks and activation maps
 html_table   a table of numbers as HTML
 swatches     tables with colors in their cells
 contours     the edge of a mask as lines
+chart_png    charts as PNG
 reference    names, signatures and docstrings
 """
 
