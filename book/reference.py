@@ -282,7 +282,8 @@ gallery.concept_strip(top["name"], pictures, [f"image {i}" for i in shown], anno
 # %% [markdown]
 # ## Charts
 #
-# `charts.table` shows a table. All others return an Altair chart with the book's theme, whatever theme Altair has.
+# `charts.table` shows a table; `drawn`, `rows` and `titled` are for charts of your own. All others return an Altair
+# chart with the book's theme, whatever theme Altair has.
 
 # %% tags=["remove-input"]
 reference(charts, folded=True)
@@ -290,6 +291,26 @@ reference(charts, folded=True)
 # %%
 wide = tables.side_by_side(scores, layer.name, "segmentation")
 charts.iou_scatter(wide, f"Single filters and combinations of {layer.name}")
+
+# %% [markdown]
+# A chart of your own is a function under `charts.drawn` that makes an Altair chart of a table. Where the table has no
+# row, one line of text says so in its place.
+
+# %%
+import altair as alt
+
+
+@charts.drawn
+def gains(scores: pd.DataFrame, title: str) -> charts.Chart:
+    """How many concepts gain how much from the combination."""
+    data = charts.rows(scores[["gain"]])
+    across = alt.X("gain:Q", bin=alt.Bin(maxbins=30), title="gain in set IoU")
+    bars = alt.Chart(data).mark_bar().encode(x=across, y="count():Q")
+    return charts.titled(bars.properties(width=style.CHART_WIDTH), title)
+
+
+wide["gain"] = wide["combination"] - wide["single filter"]
+gains(wide, f"Gain from the combination in {layer.name}")
 
 # %% [markdown]
 # ## Chapters

@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import re
+from collections.abc import Callable
 from functools import cache
 
 import altair as alt
@@ -178,7 +179,36 @@ def test_axes_start_where_the_measure_means_something():
 def test_every_function_that_is_drawn_is_a_chart_of_the_package_and_the_only_one_of_its_name():
     sources = [file.read_text(encoding="utf-8") for file in (ROOT / "n2vlib" / "charts").glob("*.py")]
     defined = [name for source in sources for name in re.findall(r"^@part\.drawn\ndef (\w+)", source, re.MULTILINE)]
-    assert sorted([*defined, "Chart", "table"]) == charts.__all__
+    assert sorted([*defined, "Chart", "drawn", "rows", "table", "titled"]) == charts.__all__
+
+
+def cell(last: str) -> Callable[..., alt.Chart]:
+    """A chart of their own, as a cell of a notebook defines it; `last` is its last line."""
+    source = f"""
+@charts.drawn
+def own_iou(table, title):
+    points = alt.Chart(charts.rows(table)).mark_point().encode(x="x:Q", y="x:Q")
+    {last}
+"""
+    names = {"__name__": "__main__", "alt": alt, "charts": charts}
+    exec(source, names)
+    assert "__all__" not in names  # their namespace is as they left it
+    return names["own_iou"]
+
+
+@pytest.mark.parametrize("several", ["points", "alt.concat(points, points)", "points.repeat(row=['x'])"])
+def test_a_chapter_draws_a_chart_of_its_own(several):
+    own = cell(f"return charts.titled({several}, title, 'A note.')")
+    shown = own(pd.DataFrame({"x": [1, 1 / 3]}), "Their title")._repr_mimebundle_()
+    assert set(shown) == {style.MIME, "image/png", "text/plain"}
+    assert shown["text/plain"] == "<chart: Their title. A note.>" and "0.3333}" in json.dumps(shown[style.MIME])
+    assert shown[style.MIME]["config"]["background"] == "transparent"
+    assert repr(own(pd.DataFrame({"x": []}), "t")) == "No chart (own IoU): no row has the numbers that it would draw."
+
+
+def test_a_chart_that_is_not_returned_is_an_error_that_says_so():
+    with pytest.raises(TypeError, match="own_iou returns nothing"):
+        cell("charts.titled(points, title)")(pd.DataFrame({"x": [1]}), "t")
 
 
 def test_axes_say_the_measure_that_was_asked_for():

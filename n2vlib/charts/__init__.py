@@ -35,7 +35,7 @@ from n2vlib.charts.filters import *
 from n2vlib.charts.history import *
 from n2vlib.charts.networks import *
 from n2vlib.charts.orders import *
-from n2vlib.charts.parts import Chart
+from n2vlib.charts.parts import Chart, drawn, rows, titled
 from n2vlib.charts.planted import *
 from n2vlib.charts.rating import *
 from n2vlib.charts.rotation import *
@@ -45,4 +45,4 @@ from n2vlib.charts.subsets import *
 from n2vlib.display.html_table import table
 
 _DRAWN = [name for name, each in globals().items() if hasattr(each, "__wrapped__")]
-__all__ = sorted(["Chart", "table", *_DRAWN])  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted(["Chart", "drawn", "rows", "table", "titled", *_DRAWN])  # pyright: ignore[reportUnsupportedDunderAll]

@@ -3,17 +3,16 @@
 import textwrap
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import altair as alt
 import pandas as pd
 
-from n2vlib.charts.theme import themed
+from n2vlib.charts.theme import Chart, themed
 from n2vlib.display.html_table import Shown
 from n2vlib.display.style import FULL, INK, LIGHT, OTHER, categories, colors, methods, rounded
 from n2vlib.vocabulary import SPLITS, measure_of
 
-Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart | alt.HConcatChart
 P = ParamSpec("P")
 C = TypeVar("C", bound=Chart)
 LOOK_CLOSER = "Click a category or a point, or search."
@@ -37,21 +36,32 @@ class _NothingToDraw(Exception):
 
 
 def drawn(chart: Callable[P, C]) -> Callable[P, C]:
-    """Decorates a function that makes a chart: adds the theme, or returns one line where no row can be drawn.
+    """Decorates a function that makes a chart of a table: adds the theme, or returns one line if no row can be drawn.
 
-    Its name goes into its file's `__all__`, and so to `charts`.
+        @charts.drawn
+        def places(table: pd.DataFrame, title: str):
+            data = charts.rows(table[["x", "y"]])
+            return charts.titled(alt.Chart(data).mark_point().encode(x="x", y="y"), title)
+
+    A chapter draws a chart of its own so; `charts.parts` has the scales and tooltips of the book's charts. In a file of
+    `n2vlib.charts`, the function's name goes into `__all__`, and so to `charts`.
     """
-    chart.__globals__.setdefault("__all__", []).append(chart.__name__)
+    if chart.__module__.startswith("n2vlib.charts."):
+        chart.__globals__.setdefault("__all__", []).append(chart.__name__)
     what = chart.__name__.replace("_", " ").replace("iou", "IoU")
 
     @wraps(chart)
     def made(*arguments: P.args, **options: P.kwargs) -> C:
         try:
             for table in arguments[:1]:
-                rows(table)  # type: ignore[arg-type]
-            return themed(chart(*arguments, **options))
+                if isinstance(table, pd.DataFrame):
+                    rows(table)
+            done = chart(*arguments, **options)
         except _NothingToDraw:
             return NotDrawn.of(f"No chart ({what}): no row has the numbers that it would draw.")  # type: ignore[return-value]
+        if done is None:
+            raise TypeError(f"{chart.__name__} returns nothing; it should return its chart")
+        return themed(done)
 
     return made
 

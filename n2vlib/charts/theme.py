@@ -4,7 +4,7 @@ JupyterLab draws the Vega-Lite mime type without a network; it would prefer text
 draws the same mime type with the Vega in its _static folder (chart_mime). GitHub and print use the PNG (chart_png).
 """
 
-from typing import Any
+from typing import Any, TypeAlias, get_args
 
 import altair as alt
 
@@ -84,13 +84,20 @@ class _Themed:
         return _output(self.to_dict())
 
 
-_KINDS = {
-    kind: type(kind.__name__, (_Themed, kind), {})
-    for kind in (alt.Chart, alt.LayerChart, alt.FacetChart, alt.VConcatChart, alt.HConcatChart)
-}
+Chart: TypeAlias = (
+    alt.Chart
+    | alt.LayerChart
+    | alt.FacetChart
+    | alt.VConcatChart
+    | alt.HConcatChart
+    | alt.ConcatChart
+    | alt.RepeatChart
+)
+_KINDS = {kind: type(kind.__name__, (_Themed, kind), {}) for kind in get_args(Chart)}
 
 
 def themed(chart: Any) -> Any:
     """The chart, of a class of the same name that has the library's theme and output."""
-    object.__setattr__(chart, "__class__", _KINDS.get(type(chart), type(chart)))
+    if type(chart) in _KINDS:
+        object.__setattr__(chart, "__class__", _KINDS[type(chart)])
     return chart
