@@ -65,6 +65,52 @@ def test_the_same_text_gives_the_same_notebook_whatever_was_there(root):
     assert twin.read_bytes() == before
 
 
+LISTED = """# %% [markdown]
+# # A tiny book
+#
+# [One](one) is not a list.
+#
+# ## The chapters
+#
+# **Start**
+#
+# - [One](one), and words about it.
+#
+# **Later**, in the order of the paper
+#
+# - [Two](part/two), and [a
+#   third](part/three): more words.
+#
+# ## How to run it
+#
+# See [one](one).
+"""
+TABLE = """# Written from the list of chapters in book/index.py; run `python -m n2vlib pairs --write`
+format: jb-book
+root: book/index
+parts:
+  - caption: Start
+    chapters:
+      - file: book/one
+  - caption: Later
+    chapters:
+      - file: book/part/two
+      - file: book/part/three
+"""
+
+
+def test_the_table_of_contents_is_written_from_the_landing_page(root):
+    text = (root / "book" / "one.py").read_text()
+    (root / "book" / "index.py").write_text(text[: text.index("# %%")] + LISTED)
+    (root / "book" / "draft.py").write_text(text)
+    assert {path.name for path in pairs.write(root)} == {"index.ipynb", "draft.ipynb", "_toc.yml"}
+    assert (root / "_toc.yml").read_text() == TABLE and pairs.write(root) == []
+    assert pairs.disagreements(root) == ["book/draft.py: book/index.py does not list it under The chapters"]
+    (root / "_toc.yml").write_text(TABLE.replace("three", "3"))
+    assert pairs.disagreements(root)[1] == f"_toc.yml: book/index.py lists other chapters; {pairs.WRITE}"
+    assert pairs.disagreements(root, only=["book/one"]) == []
+
+
 @pytest.mark.parametrize("chapter", book.chapters())
 def test_a_code_cell_fits_its_page(chapter):
     wide, long = [], []

@@ -1,4 +1,7 @@
-"""Chapters are pairs, both committed: the percent text `x.py` is the source, `x.ipynb` its notebook without outputs."""
+"""Chapters are pairs, both committed: the percent text `x.py` is the source, `x.ipynb` its notebook without outputs.
+
+The landing page lists them; `_toc.yml` is written from it (`toc`).
+"""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -7,9 +10,9 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from n2vlib.builder import toc
+from n2vlib.builder.toc import WRITE
 from n2vlib.paths import ROOT
-
-WRITE = "run `python -m n2vlib pairs --write`"
 
 
 def texts(root: Path = ROOT) -> list[Path]:
@@ -18,7 +21,7 @@ def texts(root: Path = ROOT) -> list[Path]:
 
 
 def disagreements(root: Path = ROOT, only: Collection[str] | None = None) -> list[str]:
-    """One line for each pair that disagrees, each notebook without text, and each notebook with outputs.
+    """One line for each pair that disagrees, each notebook without text or with outputs, and each chapter in no list.
 
     only   chapters whose pairs are read [default: all]
     """
@@ -44,24 +47,42 @@ def disagreements(root: Path = ROOT, only: Collection[str] | None = None) -> lis
             found.append(
                 f"{paired.relative_to(root).as_posix()}: has no percent text; run `jupytext --to py:percent` on it"
             )
-    return found
+    return found + (_unlisted(root) if only is None else [])
+
+
+def _unlisted(root: Path) -> list[str]:
+    """What the landing page and the table of contents do not say alike, and the chapters that neither names."""
+    known = toc.listed(root)
+    if not known:
+        return []
+    names = [text.relative_to(root).with_suffix("").as_posix() for text in texts(root)]
+    found = [
+        f"{name}.py: book/index.py does not list it under The chapters"
+        for name in names
+        if name != "book/index" and f"file: {name}\n" not in known
+    ]
+    agrees = (root / toc.NAME).exists() and (root / toc.NAME).read_text(encoding="utf-8") == known
+    return found if agrees else [*found, f"{toc.NAME}: book/index.py lists other chapters; {WRITE}"]
 
 
 def write(root: Path = ROOT) -> list[Path]:
-    """Rebuild the notebook of every percent text where they disagree; returns the notebooks written.
+    """Rebuild the notebook of every percent text, and the table of contents, where they disagree; returns the files.
 
     Cells have their number as id, so that the same text gives the same notebook on every machine.
     """
-    written = []
+    sources = {}
     for text in texts(root):
         notebook = jupytext.read(text)
         for i, cell in enumerate(notebook.cells):
             cell["id"] = f"cell-{i:02}"
-        paired = text.with_suffix(".ipynb")
-        source = nbformat.writes(notebook) + "\n"
-        if not paired.exists() or paired.read_text(encoding="utf-8") != source:
-            paired.write_text(source, encoding="utf-8", newline="\n")
-            written.append(paired)
+        sources[text.with_suffix(".ipynb")] = nbformat.writes(notebook) + "\n"
+    if known := toc.listed(root):
+        sources[root / toc.NAME] = known
+    written = []
+    for path, source in sources.items():
+        if not path.exists() or path.read_text(encoding="utf-8") != source:
+            path.write_text(source, encoding="utf-8", newline="\n")
+            written.append(path)
     return written
 
 
