@@ -13,6 +13,7 @@ from n2vlib.claims import claim, filters, networks, spaces, sufficient
 from n2vlib.claims.claim import Effect, holds, left_out, of_concepts, of_draws
 from n2vlib.claims.images import of_images
 from n2vlib.claims.measured import HYPERNYMS, MANY, ONE, TASKS, Measured, part, samples
+from n2vlib.errors import BadInput
 from n2vlib.methods import segmentation, single_filter
 
 TABLE = claims.table().set_index("id")
@@ -328,3 +329,8 @@ def test_a_table_links_the_cells_that_have_an_address():
 def test_where_no_claim_is_asked_for_the_table_has_its_columns_and_no_row():
     found = claims.check(by_hand(), [])
     assert found.empty and list(found) == list(claims.check(by_hand(), ["several-filters"]))
+
+
+def test_a_claim_without_a_function_is_named():
+    with pytest.raises(BadInput, match="^claims.csv: no function for busy-classification, zeros; name it in MEASURES"):
+        claim.check({"silent": lambda m: None}, None, ["zeros", "silent", "busy-classification"])

@@ -281,7 +281,7 @@ def test_training_learns_a_made_up_world_and_what_is_written_is_what_loads(
     with pytest.raises(BadInput, match="damaged"):
         shipped.load("small-alexnet", tmp_path)
     weights.unlink()
-    with pytest.raises(BadInput, match="missing; run make zoo"):
+    with pytest.raises(BadInput, match="missing; run python -m n2vlib zoo small-alexnet"):
         shipped.load("small-alexnet", tmp_path)
     (tmp_path / "small-alexnet.json").write_text('{"name":')
     with pytest.raises(BadInput, match="no JSON"):

@@ -92,7 +92,9 @@ def load(name: str, game: Game, folder: Path = shipped.FOLDER) -> Society:
     """What the zoo ships for a game that is drawn as by default; BadInput where a file is missing or damaged."""
     state, card = shipped.verified(name, folder), shipped.card(name, folder)
     if not isinstance(lexicon := card.get("lexicon"), list):
-        raise BadInput(f"zoo: {folder / name}.json is damaged (it has no lexicon); get it again, or run make zoo")
+        raise BadInput(
+            f"zoo: {folder / name}.json is damaged (no lexicon); get it again, or run python -m n2vlib zoo {name}"
+        )
     return filled(blank(AGENTS[name], game, lexicon), state, card)
 
 

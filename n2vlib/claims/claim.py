@@ -86,6 +86,10 @@ def check(
     """
     rows, listed = [], table(paper)
     asked = listed if only is None else listed.loc[listed["id"].isin(list(only))]
+    if without := sorted({*asked["id"]} - {*measures}):
+        raise BadInput(
+            f"{_FILES[paper]}: no function for {', '.join(without)}; name it in MEASURES of its section's file"
+        )
     for claim in asked.to_dict("records"):
         try:
             effect, why = measures[claim["id"]](measured), ""

@@ -60,15 +60,19 @@ def card(name: str, folder: Path = FOLDER) -> dict[str, Any]:
         return {"name": name, "task": None, "architecture": row.architecture, "seed": row.seed}
     path = folder / f"{name}.json"
     if not path.exists():
-        raise BadInput(f"zoo: {name} has not been trained yet ({path} is missing); run make zoo")
+        raise BadInput(f"zoo: {name} has not been trained yet ({path} is missing); run python -m n2vlib zoo {name}")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
-        raise BadInput(f"zoo: {path} is damaged (it is no JSON); get it again, or run make zoo") from None
+        raise BadInput(
+            f"zoo: {path} is damaged (it is no JSON); get it again, or run python -m n2vlib zoo {name}"
+        ) from None
     if not isinstance(found, dict) or not isinstance(found.get("sha256"), str):
-        raise BadInput(f"zoo: {path} is damaged (it has no sha256); get it again, or run make zoo")
+        raise BadInput(f"zoo: {path} is damaged (it has no sha256); get it again, or run python -m n2vlib zoo {name}")
     if found.get("name") != name:
-        raise BadInput(f"zoo: {path} is the card of {found.get('name')!r}; get {name} again, or run make zoo")
+        raise BadInput(
+            f"zoo: {path} is the card of {found.get('name')!r}; get {name} again, or run python -m n2vlib zoo {name}"
+        )
     return found
 
 
@@ -78,10 +82,12 @@ def verified(name: str, folder: Path = FOLDER) -> dict[str, Tensor]:
 
     wanted, path = card(name, folder)["sha256"], folder / f"{name}.safetensors"
     if not path.exists():
-        raise BadInput(f"zoo: {path} is missing; run make zoo")
+        raise BadInput(f"zoo: {path} is missing; run python -m n2vlib zoo {name}")
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != wanted:
-        raise BadInput(f"zoo: {path} is damaged (sha256 differs from {name}.json); get it again, or run make zoo")
+        raise BadInput(
+            f"zoo: {path} is damaged (sha256 differs from its card); get it again, or run python -m n2vlib zoo {name}"
+        )
     return load(data)
 
 
