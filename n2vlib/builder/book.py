@@ -86,7 +86,8 @@ def find_chapter(name: str, root: Path = ROOT) -> str:
     wanted = Path(name).with_suffix("").as_posix() if name.endswith((".py", ".ipynb")) else name
     found = [chapter for chapter in known if f"/{chapter}".endswith(f"/{wanted}")]
     if not found:
-        raise BadInput(f"{name}: _toc.yml has no such chapter; {near(wanted, known)}")
+        names = [chapter.rpartition("/")[2] for chapter in known]
+        raise BadInput(f"{name}: book/index.py lists no such chapter; {near(wanted.rpartition('/')[2], names)}")
     return found[0]
 
 
