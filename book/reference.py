@@ -19,8 +19,7 @@
 #
 # The names that `import n2vlib` gives, the methods, and the functions for tables, pictures and charts, in the order in
 # which data flows through them. Each entry has its signature and its docstring, and the first ones an example, computed
-# on this run's images and network. Every other module is described in the same way by `help`, for instance
-# `help(n2vlib.analysis)`.
+# on this run's images and network. [All modules](#all-modules) are at the end.
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -45,7 +44,7 @@ import pandas as pd
 
 from n2vlib import charts, gallery, tables
 from n2vlib.display import style
-from n2vlib.display.reference import reference
+from n2vlib.display.reference import modules, reference
 from n2vlib.methods import classification, dissection, segmentation, single_filter
 
 # %% [markdown]
@@ -338,6 +337,15 @@ except n2vlib.BadInput as error:
 
 # %% tags=["remove-input"]
 reference(n2vlib.provenance)
+
+# %% [markdown]
+# ## All modules
+#
+# `import n2vlib` gives these, each when it is first asked for. Click a name for its files. `help` describes their
+# functions, for instance `help(n2vlib.analysis.sharing)`.
+
+# %% tags=["remove-input"]
+modules()
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from n2vlib import (
-        activations, analysis, baselines, charts, claims, display, kernels, masks, methods, networks, planted, probe,
-        published, report, significance, spaces, tables, vectors, vocabulary, world, zoo,
+        activations, agents, analysis, baselines, charts, claims, compare_page, compositional, display, doctor, exports,
+        games, generator, kernels, local, masks, methods, networks, planted, probe, probe_page, published, rating_page,
+        released_units, report, sentences, significance, spaces, tables, text_image, vectors, vocabulary, words, world,
+        zoo,
     )  # fmt: skip
     from n2vlib.activations.layer import Layer, read_layers
     from n2vlib.display import gallery
@@ -67,9 +69,10 @@ MODULES = {
 } | {
     name: name
     for name in (
-        "activations", "analysis", "baselines", "charts", "claims", "display", "kernels", "masks", "methods",
-        "networks", "planted", "probe", "published", "report", "significance", "spaces", "tables", "vectors",
-        "vocabulary", "world", "zoo",
+        "activations", "agents", "analysis", "baselines", "charts", "claims", "compare_page", "compositional",
+        "display", "doctor", "exports", "games", "generator", "kernels", "local", "masks", "methods", "networks",
+        "planted", "probe", "probe_page", "published", "rating_page", "released_units", "report", "sentences",
+        "significance", "spaces", "tables", "text_image", "vectors", "vocabulary", "words", "world", "zoo",
     )
 }  # fmt: skip
 __all__ = sorted([*PLACES, *MODULES])  # pyright: ignore[reportUnsupportedDunderAll]

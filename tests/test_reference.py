@@ -18,7 +18,7 @@ import pytest
 
 import n2vlib
 from n2vlib import charts, tables
-from n2vlib.display.reference import public_name, reference
+from n2vlib.display.reference import modules, public_name, reference
 from n2vlib.display.style import MIME
 from n2vlib.paths import ROOT
 
@@ -26,11 +26,15 @@ METHODS = ("single_filter", "segmentation", "classification", "dissection")
 PICTURES = ("show", "heatmap", "concept_strip")
 
 
-def run(source: str, folder: Path) -> str:
-    """What a script prints that is run in a folder of its own; it must print nothing to stderr."""
+def run(source: str, folder: Path, draws: bool = False) -> str:
+    """What a script prints that is run in a folder of its own; it must print nothing to stderr.
+
+    draws   with data of its own too, so that a probe set is drawn
+    """
     (folder / "work").mkdir(exist_ok=True)
     (folder / "work" / "script.py").write_text(source, encoding="utf-8")
-    own = {"N2V_DATA": str(folder / "data"), "N2V_STORE": str(folder / "store"), "N2V_PROGRESS": "0"}
+    own = {"N2V_STORE": str(folder / "store"), "N2V_PROGRESS": "0"}
+    own |= {"N2V_DATA": str(folder / "data")} if draws else {}
     done = subprocess.run(
         [sys.executable, "script.py"], cwd=folder / "work", env=os.environ | own | {"PYTHONPATH": str(ROOT)},
         capture_output=True, text=True,
@@ -58,6 +62,31 @@ def test_a_name_is_that_of_the_module_it_lies_in(name):
 def test_a_module_is_imported_when_it_is_asked_for(name):
     assert getattr(n2vlib, name) is import_module(f"n2vlib.{n2vlib.MODULES[name]}")
     assert public_name(getattr(n2vlib, name)) == f"n2vlib.{name}"
+
+
+# Modules that only the library's other modules use, or the commands.
+INNER = {
+    "__main__", "builder", "cli", "device", "errors", "files", "lazy", "made_by", "pages", "parameters", "paths",
+    "progress", "reads", "sources", "store", "workers",
+}  # fmt: skip
+PACKAGES = [path.parent for path in sorted((ROOT / "n2vlib").glob("*/**/__init__.py"))]
+ALIKE = {"formats", "architectures", "tasks", "things"}  # folders whose files are alike
+
+
+def test_no_module_is_forgotten_by_the_package():
+    found = {
+        path.stem for path in (ROOT / "n2vlib").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert found - {"__init__"} - INNER == set(n2vlib.MODULES) - {"gallery", "hooks"}
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_a_package_says_what_each_of_its_files_is(package):
+    said = ast.get_docstring(ast.parse((package / "__init__.py").read_text(encoding="utf-8"))) or ""
+    own = [path for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
+    names = [path.stem for path in own if path.stem[0] != "_"]
+    listed = [name for name in re.findall(r"^(\w+) {2,}\S", said, re.MULTILINE) if name in names]
+    assert sorted(listed) == sorted(names) or package.name in ALIKE
 
 
 def test_type_checkers_see_the_names_that_are_imported_at_run_time():
@@ -89,7 +118,7 @@ def test_the_packages_example_runs_as_written(tmp_path):
 
 def test_a_script_without_a_main_guard_draws_the_world_once(tmp_path):
     script = 'import n2vlib\nprint("once")\nprint(len(n2vlib.load_probe("world-100")))\n'
-    assert run(script, tmp_path) == "once\n100\n"
+    assert run(script, tmp_path, draws=True) == "once\n100\n"
 
 
 def test_importing_our_charts_leaves_the_readers_altair_as_it_is(tmp_path):
@@ -143,6 +172,13 @@ def test_a_module_is_shown_with_all_its_functions_folded():
     own = [each.__name__ for each in vars(tables).values() if getattr(each, "__module__", "") == tables.__name__]
     assert anchors[tables] == [f"n2vlib.tables.{name}" for name in own if name[0] != "_"]
     assert anchors[charts] == [f"n2vlib.charts.{name}" for name in charts.__all__ if name != "Chart"]
+
+
+def test_all_modules_are_listed_with_their_docstrings():
+    found = modules()
+    assert re.findall(r'<details id="([\w.]+)"><summary>', found.html) == sorted(f"n2vlib.{n}" for n in n2vlib.MODULES)
+    assert "<code>n2vlib.agents</code> Networks that play games together" in found.html
+    assert "n2vlib.tables\n    " + (tables.__doc__ or "").splitlines()[0] in found.text
 
 
 @cache

@@ -8,6 +8,8 @@ linear      mean difference, ridge and logistic regression, on activations thres
 threshold   any weights with the threshold of their mask moved to the best value on training images
 timing      processor seconds of each solver
 summary     all of them side by side, concepts with few training images marked
+aligned     the concepts that all are measured on, and their tables
+cells       a layer's activations cell by cell, and how much of each cell a concept covers
 """
 
 from n2vlib.lazy import submodules

@@ -19,14 +19,16 @@ from typing import Any, NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
+from n2vlib import MODULES
 from n2vlib.errors import BadInput
 from n2vlib.parameters import LISTS
 from n2vlib.paths import ROOT, resolve
-from n2vlib.sources import imported_modules, sources_digest, sources_of
+from n2vlib.sources import imported_modules, module_file, sources_digest, sources_of
 from n2vlib.store import digest
 
 _DATA = (".csv", ".json", ".safetensors", ".html", ".css", ".js")
 FORMATS = Path(__file__).parents[1] / "probe" / "sources" / "formats"
+_PUBLIC = [file for place in MODULES.values() if (file := module_file(f"n2vlib.{place}"))]
 COVERAGE = ROOT / "book" / "coverage.csv"  # data that is beside the chapters, because people edit it there
 
 
@@ -46,7 +48,7 @@ def chapter_key(notebook: Path, parameters: Mapping[str, Any], kernel: str | Non
         file for folder in folders for file in (*folder.glob("*.*"), *folder.glob("files/*")) if file.suffix in _DATA
     ]
     data += sorted(LISTS.glob("*.yml"))
-    data += sources_of(modules) if "n2vlib.display.reference" in modules else []  # it shows their docstrings
+    data += [*sources_of(modules), *_PUBLIC] if "n2vlib.display.reference" in modules else []  # it shows docstrings
     data += sorted(FORMATS.glob("*.py")) if "n2vlib.probe.sources.formats" in modules else []  # it lists this folder
     data += [COVERAGE] if "n2vlib.claims.coverage" in modules and COVERAGE.is_file() else []
     versions = {package: _version(package) for package in ("torch", "numpy", "altair")}

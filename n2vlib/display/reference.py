@@ -12,6 +12,7 @@ from typing import Any
 
 from n2vlib import MODULES, PLACES
 from n2vlib.display.html_table import Shown
+from n2vlib.sources import module_file
 
 _STARS = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
 _WIDTH = 84  # characters; a longer signature has one line for each parameter
@@ -26,9 +27,18 @@ def reference(*things: Any, folded: bool = False) -> Shown:
     The anchor of an entry is its public name, such as `#n2vlib.load_probe`.
     """
     entries = [_entry(name, thing, folded) for each in things for name, thing in _named(each)]
-    # The style sheet gives outputs of this class the colors of the page.
-    html = f'<div class="n2v-table">{"".join(entry.html for entry in entries)}</div>'
-    return Shown(html, "\n\n".join(entry.text for entry in entries))
+    return _together(entries)
+
+
+def modules() -> Shown:
+    """Every module that `import n2vlib` gives, with the first line of its docstring; a click opens the rest.
+
+    The anchor of an entry is the module's public name. None is imported for it.
+    """
+    files = {f"n2vlib.{name}": module_file(f"n2vlib.{place}") for name, place in MODULES.items()}
+    said = {name: ast.get_docstring(ast.parse(file.read_bytes())) or "" for name, file in sorted(files.items()) if file}
+    entries = [Shown(_folded(name, each, _pre(each)), f"{name}\n{indent(each, '    ')}") for name, each in said.items()]
+    return _together(entries)
 
 
 def public_name(thing: Any) -> str:
@@ -55,18 +65,29 @@ def _named(thing: Any) -> Iterator[tuple[str, Any]]:
     )
 
 
+def _together(entries: list[Shown]) -> Shown:
+    # The style sheet gives outputs of this class the colors of the page.
+    html = f'<div class="n2v-table">{"".join(entry.html for entry in entries)}</div>'
+    return Shown(html, "\n\n".join(entry.text for entry in entries))
+
+
+def _pre(text: str, style: str = "") -> str:
+    return f'<pre style="{_PRE}{style}">{escape(text)}</pre>'
+
+
+def _folded(name: str, said: str, html: str) -> str:
+    words = f"<code>{name}</code> {escape(said.partition(chr(10))[0])}"
+    return f'<details id="{name}"><summary>{words}</summary>{html}</details>'
+
+
 def _entry(name: str, thing: Any, folded: bool = False) -> Shown:
     signature, said = _signature(name, thing), inspect.cleandoc(thing.__doc__ or "")
     own = vars(thing).items() if inspect.isclass(thing) else ()
     members = [_entry(name, each) for name, each in own if _is_member(name, each)]
-    below = f'<pre style="{_PRE}">{escape(said)}</pre>' + "".join(member.html for member in members)
-    html = f'<pre style="{_PRE}font-weight:600">{escape(signature)}</pre><div style="{_BELOW}">{below}</div>'
+    below = _pre(said) + "".join(member.html for member in members)
+    html = f'{_pre(signature, "font-weight:600")}<div style="{_BELOW}">{below}</div>'
     anchor = f' id="{name}"' if "." in name else ' style="margin-top:.8em"'
-    if folded:
-        words = f"<code>{name}</code> {escape(said.partition(chr(10))[0])}"
-        html = f"<details{anchor}><summary>{words}</summary>{html}</details>"
-    else:
-        html = f"<div{anchor}>{html}</div>"
+    html = _folded(name, said, html) if folded else f"<div{anchor}>{html}</div>"
     texts = [said, *(member.text for member in members)]
     return Shown(html, "\n".join([signature, *(indent(text, "    ") for text in texts if text)]))
 

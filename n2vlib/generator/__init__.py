@@ -6,7 +6,11 @@ dissect     units against what a segmenter sees (GAN dissection, Bau et al. 2019
 control     units whose description has a word are cut or raised, beside random ones
 effect      the causal effect of units on a class, read where the edit was made
 causal      the same for a chapter, kept in the store
-scenes, models, drawing, segmenting    how the zoo's generator and segmenter are made
+scenes      drawn scenes that the zoo's generator learns to draw
+models      the zoo's generator and segmenter
+drawing     training of the generator
+segmenting  training of the segmenter
+shipping    what the two trainings share
 """
 
 from n2vlib.lazy import submodules

@@ -10,6 +10,13 @@ sampling         balanced samples, epoch by epoch
 sparse           a layer's activations, kept where they may fire
 digits           counts of float32 digits, for exact quantiles
 upsampled        quantiles of upsampled activations
+thresholds       how many values of upsampled sums lie above each threshold
+combined         the mask of a combination in one image
+joined           masks of two filters joined
+atoms            how often filters fire on pixels that show the same concepts
+triples          the best formula of up to three concepts, by trying all
+permuted         counts against annotations that are permuted among images
+places           how often each pixel shows each concept
 
 numba keeps compiled code beside the source. Where nothing can be written there it lies in `numba` below N2V_DATA, and
 where that is read-only too, in a temporary folder of this process. NUMBA_CACHE_DIR names another place.

@@ -8,7 +8,9 @@ classification    weights over all or a few filters, learned to predict whether 
 dissection        the best concept of each filter, by dissection IoU (Network Dissection 2)
 alignment         the tables that every method returns
 
-And one of another kind: translation, of messages by the beliefs that they lead to (Translating neuralese 3 to 5).
+And one of another kind:
+
+translation       messages translated by the beliefs that they lead to (Translating neuralese 3 to 5)
 """
 
 from n2vlib.lazy import submodules

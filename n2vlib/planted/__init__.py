@@ -9,6 +9,12 @@
 The rest of the library needs to know nothing of this: the photographs are PNG files of a Broden folder, the network is
 a torch module, and `shuffled` gives an ordinary probe set. `control` shows what the methods report where there is
 nothing to find.
+
+plan          which concept is planted in which filters, and how
+photographs   photographs that spell out their labels, and shuffled labels
+network       a torch module that encodes their concepts as planned
+recovered     what the methods found, beside what was planted
+controls      what the methods report where the answer is known without planting
 """
 
 from n2vlib.planted.controls import control

@@ -1,6 +1,22 @@
 """The probe set: images, the concepts annotated in them, and the split into training and validation images.
 
 `load_probe` takes the drawn world by name or a folder in Broden's format (rules in `layout`).
+
+sources         probe sets from other formats
+needs           what a chapter needs of a probe set
+check           everything that is wrong with a folder
+problems        its problems one by one, collected or raised
+layout          the rules of Broden on disk: names, order, split, label maps
+reader          reads the tables of a folder
+broden          writes a folder
+broden_tables   its tables, from what its images show
+writer          writes its images one by one, then its tables
+journal         the images that an interrupted run has written
+files           the files that a folder names, and the set's fingerprint
+pictures        images and label maps, decoded
+labels          every label map, decoded once and kept on disk
+kept            folders of decoded data
+occurrences     which images hold which concepts
 """
 
 import importlib

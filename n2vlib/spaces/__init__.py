@@ -3,6 +3,7 @@
 drawn      our own hypernym tree of the drawn world's concepts, and co-occurrence vectors of a probe set's labels
 wordnet    WordNet's hypernyms, from the user's copy
 word2vec   word vectors, from the user's file
+names      a probe set's concept names as words
 """
 
 import pandas as pd

@@ -19,6 +19,9 @@ audit       which networks have filters described by a word
 marked      images with a written mark, and what networks make of them
 edit        filters cut by what describes them until validation says stop
 uses        the three uses measured at once
+grice       whether a description is true, short, and every word to the point (Grice's maxims)
+behaviour   what filters do on two halves of the images, and where explanations hold
+shares      how much of what a filter does an explanation accounts for
 """
 
 from n2vlib.lazy import submodules

@@ -2,6 +2,22 @@
 
 Scene `index` of `seed` depends on these two numbers alone. Its label maps are the same on every machine; its
 pixels agree to within one grey level.
+
+catalog     the concepts and their numbers
+scenes      a picture of one of the twelve scenes, from far to near
+crowds      which things appear in each scene, how often and where
+stage       things placed in a picture: size, haze, shadows
+things      how each thing is painted
+canvas      painting with labels
+backdrops   sky, ridges, water, grounds
+outdoors    the ground and the background of the eight scenes under the sky
+rooms       wall, floor and the light from the window
+surfaces    patterns of materials and grounds
+textures    pictures filled by one texture
+palette     paints and light
+edited      scenes drawn again with one thing more, or without the things of one kind
+marks       writing on images
+digest      the digest of the label maps, which every machine must give
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,15 @@
     zoo.card("small-alexnet")        recipe, data, accuracy, sha256
     zoo.train("small-alexnet")       train it again
 
-`zoo.dictionaries` trains sparse autoencoders on their layers.
+recipes         one row for each network
+architectures   one file each
+tasks           training tasks, one file each
+data            training images
+training        training a network
+random_init     random weights, given by a seed
+dictionaries    sparse autoencoders on their layers
+others          what else ships: one row each, and the module that trains it
+shipped         networks as shipped
 
 `n2vlib.load_network` loads them by name. It imports `n2vlib.zoo.shipped` and not this package's names, so that
 a change of the training does not make stored measurements stale: these depend on the weights' hash.

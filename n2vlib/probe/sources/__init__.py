@@ -14,13 +14,8 @@ polygons    the rule by which polygons and boxes become masks
 shapes      turned boxes and ellipses, by the same rule
 runlengths  run-lengths of annotation tools
 index_map   maps whose pixels are numbers: a region for each
-sizes       of images, as data state them
-addresses   addresses of images in exports, looked up in the folder of images
-mat         MATLAB's files; mat_check: whether they may be read
-shapes      turned boxes and ellipses, by the same rule
-runlengths  run-lengths of masks, as annotation tools write them
-index_map   PNGs whose pixels are numbers
 masks_png   the mask of one concept in a PNG, and which masks belong to which images
 mat         MATLAB's files, without objects
+mat_check   whether such a file may be read
 names       the names of indices in a file
 """
