@@ -302,6 +302,15 @@ def test_long_texts_may_wrap_and_numbers_not():
     assert ["white-space:normal" in cell for cell in cells] == [True, True, False]
 
 
+def test_a_row_of_words_can_stand_below_another_and_says_whose_cell_each_is():
+    words = {"id": "a", "holds_if": "above 5", "claim": "Most <concepts> need several filters", "published": 0.5}
+    html = charts.table(pd.DataFrame([words])).html
+    names = re.findall('data-name="(.*?)"', html)
+    assert names == ["id", "holds if", "claim", "published"] and "dataframe n2v-stacks" in html
+    numbers = {"network": "small-alexnet-objects, conv5", "a": 1, "b": 2.0, "c": 3.0}
+    assert "data-name" not in charts.table(pd.DataFrame([numbers])).html  # columns of numbers are compared downwards
+
+
 def test_every_chart_is_looked_at():
     assert list(every_chart()) == CHARTS
 

@@ -70,13 +70,17 @@ def _table(frame: pd.DataFrame, digits: int, best: Sequence[str], links: Mapping
     }
     least = {c: 10 if n > _LONGEST else _word(cells[c]) for c, n in longest.items() if n > _LONG}  # em
     heads = "".join(f"<th{_style(column in numeric)}>{escape(_words(column))}</th>" for column in frame)
+    # Rows of a table of words stand below each other on a phone: each cell then shows its column's name.
+    stacks = bool(least) and len(frame.columns) > 3 and 2 * len(numeric) < len(frame.columns)
+    names = {c: f' data-name="{escape(_words(c))}"' if stacks else "" for c in frame}
     lines = []
     for row in range(len(frame)):
         top = _best(frame.iloc[row], best)
         texts = {c: _linked(escape(cells.iloc[row][c]), links[c][row] if c in links else "") for c in frame}
-        tds = (f"<td{_style(c in numeric, c in top, least.get(c, 0))}>{texts[c]}</td>" for c in frame)
+        tds = (f"<td{names[c]}{_style(c in numeric, c in top, least.get(c, 0))}>{texts[c]}</td>" for c in frame)
         lines.append(f"<tr>{''.join(tds)}</tr>")
-    return f'<table class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    kind = "dataframe n2v-stacks" if stacks else "dataframe"
+    return f'<table class="{kind}"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
 
 
 def _word(texts: Iterable[str]) -> int:

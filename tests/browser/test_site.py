@@ -93,6 +93,16 @@ def test_the_reference_names_everything_and_opens_what_is_folded(width, built, o
     assert page.evaluate(OVERFLOW) <= 1
 
 
+@pytest.mark.parametrize("paper", sorted(path.stem for path in (ROOT / "book" / "verdict").glob("*.py")))
+def test_the_claims_of_a_verdict_are_read_without_scrolling_sideways(paper, built, offline):
+    for width in ("laptop", "phone"):
+        page = offline(width).page
+        page.goto((built / "site" / "book" / "verdict" / f"{paper}.html").as_uri())
+        tables = page.locator("figure.n2v-table:has(table.n2v-stacks)")
+        assert tables.count() >= 3
+        assert tables.evaluate_all("all => all.filter(each => each.scrollWidth > each.clientWidth).length") == 0
+
+
 def test_the_site_holds_no_address_it_would_load_from(built):
     loads = ("unpkg.com", "cdn.jsdelivr.net", "fonts.googleapis", "cdnjs.cloudflare")
     found = [
