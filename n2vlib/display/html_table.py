@@ -71,7 +71,7 @@ def _table(frame: pd.DataFrame, digits: int, best: Sequence[str], links: Mapping
     least = {c: 10 if n > _LONGEST else _word(cells[c]) for c, n in longest.items() if n > _LONG}  # em
     heads = "".join(f"<th{_style(column in numeric)}>{escape(_words(column))}</th>" for column in frame)
     # Rows of a table of words stand below each other on a phone: each cell then shows its column's name.
-    stacks = bool(least) and len(frame.columns) > 3 and 2 * len(numeric) < len(frame.columns)
+    stacks = bool(least) and len(frame.columns) > 2 and 2 * len(numeric) < len(frame.columns)
     names = {c: f' data-name="{escape(_words(c))}"' if stacks else "" for c in frame}
     lines = []
     for row in range(len(frame)):
