@@ -19,7 +19,7 @@
 #
 # The names that `import n2vlib` gives, the methods, and the functions for tables, pictures and charts, in the order in
 # which data flows through them. Each entry has its signature and its docstring, and the first ones an example, computed
-# on this run's images and network. [All modules](#all-modules) are at the end.
+# on this run's images and network. [All modules](#all-modules) are listed, too.
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -312,6 +312,15 @@ wide["gain"] = wide["combination"] - wide["single filter"]
 gains(wide, f"Gain from the combination in {layer.name}")
 
 # %% [markdown]
+# ## All modules
+#
+# `import n2vlib` gives these, each when it is first asked for. Click a name for its files. `help` describes their
+# functions, for instance `help(n2vlib.analysis.sharing)`.
+
+# %% tags=["remove-input"]
+modules()
+
+# %% [markdown]
 # ## Chapters
 #
 # A chapter checks its parameters in its second cell and prints what made its results in its last one. Bad input is
@@ -337,15 +346,6 @@ except n2vlib.BadInput as error:
 
 # %% tags=["remove-input"]
 reference(n2vlib.provenance)
-
-# %% [markdown]
-# ## All modules
-#
-# `import n2vlib` gives these, each when it is first asked for. Click a name for its files. `help` describes their
-# functions, for instance `help(n2vlib.analysis.sharing)`.
-
-# %% tags=["remove-input"]
-modules()
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers=layers, seed=SEED)
