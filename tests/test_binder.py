@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +24,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 FILES = sorted(path for path in BINDER.iterdir() if path.is_file())
 COLAB = nbformat.read(BINDER / "colab.ipynb", as_version=4)
 FIRST, INSTALLING = [cell.source for cell in COLAB.cells if cell.cell_type == "code"][:2]
+
+COLAB_NEEDS = ast.literal_eval(re.findall(r"needed = (.*)", INSTALLING)[0])
+# What a chapter imports with a file of the user's only, and what the commands do that build the book.
+NOT_IN_COLAB = {"transformers", "open_clip", "pyarrow"}, {"builder", "cli"}
 
 
 def test_no_file_names_a_host():
@@ -74,7 +79,23 @@ def test_colab_installs_from_the_address_or_stops_with_one_sentence(address, mon
     exec(INSTALLING, {"REPOSITORY": address})
     clone, install = asked
     assert clone == ["git", "clone", "--depth", "1", address, "n2v"]
-    assert install == [sys.executable, "-m", "pip", "install", "--quiet", "-e", "n2v", "papermill"]
+    assert install[:6] == [sys.executable, "-m", "pip", "install", "--quiet", "-e"] and install[6:] == COLAB_NEEDS
+
+
+def test_colab_installs_all_that_a_chapter_imports():
+    extras = Requirement(COLAB_NEEDS[0].replace("n2v", PROJECT["name"], 1)).extras
+    lines = [*PROJECT["dependencies"], *(line for each in extras for line in PROJECT["optional-dependencies"][each])]
+    given = {Requirement(line).name for line in [*lines, *COLAB_NEEDS[1:]]} | {"nbformat", "ipython"}  # papermill's
+    optional, built = NOT_IN_COLAB
+    files = [
+        path for path in (ROOT / "n2vlib").rglob("*.py") if path.relative_to(ROOT / "n2vlib").parts[0] not in built
+    ]
+    words = re.compile(r"^ *(?:import|from) (\w+)", re.MULTILINE)
+    names = {name for path in files for name in words.findall(path.read_text(encoding="utf-8"))}
+    names -= {*sys.stdlib_module_names, "n2vlib"} | optional
+    known = metadata.packages_distributions()
+    assert not {name for name in names if name in known and not {each.lower() for each in known[name]} & given}
+    assert {"captum", "skimage", "nbformat"} <= names & {*known}
 
 
 def test_elsewhere_the_colab_notebook_installs_nothing_and_runs_a_chapter(monkeypatch, tmp_path):

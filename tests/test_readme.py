@@ -35,3 +35,13 @@ def test_the_papermill_line_runs_a_chapter(tmp_path):
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"(?:book|params|n2vlib|benchmarks|tests)/[\w/.-]*\w", README))))
 def test_paths_in_readme_exist(path):
     assert (ROOT / path).exists()
+
+
+def test_one_list_of_extras_is_installed_everywhere():
+    def extras(file: str, pattern: str) -> set[str]:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        return set(re.findall(r"\w+", re.search(pattern, text)[1])) - {"and"}  # type: ignore[index]
+
+    installed = extras("Makefile", r"-e '\.\[(.*?)\]'")
+    assert installed == extras("README.md", r'-e "\.\[(book.*?)\]"') == extras("CONTRIBUTING.md", r"the extras (.*)")
+    assert installed == extras("binder/requirements.txt", r"-e \.\[(.*?)\]") | {"test"}
