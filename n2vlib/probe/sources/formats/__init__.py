@@ -13,6 +13,7 @@ coco-panoptic.
 
     format         read                                       left out                            tried on
     index-png      numbers of a palette or grey               colors                              files made for it
+    color-png      classes by their exact color               colors that are not exact           its published layouts
     concept-png    black and white, in three layouts          colors                              files made for it
     voc            21 classes                                 borders (void)                      files made for it
     voc-boxes      boxes of objects and parts                 pose, actions, the split            its published layout
