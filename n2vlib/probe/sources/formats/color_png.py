@@ -17,9 +17,7 @@ from n2vlib.errors import BadInput
 from n2vlib.files.userfiles import csv_rows
 from n2vlib.probe.pictures import image_and_doubt
 from n2vlib.probe.sources.annotated import Annotated, Note, Region
-from n2vlib.probe.sources.folder import pictures
-from n2vlib.probe.sources.formats.index_png import PNG
-from n2vlib.probe.sources.masks_png import paired
+from n2vlib.probe.sources.masks_png import by_name
 from n2vlib.probe.sources.names import NAME, Named, is_void, lines_of, named_once
 from n2vlib.probe.sources.sizes import displayed
 
@@ -51,15 +49,7 @@ def read(
     if not names.is_file():
         raise BadInput(f"names {names}: no such file")
     named = named_once(names, _rows(names), category, shown=_shown)
-    unlabelled = _void(void)
-    found = pictures(images, without=labels)
-    masks = paired(found, pictures(labels, PNG), suffix, labels)
-    for name in found:
-        if mask := masks.get(name):
-            regions = partial(_regions, labels / mask, named, unlabelled, names)
-            yield Annotated(name, images / name, regions, labels=(labels / mask,))
-        else:
-            yield Annotated(name, images / name, lambda: iter(()))
+    yield from by_name(images, labels, suffix, partial(_regions, named=named, void=_void(void), names=names))
 
 
 def _regions(mask: Path, named: Named, void: set[int], names: Path) -> Iterator[Region | Note]:
