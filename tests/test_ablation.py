@@ -15,6 +15,7 @@ from torch import nn
 from n2vlib import charts, load_network
 from n2vlib.analysis import ablation, concept_ablation, evaluation
 from n2vlib.errors import BadInput
+from n2vlib.networks import units
 from n2vlib.networks.downstream import Downstream, scores
 from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import Network
@@ -296,6 +297,20 @@ def test_axes_taken_out_are_filters_at_zero(asked):
     directions = evaluation.without_directions(asked, "val", [axes, axes[:0]])
     np.testing.assert_allclose(directions, evaluation.without(asked, "val", [[1, 4], []]), atol=1e-5)
     assert len(evaluation.without_directions(asked, "val", [])) == 0
+
+
+def test_a_network_is_evaluated_without_units_of_the_identity_as_without_filters(asked, probe, tmp_path):
+    net = Network("seeing", Seeing(), Preprocessing((16, 16), (0, 0, 0), (1, 1, 1), 1), "planted")
+    file = units.save(tmp_path / "turned.safetensors", np.eye(6)[[2, 1, 0, 5, 4, 3]])
+    other = evaluation.read(net, f"relu:{file}", probe, images=60, device="cpu")
+    told, expected = (
+        evaluation.without(other, "val", [[], [2], [1, 3]]),
+        evaluation.without(asked, "val", [[], [0], [1, 5]]),
+    )
+    np.testing.assert_allclose(told, expected, atol=1e-5)
+    assert ablation.damage(other, "train").accuracy[2, 0] == 0.5
+    told, expected = (evaluation.without_directions(each, "val", [np.eye(6)[[1, 4]]]) for each in (other, asked))
+    np.testing.assert_allclose(told, expected, atol=1e-5)
 
 
 def test_the_share_of_squares_is_that_of_a_slow_sum(asked):

@@ -13,7 +13,7 @@ from torchvision.datasets import SBDataset
 
 from n2vlib.errors import BadInput
 from n2vlib.probe.sources.annotated import Annotated, Note, Region
-from n2vlib.probe.sources.formats import ade20k, pascal_part, sbd, sceneparse150
+from n2vlib.probe.sources.formats import ade20k, color_png, pascal_part, sbd, sceneparse150
 
 SIZE = (4, 6)
 CHAIR, LEG, TREE = 71, 256, 355  # numbers of classes above and below 256
@@ -31,6 +31,80 @@ def masks(one: Annotated) -> dict[tuple[str, str], np.ndarray]:
         if isinstance(region, Region):
             found[region.category, region.concept] |= region.mask
     return dict(found)
+
+
+# --- CamVid's colors
+
+ANIMAL, ARCHWAY, UNSURE = (64, 128, 64), (192, 0, 128), (0, 0, 0)
+TABLES = {
+    "label_colors.txt": "64 128 64\tAnimal\n192 0 128\tArchway\n0 0 0\tVoid\n",  # CamVid
+    "class_dict.csv": "name,r,g,b\nAnimal, 64, 128, 64\nArchway, 192, 0, 128\nVoid, 0, 0, 0\n",  # its copies
+    "labelmap.txt": "# label:color_rgb:parts:actions\nAnimal:64,128,64::\nArchway:192,0,128::\nVoid:0,0,0::\n",  # CVAT
+    "groups.csv": "category,red,green,blue,class\n,64,128,64,Animal\nobject,192,0,128,Archway\n,0,0,0,void\n",
+}
+
+
+def camvid(folder: Path, table: str, mode: str = "RGB") -> np.ndarray:
+    """An image with its mask, and one without; where the mask has an animal."""
+    for stem in ("0001TP_006690", "0001TP_006720"):
+        picture(folder / f"701_StillsRaw_full/{stem}.png")
+    colors = np.full((*SIZE, 3), ARCHWAY, np.uint8)
+    colors[1:, :2], colors[0, 3:] = ANIMAL, UNSURE
+    (folder / "LabeledApproved_full").mkdir()
+    mask = Image.fromarray(colors)
+    mask = mask.quantize(colors=3) if mode == "P" else mask.convert(mode)
+    mask.save(folder / "LabeledApproved_full/0001TP_006690_L.png")
+    (folder / table).write_text(TABLES[table])
+    return (colors == ANIMAL).all(axis=2)
+
+
+@pytest.mark.parametrize(
+    ("table", "mode"), [*((name, "RGB") for name in TABLES), *((next(iter(TABLES)), m) for m in ("P", "RGBA"))]
+)
+def test_camvid_by_its_table_of_colors(tmp_path, table, mode):
+    animal = camvid(tmp_path, table, mode)
+    folders = tmp_path / "701_StillsRaw_full", tmp_path / "LabeledApproved_full"
+    one, bare = color_png.read(*folders, names=tmp_path / table, suffix="_L")
+    assert (one.name, bare.name, masks(bare)) == ("0001TP_006690.png", "0001TP_006720.png", {})
+    found = masks(one)
+    assert found.keys() == {("object", "Animal"), ("object", "Archway")}
+    assert np.array_equal(found["object", "Animal"], animal)
+    assert not found["object", "Archway"][0, 3:].any() and found["object", "Archway"].sum() == 24 - 3 - animal.sum()
+
+
+def test_colors_without_a_name_are_one_line_that_says_which_and_where(tmp_path):
+    camvid(tmp_path, "label_colors.txt")
+    folders = tmp_path / "701_StillsRaw_full", tmp_path / "LabeledApproved_full"
+    names, mask = tmp_path / "label_colors.txt", folders[1] / "0001TP_006690_L.png"
+    names.write_text("64 128 64\tAnimal\n192 0 128\tArchway\n")
+    one, _ = color_png.read(*folders, names=names, suffix="_L")
+    with pytest.raises(
+        BadInput, match="0001TP_006690_L.png: the color 0,0,0 at row 0, column 3 has no name; add it to lab"
+    ):
+        masks(one)
+    one, _ = color_png.read(*folders, names=names, suffix="_L", void="0,0,0; 9,9,9")
+    assert len(masks(one)) == 2 and Note("void color 0,0,0 is unlabelled") in [*one.regions()]
+    Image.fromarray(np.array([[ANIMAL, (65, 128, 63)]], np.uint8)).save(mask)
+    one, _ = color_png.read(*folders, names=names, suffix="_L")
+    with pytest.raises(BadInput, match=r"65,128,63 at row 0, column 1 .* \(nearest: 64,128,64 'Animal'; was it a JPEG"):
+        masks(one)
+    for text, why in {
+        "64 128 64 a\n64 128 64 b": "64,128,64 has two names, 'a' and 'b'",
+        "64 128 64 a\n0 0 1 a": "'a' names both 64,128,64 and 0,0,1",
+        "64 128 256 a": "'64 128 256' is no color",
+        "64 128 a": "'64 128 a' must be a color and a name",
+        "": "has no name",
+    }.items():
+        names.write_text(text)
+        with pytest.raises(BadInput, match=why):
+            [*color_png.read(*folders, names=names)]
+    for given, why in (
+        ({"names": names, "void": "black"}, "option void: 'black' must be a color"),
+        ({}, "needs the option names"),
+    ):
+        names.write_text("64 128 64 a")
+        with pytest.raises(BadInput, match=why):
+            [*color_png.read(*folders, **given)]
 
 
 # --- ADE20K

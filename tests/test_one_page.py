@@ -2,6 +2,7 @@
 
 from html.parser import HTMLParser
 
+import nbformat
 import pytest
 
 from n2vlib.builder import one_page
@@ -59,6 +60,12 @@ def test_everything_that_a_page_loads_is_in_it(page):
 
 def test_what_is_no_executed_chapter_is_said(tmp_path):
     with pytest.raises(BadInput, match="no such notebook"):
+        one_page.write(tmp_path / "a.html", tmp_path / "a.ipynb")
+    cells = [nbformat.v4.new_markdown_cell("x"), nbformat.v4.new_code_cell("read()\nmore()", execution_count=3)]
+    cells[1].outputs = [nbformat.v4.new_output("error", ename="BadInput", evalue="layer\n9")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "a.part.ipynb")
+    said = r"run failed, cell \[3\] `read\(\)`: BadInput: layer 9; mend that and `run a` again, or export a.part.ipynb"
+    with pytest.raises(BadInput, match=said):
         one_page.write(tmp_path / "a.html", tmp_path / "a.ipynb")
     (tmp_path / "a.ipynb").write_text("no notebook")
     with pytest.raises(BadInput, match="cannot be built"):

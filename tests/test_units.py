@@ -12,15 +12,14 @@ from measured import TAU, activations, measure, network, probe_in
 from safetensors.torch import save_file
 
 from n2vlib.activations.layer import read_layers
-from n2vlib.analysis import evaluation
 from n2vlib.builder.chapter_key import _files_named_in
 from n2vlib.errors import BadInput
 from n2vlib.methods import dissection
 from n2vlib.networks import units
+from n2vlib.networks.downstream import Downstream
 from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.unit_files import ACTIVATIONS
 from n2vlib.paths import layer_from_here
-from n2vlib.probe import load_probe
 from n2vlib.report import file_name
 from n2vlib.store import Store
 
@@ -179,12 +178,91 @@ def test_a_shape_is_refused_from_the_header_before_its_values_are_read(tmp_path)
         units.load(tmp_path / "huge.safetensors")
 
 
-def test_units_of_another_layer_and_their_removal_are_refused(tmp_path):
+# Units taken out of the network
+
+
+def answers_without(file, images: torch.Tensor, sets: list[list[int]]) -> list[torch.Tensor]:
+    net = network()
+    name = net.layer(f"1:{file}")
+    downstream, codes = Downstream(net.module, name, images), run_layers(net.module, [name], images)[name]
+    return list(downstream.without(codes, sets, downstream.others(images)))
+
+
+def by_hand(images: torch.Tensor, taken_out) -> torch.Tensor:
+    """The network's scores with `taken_out` called on the filters at every place of layer 1, (filter,)."""
+    net = network().module
+    maps = net[:2](images).detach().numpy()
+    for i, y, x in np.ndindex(len(maps), *maps.shape[2:]):
+        maps[i, :, y, x] = taken_out(maps[i, :, y, x].astype(float))
+    return net[2:](torch.from_numpy(maps)).mean((2, 3)).detach()
+
+
+def pixels() -> torch.Tensor:
+    return torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(5))
+
+
+def test_without_units_of_the_identity_is_without_filters(tmp_path):
+    file = units.save(tmp_path / "same.safetensors", np.eye(FILTERS), activation="relu")
+    net, images, sets = network().module, pixels(), [[], [2], [4, 0]]
+    expected = Downstream(net, "1", images).without(run_layers(net, ["1"], images)["1"], sets)
+    for told, filters in zip(answers_without(file, images, sets), expected, strict=True):
+        torch.testing.assert_close(told, filters, rtol=1e-5, atol=1e-6)
+
+
+def test_without_a_unit_of_a_rotation_its_direction_is_projected_out_at_every_place(tmp_path):
+    turned = np.linalg.qr(parts()["weight"][:FILTERS])[0]
+    file, images = units.save(tmp_path / "turned.safetensors", turned), pixels()
+    whole, told = answers_without(file, images, [[], [3]])
+    expected = by_hand(images, lambda a: a - sum(w * v for w, v in zip(turned[3], a, strict=True)) * turned[3])
+    torch.testing.assert_close(told, expected.float(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(whole, network().module(images).mean((2, 3)), rtol=1e-4, atol=1e-5)
+    assert (whole - told).abs().max() > 1e-3
+
+
+def test_a_unit_of_independent_weights_goes_to_zero_and_no_other_moves(tmp_path):
+    rng, own = np.random.default_rng(8), parts()["weight"][:3]
+    found = units.load(
+        units.save(tmp_path / "three.safetensors", own, bias=[0.1, 0.2, 0.3], centre=rng.random(FILTERS))
+    )
+    grid = torch.from_numpy(rng.standard_normal((2, FILTERS, 2, 2)).astype(np.float32))
+    before = found.units(grid)
+    after = found.units(grid - before[:, 1:2] * found.added()[1][:, None, None])
+    assert after[:, 1].abs().max() < 1e-5
+    torch.testing.assert_close(after[:, [0, 2]], before[:, [0, 2]], rtol=1e-5, atol=1e-5)
+
+
+def test_what_a_unit_of_an_autoencoder_decodes_to_is_subtracted_and_its_error_stays(tmp_path):
+    given, decoder, images = (
+        parts(),
+        np.random.default_rng(9).standard_normal((N, FILTERS)).astype(np.float32),
+        pixels(),
+    )
+    file = units.save(tmp_path / "sae.safetensors", given["weight"], activation="topk", k=K, bias=given["bias"],
+                      centre=given["centre"], decoder=decoder)  # fmt: skip
+    gone = [1, 6, 7]
+
+    def taken_out(a: np.ndarray) -> np.ndarray:
+        codes = by_loops(a[None, :, None, None], given, "topk", K)[0, :, 0, 0]
+        return a - sum(codes[unit] * decoder[unit] for unit in gone)
+
+    whole, told = answers_without(file, images, [[], gone])
+    torch.testing.assert_close(told, by_hand(images, taken_out).float(), rtol=1e-4, atol=1e-5)
+    assert (whole - told).abs().max() > 1e-3
+
+
+def test_units_that_depend_on_each_other_and_have_no_decoder_cannot_be_taken_out(tmp_path):
+    images = pixels()
+    with pytest.raises(BadInput, match="made: its 9 units of 5 filters depend on each other and the file has no decod"):
+        answers_without(saved(tmp_path, "relu"), images, [])
+    twice = units.save(tmp_path / "twice.safetensors", parts()["weight"][[0, 1, 0]])
+    with pytest.raises(BadInput, match="its 3 units of 5 filters depend on each other"):
+        answers_without(twice, images, [])
+
+
+def test_units_of_another_layer_are_refused(tmp_path):
     file, net = saved(tmp_path, "relu"), network()
     with pytest.raises(BadInput, match=r"the layer has 6 filters, and its weight is \(9, 5\)"):
         measure(tmp_path, [f"3:{file}"])
-    with pytest.raises(BadInput, match="cannot be removed from the network"):
-        evaluation.read(net, f"1:{file}", load_probe(str(tmp_path / "probe")), images=20, device="cpu")
     with pytest.raises(BadInput, match="no such module or alias"):
         net.layer(f"conv9:{file}")
 

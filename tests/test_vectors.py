@@ -36,6 +36,7 @@ def made(tmp_path_factory):
     found = {
         "combination": segmentation.align(layer, probe, epochs=3),
         "single filter": single_filter.align(layer, probe),
+        "dissection": dissection.align(layer, probe),
         "classifier": classification.align(layer, probe, epochs=3, features="standardised"),
     }
     files = {name: vectors.save(place / f"{name}.safetensors", each, layer, probe) for name, each in found.items()}
@@ -63,6 +64,30 @@ def test_masks_on_the_probe_sets_images_are_those_that_were_counted(made, method
                 counted = pairs.loc[(number, i)]
                 assert mask.sum() == counted["predicted"]
                 assert (mask & probe.annotated(number, i)).sum() == counted["intersection"]
+
+
+def test_masks_of_dissection_are_those_of_the_filter_that_was_found_for_the_concept(made, photographs, tmp_path):
+    _, probe, layer, found, files = made
+    saved, counted = vectors.load(files["dissection"]), found["dissection"].scores.set_index("concept")
+    maps, pixels = layer.maps(range(len(probe))), np.zeros((len(saved.weights), 2), int)
+    assert saved.filters == counted.loc[[number for number, *_ in saved.about.concepts], "filter"].tolist()
+    for i, seen in enumerate(vectors.applied(saved, network(), images_of(probe), device="cpu")):
+        for row, ((number, *_), k) in enumerate(zip(saved.about.concepts, saved.filters, strict=True)):
+            mask, truth = seen.mask(row), probe.annotated(number, i)
+            assert (mask == dissection.mask(layer, probe, maps[i, k], k)).all()
+            held = any(probe.annotated(c, i).any() for c in probe.concepts.index[same_category(probe, number)])
+            pixels[row] += [(mask & truth).sum(), (mask & held | truth).sum()]
+    np.testing.assert_allclose(
+        pixels[:, 0] / pixels[:, 1], counted.loc[[n for n, *_ in saved.about.concepts]]["dissection_iou"]
+    )
+    done = vectors.apply(tmp_path / "out", saved.only(["cat"]), network(), [photographs], size="image", device="cpu")
+    assert {row["filter"] for row in rows_of(done)} == {str(counted.loc[3, "filter"])}
+    with Image.open(done / "masks" / "3-cat" / "grey.png") as mask:
+        assert mask.size == (50, 20)
+
+
+def same_category(probe, number):
+    return probe.concepts["category"] == probe.concepts.loc[number, "category"]
 
 
 def test_a_classifier_gives_the_answers_that_it_is_scored_with(made):
@@ -106,8 +131,9 @@ def test_another_network_layer_or_preprocessing_is_one_error_that_names_both(mad
     assert len(list(vectors.applied(saved, changed, [probe.image(0)], anyway=True, device="cpu"))) == 1
     with pytest.raises(BadInput, match="weigh 5 filters, the layer has 6"):
         list(vectors.applied(saved, own, [probe.image(0)], layer="3", anyway=True, device="cpu"))
-    with pytest.raises(BadInput, match="dissection: has no vectors"):
-        vectors.save(tmp_path / "x", dissection.align(layer, probe), layer, probe)
+    with pytest.raises(BadInput, match="linear: has no vectors"):
+        found = dissection.align(layer, probe)
+        vectors.save(tmp_path / "x", replace(found, scores=found.scores.assign(method="linear")), layer, probe)
 
 
 def test_vectors_of_units_say_where_their_file_must_be_named(made, tmp_path):

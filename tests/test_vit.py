@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from n2vlib import tables
 from n2vlib.activations.layer import read_layers
 from n2vlib.methods import dissection, segmentation, single_filter
+from n2vlib.networks import units
 from n2vlib.networks.downstream import Downstream
 from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import Network
@@ -133,7 +134,7 @@ def test_a_combination_of_units_is_the_mask_that_its_weights_give_on_the_grid(me
     assert mask.sum() == pytest.approx(pair["predicted"], abs=1)
 
 
-def test_units_are_taken_out_of_the_cells_and_the_class_token_and_registers_stay_as_they_were(measured):
+def test_units_are_taken_out_of_the_cells_and_the_class_token_and_registers_stay_as_they_were(measured, tmp_path):
     probe, network, _ = measured
     images = network.preprocessing(np.stack([probe.image(i) for i in range(3)]))
     activations = run_layers(network.module, ["patch_embed"], images)["patch_embed"]
@@ -154,3 +155,8 @@ def test_units_are_taken_out_of_the_cells_and_the_class_token_and_registers_stay
     hook = network.module.get_submodule("blocks.0").register_forward_hook(taken_out)
     torch.testing.assert_close(told, network.module(images), rtol=1e-4, atol=1e-5)
     hook.remove()
+    file = units.save(tmp_path / "same.safetensors", np.eye(activations.shape[1]))
+    same = network.layer(f"blocks.0:{file}")
+    downstream, codes = Downstream(network.module, same, images), run_layers(network.module, [same], images)[same]
+    (as_unit,) = downstream.without(codes, [[3]], downstream.others(images))
+    torch.testing.assert_close(as_unit, told, rtol=1e-4, atol=1e-5)

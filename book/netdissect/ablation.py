@@ -133,29 +133,38 @@ print(f"filter {k}, class {class_name}: {lost:.3f} lost on training images")
 
 # %% [markdown]
 # Now the same filter in the whole network, on a few validation images of that class. A forward hook sets the filter to
-# zero in the output of the layer. The scores must agree with those of the downstream part.
+# zero in the output of the layer. The scores must agree with those of the downstream part. Units that are not filters
+# (`LAYERS=[conv5:FILE]`, [A dictionary](dictionary)) are ablated likewise: what the unit adds to the layer, its value
+# times its row of the decoder, is subtracted at every place, and what no unit explains stays.
 
 # %%
 import torch
 
 from n2vlib.networks.downstream import scores
-from n2vlib.networks.hooks import learn
+from n2vlib.networks.hooks import derived, learn
 
 some = np.flatnonzero(val.own[:, c])[:20]
 images = np.stack([probe.image(int(i)) for i in val.images[some]])
 pixels = network.preprocessing(images)
 module, layer_name = network.module.cpu(), network.layer(name)
-layout = learn(module, [layer_name], pixels[:1])[layer_name].layout
+units = derived(module).get(layer_name)  # of a file; None for filters
+base = units.module if units else layer_name
+layout = learn(module, [base], pixels[:1])[base].layout
 
 
 # %%
 def ablate(module, given, output):
     """The layer's output with filter k at zero in all cells; class tokens stay."""
-    grid = layout.read(output).index_fill(1, torch.tensor([k]), 0)
+    grid = layout.read(output)
+    if units:
+        adds = units.added()[k, :, None, None]
+        grid = grid - units.map.cpu()(grid)[:, k, None] * adds
+    else:
+        grid = grid.index_fill(1, torch.tensor([k]), 0)
     return layout.write(grid, layout.others(output) if layout.n_others else None)
 
 
-hook = module.get_submodule(layer_name).register_forward_hook(ablate)
+hook = module.get_submodule(base).register_forward_hook(ablate)
 with torch.inference_mode():
     by_hand = asked.margins(scores(module(pixels)))[:, c].numpy()
 hook.remove()

@@ -40,7 +40,7 @@ class Part:
     images       int64, (image,): positions in the probe set
     activations  float32, (image, filter, h, w), on the CPU;  scores  float32, (image, output), of the unchanged network
     truth        bool, (image, class);  counted  bool, (image, class): images on which the class is evaluated
-    others       class tokens and registers of the layer, (image, ...), which no change concerns; None where it has none
+    others       what no change concerns, (image, ...): class tokens and registers of the layer, what units leave of it
     """
 
     images: NDArray[np.int64]

@@ -295,6 +295,16 @@ def wrote_to_stderr(notebook: NotebookNode) -> str:
     return ""
 
 
+def what_failed(notebook: NotebookNode) -> str:
+    """The first cell that failed or wrote to stderr and what it said, in one line; empty if none did."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.get("output_type") == "error":
+                said = " ".join(f"{output.ename}: {output.evalue}".split())
+                return f"cell [{cell.execution_count}] `{_first_line(cell.source)}`: {said}"
+    return wrote_to_stderr(notebook)
+
+
 def _key(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> Key:
     return chapter_key(setting.root / f"{chapter}.ipynb", parameters, setting.kernel)
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
 
+import nbformat
+
 from n2vlib.builder import site
-from n2vlib.builder.book import Setting
+from n2vlib.builder.book import Setting, what_failed
 from n2vlib.errors import BadInput
 from n2vlib.files.output import file_to_write, write_file
 from n2vlib.files.userfiles import plain
@@ -40,7 +42,7 @@ def write(out: str | Path, executed: str | Path) -> Path:
     """
     file, notebook = file_to_write(out), resolve(executed)
     if not notebook.exists():
-        raise BadInput(f"{executed}: no such notebook; `run` makes one and prints its path")
+        raise BadInput(f"{executed}: {_missing(notebook)}")
     name = f"book/{re.sub(r'[^a-z0-9-]+', '-', notebook.stem.lower()).strip('-') or 'page'}"
     with TemporaryDirectory(prefix="n2v-page-") as folder:
         setting = Setting(ROOT / "params/embedded.yml", Path(folder))
@@ -51,6 +53,17 @@ def write(out: str | Path, executed: str | Path) -> Path:
         except (site.SiteFailed, ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{executed}: cannot be built as a page: {error}") from None
     return write_file(file, text)
+
+
+def _missing(notebook: Path) -> str:
+    """Why there is no such notebook: the last run of its chapter failed, or there was none."""
+    failed = notebook.with_suffix(".part.ipynb")
+    try:
+        said = what_failed(nbformat.read(failed, as_version=4))
+    except (OSError, ValueError, nbformat.ValidationError):
+        return "no such notebook; `run` makes one and prints its path"
+    again = f"mend that and `run {notebook.stem}` again"
+    return f"its last run failed, {said or 'before its first cell'}; {again}, or export {failed.name}, executed up to there"
 
 
 def in_one(page: Path) -> str:

@@ -18,7 +18,7 @@ ProbeName = Annotated[str, typer.Option(help="world, world-800, or a folder in B
 Tau = Annotated[float, typer.Option(help="Share of all places where a filter fires")]
 Epochs = Annotated[int, typer.Option(help="Passes over the training images, where weights are learned")]
 Seed = Annotated[int, typer.Option(help="Of everything drawn at random")]
-METHODS = ("segmentation", "single_filter", "classification")
+METHODS = ("segmentation", "single_filter", "dissection", "classification")
 
 
 @export_app.command("vectors")
@@ -87,10 +87,10 @@ def _layer(network: str, layer: str, probe: str, weights: str | None, preprocess
 
 
 def _learned(method: str, layer: Any, probe: Any, epochs: int, seed: int) -> Any:
-    from n2vlib.methods import classification, segmentation, single_filter
+    from n2vlib.methods import classification, dissection, segmentation, single_filter
 
-    if method == "single_filter":
-        return single_filter.align(layer, probe)
+    if filters := {"single_filter": single_filter, "dissection": dissection}.get(method):
+        return filters.align(layer, probe)
     learning = {"segmentation": segmentation.align, "classification": classification.align}
     if method not in learning:
         raise BadInput(f"--method {method}: choose from {', '.join(METHODS)}")

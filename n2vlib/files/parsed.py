@@ -11,7 +11,7 @@ from xml.parsers import expat
 from n2vlib.errors import BadInput
 from n2vlib.files.userfiles import plain
 
-LARGEST = 2**30  # bytes of a file
+LARGEST = 2**30  # bytes of a file; as JSON it takes six times as much memory
 LARGEST_NUMBER = 10**9  # pixels, degrees: more than any image has, and exact
 DEEPEST = 64  # elements of XML within one another
 _CHUNK = 2**20  # bytes

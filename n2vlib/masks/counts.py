@@ -16,6 +16,7 @@ from n2vlib.kernels import permuted, tally, tally_torch
 from n2vlib.kernels.upsampled import upsampled_threshold
 from n2vlib.masks.conventions import ANCHORED, ZERO_PADDED, Convention
 from n2vlib.masks.iou import Taps, anchored, iou_of_counts, taps, taps_of, zero_padded
+from n2vlib.networks.receptive_field import Windows
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.labels import LabelMaps
 from n2vlib.probe.occurrences import concept_positions, image_of_pair
@@ -103,13 +104,20 @@ def read_as(probe: ProbeSet, way: Convention) -> tuple[LabelMaps, NDArray[np.int
 
 
 def dissection_taps(layer: Layer, probe: ProbeSet, way: Convention) -> tuple[Taps, Taps]:
-    """Upsampling along the height and along the width; cells whose receptive fields are unknown are spaced evenly."""
-    known, both = layer.windows or (None, None), []
-    for cells, pixels, size, window in zip(layer.grid, probe.label_size, layer.input_size, known, strict=True):
+    """Upsampling to the probe set's labels along the height and along the width."""
+    return taps_as(way, layer.grid, probe.label_size, layer.input_size, layer.windows)
+
+
+def taps_as(
+    way: Convention, grid: Sequence[int], size: Sequence[int], input_size: Sequence[int], windows: Windows | None
+) -> tuple[Taps, Taps]:
+    """The same from a grid to any size; cells whose receptive fields are unknown are spaced evenly."""
+    known, both = windows or (None, None), []
+    for cells, pixels, shown, window in zip(grid, size, input_size, known, strict=True):
         if way.upsampling == ZERO_PADDED:
-            both.append(zero_padded(cells, pixels, size, window))
+            both.append(zero_padded(cells, pixels, shown, window))
         elif way.upsampling == ANCHORED and window is not None:
-            both.append(anchored(cells, pixels, size, window))
+            both.append(anchored(cells, pixels, shown, window))
         else:
             both.append(taps(cells, pixels, align_corners=False))
     return both[0], both[1]

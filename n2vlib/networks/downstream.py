@@ -4,6 +4,8 @@
     downstream(activations)                              # the network's scores, (image, output)
     list(downstream.without(activations, [[3], [3, 8]])) # the same with these filters at zero
 
+Of units of a file (`units`) it takes their values, and what they leave of the layer stays as it was (`others`).
+
 In a pass from the layer on, modules that finish before it return zeros instead of computing, and the layer returns the
 given activations. This is correct only where every path leads through the layer; building a `Downstream` checks it.
 """
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from n2vlib.errors import BadInput
-from n2vlib.networks.hooks import as_put_out, derived, learn, other_tokens, passing, run_layers
+from n2vlib.networks.hooks import Derived, as_put_out, derived, learn, other_tokens, passing, run_layers
 from n2vlib.networks.outputs import find
 
 # Two ways to the same scores may differ by these shares of the change with half of the filters at zero, and of the
@@ -34,12 +36,12 @@ class Downstream:
     """
 
     def __init__(self, module: nn.Module, name: str, images: Tensor):
-        if name in derived(module):
-            base = derived(module)[name].module
-            raise BadInput(f"layer {name}: units of a file cannot be removed from the network; take {base}")
-        if not find(module, name).is_whole:
-            raise BadInput(f"layer {name}: it is not all that its module puts out, so the network cannot go on from it")
-        self._layer, self._conv = _Behind(module, name, images), None
+        units = derived(module).get(name)
+        base = units.module if units else name
+        if not find(module, base).is_whole:
+            raise BadInput(f"layer {base}: it is not all that its module puts out, so the network cannot go on from it")
+        self._layer = _BehindUnits(module, units, images) if units else _Behind(module, name, images)
+        self._conv = None
         activations, others = run_layers(module, [name], images)[name], self.others(images)
         half = range(0, activations.shape[1], 2)
         changed = _zeroed(activations, half)
@@ -59,14 +61,15 @@ class Downstream:
     def others(self, images: Tensor) -> Tensor | None:
         """What of the layer's output is in no cell: class tokens and registers, (image, ...); None where it has none.
 
+        Of units: what they leave of the layer, and these.
         images   float32, (image, channel, height, width), preprocessed
         """
-        return other_tokens(self._layer.module, self._layer.name, self._layer.seen, images)
+        return self._layer.others(images)
 
     def __call__(self, activations: Tensor, others: Tensor | None = None) -> Tensor:
         """Scores float32, (image, output), of activations (image, filter, h, w).
 
-        others   of the same images, unchanged: needed where the layer has class tokens or registers (`others`)
+        others   of the same images, unchanged: needed for units, and for class tokens or registers (`others`)
         """
         return self._layer(activations.clone(), others)  # a ReLU after the layer may work in place
 
@@ -100,6 +103,9 @@ class _Behind:
         self.seen = learn(module, (name,), images[:1])[name]
         self.before, self.like = _finished_before(module, self.layer, self.seen.calls, images)
         self._each_image = False
+
+    def others(self, images: Tensor) -> Tensor | None:
+        return other_tokens(self.module, self.name, self.seen, images)
 
     def for_each_image(self) -> None:
         """Let modules before the layer return zeros for every image: code of the network compares numbers of images."""
@@ -152,6 +158,38 @@ class _Behind:
                     hooks.enter_context(part.register_forward_pre_hook(partial(hook, name)))
             self.module(images)
         return found
+
+
+class _BehindUnits(_Behind):
+    """The same of units: their layer's activations are what the units add, and what is left when that is subtracted.
+
+    So at a unit's zero, what it adds is gone, and what no unit explains stays.
+    """
+
+    def __init__(self, module: nn.Module, units: Derived, images: Tensor):
+        super().__init__(module, units.module, images)
+        self._map, self._added, tokens = units.map, units.added(), super().others(images)
+        self._tokens = None if tokens is None else tokens.shape[1:]
+
+    def others(self, images: Tensor) -> Tensor:
+        """(image, number): what is left at every place, then the class tokens and registers."""
+        activations = run_layers(self.module, [self.name], images)[self.name]
+        left, tokens = activations - self._sum(self._map.to(images.device)(activations)), super().others(images)
+        return torch.cat([left.flatten(1), *([] if tokens is None else [tokens.flatten(1)])], 1)
+
+    def __call__(self, activations: Tensor, others: Tensor | None = None, images: Tensor | None = None) -> Tensor:
+        if others is None or len(others) != len(activations):
+            raise BadInput(f"layer {self.name}: give what its units leave of it for these images (`others`)")
+        added = self._sum(activations)
+        left, rest = others.tensor_split([added[0].numel()], 1)
+        tokens = None if self._tokens is None else rest.unflatten(1, self._tokens)
+        return super().__call__(left.reshape(added.shape) + added, tokens, images)
+
+    def feeds(self, activations: Tensor, images: Tensor) -> list[tuple[nn.Conv2d, str]]:
+        return []
+
+    def _sum(self, values: Tensor) -> Tensor:
+        return torch.einsum("iuhw,uf->ifhw", values, self._added.to(values.device))
 
 
 def scores(output: object) -> Tensor:

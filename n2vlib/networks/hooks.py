@@ -12,7 +12,7 @@ and the pass stops only after the last call of every requested module.
 import math
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import NamedTuple
@@ -56,6 +56,7 @@ class Derived(NamedTuple):
     module: str
     map: nn.Module
     name: str  # of the map, for people
+    added: Callable[[], Tensor]  # what a unit of 1 adds to the grid, float32 (unit, filter); BadInput where unknown
 
 
 _derived_of: WeakKeyDictionary[nn.Module, dict[str, Derived]] = WeakKeyDictionary()

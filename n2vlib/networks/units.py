@@ -35,6 +35,7 @@ from n2vlib.paths import resolve
 from n2vlib.zoo import shipped
 from n2vlib.zoo.others import DICTIONARIES
 
+_DEPENDENT = 1e-4  # smallest singular value of independent weights, as a share of the largest
 OPTIONAL = ("bias", "centre", "threshold", "decoder")
 
 
@@ -87,6 +88,27 @@ class Found(NamedTuple):
         added = torch.einsum("iuhw,uf->ifhw", codes, self.decoder.to(codes.device))
         return added + self.base.to(codes.device)[:, None, None]
 
+    def added(self) -> Tensor:
+        """What a unit of 1 adds to the layer, float32 (unit, filter): what is subtracted where the unit is ablated.
+
+        The file's decoder. Without one, the pseudo-inverse of independent weights: the smallest change of the layer
+        that brings W (a - c) + b of this unit to zero and moves no other unit. For orthonormal weights, such as the
+        identity, a rotation or principal components, it is the weights themselves.
+        Raises BadInput where there is no decoder and a unit can be written as a sum of others.
+        """
+        if self.decoder is not None:
+            return self.decoder
+        weight = self.units.weight.double().cpu()
+        n_units, n_filters = weight.shape
+        spread = torch.linalg.svdvals(weight) if n_units <= n_filters else torch.zeros(1)
+        if spread.min() <= _DEPENDENT * spread.max():
+            what = f"its {n_units} units of {n_filters} filters depend on each other"
+            raise BadInput(
+                f"units {self.name}: {what} and the file has no decoder, so what one of them adds to the layer is "
+                "unknown; save it with decoder= (units.save), or take fewer units or the layer itself"
+            )
+        return torch.linalg.pinv(weight).T.float().contiguous()
+
 
 def _made(tensors: Mapping[str, Tensor], activation: str, k: int = 0, name: str = "units") -> Found:
     """Units from a file's tensors, centre folded into bias. BadInput names what is missing or does not fit."""
@@ -128,7 +150,7 @@ def derive(module: nn.Module, layer: str, file: str) -> str:
     """
     found = load(file)
     name = f"{layer}:{fingerprint(found.units)[:24]}"
-    derived(module)[name] = Derived(layer, found.units, found.name)
+    derived(module)[name] = Derived(layer, found.units, found.name, found.added)
     return name
 
 

@@ -1,8 +1,8 @@
 """Concept vectors on images, one after the other: masks by the rule that the method is scored with, and scores."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 
 import numpy as np
@@ -14,10 +14,12 @@ from n2vlib.device import choose_device, kind_of
 from n2vlib.errors import BadInput
 from n2vlib.kernels import sparse
 from n2vlib.kernels.combined import combined_mask
-from n2vlib.masks.iou import single_filter_mask, taps_of
+from n2vlib.masks.conventions import convention
+from n2vlib.masks.counts import taps_as
+from n2vlib.masks.iou import Taps, single_filter_mask, taps_of
 from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import Network
-from n2vlib.vectors.saved import Vectors, check_same
+from n2vlib.vectors.saved import DISSECTION, Vectors, check_same
 
 _taps_of = lru_cache(64)(taps_of)
 
@@ -29,6 +31,8 @@ class Applied:
     size     (height, width) of the image
     code     where filters fire, uint32 (see kernels.sparse)      grid   (h, w) of the layer here
     pooled   spatial means, float32, (filter,)
+    maps     of dissection: the activation map of each concept's filter, float32, (concept, h, w); else None
+    taps     of dissection: from the grid and a mask's size to its upsampling
     """
 
     vectors: Vectors
@@ -36,20 +40,26 @@ class Applied:
     grid: tuple[int, int]
     code: NDArray[np.uint32]
     pooled: NDArray[np.float32]
+    maps: NDArray[np.float32] | None = None
+    taps: Callable[..., tuple[Taps, Taps]] | None = None
 
     def mask(self, row: int, size: tuple[int, int] | None = None) -> NDArray[np.bool_]:
         """The mask of a concept, by its row: bool, of the probe set's label size, or of another (height, width).
 
-        A combination: S(sum_k w_k 1[A_k > T_k]) > 0. A single filter: S(1[A_k > T_k]) > 1/2. S is bilinear, to that
-        size directly, as in training. Raises BadInput for vectors of a classifier, which has no masks.
+        A combination: S(sum_k w_k 1[A_k > T_k]) > 0. A single filter: S(1[A_k > T_k]) > 1/2. Dissection:
+        S(A_k) > T_k, by the convention that it was scored with. S is bilinear, to that size directly, as in training.
+        Raises BadInput for vectors of a classifier, which has no masks.
         """
         about = self.vectors.about
         if about.task != "segmentation":
             raise BadInput(f"{about.task}: such vectors give scores, no masks; save those of segmentation")
-        size, align = size or about.label_size, bool(about.settings["align_corners"])
-        weights = self.vectors.weights[row]
+        size = size or about.label_size
+        if self.maps is not None and self.taps is not None:
+            down, across = (taps.matrix() for taps in self.taps(self.grid, size))
+            return down @ self.maps[row] @ across.T > self.vectors.thresholds[self.vectors.filters[row]]
+        weights, align = self.vectors.weights[row], bool(about.settings["align_corners"])
         if about.method == "single filter":
-            return single_filter_mask(self._fired(int(weights.argmax())), size, align)
+            return single_filter_mask(self._fired(self.vectors.filters[row]), size, align)
         down, across = (taps.shares() for taps in _taps_of(self.grid, size, align))
         return combined_mask(weights, self.code, self.grid, down, across)
 
@@ -100,6 +110,7 @@ def _stream(
     vectors: Vectors, network: Network, images: Iterator[NDArray[np.uint8]], module: str, device: str
 ) -> Iterator[Applied]:
     network.module.to(device)
+    taps = _upsampling(vectors, network, module) if vectors.about.method == DISSECTION else None
     while True:
         sizes, ready = [], []
         for image in islice(images, BATCH[kind_of(device)]):
@@ -110,10 +121,21 @@ def _stream(
         # One image alone is computed by other kernels, whose rounding changed 165 of 6,823 masks (small-alexnet).
         ready = ready * 2 if len(ready) == 1 else ready
         shown = torch.cat(ready).to(device, memory_format=torch.channels_last)
-        yield from _read(vectors, run_layers(network.module, [module], shown)[module], sizes)
+        yield from _read(vectors, run_layers(network.module, [module], shown)[module], sizes, taps)
 
 
-def _read(vectors: Vectors, maps: torch.Tensor, sizes: list[tuple[int, int]]) -> Iterator[Applied]:
+def _upsampling(vectors: Vectors, network: Network, module: str) -> Callable[..., tuple[Taps, Taps]]:
+    """From the layer's grid and a mask's size to upsampling by the convention that dissection was scored with."""
+    way, shown = convention(vectors.about.settings["convention"]), network.preprocessing.size
+    return lru_cache(64)(partial(taps_as, way, input_size=shown, windows=network.windows(module)))
+
+
+def _read(
+    vectors: Vectors,
+    maps: torch.Tensor,
+    sizes: list[tuple[int, int]],
+    taps: Callable[..., tuple[Taps, Taps]] | None,
+) -> Iterator[Applied]:
     """The images of a batch, from their activation maps, as when a layer is read from a probe set."""
     filters, *grid = maps.shape[1:]
     if filters != len(vectors.thresholds):
@@ -124,4 +146,6 @@ def _read(vectors: Vectors, maps: torch.Tensor, sizes: list[tuple[int, int]]) ->
         raise BadInput(f"layer {vectors.about.layer}: activations are not finite; check the weights and PREPROCESSING")
     pointers, code = sparse.above(*found[:3], vectors.thresholds, grid[0] * grid[1])
     for i, size in enumerate(sizes):
-        yield Applied(vectors, size, (grid[0], grid[1]), code[pointers[i] : pointers[i + 1]], found.pooled[i])
+        own = dense[i, :, :, vectors.filters] if taps else None
+        fired = code[pointers[i] : pointers[i + 1]]
+        yield Applied(vectors, size, (grid[0], grid[1]), fired, found.pooled[i], own, taps)

@@ -1,6 +1,6 @@
 """Masks and scores of many images as a folder: complete or not there, made image by image, so a stopped run continues.
 
-scores.csv     a row for each image and concept
+scores.csv     a row for each image and concept; of single filters and of dissection, with the filter
 masks/         for segmentation: masks/NUMBER-CONCEPT/IMAGE.png, white where the concept is
 about.json     what made it, and the images left out; without times and paths
 """
@@ -137,8 +137,9 @@ class _Run:
         else:
             size = found.size if self.size == "image" else None
             more = [self._mask(found.mask(row, size), row, name) for row in range(len(self.vectors.weights))]
-        concepts = self.vectors.about.concepts
-        return name, [(name, *concept, *rest) for concept, rest in zip(concepts, more, strict=True)]
+        own = [(k,) for k in self.vectors.filters] or [()] * len(more)
+        both = zip(self.vectors.about.concepts, more, own, strict=True)
+        return name, [(name, *concept, *rest, *one) for concept, rest, one in both]
 
     def _mask(self, mask: NDArray[np.bool_], row: int, name: str) -> tuple[int, float]:
         number, concept, _ = self.vectors.about.concepts[row]
@@ -151,7 +152,8 @@ class _Run:
         """Write the table, in the order of the images, and what made it."""
         done = [name for name in names if name in log.at]
         with (self.work / "scores.csv").open("w", encoding="utf-8", newline="") as table:
-            table.write(as_csv([HEAD[self.vectors.about.task]]))
+            own = ("filter",) if self.vectors.filters else ()
+            table.write(as_csv([HEAD[self.vectors.about.task] + own]))
             for name in done:
                 table.write(as_csv(log.rows(name)))
         about = {"vectors": asdict(self.vectors.about), "sha256": _content(self.vectors), "applied to network": network}

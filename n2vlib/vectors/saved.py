@@ -24,6 +24,8 @@ from n2vlib.errors import BadInput, near
 from n2vlib.files.output import file_to_write
 from n2vlib.files.partial import atomic
 from n2vlib.files.userfiles import plain
+from n2vlib.masks.conventions import CONVENTIONS, convention
+from n2vlib.masks.counts import dissection_thresholds
 from n2vlib.methods.alignment import Alignment
 from n2vlib.networks.behaviour import close
 from n2vlib.networks.hooks import run_layers
@@ -35,7 +37,9 @@ from n2vlib.probe.layout import LARGEST_MAP
 from n2vlib.zoo.others import DICTIONARIES
 
 FORMAT = "net2vec vectors 1"
-METHODS, TASKS = ("combination", "single filter"), ("segmentation", "classification")
+DISSECTION = "dissection"
+ONE_FILTER = ("single filter", DISSECTION)
+METHODS, TASKS = ("combination", *ONE_FILTER), ("segmentation", "classification")
 _PER_FILTER = ("thresholds", "centre", "scale")
 _MOST = 2**28  # numbers in a tensor
 
@@ -49,7 +53,7 @@ class About:
     shape                  (filter, h, w)
     preprocessing          `Preprocessing.as_json`
     tau, quantile          of the thresholds
-    task, method           segmentation or classification; combination or single filter
+    task, method           segmentation or classification; combination, single filter or dissection
     settings               options of the method: preset, loss, epochs, seed ...
     concepts               (number, name, category) of every row of the weights
     probe, label_size      the probe set, and (height, width) of its label maps
@@ -92,6 +96,11 @@ class Vectors:
         return f"Vectors({about.network} {about.layer}, {about.task}, {concepts} concepts, {filters} filters)"
 
     @property
+    def filters(self) -> list[int]:
+        """The filter of each concept by a method that gives it one; empty for others."""
+        return [int(row.argmax()) for row in self.weights] if self.about.method in ONE_FILTER else []
+
+    @property
     def layer(self) -> str:
         """The name by which a network gives the layer. BadInput for units of a user's file, whose place is unknown."""
         base, units, _ = self.about.module.partition(":")
@@ -123,7 +132,7 @@ class Vectors:
 
 
 def save(out: str | Path, found: Alignment, layer: Layer, probe: ProbeSet) -> Path:
-    """Write what `segmentation`, `single_filter` or `classification` found; returns the file's path.
+    """Write what `segmentation`, `single_filter`, `dissection` or `classification` found; returns the file's path.
 
     out   the file, relative to the repository root; it appears complete or not at all
     Raises BadInput for another method's results, and where there are no vectors.
@@ -146,6 +155,11 @@ def of(found: Alignment, layer: Layer, probe: ProbeSet) -> Vectors:
     task, method = (str(found.scores[column].iloc[0]) for column in ("task", "method"))
     if method not in METHODS or task not in TASKS:
         raise BadInput(f"{task} by {method}: has no vectors to save; take {' or '.join(METHODS)}")
+    thresholds = layer.thresholds
+    if method == DISSECTION:
+        thresholds = dissection_thresholds(layer, probe, convention(found.settings["convention"])).astype(np.float32)
+        some = (found.scores["dissection_iou"] > 0).to_numpy()
+        found = replace(found, weights=found.weights[some], bias=found.bias[some])
     network, rows = layer.source[0], probe.concepts.loc[found.weights.index]
     concepts = list(zip(rows.index.tolist(), rows["name"].tolist(), rows["category"].tolist(), strict=True))
     about = About(
@@ -155,7 +169,7 @@ def of(found: Alignment, layer: Layer, probe: ProbeSet) -> Vectors:
     )  # fmt: skip
     centre, scale = _standardised(found, layer, probe)
     weights, bias = found.weights.to_numpy(np.float32), found.bias.to_numpy(np.float32)
-    return Vectors(about, weights, bias, layer.thresholds, centre, scale, fixed_outputs(network, layer.module))
+    return Vectors(about, weights, bias, thresholds, centre, scale, fixed_outputs(network, layer.module))
 
 
 def load(file: str | Path) -> Vectors:
@@ -236,7 +250,10 @@ def _fault(about: About) -> str:
     """What is impossible in metadata of the right types, "" for nothing."""
     if about.method not in METHODS or about.task not in TASKS:
         return f"its task and method are {about.task!r} and {about.method!r}"
-    if about.task == "segmentation" and not isinstance(about.settings.get("align_corners"), bool):
+    if about.method == DISSECTION:
+        if about.settings.get("convention") not in [*CONVENTIONS]:
+            return f"its convention is {about.settings.get('convention')!r}"
+    elif about.task == "segmentation" and not isinstance(about.settings.get("align_corners"), bool):
         return "its settings do not say how masks are upsampled (align_corners)"
     if min(*about.shape, *about.label_size) < 1 or about.label_size[0] * about.label_size[1] > LARGEST_MAP:
         return f"its shape {about.shape} or label size {about.label_size} cannot be"

@@ -18,7 +18,8 @@ def read(path: Path) -> NDArray[np.integer]:
     with opened(path, ("PNG",)) as file:
         raw, mode = raw_mode(file), file.mode
         if mode not in ("1", "L", "P") and not mode.startswith("I"):
-            raise BadInput(f"{path}: must hold one number for each pixel (grey or a palette), not colors (mode {mode})")
+            what = f"not colors (mode {mode}), which the format color-png reads"
+            raise BadInput(f"{path}: must hold one number for each pixel (grey or a palette), {what}")
         values = np.asarray(file)
     return values.astype(np.uint8) if mode == "1" else values // _SPREAD.get(raw, 1)
 

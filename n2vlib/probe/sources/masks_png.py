@@ -1,6 +1,7 @@
 """The mask of one concept in a PNG, and which masks belong to which images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ from PIL import Image
 
 from n2vlib.errors import BadInput
 from n2vlib.probe.pictures import opened
-from n2vlib.probe.sources.folder import stem
+from n2vlib.probe.sources.annotated import Annotated, Note, Region
+from n2vlib.probe.sources.folder import pictures, stem
 
 HALF = 128
+PNG = frozenset({".png"})
 
 
 def concept_mask(path: Path) -> tuple[NDArray[np.bool_], str]:
@@ -49,6 +52,19 @@ def _grey(path: Path, mode: str, pixels: NDArray) -> NDArray:
 def _refuse_turned(path: Path, file: Image.Image) -> None:
     if file.getexif().get(0x0112, 1) != 1:
         raise BadInput(f"{path}: has an EXIF orientation; save the mask as it is displayed")
+
+
+def by_name(
+    images: Path, labels: Path, suffix: str, regions: Callable[[Path], Iterator[Region | Note]]
+) -> Iterator[Annotated]:
+    """Every image with the regions of its mask (`paired`); one without a mask is unlabelled."""
+    found = pictures(images, without=labels)
+    masks = paired(found, pictures(labels, PNG), suffix, labels)
+    for name in found:
+        if mask := masks.get(name):
+            yield Annotated(name, images / name, partial(regions, labels / mask), labels=(labels / mask,))
+        else:
+            yield Annotated(name, images / name, lambda: iter(()))
 
 
 def paired(images: Sequence[str], masks: Sequence[str], suffix: str, labels: Path) -> Mapping[str, str]:

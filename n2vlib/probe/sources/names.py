@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from n2vlib.errors import BadInput
@@ -11,7 +11,7 @@ from n2vlib.files.userfiles import csv_rows, plain, yaml_mapping
 VOID = frozenset({"void", "ignore", "ignored", "unlabeled", "unlabelled", "ignore_label", "_ignore_"})
 BACKGROUND = frozenset({"background", "_background_"})
 _NUMBER = frozenset({"number", "index", "id", "value", "label_id", "class_id", "pixel"})
-_NAME = frozenset({"name", "label", "class", "concept", "class_name"})
+NAME = frozenset({"name", "label", "class", "concept", "class_name"})
 LARGEST = 2**24  # bytes
 
 Named = dict[int, tuple[str, str]]  # index -> (category, name)
@@ -28,17 +28,27 @@ def read_names(path: Path, category: str, first: int | None = None) -> Named:
     if not path.is_file():
         raise BadInput(f"names {path}: no such file")
     readers = {".csv": _from_csv, ".json": _from_json, ".yaml": _from_yaml, ".yml": _from_yaml}
-    rows = readers.get(path.suffix.lower(), _from_text)(path, first)
+    return named_once(path, readers.get(path.suffix.lower(), _from_text)(path, first), category)
+
+
+def named_once(
+    path: Path, rows: Iterable[tuple[int, str, str]], category: str, shown: Callable[[int], str] = str
+) -> Named:
+    """The rows (number, name, category or "") as a mapping; BadInput where one contradicts another.
+
+    shown   a number in errors
+    """
     found: Named = {}
     holders: dict[tuple[str, str], int] = {}
     for number, name, own in rows:
         key = (own or category, name)
         if not name or number < 0:
-            raise BadInput(f"{path}: {number} {name!r}: must be a number from 0 on and a name")
+            raise BadInput(f"{path}: {shown(number)} {name!r}: must be a number from 0 on and a name")
         if number in found and found[number] != key:
-            raise BadInput(f"{path}: {number} has two names, {found[number][1]!r} and {name!r}")
+            raise BadInput(f"{path}: {shown(number)} has two names, {found[number][1]!r} and {name!r}")
         if holders.setdefault(key, number) != number and name not in VOID:
-            raise BadInput(f"{path}: {name!r} names both {holders[key]} and {number}; give each a name of its own")
+            both = f"{shown(holders[key])} and {shown(number)}"
+            raise BadInput(f"{path}: {name!r} names both {both}; give each a name of its own")
         found[number] = key
     if not found:
         raise BadInput(f"{path}: has no name")
@@ -54,7 +64,7 @@ def _from_csv(path: Path, first: int | None) -> Iterator[tuple[int, str, str]]:
     rows = [[cell.strip() for cell in cells] for _, cells in csv_rows(path, path)]
     header = [cell.lower() for cell in rows[0]] if rows else []
     number = next((i for i, cell in enumerate(header) if cell in _NUMBER), None)
-    name = next((i for i, cell in enumerate(header) if cell in _NAME and i != number), None)
+    name = next((i for i, cell in enumerate(header) if cell in NAME and i != number), None)
     if number is None or name is None:
         yield from _from_lines(path, [" ".join(row) for row in rows], first)
         return
@@ -66,8 +76,12 @@ def _from_csv(path: Path, first: int | None) -> Iterator[tuple[int, str, str]]:
 
 
 def _from_text(path: Path, first: int | None) -> Iterator[tuple[int, str, str]]:
-    lines = [line.strip() for line in _text(path).splitlines()]
-    return _from_lines(path, [line for line in lines if line], first)
+    return _from_lines(path, lines_of(path), first)
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a text file that are not blank, without the white space around them."""
+    return [line for each in _text(path).splitlines() if (line := each.strip())]
 
 
 def _from_lines(path: Path, lines: list[str], first: int | None) -> Iterator[tuple[int, str, str]]:

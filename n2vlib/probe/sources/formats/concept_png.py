@@ -8,9 +8,8 @@ from pathlib import Path, PurePosixPath
 from n2vlib.errors import BadInput
 from n2vlib.probe.sources.annotated import Annotated, Note, Region
 from n2vlib.probe.sources.folder import pictures, stem
-from n2vlib.probe.sources.masks_png import concept_mask
+from n2vlib.probe.sources.masks_png import PNG, concept_mask
 
-PNG = frozenset({".png"})
 Layout = Callable[[str, set[str]], tuple[str, str, str] | None]
 
 

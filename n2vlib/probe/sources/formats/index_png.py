@@ -9,11 +9,9 @@ import numpy as np
 from n2vlib.errors import BadInput
 from n2vlib.probe.sources import index_map
 from n2vlib.probe.sources.annotated import Annotated, Note, Region
-from n2vlib.probe.sources.folder import pictures
-from n2vlib.probe.sources.masks_png import paired
+from n2vlib.probe.sources.masks_png import by_name
 from n2vlib.probe.sources.names import Named, is_void, read_names
 
-PNG = frozenset({".png"})
 VOID = 255
 
 
@@ -39,14 +37,7 @@ def read(
     """
     named = read_names(names, category, first) if names else None
     void = VOID if void is None and VOID not in (named or ()) else void
-    found = pictures(images, without=labels)
-    masks = paired(found, pictures(labels, PNG), suffix, labels)
-    for name in found:
-        if mask := masks.get(name):
-            regions = partial(indexed, labels / mask, named, category, void)
-            yield Annotated(name, images / name, regions, labels=(labels / mask,))
-        else:
-            yield Annotated(name, images / name, lambda: iter(()))
+    yield from by_name(images, labels, suffix, partial(indexed, named=named, category=category, void=void))
 
 
 def indexed(mask: Path, named: Named | None, category: str, void: int | None) -> Iterator[Region | Note]:

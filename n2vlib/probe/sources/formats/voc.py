@@ -9,8 +9,8 @@ from pathlib import Path
 
 from n2vlib.probe.sources.annotated import Annotated
 from n2vlib.probe.sources.folder import pictures
-from n2vlib.probe.sources.formats.index_png import PNG, VOID, indexed
-from n2vlib.probe.sources.masks_png import paired
+from n2vlib.probe.sources.formats.index_png import VOID, indexed
+from n2vlib.probe.sources.masks_png import PNG, paired
 
 # In the order of their indices, as the VOC development kit lists them.
 CLASSES = (
