@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import filelock
@@ -30,6 +30,9 @@ from n2vlib.progress import bar
 from n2vlib.reads import computing, note
 from n2vlib.sources import sources_digest
 from n2vlib.workers.threads import cores
+
+if TYPE_CHECKING:
+    import pandas as pd  # the runner of chapters needs this module without pandas
 
 COMPUTING = ("n2vlib", "torch", "numpy", "numba")
 
@@ -51,6 +54,19 @@ class Store:
         device    where it is computed: cpu or cuda; recorded, not in the key
         """
         return self.entries(kind, [inputs], modules, lambda missing: make(missing[0]), device)[0]
+
+    def table(
+        self, kind: str, inputs: dict, modules: list[str], make: Callable[[], "pd.DataFrame"], device: str = "cpu"
+    ) -> "pd.DataFrame":
+        """A table that `make()` computes if the store does not have it; its columns are numbers or texts, its index is
+        not kept."""
+        import pandas as pd
+
+        def write(folder: Path) -> None:
+            (folder / "table.json").write_text(json.dumps(make().to_dict("list")), encoding="utf-8")
+
+        folder = self.entry(kind, inputs, modules, write, device)
+        return pd.DataFrame(json.loads((folder / "table.json").read_text(encoding="utf-8")))
 
     def entries(
         self,

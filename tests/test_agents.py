@@ -208,7 +208,7 @@ def test_models_of_messages_are_those_of_loops():
     torch.manual_seed(0)
     seen, codes, words = torch.randn(5, 3, 7), torch.randn(4, 6), torch.rand(4, 9)
     by_code, by_word = beliefs.CodeModel(7, 8, 6), beliefs.WordModel(7, 8, 9)
-    log_codes, log_words = by_code.log_p(codes, seen), by_word.log_p(words, seen)
+    log_codes, log_words = by_code.of(seen)(codes), by_word.of(seen)(words)
     for k in range(4):
         for s in range(5):
             for o in range(3):

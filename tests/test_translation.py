@@ -1,6 +1,7 @@
 """Distances of messages against slow loops and scipy, planted meanings, bags of words, and bad input."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -150,7 +151,8 @@ def word_log_p(bags: Tensor, seen: Tensor) -> Tensor:
 
 
 def translator(method: str = "belief", codes: Tensor = MEANS) -> Translator:
-    return Translator(SEEN, codes, 4, code_log_p, word_log_p, method, torch.Generator().manual_seed(0))
+    log_p = partial(code_log_p, seen=SEEN), partial(word_log_p, seen=SEEN)
+    return Translator(SEEN, codes, 4, *log_p, method, torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("method", ["belief", "forward", "direct", "pmi"])

@@ -62,7 +62,7 @@ def test_words_and_beliefs_are_those_of_a_translator_by_hand(society, rows):
 def test_the_density_of_the_noise_is_normal(society):
     noise = society.teams[0].noise
     codes, seen = torch.randn(3, 4), torch.rand(5, 2, society.game.features)
-    normal = variants._normal(society.codes[0].log_p, noise)(codes, seen)
+    normal = variants._normal(society.codes[0].of(seen), noise)(codes)
     mean = society.codes[0].mean(seen)
     slow = torch.distributions.Normal(mean, noise).log_prob(codes[:, None, None]).sum(3)
     assert torch.allclose(normal, slow, atol=1e-3)

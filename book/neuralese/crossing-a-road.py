@@ -179,7 +179,7 @@ charts.lines(curve, "round", "reward", title, axes, series="team")
 from n2vlib.agents import evaluation, translating
 from n2vlib.agents.play import play
 
-played = evaluation.games(society, GAMES, SEED, held_out)
+played = evaluation.games(society, GAMES, SEED, held_out, store=store)
 
 # %%
 start = held_out.of(torch.arange(min(GAMES, len(held_out.actions)))).states[0]
@@ -272,7 +272,7 @@ charts.table(gains["completed"][columns], caption, digits=2)
 # that are silent, or no entry of the lexicon, are left out, as in the release.
 
 # %%
-asked = evaluation.beliefs(society, STATES, SEED, held_out)
+asked = evaluation.beliefs(society, STATES, SEED, held_out, store=store)
 right = evaluation.summary(asked, "right", SEED)
 stated = published.table("neuralese_table3").rename(columns={"value": "published"})
 stated["listener"] = stated["listener"].str.strip("*")

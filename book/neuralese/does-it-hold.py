@@ -187,7 +187,7 @@ drivers, _ = everybody["driving"]
 if PEOPLE != scripted.NAME:
     drivers = training.with_people(drivers, learned, store, SEED)
 everybody["driving"] = drivers, tested
-measured = translated.measured(everybody, GAMES, STATES, SEED)
+measured = translated.measured(everybody, GAMES, STATES, SEED, store)
 
 # %%
 shares = []
@@ -358,8 +358,10 @@ charts.table(by_language, f"{title} (noise {noise})", digits=2)
 # %%
 rows = []
 for game, (society, people) in everybody.items():
-    found = evaluation.beliefs(society, STATES, SEED, people, ways[1:4])
-    found = found[found["translation"] != "none"]
+    of_pmi = evaluation.beliefs(society, STATES, SEED, people, ["pmi"], store=store)
+    others = measured.believed[measured.believed["game"] == game]
+    found = pd.concat([others, of_pmi])
+    found = found[found["translation"].isin(ways[1:4])]
     rows.append(evaluation.summary(found, "right", SEED).assign(game=game))
 tried = pd.concat(rows)
 tried["who"] = tried["speaker"] + " to " + tried["listener"]
@@ -427,7 +429,7 @@ for changed, asked in (
     *(("codes", {"codes": k}) for k in (5, 50, 200)),
     *(("things", {"options": k}) for k in (1, 4, 9)),
 ):
-    found = evaluation.beliefs(society, STATES, SEED, **asked)
+    found = evaluation.beliefs(society, STATES, SEED, **asked, store=store)
     found = found[(found["speaker"] == "H") & (found["translation"] != "none")]
     count = asked.get("codes", 1 + asked.get("options", 0))
     each = evaluation.summary(found, "right", SEED)

@@ -207,7 +207,7 @@ print(f"Taken: color {taken + 1}; meant: color {int(state.target[0]) + 1}.")
 # %%
 from n2vlib import published
 
-rows = evaluation.games(society, GAMES, SEED)
+rows = evaluation.games(society, GAMES, SEED, store=store)
 ours = evaluation.summary(rows, "won", SEED)
 printed = published.table("neuralese_table1").query("table == '1a'")
 printed = printed.replace({"H*": "H"}).rename(columns={"value": "published"})

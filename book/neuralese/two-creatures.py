@@ -148,8 +148,8 @@ for p_phrase in p_phrases:
     by_hand.append(float((b_a * (b_a / b_z).log()).sum()))
 
 # %%
-of_message = Meaning(society.codes[0].log_p(message, pair))
-of_phrases = Meaning(society.words.log_p(phrases, pair))
+of_message = Meaning(society.codes[0].of(pair)(message))
+of_phrases = Meaning(society.words.of(pair)(phrases))
 far = distances(of_message, of_phrases, "belief")[0]
 assert np.allclose(far, by_hand, atol=1e-4)
 for phrase, divergence in zip(game.lexicon[:2], by_hand, strict=True):
@@ -167,7 +167,7 @@ for phrase, divergence in zip(game.lexicon[:2], by_hand, strict=True):
 # fold were seen by nobody before. *Random*, one half, is chance.
 
 # %%
-played = evaluation.games(society, GAMES, SEED)
+played = evaluation.games(society, GAMES, SEED, store=store)
 ours = evaluation.summary(played, "won", SEED)
 stated = published.table("neuralese_table1").query("table == '1b'")
 stated = stated.assign(listener=stated["listener"].str.strip("*"))
@@ -211,7 +211,7 @@ charts.differences(differences, title, "compared", axis, note)
 # is the true one more probable? R reads with the model of the team's messages, H with that of people's phrases.
 
 # %%
-asked = evaluation.beliefs(society, STATES, SEED)
+asked = evaluation.beliefs(society, STATES, SEED, store=store)
 right = evaluation.summary(asked, "right", SEED)
 right["who"] = right["speaker"] + " to " + right["listener"]
 columns = ["who", "translation", "right", "low", "high"]
@@ -299,7 +299,7 @@ if drawn:
 best = pd.DataFrame(way.nearest(way.codes, 3).tolist())
 rows = best.drop_duplicates(0).index[:4].tolist()
 pairs = game.observe(state)[:, :1]  # as the speaker sees them
-likely = society.codes[0].log_p(way.codes[rows], pairs)[:, :, 0]
+likely = society.codes[0].of(pairs)(way.codes[rows])[:, :, 0]
 nearest = likely.argsort(1, descending=True)[:, :5]
 meant = state.things.gather(1, state.target[:, None])[:, 0]
 other = state.things.gather(1, 1 - state.target[:, None])[:, 0]

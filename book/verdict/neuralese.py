@@ -122,7 +122,7 @@ drivers, _ = everybody["driving"]
 if PEOPLE != scripted.NAME:
     drivers = training.with_people(drivers, learned, store, SEED)
 everybody["driving"] = drivers, tested
-measured = translated.measured(everybody, GAMES, STATES, SEED)
+measured = translated.measured(everybody, GAMES, STATES, SEED, store)
 
 # %% [markdown]
 # Which attributes of a creature the translation of a message keeps. *Coarse* are size and the color of the body.

@@ -30,7 +30,7 @@ def kept(society: Society, creatures: Creatures, n: int = STATES, seed: int = 0)
         messages = play(society.game, society.robots(team), state, draws).messages[0][:, 0]
         meant = state.things.gather(1, state.target[:, None])[:, 0].numpy()
         way = translator(society, team, "belief", draws)
-        source = Meaning(way.code_log_p(messages, way.seen))
+        source = Meaning(way.code_log_p(messages))
         far = distances(source, way.of_words, "belief").round(decimals=10).numpy()
         first = 0
         for name, attribute in NAMED.items():

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from n2vlib.methods.translation import LogP
 from n2vlib.progress import bar
 
 CHECK = 25  # steps between two looks at games that are held out
@@ -28,11 +29,16 @@ class CodeModel(nn.Module):
         """(..., features) and (..., size), row by row -> (...)."""
         return -(self.mean(seen) - messages).square().sum(-1)
 
-    def log_p(self, messages: Tensor, seen: Tensor) -> Tensor:
-        """Of k messages (k, size) for each thing seen (state, option, features) -> (k, state, option)."""
+    def of(self, seen: Tensor) -> LogP:
+        """log p of k messages (k, size) for each thing seen (state, option, features): (k, state, option)."""
         mean = self.mean(seen)
-        crossed = torch.einsum("km,som->kso", messages, mean)
-        return 2 * crossed - mean.square().sum(2) - messages.square().sum(1)[:, None, None]
+        squares = mean.square().sum(2)
+
+        def log_p(messages: Tensor) -> Tensor:
+            crossed = torch.einsum("km,som->kso", messages, mean)
+            return 2 * crossed - squares - messages.square().sum(1)[:, None, None]
+
+        return log_p
 
 
 class WordModel(nn.Module):
@@ -46,9 +52,10 @@ class WordModel(nn.Module):
         """(..., features) and messages as shares of words (..., lexicon), row by row -> (...)."""
         return (self.scores(seen).log_softmax(-1) * messages).sum(-1)
 
-    def log_p(self, messages: Tensor, seen: Tensor) -> Tensor:
-        """Of k messages (k, lexicon) for each thing seen (state, option, features) -> (k, state, option)."""
-        return torch.einsum("kl,sol->kso", messages, self.scores(seen).log_softmax(-1))
+    def of(self, seen: Tensor) -> LogP:
+        """log p of k messages (k, lexicon) for each thing seen (state, option, features): (k, state, option)."""
+        entries = self.scores(seen).log_softmax(-1)
+        return lambda messages: torch.einsum("kl,sol->kso", messages, entries)
 
 
 def fit(

@@ -5,7 +5,8 @@ R is an agent and H a person, or a model of one. All conditions of a team play t
 the same states and codes, so that they can be compared game by game and none depends on which others are asked for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,10 +17,13 @@ from n2vlib import tables
 from n2vlib.agents import people
 from n2vlib.agents.play import Hearing, Played, play
 from n2vlib.agents.society import Society
+from n2vlib.agents.training import key
 from n2vlib.agents.translating import CODES, SHOWN, STATES, Translators, sample, sample_people, stream, translators
 from n2vlib.games.recorded import Recorded
 from n2vlib.games.reference import ReferenceGame
+from n2vlib.store import Store
 
+MODULES = ["n2vlib.agents.evaluation"]
 TRANSLATIONS = ("random", "direct", "belief")
 
 
@@ -29,13 +33,31 @@ def games(
     seed: int = 0,
     recorded: Recorded | None = None,
     translations: Sequence[str] = TRANSLATIONS,
+    store: Store | None = None,
 ) -> pd.DataFrame:
-    """Every game of every team: seed, speaker, listener, translation, episode, reward, won.
+    """Every game of every team: seed, speaker, listener, translation, episode, reward, won; kept in `store`, if given.
 
     Two agents, two people, and mixed teams with each translation. In a reference game people speak by the recorded
     descriptions and listen as the model of people does; in driving, people's games are replayed beside an agent that
     hears them, so that only one direction is played: both seats of each game, n games of `recorded` at most.
     """
+    make = partial(_games, society, n, seed, recorded, translations)
+    inputs = {"games": n, "seed": seed, "translations": [*translations]}
+    return _kept(store, "neuralese-games", society, recorded, inputs, make)
+
+
+def _kept(
+    store: Store | None,
+    kind: str,
+    society: Society,
+    recorded: Recorded | None,
+    inputs: dict,
+    make: Callable[[], pd.DataFrame],
+) -> pd.DataFrame:
+    return make() if store is None else store.table(kind, inputs | {"agents": key(society, recorded)}, MODULES, make)
+
+
+def _games(society: Society, n: int, seed: int, recorded: Recorded | None, translations: Sequence[str]) -> pd.DataFrame:
     rows: list[pd.DataFrame] = []
     for team in range(len(society.teams)):
         draws = stream(seed, team)
@@ -104,13 +126,28 @@ def beliefs(
     translations: Sequence[str] = TRANSLATIONS,
     options: int = 1,
     codes: int = CODES,
+    store: Store | None = None,
 ) -> pd.DataFrame:
     """Whether a listener who believes what a message says chooses what its speaker saw, for n states of every team:
     seed, speaker, listener, translation, episode, right.
 
     A listener R reads with the model of agents' messages, H with that of people's. Chance is 1 / (1 + options).
-    codes: the messages of agents among which people's are translated.
+    codes: the messages of agents among which people's are translated. Kept in `store`, if given.
     """
+    make = partial(_beliefs, society, n, seed, recorded, translations, options, codes)
+    inputs = {"states": n, "seed": seed, "translations": [*translations], "options": options, "codes": codes}
+    return _kept(store, "neuralese-beliefs", society, recorded, inputs, make)
+
+
+def _beliefs(
+    society: Society,
+    n: int,
+    seed: int,
+    recorded: Recorded | None,
+    translations: Sequence[str],
+    options: int,
+    codes: int,
+) -> pd.DataFrame:
     rows = []
     for team in range(len(society.teams)):
         draws = stream(seed, team)

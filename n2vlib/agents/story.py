@@ -53,7 +53,7 @@ def of(
     for car, kind in enumerate(kinds):
         uttered = played.messages[car][k, :n]
         silent = ~uttered.any(1)
-        log_p = (society.codes[team].log_p if kind == "R" else society.words.log_p)(uttered, seen[car][None])[:, 0]
+        log_p = (society.codes[team] if kind == "R" else society.words).of(seen[car][None])(uttered)[:, 0]
         for t, state in enumerate(states):
             if state.head[0, car, 0] >= 0:
                 cars += [(t, car + 1, *each) for each in _parts(state, car)]

@@ -83,16 +83,16 @@ def of_game(name: str, game: Game, store: Store, recorded: Recorded | None = Non
 
     recorded   games of people, where these are not described by the game itself
     """
-    row, key = AGENTS[name], game_key(game, recorded)
+    row, wanted = AGENTS[name], game_key(game, recorded)
     card = shipped.card(name) if (shipped.FOLDER / f"{name}.json").exists() else {}
-    if card.get("game_sha256") == key and digest(card.get("recipe")) == digest(asdict(row)):
+    if card.get("game_sha256") == wanted and digest(card.get("recipe")) == digest(asdict(row)):
         return load(name, game)
 
     def make(folder: Path) -> None:
         society = fit(row, game, recorded)
         write(folder, "agents", society, dict(society.card))
 
-    return read(store.entry("agents", {"recipe": asdict(row), "game": key}, MODULES, make), row, game)
+    return read(store.entry("agents", {"recipe": asdict(row), "game": wanted}, MODULES, make), row, game)
 
 
 def with_people(society: Society, recorded: Recorded, store: Store, seed: int = 0) -> Society:
@@ -114,7 +114,7 @@ def with_people(society: Society, recorded: Recorded, store: Store, seed: int = 
         save_file(words.state_dict(), folder / "words.safetensors")
 
     folder = store.entry("agents", inputs, MODULES, make)
-    words.load_state_dict(loaded((folder / "words.safetensors").read_bytes()))
+    words.load_state_dict(loaded((folder / "words.safetensors").readhashed()))
     return replace(society, words=words.eval().requires_grad_(False), lexicon=tuple(recorded.lexicon))
 
 
@@ -122,18 +122,25 @@ def game_key(game: Game, recorded: Recorded | None = None) -> str:
     """A digest of all that a game, and people who played it, are made of."""
     parts: list[Any] = [game.name, game.turns, game.origin]
     if isinstance(game, ReferenceGame):
-        parts += [list(game.lexicon), "" if game.origin else _bytes(game.things), _bytes(game.names)]
-        parts += [_bytes(each) for each in game.folds.values()]
+        parts += [list(game.lexicon), "" if game.origin else hashed(game.things), hashed(game.names)]
+        parts += [hashed(each) for each in game.folds.values()]
     if recorded is not None:
         parts += [
             list(recorded.lexicon),
-            *(_bytes(each) for each in (recorded.actions, recorded.messages, recorded.running)),
+            *(hashed(each) for each in (recorded.actions, recorded.messages, recorded.running)),
         ]
-        parts += [_bytes(each) for each in recorded.states[0]]
+        parts += [hashed(each) for each in recorded.states[0]]
     return digest(parts)
 
 
-def _bytes(values: Tensor) -> str:
+def key(society: Society, recorded: Recorded | None = None) -> str:
+    """A digest of all that a society's games depend on."""
+    weights = {name: hashed(values) for name, values in society.tensors().items()}
+    noises = [team.noise for team in society.teams]
+    return digest([game_key(society.game, recorded), list(society.lexicon), noises, weights])
+
+
+def hashed(values: Tensor) -> str:
     return hashlib.sha256(values.contiguous().numpy().tobytes()).hexdigest()
 
 

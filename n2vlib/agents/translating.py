@@ -85,7 +85,7 @@ def translator(
 def _translator(
     society: Society, team: int, seen: Tensor, codes: Tensor, method: str, draws: torch.Generator
 ) -> Translator:
-    log_p = society.codes[team].log_p, society.words.log_p
+    log_p = society.codes[team].of(seen), society.words.of(seen)
     return Translator(seen, codes, len(society.lexicon), *log_p, method, draws)
 
 

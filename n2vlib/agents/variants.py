@@ -104,16 +104,15 @@ def _words(
     society: Society, team: int, variant: Variant, messages: int, seed: int, states: int, top: int
 ) -> tuple[Tensor, Tensor]:
     """Nearest words of messages of the test fold (message, top), and what was seen, with its alternative."""
-    one, log_p = _alone(society, team, variant.noisy), society.codes[team].log_p
+    one = _alone(society, team, variant.noisy)
     seen, codes = sample(one, 0, messages, stream(seed, team), "test")
     draws = stream(seed + (200 if variant.redraw else 100), team)
     known, candidates = sample(one, 0, max(states, CODES), draws, options=variant.options)
+    log_p, of_words = society.codes[team].of(known[:states]), society.words.of(known[:states])
     if variant.density == "normal":
         log_p = _normal(log_p, society.teams[team].noise)
-    translator = Translator(
-        known[:states], candidates[:CODES], len(society.lexicon), log_p, society.words.log_p, variant.method, draws,
-        variant.weights,
-    )  # fmt: skip
+    pair, lexicon = (log_p, of_words), len(society.lexicon)
+    translator = Translator(known[:states], candidates[:CODES], lexicon, *pair, variant.method, draws, variant.weights)
     return translator.nearest(codes, top), seen
 
 
@@ -127,9 +126,9 @@ def _alone(society: Society, team: int, noisy: bool) -> Society:
 def _normal(log_p: LogP, noise: float) -> LogP:
     """A normal density with the channel's deviation, in place of minus the squared distance."""
 
-    def normal(messages: Tensor, seen: Tensor) -> Tensor:
+    def normal(messages: Tensor) -> Tensor:
         constant = np.log(2 * np.pi * noise**2) * messages.shape[1] / 2
-        return log_p(messages, seen) / (2 * noise**2) - constant
+        return log_p(messages) / (2 * noise**2) - constant
 
     return normal
 

@@ -17,6 +17,7 @@ from n2vlib.agents.society import Society
 from n2vlib.claims.claim import Effect, Measure, Measures
 from n2vlib.errors import BadInput
 from n2vlib.games.recorded import Recorded
+from n2vlib.store import Store
 
 TEAMS, GAMES = "teams and games", "games of one team"
 AGENT, PERSON = "R", "H"  # as in the paper's tables
@@ -42,13 +43,17 @@ class Translated:
 
 
 def measured(
-    societies: Mapping[str, tuple[Society, Recorded | None]], games: int, states: int, seed: int = 0
+    societies: Mapping[str, tuple[Society, Recorded | None]],
+    games: int,
+    states: int,
+    seed: int = 0,
+    store: Store | None = None,
 ) -> Translated:
     """`played` and `believed` of each game, by its name: who plays it, and where people are replayed their games."""
     played, believed = [], []
     for game, (society, recorded) in societies.items():
-        played.append(evaluation.games(society, games, seed, recorded).assign(game=game))
-        believed.append(evaluation.beliefs(society, states, seed, recorded).assign(game=game))
+        played.append(evaluation.games(society, games, seed, recorded, store=store).assign(game=game))
+        believed.append(evaluation.beliefs(society, states, seed, recorded, store=store).assign(game=game))
     return Translated(pd.concat(played, ignore_index=True), pd.concat(believed, ignore_index=True))
 
 

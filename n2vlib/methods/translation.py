@@ -20,7 +20,7 @@ METHODS = ("belief", "forward", "direct", "pmi", "random")
 WEIGHTS = ("either", "both", "source", "candidate", "equal")
 _LEAST = 1e-150  # a state's weight for a message; the product of two is still a number
 
-LogP = Callable[[Tensor, Tensor], Tensor]
+LogP = Callable[[Tensor], Tensor]  # messages -> (message, state, option), over the states that it was made for
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,7 @@ class Translator:
 
     seen         (state, option, F): what a speaker saw, option 0, and what it may have seen instead
     codes        (k, M): the candidates among codes, as they arrived;  words: entries of the lexicon, all candidates
-    code_log_p   log p of messages (n, M), and word_log_p of bags of words (n, words), for each thing seen:
-                 (message, state, option)
+    code_log_p   log p of messages (n, M), and word_log_p of bags of words (n, words), over `seen`
     method, weights   of `distances`;  draws: for random choices
     """
 
@@ -161,24 +160,24 @@ class Translator:
     @cached_property
     def of_codes(self) -> Meaning:
         """Of the candidates among codes."""
-        return Meaning(self.code_log_p(self.codes, self.seen))
+        return Meaning(self.code_log_p(self.codes))
 
     @cached_property
     def of_words(self) -> Meaning:
         """Of each entry of the lexicon, alone."""
-        return Meaning(self.word_log_p(torch.eye(self.words), self.seen))
+        return Meaning(self.word_log_p(torch.eye(self.words)))
 
     @torch.no_grad()
     def nearest(self, codes: Tensor, top: int = 1) -> Tensor:
         """Entries of the lexicon nearest to each code (n, M): (n, top), nearest first; of equals the earlier entry."""
-        return self._nearest(Meaning(self.code_log_p(codes, self.seen)), self.of_words, top)
+        return self._nearest(Meaning(self.code_log_p(codes)), self.of_words, top)
 
     @torch.no_grad()
     def nearest_codes(self, bags: Tensor, top: int = 1) -> Tensor:
         """Rows of `codes` nearest to each bag of words (n, words): (n, top)."""
         if top > 0 and self.method != "random" and bool((bags.amax(1) == 1).all()):
             return self._of_entries[bags.argmax(1), :top]
-        return self._nearest(Meaning(self.word_log_p(bags, self.seen)), self.of_codes, top)
+        return self._nearest(Meaning(self.word_log_p(bags)), self.of_codes, top)
 
     @cached_property
     @torch.no_grad()

@@ -3,7 +3,6 @@
 describer.load().describe(exemplars)        index unit: description, likelihood, prior, score
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -160,9 +159,7 @@ def kept(
     inputs = {"layer": layer.at(TAU).fingerprint, "probe": probe.fingerprint, "units": chosen, "images": among}
     inputs |= {"beam": beam, "describer": describer.key}
 
-    def make(folder: Path) -> None:
-        table = describer.candidates(of_layer(layer, probe, chosen, images=among), beam)
-        (folder / "candidates.json").write_text(json.dumps(table.to_dict("list")), encoding="utf-8")
+    def make() -> pd.DataFrame:
+        return describer.candidates(of_layer(layer, probe, chosen, images=among), beam)
 
-    folder = store.entry("descriptions", inputs, MODULES, make)
-    return pd.DataFrame(json.loads((folder / "candidates.json").read_text(encoding="utf-8")))
+    return store.table("descriptions", inputs, MODULES, make)
