@@ -114,7 +114,7 @@ def with_people(society: Society, recorded: Recorded, store: Store, seed: int = 
         save_file(words.state_dict(), folder / "words.safetensors")
 
     folder = store.entry("agents", inputs, MODULES, make)
-    words.load_state_dict(loaded((folder / "words.safetensors").readhashed()))
+    words.load_state_dict(loaded((folder / "words.safetensors").read_bytes()))
     return replace(society, words=words.eval().requires_grad_(False), lexicon=tuple(recorded.lexicon))
 
 
