@@ -292,16 +292,18 @@ charts.table(shares.rename(columns={"by_chance": "by chance"}), title, digits=2)
 # ## What we see
 
 # %%
-of_pairs = result[result["id"].str.contains("-to-") & (result["unit"] == "points")]
-other = of_pairs["number"].str.extract("(belief minus (?:direct|random))")[0]
-wins = pd.crosstab(other, of_pairs["holds"]).reindex(columns=answers, fill_value=0)
-wins = wins.rename_axis("more games won", columns=None).reset_index()
-charts.table(wins, "Settings: three games, two directions each")
-
-# %%
-native = claims.in_words(result[result["id"].str.contains("-native")])
-title = "Agents by belief, above people among themselves"
-charts.table(native[["id", "holds", "this run"]], title)
+for other in ("direct", "random"):  # three games, two directions each
+    its = result["id"].str.contains("-to-") & (result["unit"] == "points")
+    its &= result["number"].str.contains(f"belief minus {other}")
+    holds = result.loc[its, "holds"].value_counts().reindex(answers, fill_value=0)
+    print(
+        f"Belief beats {other} translation in {holds['yes']} of {its.sum()} settings;"
+    )
+    print(f"undecided {holds['undecided']}, not so {holds['no']}.")
+native = result[result["id"].str.contains("-native")]
+for row in native.itertuples():
+    game = row.id.removesuffix("-native")
+    print(f"Agents by belief above people among themselves in {game}: {row.holds}.")
 
 # %%
 at = messages.groupby("translation")["right"].mean()
