@@ -332,7 +332,9 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # | individual IoU | $\mathrm{IoU}_{\mathrm{ind}}$ | IoU in a single image |
 # | dissection IoU | $\mathrm{IoU}_{k,c}$ | Network Dissection's IoU: pooled over all images labelled in the category |
 # | label of a filter | | the concept with which its dissection IoU is highest |
-# | description | | a sentence that a network wrote about the images in which a filter fires most |
+# | exemplars | | the images in which a filter fires most, with the places where it does |
+# | description | | a sentence that a network wrote about a filter's exemplars |
+# | cut, raised | | a filter that is set to zero, or to a high value |
 # | formula | | concepts joined by OR, AND and AND NOT; its length is the number of its concepts |
 # | formula IoU | | IoU of a filter with a formula over the pixels of all images, also those not labelled in a category |
 # | agent, code | $z$ | a network that plays a game with another one, and a message that it sends |

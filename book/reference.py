@@ -304,7 +304,8 @@ def gains(scores: pd.DataFrame, title: str) -> charts.Chart:
     """How many concepts gain how much from the combination."""
     data = charts.rows(scores[["gain"]])
     across = alt.X("gain:Q", bin=alt.Bin(maxbins=30), title="gain in set IoU")
-    bars = alt.Chart(data).mark_bar().encode(x=across, y="count():Q")
+    up = alt.Y("count():Q", title="concepts")
+    bars = alt.Chart(data).mark_bar().encode(x=across, y=up)
     return charts.titled(bars.properties(width=style.CHART_WIDTH), title)
 
 

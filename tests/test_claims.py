@@ -334,3 +334,21 @@ def test_where_no_claim_is_asked_for_the_table_has_its_columns_and_no_row():
 def test_a_claim_without_a_function_is_named():
     with pytest.raises(BadInput, match="^claims.csv: no function for busy-classification, zeros; name it in MEASURES"):
         claim.check({"silent": lambda m: None}, None, ["zeros", "silent", "busy-classification"])
+
+
+def test_answers_are_counted_by_section_and_compared_with_published_numbers():
+    rows = [
+        ("b", "4.1", "no", 1.0, 5, 0, 2, 7.0),  # below, and published above the criterion
+        ("a", "4.1", "yes", 9.0, 5, 8, 10, 9.5),
+        ("c", "3", "undecided", 6.0, 5, 4, 8, np.nan),
+        ("d", "3", "no", 2.0, 5, 1, 3, 2.5),
+        ("e", "3", "no", 3.0, 5, 2, 4, 4.5),
+    ]
+    columns = ["id", "section", "holds", "value", "criterion", "low", "high", "published"]
+    found = pd.DataFrame(rows, columns=columns)
+    counted = claims.by_section(found)
+    assert list(counted) == ["section", "yes", "undecided", "no", "which not"]
+    assert counted.to_numpy().tolist() == [["4.1", 1, 0, 1, "b"], ["3", 0, 1, 2, "d, e"]]
+    assert claims.by_section(found.iloc[[1]])["which not"].tolist() == [""]
+    assert claims.beside_published(found).startswith("4 claims have a published number: 3 are")
+    assert claims.beside_published(found).endswith("2 are in our interval")

@@ -1,4 +1,4 @@
-"""README is correct: its papermill line runs, and every file and command it names exists."""
+"""README and CONTRIBUTING are correct: the papermill line runs, and every file that they name exists."""
 
 import os
 import re
@@ -11,7 +11,8 @@ import pytest
 
 from n2vlib.paths import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README, CONTRIBUTING = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
+NAMED = re.compile(r"(?:book|params|n2vlib|benchmarks|tests)/[\w/.-]*\w(?!\w*[/<])")
 
 
 def test_the_papermill_line_runs_a_chapter(tmp_path):
@@ -32,8 +33,8 @@ def test_the_papermill_line_runs_a_chapter(tmp_path):
     assert "world-800" in injected.source and "ALIGN_CORNERS = True" in injected.source
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"(?:book|params|n2vlib|benchmarks|tests)/[\w/.-]*\w", README))))
-def test_paths_in_readme_exist(path):
+@pytest.mark.parametrize("path", sorted(set(NAMED.findall(README + CONTRIBUTING))))
+def test_paths_in_readme_and_contributing_exist(path):
     assert (ROOT / path).exists()
 
 

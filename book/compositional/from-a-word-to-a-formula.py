@@ -195,8 +195,8 @@ charts.table(table, f"{layer.name}: the best of one and of three concepts")
 # ## Paper and program
 #
 # The released program differs from this search in three ways. The first concepts are only those that share an image
-# with the filter. Formulas are compared as objects, so *a OR b* and *b OR a* are two, and twins take places in the
-# beam. And the printed length counts NOT as one more concept. `released=True` does the same as that program, formula for
+# with the filter. Formulas are compared as objects, so *a OR b* and *b OR a* are two, and equal formulas take places in
+# the beam. And the printed length counts NOT as one more concept. `released=True` does the same as that program, formula for
 # formula, which a slow port of it shows in the tests.
 
 # %%
@@ -233,7 +233,7 @@ print(f"with three, {gain:.0%} more.")
 #
 # - A formula joins concepts by OR, AND and AND NOT; a filter's is the one with the largest IoU over all images.
 # - Pixels that show the same concepts are one atom, so that a search over a layer takes about a second.
-# - The program that was released gives places of its beam to twins.
+# - The program that was released gives several places of its beam to equal formulas.
 #
 # How long should formulas be? That is the [next chapter](how-long-how-good).
 

@@ -482,24 +482,22 @@ print(
 print(f"by chance, {with_or[DEALT]:.0f}% do.")
 
 # %%
+rows = []
 for pairs in KNOWN:
     one, other = (by_filter(each[pairs], longest)["kin"] for each in (ours, chance))
     more = (one - other).dropna()
     low, high = tables.bootstrap_mean(more.to_numpy(), SEED)
     sure = "above chance" if low > 0 else "below chance" if high < 0 else "as by chance"
-    sure = sure if len(more) >= FEWEST else "not decided"
-    print(f"Pairs, {pairs}: the share of kin is {sure}, {interval(more)} more.")
+    rows.append((pairs, interval(more), sure if len(more) >= FEWEST else "not decided"))
+columns = ["pairs", "share of kin, minus chance", "so"]
+charts.table(pd.DataFrame(rows, columns=columns), "Are the parts of an OR of one kind?")
 
 # %%
-found_all = shares["exactly"].unstack("kind").mean(axis=1)
-there = shares["there"].unstack("kind").mean(axis=1)
-for by, words in (("pixel", "pixel by pixel"), ("atom", "by surroundings")):
-    there_too = there[by, MOVED[2]]
-    print(
-        f"{MOVED[2]:.0%} moved {words}: {found_all[by, MOVED[2]]:.0%} found exactly,",
-        end=" ",
-    )
-    print(f"{there_too:.0%} with all planted concepts in the formula.")
+found = shares.xs(MOVED[2], level="moved")[["exactly", "there"]].groupby("by").mean()
+found = found.rename({"pixel": "pixel by pixel", "atom": "by surroundings"})
+found.columns = ["found exactly", "all planted concepts in the formula"]
+title = f"Planted formulas, of whose pixels {MOVED[2]:.0%} were moved"
+charts.table(found.rename_axis("moved").reset_index(), title, digits=2)
 
 # %%
 noise = again[(again["moved"] > 0) & ~again["exactly"]]

@@ -212,26 +212,6 @@ axis = "more concepts than these"
 charts.differences(more.reset_index(), title, "against", axis)
 
 # %% [markdown]
-# In plain words:
-
-
-# %%
-def in_words(label):
-    """How many concepts the dictionary detects, beside these units."""
-    low, high = more.loc[label, ["low", "high"]]
-    less = (
-        "fewer concepts than" if high < 0 else "as many concepts, within the error, as"
-    )
-    return "more concepts than" if low > 0 else less
-
-
-for label in more.index:
-    equal = table.set_index("label")["equally_many"]
-    words = f"The dictionary detects {in_words(label)} {label}"
-    print(f"{words}; of equally many units, {equal['dictionary']:.0f}", end=" ")
-    print(f"against {equal[label]:.0f}.")
-
-# %% [markdown]
 # Which kinds of concept are they?
 
 # %%

@@ -367,21 +367,12 @@ print(", ".join(also["id"]) or "none")
 # columns *value* and *random* is the effect of training.
 #
 # ## What we see
+#
+# The answers by section of the paper. The caption compares those claims for which a number was published.
 
 # %%
-for section, rows in measured.groupby("section", sort=False):
-    answers = rows.groupby("holds", sort=False)["id"].agg(list)
-    given = [answer for answer in counts.index if answer in answers]
-    said = "; ".join(f"{answer}: {len(answers[answer])}" for answer in given)
-    failing = f" ({', '.join(answers['no'])})" if "no" in answers else ""
-    print(f"{section:<9} {said}{failing}")
-printed = measured.dropna(subset="published")
-ours = printed["value"] > printed["criterion"]
-theirs = printed["published"] > printed["criterion"]
-same = (ours == theirs).sum()
-inside = printed["published"].between(printed["low"], printed["high"]).sum()
-print(f"\n{len(printed)} claims have a published number: {same} lie", end=" ")
-print(f"on the same side of the criterion, {inside} in our interval")
+title = claims.beside_published(measured)
+charts.table(claims.by_section(measured), title, rows=20)
 
 # %% [markdown]
 # ## Where we differ

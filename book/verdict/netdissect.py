@@ -484,18 +484,8 @@ charts.table(beside.drop(columns="claim"), title, digits=2)
 # The answers by section of the paper. The caption compares those claims for which a number was published.
 
 # %%
-by_section = pd.crosstab(measured["section"], measured["holds"])
-answers = [claims.YES, claims.UNDECIDED, claims.NO]
-by_section = by_section.reindex(index=measured["section"].unique(), columns=answers)
-by_section = by_section.fillna(0).astype(int).rename_axis(columns=None)
-printed = measured.dropna(subset="published")
-ours = printed["value"] > printed["criterion"]
-theirs = printed["published"] > printed["criterion"]
-same = (ours == theirs).sum()
-inside = printed["published"].between(printed["low"], printed["high"]).sum()
-title = f"{len(printed)} claims have a published number: {same} are on the same side"
-title += f" of the criterion as ours, {inside} are in our interval"
-charts.table(by_section.reset_index(), title, rows=20)
+title = claims.beside_published(measured)
+charts.table(claims.by_section(measured), title, rows=20)
 
 # %% [markdown]
 # ## Where we differ

@@ -63,8 +63,8 @@ def _missing(notebook: Path) -> str:
     except (OSError, ValueError, nbformat.ValidationError):
         return "no such notebook; `run` makes one and prints its path"
     again = f"mend that and `run {notebook.stem}` again"
-    said = said or "before its first cell"
-    return f"its last run failed, {said}; {again}, or export {failed.name}, executed up to there"
+    where = said or "before its first cell"
+    return f"its last run failed, {where}; {again}, or export {failed.name}, executed up to there"
 
 
 def in_one(page: Path) -> str:

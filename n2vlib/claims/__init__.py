@@ -45,7 +45,7 @@ from n2vlib.claims import (
     translated,
     worded,
 )
-from n2vlib.claims.claim import NO, NOT_MEASURED, UNDECIDED, YES, in_words, table
+from n2vlib.claims.claim import NO, NOT_MEASURED, UNDECIDED, YES, beside_published, by_section, in_words, table
 from n2vlib.claims.dissected import Dissected
 from n2vlib.claims.formulas import Explained
 from n2vlib.claims.measured import HYPERNYMS, VECTORS, Measured, measure, with_networks
@@ -57,8 +57,8 @@ OF_DISSECTION: claim.Measures = {**detectors.MEASURES, **training.MEASURES}
 
 __all__ = [
     "HYPERNYMS", "MEASURES", "NO", "NOT_MEASURED", "OF_DISSECTION", "UNDECIDED", "VECTORS", "YES", "Dissected",
-    "Explained", "Measured", "Translated", "Worded", "aligned", "check", "in_words", "measure", "table",
-    "with_networks",
+    "Explained", "Measured", "Translated", "Worded", "aligned", "beside_published", "by_section", "check", "in_words",
+    "measure", "table", "with_networks",
 ]  # fmt: skip
 
 

@@ -191,6 +191,24 @@ def _recentred(value: float, draws: NDArray[np.float64], over: str, note: str) -
     return Effect(float(value), low, high, over, note)
 
 
+def by_section(found: pd.DataFrame) -> pd.DataFrame:
+    """How many claims hold in each section of the paper, in the order of `found`: section, yes, undecided, no, which
+    not (ids)."""
+    table = pd.crosstab(found["section"], found["holds"]).rename_axis(columns=None)
+    table = table.reindex(index=found["section"].unique(), columns=[YES, UNDECIDED, NO], fill_value=0)
+    failing = found.loc[found["holds"] == NO].groupby("section")["id"].agg(", ".join)
+    return table.assign(**{"which not": failing.reindex(table.index, fill_value="")}).reset_index()
+
+
+def beside_published(found: pd.DataFrame) -> str:
+    """In words: for how many measured claims a number was published, and how many of these are like ours."""
+    printed = found.dropna(subset="published")
+    same = ((printed["value"] > printed["criterion"]) == (printed["published"] > printed["criterion"])).sum()
+    inside = printed["published"].between(printed["low"], printed["high"]).sum()
+    what = f"{len(printed)} claims have a published number: {same} are on the same side of the criterion as ours"
+    return f"{what}, {inside} are in our interval"
+
+
 def in_words(found: pd.DataFrame) -> pd.DataFrame:
     """Claims as a page shows them: fewer columns than those of `table` or `check`, with numbers and units in one.
 

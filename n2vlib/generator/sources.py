@@ -28,8 +28,8 @@ from torch.nn import functional as F
 from n2vlib.errors import BadInput, near, one_line
 from n2vlib.generator.models import Decoder
 from n2vlib.generator.models import Segmenter as SceneNetwork
-from n2vlib.networks.factories import function_named
 from n2vlib.networks.fingerprint import fingerprint
+from n2vlib.networks.functions import function_named
 from n2vlib.store import digest
 from n2vlib.zoo import shipped
 from n2vlib.zoo.others import GENERATORS, SEGMENTERS

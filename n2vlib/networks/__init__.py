@@ -5,6 +5,7 @@ readable          a network without its wrappers, shown images in its own precis
 layers            the table of a network's layers
 outputs           a module's output, one of several, or that of an attention's heads, by name
 factories         sources of a network's module: torchvision, the zoo, a user's function
+functions         a user's function, by its name or its file
 libraries         sources that are optional: timm, and folders of Hugging Face's transformers
 weights           weight files, read without running code
 preprocessing     a network's input: size, mean, std, range

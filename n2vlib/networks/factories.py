@@ -1,28 +1,24 @@
-"""Sources of a network's module: torchvision, a user's function, and weight files.
+"""Sources of a network's module: torchvision, a user's function (`functions`), and weight files.
 
 Weight files are read without running code in them: safetensors, or torch.load with weights_only.
 """
 
 import contextlib
 import hashlib
-import importlib
-import importlib.util
 import inspect
 import math
 import os
 import re
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from n2vlib.errors import BadInput, near, one_line
+from n2vlib.networks.functions import function_named
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.networks.weights import fill, fitting, read_weights
 from n2vlib.paths import resolve
@@ -246,53 +242,3 @@ def _of_transforms(member: Any) -> Preprocessing | None:
     sides = tuple(size) * 2 if len(size) == 1 else tuple(size)
     how = transforms.interpolation.value
     return Preprocessing((sides[0], sides[1]), tuple(transforms.mean), tuple(transforms.std), 1, how)
-
-
-def function_named(text: str, parameter: str = "NETWORK") -> Callable:
-    """The function named by "package.module:function" or "path/file.py:function"; parameter: for messages."""
-    where, _, name = text.rpartition(":")
-    given = f"{parameter} {text}"
-    source = _run_file(resolve(where), given) if where.endswith(".py") else _import(where, given)
-    function = getattr(source, name, None)
-    if not callable(function):
-        known = [known for known, value in vars(source).items() if callable(value) and not known.startswith("_")]
-        raise BadInput(f"{given}: {where} has no function {name!r}; {near(name, known)}")
-    return function
-
-
-def _import(where: str, given: str) -> ModuleType:
-    try:
-        return importlib.import_module(where)
-    except ModuleNotFoundError as failure:
-        raise BadInput(f"{given}: {failure}; install it, or write path/file.py:function") from failure
-    except Exception as failure:  # it is the user's code
-        raise BadInput(f"{given}: {where} cannot be imported ({one_line(failure)})") from failure
-
-
-class _Uncompiled(SourceFileLoader):
-    """Compiles the file each time: Python's cache compares only its size and its time in seconds."""
-
-    def get_code(self, fullname: str) -> CodeType:
-        return self.source_to_code(self.get_data(self.path), self.path)
-
-
-def _run_file(path: Path, given: str) -> ModuleType:
-    """The module of a Python file; files beside it can be imported from it."""
-    if not path.is_file():
-        raise BadInput(f"{given}: no file {path}")
-    name = f"n2v_network_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path, loader=_Uncompiled(name, str(path)))
-    if path.suffix != ".py" or spec is None or spec.loader is None:
-        raise BadInput(f"{given}: {path} is not a Python file")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.parent))
-    try:
-        spec.loader.exec_module(module)
-    except BaseException as failure:  # it is the user's code
-        del sys.modules[name]
-        if not isinstance(failure, Exception):
-            raise
-        raise BadInput(f"{given}: {path.name} cannot be run ({one_line(failure)})") from failure
-    finally:
-        sys.path.remove(str(path.parent))
-    return module

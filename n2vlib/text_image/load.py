@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from n2vlib.errors import BadInput, near, one_line
-from n2vlib.networks import factories
+from n2vlib.networks.functions import function_named
 from n2vlib.networks.weights import fill, read_weights
 from n2vlib.paths import resolve
 from n2vlib.store import digest
@@ -167,7 +167,7 @@ def _words(module: Any, tokens: Callable) -> Callable[[Sequence[str]], NDArray]:
 
 def _of_function(text_image: str) -> TextImage:
     """A function without arguments that returns two functions: of images, and of texts."""
-    function = factories.function_named(text_image, "TEXT_IMAGE")
+    function = function_named(text_image, "TEXT_IMAGE")
     try:
         made = function()
     except Exception as failure:  # it is the user's code

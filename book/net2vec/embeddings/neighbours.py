@@ -379,18 +379,16 @@ charts.table(sums, title, rows=len(sums))
 from n2vlib import tables
 
 color_of = expressions.most_cover(on_objects, probe.concepts, "color")
+rows = []
 for what, vectors in {"as learned": segmented, "start subtracted": changes}.items():
-    moved = expressions.swaps(vectors, color_of)
-    moved = moved.groupby("concept")[["before", "after"]].mean()
-    if moved.empty:
-        print(f"{what}: too few objects of different colors")
-        continue
+    moved = expressions.swaps(vectors, color_of).groupby("concept")
+    moved = moved[["before", "after"]].mean()
     low, high = tables.bootstrap_mean(moved["after"] - moved["before"], SEED)
-    was, now = moved.mean()
-    print(f"{what}, {len(moved)} objects: an object of the added color", end=" ")
-    print(f"is nearer in {was:.2f} of the pairs before, {now:.2f} after;")
-    interval = "(95% bootstrap interval over objects)"
-    print(f"  the difference is {low:.2f} to {high:.2f} {interval}")
+    rows.append((what, len(moved), *moved.mean(), low, high))
+columns = ["vectors", "objects", "before", "after", "low", "high"]
+title = "Share of pairs where an object of the added color is nearer;"
+title += " low and high: 95% interval of the difference, over objects"
+charts.table(pd.DataFrame(rows, columns=columns), title, digits=2)
 
 # %% [markdown]
 # ## A map of the concepts
