@@ -45,7 +45,8 @@ import n2vlib
 n2vlib.check_parameters(globals())
 
 # %% [markdown]
-# No image is read here, so the parameters of probe set and network are not used.
+# No image is read here, so the parameters of probe set and network are not used. With another `SEED`, other games are
+# played, and messages are translated with other examples. The drawn colors stay as they are: the agents learned them.
 #
 # ## The game
 #

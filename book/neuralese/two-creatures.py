@@ -53,7 +53,9 @@ import n2vlib
 n2vlib.check_parameters(globals())
 
 # %% [markdown]
-# No image of a probe set is read here, so the parameters of probe set and network are not used.
+# No image of a probe set is read here, so the parameters of probe set and network are not used. With another `SEED`,
+# other games are played, and messages are translated with other examples. The creatures stay as they are: the agents
+# learned them.
 #
 # ## Creatures and phrases
 #
