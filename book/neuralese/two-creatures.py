@@ -329,19 +329,6 @@ charts.table(pd.DataFrame(columns), "Published, figure 2")
 # ## What we see
 
 # %%
-score = ours.set_index(keys)["won"]
-for (speaker, words), listener in zip(directions.items(), "HR", strict=True):
-    shares = [
-        f"{score[speaker, listener, name]:.2f} {name}"
-        for name in evaluation.TRANSLATIONS
-    ]
-    print(f"From {words}: {', '.join(shares)}.")
-print(f"Two agents: {score['R', 'R', 'none']:.2f};", end=" ")
-print(f"two people: {score['H', 'H', 'none']:.2f}.")
-believed = right.set_index(keys)["right"]["H", "H", "none"]
-print(f"What people say leads to the right belief in {believed:.2f} of the states.")
-
-# %%
 if drawn:
     coarse = kept.eval("kept - by_chance").groupby(kept["coarse"]).mean()
     print(f"Beyond chance, translations keep {coarse[True]:+.2f} of coarse attributes")

@@ -352,11 +352,6 @@ print(".")
 iou = compared.set_index("what is said")["IoU"]
 chance = compared.set_index("what is said")["IoU by chance"]["description"]
 ours, best_iou = iou["description"], iou["phrase that fits best"]
-print(f"Descriptions of filters have a mean IoU of {ours:.3f}, labels")
-print(f"{iou['label']:.3f}, formulas of three {iou['formula of three']:.3f},", end=" ")
-print(f"the best phrase {best_iou:.3f}; descriptions of other filters {chance:.3f}.")
-
-# %%
 way = (ours - chance) / max(best_iou - chance, 1e-9)
 nearer = "more" if ours > iou["label"] else "less"
 print(
