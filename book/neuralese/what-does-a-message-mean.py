@@ -351,7 +351,7 @@ print(
 # colors apart, and beliefs are taken over these two. A word is right if it fits the one better than the other, and
 # many words can do that. *Does the translation say what a person would say?* The criterion with one alternative does
 # not ask for it, and read outside of the game its words can look absurd. With other colors among the alternatives,
-# beliefs ask for more. Direct translation is to be read beside the last number: it has a liking for frequent words, and
+# beliefs ask for more. Direct translation is to be read beside the last row: it has a liking for frequent words, and
 # these are in many names.
 #
 # What is weak here: the listener's belief is judged by the very model of words that translates, so that a fault of
