@@ -460,12 +460,19 @@ for game in ("colors", "creatures"):
     print(f"Beyond the native score in {game}: {row['this run']}, {row['holds']}.")
 
 # %%
-planted_rows = {"planted code, all of it": at}
 plain = by_language.set_index("language").loc["a word each"]
-planted_rows["planted code, a word for each meaning"] = plain
-planted_rows["agents that were trained: right beliefs"] = tried.mean()
-table = pd.DataFrame(planted_rows).T[ways[1:4]].rename_axis("share that is right")
-charts.table(table.reset_index(), "Means over noise, or over games", digits=2)
+print(f"A planted code is translated right by belief in {at['belief']:.0%} of cases,")
+print(f"directly in {at['direct']:.0%}, by pmi in {at['pmi']:.0%}.")
+print(f"Where each meaning has one plain word: belief {plain['belief']:.0%},")
+print(f"with 2,000 states {plain['belief, 2,000 states']:.0%},", end=" ")
+print(f"direct {plain['direct']:.0%}.")
+
+# %%
+means = tried.mean()
+print(
+    "Right beliefs of trained agents and their people, mean over games and directions:"
+)
+print(", ".join(f"{each} {means[each]:.2f}" for each in ways[1:4]) + ".")
 
 # %% [markdown]
 # ## What is weak
@@ -479,7 +486,7 @@ charts.table(table.reset_index(), "Means over noise, or over games", digits=2)
 #
 # ## Exercises
 #
-# 1. Set `CHANNEL_NOISE` to `[1, 5, 20]`. From where on does a cleaner channel no longer help belief, and why not at 100%?
+# 1. Set `CHANNEL_NOISE` to `[1, 5, 20]`. Where does belief stop to gain from a cleaner channel, and why not at 100%?
 # 2. Give `planted.recovered` the option `density="released"`, the unnormalised density of the program. What does it
 #    cost?
 # 3. Give it `weights="source"`: states count by how well they fit the message only. For which languages is that better?
