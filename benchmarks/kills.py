@@ -213,7 +213,8 @@ def main() -> int:
     small.prepare()
     number = options.number or (10 if options.quick else 200)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        os.environ["JUPYTER_RUNTIME_DIR"] = f"{folder}/jupyter"  # where killed kernels leave their connection files
+        os.environ["JUPYTER_RUNTIME_DIR"] = f"{folder}/jupyter"  # where killed kernels leave their connection files,
+        os.environ["TMPDIR"] = tempfile.tempdir = folder  # and what they listened at
         done = campaign(Path(folder).resolve(), number, options.seed)
     goal = f"{number} of {number} same bytes"
     text = f"`python benchmarks/kills.py`, seed {options.seed}; goal: {goal}.\n\n{table(done)}"

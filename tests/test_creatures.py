@@ -1,6 +1,8 @@
 """Drawn creatures: pictures show the attributes planted in them, phrases name them, features carry them."""
 
 import random
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from n2vlib.agents import readout, society
 from n2vlib.errors import BadInput
 from n2vlib.games import creatures
 from n2vlib.games.creatures import ATTRIBUTES, COLORS, LEXICON, NAMED
+from n2vlib.sources import sources_of
 from n2vlib.store import Store
 from n2vlib.world.palette import SHADES
 from n2vlib.zoo.others import GameAgents
@@ -136,6 +139,21 @@ def test_the_game_has_folds_and_descriptions_of_every_creature(few, tmp_path):
     again = seen_creatures.seen(60, 2, Store(str(tmp_path)))
     assert torch.equal(again.game.things, seen_creatures.drawn(60, 2, Store(str(tmp_path))).things)
     assert again.game.origin != game.origin
+
+
+def test_all_code_that_runs_while_creatures_are_drawn_is_in_the_games_key(tmp_path, monkeypatch):
+    ran: set[str] = set()
+    creatures._thing.cache_clear()
+    sys.setprofile(lambda frame, *_: ran.add(frame.f_code.co_filename))
+    creatures.pictures(TABLE[:20])
+    sys.setprofile(None)
+    ours = {Path(file) for file in ran if "n2vlib" in file}
+    assert {path.stem for path in ours} >= {"creatures", "canvas", "palette"}
+    assert ours <= {Path(creatures.__file__), *sources_of(seen_creatures.PAINTERS)}
+    store = Store(str(tmp_path))
+    before = seen_creatures.drawn(60, 2, store).origin
+    monkeypatch.setattr(seen_creatures, "PAINTERS", ["n2vlib.errors"])
+    assert seen_creatures.drawn(60, 2, store).origin != before
 
 
 def test_a_reader_learns_the_contrast_of_two_creatures():

@@ -4,15 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from select import select
 
 import pytest
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import KernelManager, start_new_kernel
 from patience import within
 from tiny_book import tiny_book
 
 from n2vlib.builder import book
-from n2vlib.builder.kernels import CHOICE, WARM, choose
+from n2vlib.builder.kernels import CHOICE, WARM, choose, talk_through_files
 from n2vlib.errors import BadInput
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere kernels are programs of their own")
@@ -57,14 +59,25 @@ def test_two_kernels_of_one_process_cannot_see_each_other(warm, tmp_path):
         with within(120):
             manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder))
         told.append(json.loads(said(client, TRACES)))
+        listening = [Path(f"{manager.ip}-{place}") for place in manager.ports]
+        assert manager.transport == "ipc" and all(place.is_socket() for place in listening)
         client.stop_channels()
         manager.shutdown_kernel()
+        assert not any(place.exists() for place in listening)
     assert told[0]["parent"] == told[1]["parent"] != os.getpid()
     for one, name in zip(told, ("one", "two"), strict=True):
         assert one["folder"] == str((tmp_path / name).resolve())
         assert not (one["left"] or one["seen"] or one["module"] or one["variable"] or one["threads"])
         assert one["signals"] == [True]
     assert told[0]["random"] != told[1]["random"] and told[0]["numpy"] != told[1]["numpy"]
+
+
+def test_kernels_listen_at_ports_where_files_have_too_long_paths(monkeypatch):
+    for folder, transport in (("/tmp", "ipc"), ("/tmp/" + "long/" * 20, "tcp")):
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        manager = KernelManager()
+        talk_through_files(manager)
+        assert manager.transport == transport
 
 
 def test_a_kernel_ends_with_a_killed_parent_also_while_a_cell_keeps_pythons_lock(warm):

@@ -215,6 +215,59 @@ def test_nltk_reads_a_small_wordnet_in_the_real_format(tmp_path):
     gc.collect()  # nltk leaves its files to the garbage collector, which complains here, not in a later test
 
 
+# What WordNet 3.1 (Princeton University) has of one word and all above it; glosses are left out.
+DATA_NOUN = (
+    "09459612 17 n 01 sky 0 006 @ 09233511 n 0000 #p 09293800 n 0000 ~ 09247473 n 0000 %p 09270316 n 0000 "
+    "~ 09367899 n 0000 %p 09426302 n 0000\n"
+    "09233511 17 n 01 atmosphere 0 009 @ 14901736 n 0000 + 02842621 a 0101 + 02842621 a 0102 %p 09300338 "
+    "n 0000 %p 09375475 n 0000 ~ 09459612 n 0000 %p 09471239 n 0000 %p 09480497 n 0000 %p 09485730 n 0000\n"
+    "14901736 27 n 01 gas 0 042 @ 14963583 n 0000 + 02270298 a 0101 + 00443222 v 0101 ~ 09233511 n 0000 ~ "
+    "14648547 n 0000 ~ 14658769 n 0000 ~ 14661685 n 0000 ~ 14664612 n 0000 ~ 14671413 n 0000 ~ 14672278 n "
+    "0000 ~ 14709178 n 0000 ~ 14715847 n 0000 ~ 14750821 n 0000 ~ 14751177 n 0000 ~ 14780379 n 0000 ~ "
+    "14791266 n 0000 ~ 14791381 n 0000 ~ 14806031 n 0000 ~ 14811263 n 0000 ~ 14851187 n 0000 ~ 14861534 n "
+    "0000 ~ 14865437 n 0000 ~ 14866396 n 0000 ~ 14875344 n 0000 ~ 14886632 n 0000 ~ 14897347 n 0000 ~ "
+    "14901385 n 0000 ~ 14902634 n 0000 ~ 14902801 n 0000 ~ 14940663 n 0000 ~ 14943307 n 0000 ~ 14975368 n "
+    "0000 ~ 14997366 n 0000 ~ 15006406 n 0000 ~ 15006688 n 0000 ~ 15017945 n 0000 ~ 15023393 n 0000 ~ "
+    "15060542 n 0000 ~ 15062993 n 0000 ~ 15086851 n 0000 ~ 15088620 n 0000 ~ 15092444 n 0000\n"
+    "14963583 27 n 01 fluid 0 004 @ 00021007 n 0000 + 02269502 a 0101 ~ 14901736 n 0000 ~ 14964238 n 0000\n"
+    "00021007 03 n 01 matter 0 016 @ 00001930 n 0000 ~ 00019793 n 0000 ~ 00020270 n 0000 ~ 09451871 n "
+    "0000 ~ 14606205 n 0000 ~ 14606400 n 0000 ~ 14606715 n 0000 ~ 14607753 n 0000 ~ 14963583 n 0000 ~ "
+    "14980800 n 0000 ~ 15005742 n 0000 ~ 15029068 n 0000 ~ 15071467 n 0000 ~ 15072416 n 0000 ~ 15134312 n "
+    "0000 ~ 15135523 n 0000\n"
+    "00001930 03 n 01 physical_entity 0 007 @ 00001740 n 0000 ~ 00002452 n 0000 ~ 00002684 n 0000 ~ "
+    "00007347 n 0000 ~ 00021007 n 0000 ~ 00029976 n 0000 ~ 14604577 n 0000\n"
+    "00001740 03 n 01 entity 0 003 ~ 00001930 n 0000 ~ 00002137 n 0000 ~ 04431553 n 0000\n"
+)
+INDEX_NOUN = (
+    "sky n 1 4 @ ~ #p %p 1 1 09459612  \n"
+    "atmosphere n 6 5 @ ~ #p %p + 6 5 14548451 13733165 08516085 14543880 09233511 04734472  \n"
+    "gas n 6 6 @ ~ #s #p %s + 6 5 14504664 14901736 14711074 14059177 02673313 14984229  \n"
+    "fluid n 2 3 @ ~ + 2 2 14964038 14963583  \n"
+    "matter n 6 3 @ ~ + 6 5 05679169 05822417 00021007 05696202 05176769 06376912  \n"
+    "physical_entity n 1 2 @ ~ 1 0 00001930  \n"
+    "entity n 1 1 ~ 1 1 00001740  \n"
+)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("nltk") is None, reason="needs nltk (the extra 'words')")
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_lines_of_wordnet_itself_are_read_from_a_folder_without_lexnames_and_exceptions(tmp_path):
+    notice = "  1 This is a part of WordNet 3.1\n"
+    for name in ("index.verb", "index.adj", "index.adv", "data.verb", "data.adj", "data.adv"):
+        (tmp_path / name).write_text(notice)
+    (tmp_path / "index.noun").write_text(notice + INDEX_NOUN)
+    with (tmp_path / "data.noun").open("wb") as file:
+        for line in DATA_NOUN.splitlines():
+            file.seek(int(line[:8]))  # a synset's number is its place in the file
+            file.write(f"{line} | a gloss  \n".encode())
+    made = wordnet.hypernyms(pd.DataFrame({"name": ["sky", "dog"]}, index=[4, 9]), tmp_path)
+    assert list(made.index) == [4]
+    above = {"atmosphere.n.05", "gas.n.02", "fluid.n.02", "matter.n.03", "physical_entity.n.01", "entity.n.01"}
+    assert set(made.columns) == {"sky.n.01"} | above
+    assert made.to_numpy() == pytest.approx(7**-0.5)
+    gc.collect()
+
+
 def test_a_folder_without_wordnet_says_how_to_get_one(tmp_path):
     with pytest.raises(BadInput, match="WORDNET: .* holds no WordNet .*nltk.downloader"):
         wordnet.open_wordnet(tmp_path)

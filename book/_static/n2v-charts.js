@@ -103,17 +103,22 @@
     for (const part of parts) part.width = Math.floor(share - roomBeside(chart, part, width, narrow));
   }
 
-  /* Titles of axes in as many lines as their side of the plot needs; on a phone, names beside it take less than half. */
+  /* Most pixels that a part and its layers allow for the names beside it. */
+  const widestNames = ({ encoding, layer = [] }) =>
+    Math.max((((encoding || {}).y || {}).axis || {}).labelLimit || 0, ...layer.map(widestNames));
+
+  /* Titles of axes in as many lines as their side of the plot needs; on a phone, names beside it take less than half.
+     Layers share an axis, and Vega-Lite puts titles of theirs that differ behind each other: all are broken alike. */
   function fitAxes(part, page, plot, narrow) {
     const wide = part.width || plot.wide, high = typeof part.height === "number" ? part.height : plot.high;
-    const { x, y } = part.encoding || {};
-    const names = (y && y.axis && y.axis.labelLimit) || 0, most = Math.floor(0.4 * page);
-    if (narrow && names > most && !y.axis.labelExpr) y.axis.labelLimit = most;
+    const { x, y } = part.encoding || {}, most = Math.floor(0.4 * page);
+    const names = Math.max(plot.names, widestNames(part));
+    if (narrow && y && y.axis && y.axis.labelLimit > most && !y.axis.labelExpr) y.axis.labelLimit = most;
     const room = wide === page ? page - Math.max(AXIS, Math.min(names, most)) : wide;
     if (x && typeof x.title === "string") x.title = lines(x.title, Math.floor(room / LETTER));
     if (y && typeof y.title === "string") y.title = lines(y.title, Math.floor(Math.max(high, 90) / LETTER));
     const inside = [...(part.layer || []), ...(part.vconcat || []), ...(part.facet ? [part.spec] : [])];
-    inside.forEach((one) => fitAxes(one, page, { wide, high }, narrow));
+    inside.forEach((one) => fitAxes(one, page, { wide, high, names }, narrow));
   }
 
   /* Keys of a legend below each other in as many columns as the longest of them leaves. */
@@ -153,7 +158,7 @@
     fit(chart, width, (chart.usermeta || {}).n2v, narrow);
     const parts = [chart, ...(chart.vconcat || []), ...(chart.facet ? [chart.spec] : [])];
     if (narrow) parts.forEach((part) => foldNames(chart, part, width));
-    fitAxes(chart, width, { wide: width, high: 400 }, narrow);
+    fitAxes(chart, width, { wide: width, high: 400, names: 0 }, narrow);
     return chart;
   }
 

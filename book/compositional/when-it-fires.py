@@ -56,6 +56,8 @@ n2vlib.check_parameters(globals())
 #
 # The right answer $y(x)$ is the scene that an image is labelled with, $\hat y(x)$ the one for which the network's score
 # is highest. Images with exactly one of the network's scenes count. The networks of our zoo were trained on other drawn images.
+# For a network of your own, `CLASSES` names every output as the probe set names the thing. Outputs of one kind share a
+# name (many dogs, one `dog`), and an output that the probe set has nothing for gets any other name, such as `-`.
 
 # %%
 import pandas as pd

@@ -53,7 +53,9 @@ import n2vlib
 n2vlib.check_parameters(globals())
 
 # %% [markdown]
-# No image of a probe set is read here, so the parameters of probe set and network are not used.
+# No image of a probe set is read here, so the parameters of probe set and network are not used. With another `SEED`,
+# other games are played, and messages are translated with other examples. The creatures stay as they are: the agents
+# learned them.
 #
 # ## Creatures and phrases
 #
@@ -325,19 +327,6 @@ charts.table(pd.DataFrame(columns), "Published, figure 2")
 
 # %% [markdown]
 # ## What we see
-
-# %%
-score = ours.set_index(keys)["won"]
-for (speaker, words), listener in zip(directions.items(), "HR", strict=True):
-    shares = [
-        f"{score[speaker, listener, name]:.2f} {name}"
-        for name in evaluation.TRANSLATIONS
-    ]
-    print(f"From {words}: {', '.join(shares)}.")
-print(f"Two agents: {score['R', 'R', 'none']:.2f};", end=" ")
-print(f"two people: {score['H', 'H', 'none']:.2f}.")
-believed = right.set_index(keys)["right"]["H", "H", "none"]
-print(f"What people say leads to the right belief in {believed:.2f} of the states.")
 
 # %%
 if drawn:

@@ -330,38 +330,28 @@ charts.table(pd.DataFrame(rows, columns=columns), "Who is used where")
 # ## What we see
 
 # %%
-of = summed.set_index("variant")
-released, direct = of.loc[variants.RELEASED], of.loc["direct"]
-pmi = of.loc["direct, less how often a word is used"]
-print(
-    f"Belief by five words is right for {released['right']:.1%} of the messages, direct"
-)
-print(f"translation for {direct['right']:.1%}, without p(a) for {pmi['right']:.1%}.")
-same, right = by_belief["same"].iloc[1:], by_belief["right"].iloc[1:]
-print(
-    f"With other choices, {same.min():.0%} to {same.max():.0%} of nearest words stay,"
-)
-print(f"and belief is right for {right.min():.0%} to {right.max():.0%}.")
-
-# %%
 frequent = game.names.mean(0).topk(5).indices  # the same five words for every color
 always = (game.names[game.folds["test"]][:, frequent] > 0).any(1).float().mean()
-named = of["named"].map("{:.1%}".format)
+without = "direct, less how often a word is used"
+rows = [variants.RELEASED, "four alternatives", "direct", without, "random words"]
+short = summed.set_index("variant").loc[rows, ["right", "named"]]
+short.loc["five most frequent words, always"] = np.nan, float(always)
+short = short.rename(columns={"right": "right belief", "named": "in the name"})
+charts.table(short.reset_index(), "Shares of messages, by their five words", digits=2)
+
+# %%
+same, right = by_belief["same"].iloc[1:], by_belief["right"].iloc[1:]
+print(f"With other choices {same.min():.0%} to {same.max():.0%} of nearest words stay,")
 print(
-    f"The name of the color is hit by {named[variants.RELEASED]} of translations, with"
+    f"and belief is right for {right.min():.0%} to {right.max():.0%} of the messages."
 )
-print(f"four alternatives by {named['four alternatives']}, by direct translation")
-print(
-    f"by {named['direct']}, by random words by {named['random words']}, and by the five"
-)
-print(f"most frequent words, whatever is meant, by {always:.1%}.")
 
 # %% [markdown]
 # Two questions have to be kept apart. *Does the translation work in the game?* There the listener has to tell two
 # colors apart, and beliefs are taken over these two. A word is right if it fits the one better than the other, and
 # many words can do that. *Does the translation say what a person would say?* The criterion with one alternative does
 # not ask for it, and read outside of the game its words can look absurd. With other colors among the alternatives,
-# beliefs ask for more. Direct translation is to be read beside the last number: it has a liking for frequent words, and
+# beliefs ask for more. Direct translation is to be read beside the last row: it has a liking for frequent words, and
 # these are in many names.
 #
 # What is weak here: the listener's belief is judged by the very model of words that translates, so that a fault of

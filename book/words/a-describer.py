@@ -352,11 +352,6 @@ print(".")
 iou = compared.set_index("what is said")["IoU"]
 chance = compared.set_index("what is said")["IoU by chance"]["description"]
 ours, best_iou = iou["description"], iou["phrase that fits best"]
-print(f"Descriptions of filters have a mean IoU of {ours:.3f}, labels")
-print(f"{iou['label']:.3f}, formulas of three {iou['formula of three']:.3f},", end=" ")
-print(f"the best phrase {best_iou:.3f}; descriptions of other filters {chance:.3f}.")
-
-# %%
 way = (ours - chance) / max(best_iou - chance, 1e-9)
 nearer = "more" if ours > iou["label"] else "less"
 print(
@@ -370,7 +365,7 @@ print("that of another filter.")
 # %% [markdown]
 # The describer has seen no label of a filter's images, only fifteen pictures. Where there are labels, a label or a formula
 # is found by counting; a description is for where there are none. Word overlap is a poor judge of it: all descriptions
-# share their grammar, so that BLEU is high for another filter's phrase, too. Truth is not so easily had.
+# share their grammar, so that BLEU is high for another filter's phrase, too. A phrase is seldom true by chance.
 #
 # What is weak: whoever has never heard a combination says it less often, so some of what looks like grammar is memory
 # (the table above says how much). *Anything* is said of filters whose exemplars differ, which is true and tells nothing.

@@ -379,36 +379,23 @@ charts.in_rows(rows, "where", "value", "way", title, axis)
 # places.
 
 # %%
-at = insertion.pivot_table("value", ["class", "measure"], "way")
-for name in CLASSES:
-    theirs, ours = at.loc[(name, causal.AS_RELEASED)], at.loc[(name, causal.INSERTION)]
-    print(f"{name}: as released {theirs[causal.LEARNED]:.0%} appears with the units on")
-    print(f"and {theirs[causal.NOTHING]:.0%} without an edit; where it was made,")
-    print(f"{ours[causal.LEARNED]:.0%} and {ours[causal.NOTHING]:.0%}.")
-    so = ours[causal.LEARNED_SO]
-    print(f"Units that were learned with the slip put {so:.0%} there.")
+named = {**ways, causal.LEARNED_SO: f"{n} units on, learned with the slip"}
+at = insertion.pivot_table("value", ["class", "measure"], "way")[list(named)]
+table = at.rename(columns=named).rename(index=read, level="measure").reset_index()
+caption = "Insertion: share of the cell that shows the class, by where it is read"
+charts.table(table.rename(columns={"measure": "read"}), caption, digits=2)
 
 # %% [markdown]
 # ## What we see
 
 # %%
-by = overall.set_index(["kind", "way"])
-for kind, way in by.index:
-    columns = ["own", "random", "low", "high"]
-    own, others, low, high = 100 * by.loc[(kind, way), columns].to_numpy(float)
-    sure = "more than" if by.loc[(kind, way), "works"] else "not surely more than"
-    print(f"{kind}, {way}: {own:+.1f} points, {sure} random units")
-    print(f"({others:+.1f}); the difference is {low:.1f} to {high:.1f}.")
-
-# %%
 wide = removal.pivot(index="class", columns="way", values="value")
 made = insertion.query("measure == @causal.INSERTION and way == @causal.LEARNED")
-made = made.set_index("class")["value"]
-for name, row in wide.iterrows():
-    taken, by_iou, by_chance = row[["learned", "IoU", "random units"]]
-    print(f"{name}: {n} units take away {taken:.0%} of it at a cell")
-    print(f"(by IoU {by_iou:.0%}, random {by_chance:.0%}),")
-    print(f"and put {made[name]:.0%} where none was.")
+ways = {"learned": "taken", "IoU": "by IoU", "random units": "by random units"}
+table = wide[list(ways)].rename(columns=ways)
+table["put where none was"] = made.set_index("class")["value"]
+caption = f"What {n} units take of a class at a cell, and put there: shares of the cell"
+charts.table(table.reset_index(), caption, digits=2)
 
 # %% [markdown]
 # One cell is little room for a thing, and a few units can spoil what they cannot make. A color needs no shape and no

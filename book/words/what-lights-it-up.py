@@ -311,35 +311,17 @@ print(", ".join(random["description"].value_counts().index[:4]) + ".")
 # ## What we see
 
 # %%
-paper, plain = by_weight.iloc[1], by_weight.iloc[0]
-last = by_weight.iloc[-1]
+paper = by_weight.set_index("weight").loc[decoding.WEIGHT]
 verdict = gains.set_index("weight").loc[decoding.WEIGHT]
 sure = verdict["low"] > 0 or verdict["high"] < 0
-print(
-    f"The paper's weight changes {paper['changed']:.0%} of the descriptions, weight 1"
-)
-print(
-    f"{last['changed']:.0%}. Concepts named: {plain['concepts']:.2f} without, ", end=""
-)
-print(f"{paper['concepts']:.2f} with 0.2, {last['concepts']:.2f} with 1.")
-print(f"With 0.2 the IoU changes by {verdict['difference']:+.4f}, which is", end=" ")
-print("more than chance." if sure else "within what chance does.")
-
-# %%
-print(
-    f"Descriptions hold on {plain['general']:.1%} of all pixels without reranking, on"
-)
-print(
-    f"{paper['general']:.1%} with 0.2 and on {last['general']:.1%} with 1: reranked",
-    end=" ",
-)
-special = last["general"] < plain["general"]
-print(
-    f"ones are {'more' if special else 'not more'} special by what they hold on.",
-    end=" ",
-)
+chance = "more than chance" if sure else "within what chance does"
 ratio = paper["iou"] / max(paper["by_chance"], 1e-9)
-print(f"At 0.2 their IoU is {ratio:.0f} times that of another filter's description.")
+print(f"The paper's weight changes {paper['changed']:.0%} of the descriptions. The IoU")
+print(
+    f"changes by {verdict['difference']:+.4f}, {chance}; it is {ratio:.0f} times",
+    end="",
+)
+print(" that of another filter's description.")
 
 # %% [markdown]
 # The paper prefers reranked descriptions, since people did: they tell more. Truth to the pixel pays for other things. A
@@ -347,8 +329,7 @@ print(f"At 0.2 their IoU is {ratio:.0f} times that of another filter's descripti
 # are in the table: how many concepts are named, and what it costs.
 #
 # Exemplars are the extreme: fifteen images of thousands. What a filter does on all others is not in them, so a description
-# can be true of the exemplars and say little of the filter. That is why truth is counted here on other images as well,
-# too.
+# can be true of the exemplars and say little of the filter. That is why truth is counted here on other images as well.
 #
 # ## Exercises
 #

@@ -449,7 +449,7 @@ print(f"the filters that are cut by probability: {len(sets['probable'][0])}.")
 # The words are tested here, not assumed: each use is compared with the same done at random.
 #
 # A description says what a filter fires on among the images it is shown. A network that never saw a letter may have filters
-# for strokes; shown letters, these are rightly described by writing. So an audit needs the other network beside it, and
+# for strokes; shown letters, they are rightly described as filters for writing. So an audit needs the other network beside it, and
 # the count alone says little.
 #
 # When many filters read a mark, none of them is missed alone. Then their order by single effects says little, and the
@@ -457,8 +457,8 @@ print(f"the filters that are cut by probability: {len(sets['probable'][0])}.")
 # one of many candidates, and a filter for white strokes may be called a white thing. How probable the word is among all
 # candidates uses more of what the describer knows.
 #
-# What an edit costs without a mark are scenes that the same filters helped to see; and under a wrong mark something stays
-# lost, since a mark also hides.
+# An edit also costs accuracy where there is no mark, since the same filters helped to see scenes. Under a wrong mark some
+# accuracy stays lost, since a mark hides a part of the scene.
 #
 # ## Exercises
 #
@@ -471,7 +471,7 @@ print(f"the filters that are cut by probability: {len(sets['probable'][0])}.")
 # ## Summary
 #
 # - Ranked by their descriptions, filters are cut in an order that has to beat random orders.
-# - Descriptions say what filters fire on, seen or not in training; masks show whether they are true.
+# - Descriptions say what filters fire on, whether it was in the training data or not; masks show whether they are true.
 # - Where many filters share a mistake, words can find them together; single effects cannot.
 # - An edit is as good as the validation that stops it.
 #

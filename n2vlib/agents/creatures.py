@@ -15,12 +15,14 @@ from n2vlib.games.reference import ReferenceGame
 from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import Network, load_network
 from n2vlib.progress import bar
+from n2vlib.sources import code_of, sources_digest
 from n2vlib.store import Store, digest, load_array, save_arrays
 
 MODULES = ["n2vlib.agents.creatures"]
 COUNT, NETWORK, LAYERS = 3_000, "small-alexnet", ("conv3", "conv4", "conv5")
 SIZE = 64  # numbers that a creature is seen as
 _AT_ONCE = 100
+PAINTERS = ["n2vlib.world.canvas", "n2vlib.world.palette", "n2vlib.world.things"]  # what creatures are painted with
 
 
 class Seen(NamedTuple):
@@ -60,8 +62,13 @@ def seen(count: int = COUNT, seed: int = 0, store: Store | None = None) -> Seen:
 
     folder = (store or Store()).entry("creatures", inputs, MODULES, make)
     found = Creatures(table, creatures.describe(table, seed), load_array(folder, "pictures"))
-    origin = digest([inputs, creatures.DRAWING])
-    return Seen(found, creatures.game(found, np.array(load_array(folder, "features")), origin))
+    return Seen(found, creatures.game(found, np.array(load_array(folder, "features")), digest([inputs, drawing()])))
+
+
+def drawing() -> list[str]:
+    """The code that draws and describes creatures; it stands for pictures in keys, since pixels may differ by a grey
+    level from machine to machine."""
+    return [sources_digest(PAINTERS), code_of(Path(creatures.__file__).read_bytes())]
 
 
 def features(network: Network, pictures: np.ndarray) -> Tensor:

@@ -19,9 +19,12 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from select import select
+from tempfile import gettempdir
 from typing import Any
+from uuid import uuid4
 
 from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
@@ -37,6 +40,7 @@ _IMPORTED = (
     "n2vlib.published", "n2vlib.made_by", "n2vlib.parameters", "altair", "ipykernel.ipkernel",
     "scipy.stats", "torchvision",
 )  # fmt: skip
+_LONGEST_PLACE = 100  # bytes; a socket's path has 103 at most on macOS, 107 on Linux, and "-1" to "-5" is to come
 _NOT_FOR_IMPORTS = ("JPY_", "N2V_", "PYTEST_CURRENT_TEST")  # variables that no module reads during its import
 
 
@@ -55,8 +59,24 @@ class TiedProvisioner(LocalProvisioner):
     the check starts, unless process 1 adopts the kernel.
     """
 
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        if self.parent is not None and os.name == "posix":
+            talk_through_files(self.parent)
+        return await super().pre_launch(**kwargs)
+
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         return await super().launch_kernel(tied(cmd), **kwargs)
+
+
+def talk_through_files(manager: KernelManager) -> None:
+    """Let a kernel listen at files of its own, where their paths are short enough for sockets.
+
+    A manager finds free ports and lets go of them; until the kernel has been imported and listens there, any program
+    may take one. Where three kernels start at once, two of them got the same port in one start of 160.
+    """
+    place = f"{gettempdir()}/n2v-{uuid4().hex}"
+    if len(os.fsencode(place)) <= _LONGEST_PLACE and not manager.shell_port:
+        manager.transport, manager.ip = "ipc", place
 
 
 class WarmProvisioner(TiedProvisioner):

@@ -137,7 +137,7 @@ def classes(network: str, probe: ProbeSet, named: Sequence[str] | None = None) -
             "name its outputs (CLASSES), or take one that was trained on scenes, such as small-alexnet"
         )
     names, places = outputs
-    number = {str(name): int(concept) for concept, name in probe.concepts["name"].items()}  # type: ignore[arg-type]
+    number = dict(zip(probe.concepts["name"].tolist(), probe.concepts.index.tolist(), strict=True))
     concept = np.array([number.get(name, -1) for name in names], np.int64)
     found = Classes(places, concept, names)
     if len(found.known) < 2:

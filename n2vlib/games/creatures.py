@@ -79,8 +79,6 @@ _GROUNDS = {  # two shades of the sky and two of the ground, before the mist
     "snow": ((168, 180, 192), (206, 212, 218), (244, 246, 248), (222, 228, 236)),
     "dusk": ((92, 80, 148), (226, 146, 132), (92, 74, 84), (60, 50, 70)),
 }
-# All that a picture is made from; it stands for the pictures in keys, since pixels may differ by a grey level.
-DRAWING = [str(each) for each in (SIDE, ATTRIBUTES, _PARTS, _BODY, _WING, _HEAD, _SIZES, _MIST, _HOW_MUCH, _GROUNDS)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -81,7 +81,7 @@ def nearest_paint(colors: NDArray[np.float32]) -> NDArray[np.int64]:
 def seen(segmenter: Segmenter, pixels: Tensor) -> Pictures:
     """What pictures show, of their pixels in -1 .. 1."""
     things = answers(segmenter.module, pixels)
-    colors = (F.adaptive_avg_pool2d(pixels, things.shape[1:]) + 1) * 127.5  # pyright: ignore[reportArgumentType]
+    colors = (F.adaptive_avg_pool2d(pixels, things.shape[1:]) + 1) * 127.5
     paints = [nearest_paint(part.permute(0, 2, 3, 1).numpy()) for part in colors.split(BATCH)]
     return Pictures(pixels, things, np.concatenate(paints), segmenter.classes)
 

@@ -51,7 +51,8 @@ def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, 
 def fit(row: SceneGenerator, learn: Scenes, held_out: Scenes) -> tuple[Encoder, Decoder, int]:
     """An encoder and a decoder trained together; of a few looks at held-out scenes the best, and after which step."""
     torch.manual_seed(row.seed)
-    both = torch.nn.ModuleList([Encoder(row.code), Decoder(row.code, row.widths, batch_norm=True)]).train()
+    encoder, decoder = Encoder(row.code), Decoder(row.code, row.widths, batch_norm=True)
+    both = torch.nn.ModuleList([encoder, decoder]).train()
     both.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = torch.optim.Adam(both.parameters(), row.rate, betas=(0.8, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, row.rate, total_steps=row.steps, pct_start=0.15)
@@ -67,8 +68,8 @@ def fit(row: SceneGenerator, learn: Scenes, held_out: Scenes) -> tuple[Encoder, 
             found = _held_out_loss(row, sees, both, held_out)
             best = min(best, (found, copy.deepcopy(both.state_dict()), step), key=lambda each: each[0])
     both.load_state_dict(best[1])
-    encoder, decoder = both.eval()
-    return encoder, decoder, best[2]  # type: ignore[return-value]
+    both.eval()
+    return encoder, decoder, best[2]
 
 
 def _loss(row: SceneGenerator, sees: "_Sees", both: torch.nn.ModuleList, pixels: Tensor) -> Tensor:
@@ -94,7 +95,7 @@ class _Sees:
     """What the first layers of a network of the zoo see of pictures."""
 
     def __init__(self):
-        self.features = shipped.load(_SEES)[0].requires_grad_(False).features
+        self.features = [*shipped.load(_SEES)[0].requires_grad_(False).get_submodule("features").children()]
 
     def apart(self, made: Tensor, pixels: Tensor) -> Tensor:
         """Mean absolute difference of each layer, as a share of the layer's mean, summed over layers.
@@ -105,17 +106,12 @@ class _Sees:
         made, pixels = made[:, :, down:, right:], pixels[:, :, down:, right:]
         with torch.no_grad():
             wanted = self._of(pixels)
-        return sum(  # type: ignore[return-value]
-            (
-                (one - other).abs().mean() / (other.mean() + 1e-6)
-                for one, other in zip(self._of(made), wanted, strict=True)
-            ),
-            torch.zeros(()),
-        )
+        both = zip(self._of(made), wanted, strict=True)
+        return torch.stack([(one - other).abs().mean() / (other.mean() + 1e-6) for one, other in both]).sum()
 
     def _of(self, pixels: Tensor) -> list[Tensor]:
-        one = F.relu(self.features[0](2 * pixels))  # 2: as its own preprocessing scales pixels  # type: ignore[index]
-        two = F.relu(self.features[3](self.features[2](one)))  # type: ignore[index]
+        one = F.relu(self.features[0](2 * pixels))  # 2: as its own preprocessing scales pixels
+        two = F.relu(self.features[3](self.features[2](one)))
         return [one, two]
 
 

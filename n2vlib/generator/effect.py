@@ -53,7 +53,7 @@ class Pairs:
 def presence(where: NDArray[np.bool_], grid: Sequence[int]) -> NDArray[np.float32]:
     """How much of each cell of a grid shows it: (image, h, w) to (image, *grid), means over the cells."""
     maps = torch.from_numpy(where.astype(np.float32))[:, None]
-    return F.adaptive_avg_pool2d(maps, tuple(grid))[:, 0].numpy()  # pyright: ignore
+    return F.adaptive_avg_pool2d(maps, (grid[0], grid[1]))[:, 0].numpy()
 
 
 def mean_where_shown(found: Dissection, name: str) -> Tensor:
@@ -106,11 +106,11 @@ class _Reader:
         with editing(self.generator.module, self.found.layer, edit):
             scores = self.segmenter.module(self.generator.module(self.found.codes[torch.from_numpy(images)]))
         there = (scores.argmax(1) == self.number).float() if hard else scores.softmax(1)[:, self.number]
-        return F.adaptive_avg_pool2d(there[:, None], self.grid)[:, 0]  # pyright: ignore[reportArgumentType]
+        return F.adaptive_avg_pool2d(there[:, None], self.grid)[:, 0]
 
     @property
-    def grid(self) -> tuple[int, ...]:
-        return tuple(self.found.maps.shape[-2:])
+    def grid(self) -> tuple[int, int]:
+        return self.found.maps.shape[2], self.found.maps.shape[3]
 
     def terms(self, pairs: Pairs, alpha: Tensor, value: Tensor, hard: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """What is left of the class where units are off, what appears where they are on, and what is seen of it in

@@ -58,7 +58,7 @@ class Generator:
 
         def see(name: str, _module: nn.Module, _given: Any, made: Any) -> None:
             if isinstance(made, Tensor) and made.ndim == 4:
-                found[name] = tuple(made.shape[1:])  # type: ignore[assignment]
+                found[name] = made.shape[1], made.shape[2], made.shape[3]
 
         named = [(name, part) for name, part in self.module.named_modules() if name]
         hooks = [part.register_forward_hook(partial(see, name)) for name, part in named]
@@ -105,7 +105,7 @@ def identity(generator: Generator, segmenter: Segmenter) -> dict[str, str]:
 def _coarse(maps: Tensor) -> list:
     """Means over a coarse grid as a share of the largest absolute value, and that value, rounded."""
     most = maps.abs().max().clamp(min=1e-9)
-    means = F.adaptive_avg_pool2d(maps.double() / most, _COARSE)  # pyright: ignore[reportArgumentType]
+    means = F.adaptive_avg_pool2d(maps.double() / most, _COARSE)
     return [means.numpy().round(_DECIMALS).tolist(), f"{float(most):.{_DECIMALS}g}"]
 
 

@@ -97,11 +97,17 @@ def count(layer: Layer, probe: ProbeSet, *, convention: str | Convention = "netd
 
 
 def mask(
-    layer: Layer, probe: ProbeSet, activations: NDArray, filter_k: int, *, convention: str | Convention = "netdissect"
+    layer: Layer,
+    probe: ProbeSet,
+    activations: NDArray,
+    filter_k: int | NDArray,
+    *,
+    convention: str | Convention = "netdissect",
 ) -> NDArray[np.bool_]:
     """M_k(x) = S(A_k(x)) > T_k of one filter, the mask that is counted (TPAMI 2.2).
 
-    activations   of that filter, float, (..., h, w)      Returns bool, (..., *label size)
+    activations   of that filter, float, (..., h, w), or of several: (filter, h, w), filter_k int64 (filter, 1, 1)
+    Returns bool, (..., *label size)
     """
     way = named(convention)
     down, across = (taps.matrix() for taps in counts.dissection_taps(layer, probe, way))

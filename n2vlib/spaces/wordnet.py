@@ -8,6 +8,7 @@ then WORDNET=FOLDER/corpora/wordnet. Nothing is downloaded by the book.
 
 import warnings
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +28,7 @@ INSTEAD = {
     "bannister": "bannister.n.02", "blotchy": "blotchy.s.02", "bumpy": "bumpy.s.02", "porous": "porous.a.02",
     "meshed": "meshed.s.01", "crane": "crane.n.04", "jersey": "jersey.n.04",
 }  # fmt: skip
+_LEXNAMES = 45  # lexicographer files
 WITHOUT = {"waffled"}  # taken out by the notebook
 
 
@@ -66,12 +68,21 @@ def open_wordnet(folder: str | Path) -> Reader:
         raise BadInput(f"WORDNET: reading WordNet needs nltk; install it with {INSTALL}") from None
     if str(found) not in data.path:  # nltk reads nowhere else
         data.path.append(str(found))
-    # No mapping for other languages: it would look for a second WordNet in nltk's own folders.
-    english: Any = type("English", (nltk.WordNetCorpusReader,), {"map_wn": lambda self, version="wordnet": None})
+
+    class English(nltk.WordNetCorpusReader):
+        def map_wn(self, version: str = "wordnet") -> None:
+            """No mapping for other languages: it would look for a second WordNet in nltk's own folders."""
+
+        def open(self, file: str) -> Any:
+            """WordNet 3.1 comes without lexnames, some copies without exceptions of inflection; neither is used."""
+            if (found / file).exists() or not (file == "lexnames" or file.endswith(".exc")):
+                return super().open(file)
+            return StringIO("".join(f"{k} {k} 0\n" for k in range(_LEXNAMES)) if file == "lexnames" else "")
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns that other languages are missing
-            return english(str(found), None)
+            return English(str(found), None)
     except (OSError, ValueError, AssertionError) as error:
         raise BadInput(f"WORDNET: {folder} cannot be read as WordNet: {error}") from None
 

@@ -189,7 +189,7 @@ class Units:
         else:
             triples = [each for each in usable if len(each) == 3]
             usable = [each for each in triples if held_out(each) == held]
-        self.by_kind = defaultdict(list)
+        self.by_kind: dict[object, list[Meaning]] = defaultdict(list)
         for meaning in usable:
             self.by_kind[tuple(sorted(category for category, _ in meaning))].append(meaning)
         self.groups = {group: of for group in bank.language.groups if len(of := self._members(group)) > 1}
@@ -235,6 +235,6 @@ class Units:
             one, other = draws.permutation(len(self.by_kind[(OBJECT,)]))[:2]
             both = tuple(self.by_kind[(OBJECT,)][i] for i in (one, other))
             return both, both
-        of = self.by_kind[kind]  # type: ignore[index]
+        of = self.by_kind[kind]
         meaning = of[draws.integers(len(of))]
         return (meaning,), (meaning,)

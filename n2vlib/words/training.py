@@ -161,11 +161,11 @@ def fit(row: Recipe, learn: Bank, other: Bank) -> tuple[bytes, dict[str, Any]]:
 
 def _new(n_words: int, sizes: Sizes, learn: Bank) -> nn.ModuleDict:
     """A decoder and a language model with random weights; the decoder knows the features' mean and deviation."""
-    both = nn.ModuleDict({"decoder": Decoder(n_words, sizes), "model": LanguageModel(n_words, sizes)})
+    decoder, model = Decoder(n_words, sizes), LanguageModel(n_words, sizes)
     some = torch.from_numpy(learn.features[:: max(1, len(learn.features) // 20_000)]).float()
-    both["decoder"].mean.copy_(some.mean(0))  # type: ignore[operator, union-attr]
-    both["decoder"].deviation.copy_(some.std(0).clamp(min=1e-3))  # type: ignore[operator, union-attr]
-    return both
+    decoder.mean.copy_(some.mean(0))
+    decoder.deviation.copy_(some.std(0).clamp(min=1e-3))
+    return nn.ModuleDict({"decoder": decoder, "model": model})
 
 
 class Looks:

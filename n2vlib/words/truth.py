@@ -102,7 +102,7 @@ def fired(layer: Layer, probe: ProbeSet, image: int, units: Units | None = None)
     dense[code[start:stop]] = value[start:stop]
     chosen = np.arange(layer.n_filters) if units is None else np.asarray(units, np.int64)
     maps = dense.reshape(layer.shape)[chosen]
-    return dissection.mask(layer, probe, maps, chosen[:, None, None])  # type: ignore[arg-type]
+    return dissection.mask(layer, probe, maps, chosen[:, None, None])
 
 
 def best(
