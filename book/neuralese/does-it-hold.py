@@ -462,19 +462,13 @@ for game in ("colors", "creatures"):
     print(f"Beyond the native score in {game}: {row['this run']}, {row['holds']}.")
 
 # %%
-plain = by_language.set_index("language").loc["a word each"]
-print(f"A planted code is translated right by belief in {at['belief']:.0%} of cases,")
-print(f"directly in {at['direct']:.0%}, by pmi in {at['pmi']:.0%}.")
-print(f"Where each meaning has one plain word: belief {plain['belief']:.0%},")
-print(f"with 2,000 states {plain['belief, 2,000 states']:.0%},", end=" ")
-print(f"direct {plain['direct']:.0%}.")
-
-# %%
-means = tried.mean()
-print(
-    "Right beliefs of trained agents and their people, mean over games and directions:"
-)
-print(", ".join(f"{each} {means[each]:.2f}" for each in ways[1:4]) + ".")
+of_code = by_language.set_index("language")[ways[1:4]]
+means = {
+    f"planted code, {each}": of_code.loc[each] for each in ("a word each", "all of it")
+}
+means["trained agents, mean over games and directions"] = tried[ways[1:4]].mean()
+means = pd.DataFrame(means).T.rename_axis("who").reset_index()
+charts.table(means, "Share that is right, by translation", digits=2)
 
 # %% [markdown]
 # ## What is weak
@@ -488,7 +482,8 @@ print(", ".join(f"{each} {means[each]:.2f}" for each in ways[1:4]) + ".")
 #
 # ## Exercises
 #
-# 1. Set `CHANNEL_NOISE` to `[1, 5, 20]`. Where does belief stop to gain from a cleaner channel, and why not at 100%?
+# 1. Set `CHANNEL_NOISE` to `[1, 5, 20]`. From where on does a cleaner channel no longer help
+#    belief, and why is it below 100% there?
 # 2. Give `planted.recovered` the option `density="released"`, the unnormalised density of the program. What does it
 #    cost?
 # 3. Give it `weights="source"`: states count by how well they fit the message only. For which languages is that better?

@@ -292,18 +292,13 @@ charts.table(shares.rename(columns={"by_chance": "by chance"}), title, digits=2)
 # ## What we see
 
 # %%
-for other in ("direct", "random"):  # three games, two directions each
-    its = result["id"].str.contains("-to-") & (result["unit"] == "points")
-    its &= result["number"].str.contains(f"belief minus {other}")
-    holds = result.loc[its, "holds"].value_counts().reindex(answers, fill_value=0)
-    print(
-        f"Belief beats {other} translation in {holds['yes']} of {its.sum()} settings;"
-    )
-    print(f"undecided {holds['undecided']}, not so {holds['no']}.")
-native = result[result["id"].str.contains("-native")]
-for row in native.itertuples():
-    game = row.id.removesuffix("-native")
-    print(f"Agents by belief above people among themselves in {game}: {row.holds}.")
+pairs = result["id"].str.contains("-to-") & (result["unit"] == "points")
+asked = result["number"].str.extract("(belief minus (?:direct|random))")[0]
+asked = asked.where(pairs).fillna("agents by belief, minus people among themselves")
+asked = asked[pairs | result["id"].str.contains("-native")].rename("above 0?")
+wins = pd.crosstab(asked, result["holds"]).reindex(columns=answers, fill_value=0)
+wins = wins.rename_axis(columns=None).reset_index()
+charts.table(wins, "In how many settings: three games, and their directions")
 
 # %%
 at = messages.groupby("translation")["right"].mean()
