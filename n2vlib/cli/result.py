@@ -38,6 +38,8 @@ def export_vectors(
     """The concept vectors of a layer, learned or from the store, as a file that `apply` takes."""
     from n2vlib.vectors import save
 
+    if method not in METHODS:
+        raise BadInput(f"--method {method}: choose from {', '.join(METHODS)}")
     file = file_to_write(resolve(out, Path.cwd()))
     read, images = _layer(
         network, layer, probe, weights, preprocessing, TAU=tau, EPOCHS=epochs, SEED=seed, DEVICE=device
@@ -91,10 +93,8 @@ def _learned(method: str, layer: Any, probe: Any, epochs: int, seed: int) -> Any
 
     if filters := {"single_filter": single_filter, "dissection": dissection}.get(method):
         return filters.align(layer, probe)
-    learning = {"segmentation": segmentation.align, "classification": classification.align}
-    if method not in learning:
-        raise BadInput(f"--method {method}: choose from {', '.join(METHODS)}")
-    return learning[method](layer, probe, epochs=epochs, seed=seed)
+    learning = segmentation if method == "segmentation" else classification
+    return learning.align(layer, probe, epochs=epochs, seed=seed)
 
 
 @export_app.command("page")
