@@ -1,11 +1,11 @@
-"""Which layers of networks are read: every torchvision network for images, and families of timm: writes NETWORKS.md.
+"""Which layers of networks are read: every torchvision network for images, and timm's families: writes NETWORKS.md.
 
     python benchmarks/networks.py [NETWORK ...]      with names (vit_b_16, timm:beit_base_patch16_224), only prints
 
 Random weights; torchvision's classification and segmentation networks as shapes only. Where layers are channels last,
 tokens or windows, a planted patch shows where their cells lie: the pixels of one square change, and the cell that
 changes most, if it stands out, must lie in that square; what convolutions see beside it is left out. (Networks of less
-than 100 million parameters.) Takes half an hour on one core, and goes on where it was interrupted: delete
+than 100 million parameters.) Takes 45 minutes on one core, and goes on where it was interrupted: delete
 build/networks.json to begin again. timm is optional: pip install "n2vlib[timm]".
 """
 
@@ -30,19 +30,30 @@ from n2vlib.networks.load import Network, load_network
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.paths import ROOT
 
-TIMM = [
+TIMM = [  # a small network of every family, and of some of the larger families more
     "vit_tiny_patch16_224", "vit_small_patch14_reg4_dinov2", "deit_tiny_distilled_patch16_224",
     "deit3_small_patch16_224", "beit_base_patch16_224", "eva02_tiny_patch14_224", "cait_xxs24_224",
     "xcit_nano_12_p16_224", "swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256", "swin_s3_tiny_224",
     "maxvit_tiny_tf_224", "coatnet_nano_rw_224", "convnext_atto", "convnextv2_atto", "pvt_v2_b0", "twins_svt_small",
     "mvitv2_tiny", "hiera_tiny_224", "davit_tiny", "nest_tiny", "levit_128s", "tnt_s_patch16_224", "mobilevit_xxs",
     "efficientformer_l1", "poolformer_s12", "mixer_s32_224", "resmlp_12_224", "gmlp_ti16_224", "volo_d1_224",
-    "crossvit_tiny_240", "vit_base_patch16_siglip_224", "mobilenetv4_conv_small", "fastvit_t8",
-    "inception_next_atto", "edgenext_xx_small",
+    "crossvit_tiny_240", "vit_base_patch16_siglip_224", "mobilenetv4_conv_small", "fastvit_t8", "inception_next_atto",
+    "edgenext_xx_small", "test_byobnet", "coat_tiny", "convit_tiny", "cpubone_nano", "csatv2", "efficientformerv2_s0",
+    "efficientvim_m1", "efficientvit_b0", "efficientvit_m0", "focalnet_tiny_srf", "gcvit_xxtiny", "sam2_hiera_tiny",
+    "iformer_t", "lowformer_b0", "test_mambaout", "nextvit_small", "pit_ti_224", "sequencer2d_s", "shvit_s1",
+    "swiftformer_xs", "swinv2_cr_tiny_224", "tiny_vit_5m_224", "visformer_tiny", "vit_tiny_r_s16_p8_224",
+    "test_vit_relpos", "samvit_base_patch16_224", "vitamin_small_224", "halonet_h1", "convmixer_768_32",
+    "cs3darknet_focus_s", "cspnext_tiny", "densenet121", "dla46x_c", "dpn48b", "mobilenetv2_035", "fasternet_t0",
+    "ghostnet_050", "hardcorenas_b", "hgnetv2_b0", "hrnet_w18_small", "inception_resnet_v2", "inception_v3",
+    "inception_v4", "lcnetv2_small", "nasnetalarge", "test_nfnet", "pnasnet5large", "rdnet_tiny",
+    "regnetx_002", "repghostnet_050", "repvit_m1", "res2next50", "resnest14d", "test_resnet", "resnetv2_18",
+    "rexnet_100", "selecsls42", "legacy_seresnet18", "skresnet18", "starnet_s050", "tresnet_m",
+    "ese_vovnet19b_slim_dw", "legacy_xception", "xception41p",
 ]  # fmt: skip
 BOX = (2, 3)  # the square of the planted patch, in 32 x 32 pixels
 DONE = ROOT / "build" / "networks.json"
 STANDS_OUT = 2  # times the largest change more than 32 pixels from the square
+FLAT = 4  # times the median change: below, a layer that mixes all cells (gmlp) differs from cell to cell by chance
 
 
 @dataclass
@@ -121,8 +132,9 @@ def placed(network: Network, names: list[str]) -> tuple[int, list[str]]:
         inside, near = (around(change.shape, (height, width), pixels) for pixels in (0, 32))
         if min(change.shape) > 4:
             here, elsewhere = float(change[inside].max()), float(change[~near].max())
-            n += max(here, elsewhere) > STANDS_OUT * min(here, elsewhere)
-            wrong += [name] if elsewhere > STANDS_OUT * here else []
+            mixed = elsewhere > here and elsewhere < FLAT * float(change.median())  # each cell of all cells
+            n += max(here, elsewhere) > STANDS_OUT * min(here, elsewhere) and not mixed
+            wrong += [name] if elsewhere > STANDS_OUT * here and not mixed else []
     return n, wrong
 
 
@@ -168,6 +180,18 @@ def main(names: list[str]) -> None:
         raise SystemExit(f"{table['wrong'].sum()} layers lie elsewhere")
 
 
+def families(names: list[str]) -> str:
+    """Of how many of timm's families (its modules) one is among these networks."""
+    try:
+        import timm
+    except ImportError:
+        return "timm is not installed."
+    every = timm.list_modules()
+    missing = [each for each in every if not any(timm.is_model_in_modules(name, [each]) for name in names)]
+    tried = f"timm {timm.__version__}: {len(every) - len(missing)} of its {len(every)} families are tried."
+    return f"{tried} Not tried: {', '.join(missing)}." if missing else tried
+
+
 def page(table: pd.DataFrame) -> str:
     total = table[["modules", "read", "other", "placed", "wrong"]].sum()
     return f"""# Layers of networks that are read
@@ -176,7 +200,8 @@ Written by `python benchmarks/networks.py`: {len(table)} networks with random we
 {total["modules"]:,} modules put out tensors of three axes or more; {total["read"]:,} outputs, the heads of attentions
 among them, are read as a grid, {total["other"]:,} of them in another order: channels last, tokens, windows. A planted
 patch stands out in {total["placed"]:,} of these, and lies elsewhere than in the image in {total["wrong"]}. Not read are
-attention itself (token by token), and what is made of boxes, queries or chosen tokens.
+attention itself (token by token), and what is made of boxes, queries or chosen tokens; each is refused in one line.
+{families([name for name in TIMM if f"timm:{name}" in set(table["network"])])}
 
 {date.today()}; torch {torch.__version__}, torchvision {torchvision.__version__}.
 

@@ -63,6 +63,8 @@ TOKENS = {
     "windows among images": lambda x: windows(x).reshape(-1, 4, 3), "shifted windows": shifted,
     "shifted back": lambda x: x.roll((-1, -1), (2, 3)).roll((1, 1), (2, 3)).permute(0, 2, 3, 1),
     "rows": lambda x: x.reshape(len(x), 3, 2, -1), "patches": lambda x: F.pixel_unshuffle(x, 1).flatten(2).mT,
+    "unfolded": lambda x: F.unfold(x, 1).mT, "unfolded, overlapping": lambda x: F.unfold(x, 3, padding=1)[:, 4::9].mT,
+    "unfolded among images": lambda x: nn.Unfold((1, 1))(x).mT.reshape(-1, 1, 3),
 }  # fmt: skip
 
 
@@ -80,6 +82,22 @@ def test_grids_that_are_not_square_and_images_of_another_size_are_read_as_well()
     assert torch.equal(run_layers(net, ["after"], planted(2, 5))["after"], planted(2, 5))
     row = planted(2, 6)[:, :, :1]
     assert torch.equal(run_layers(Then(TOKENS["class first"]).eval(), ["after"], row)["after"], row)
+
+
+def test_windows_that_do_not_overlap_are_a_coarser_grid_behind_a_class_token_too():
+    x = planted(2, 6)[:, :, :4]
+    corners = read(lambda x: torch.cat([others(x, 1), F.unfold(x, 2, stride=2)[:, ::4].mT], 1), x)
+    assert torch.equal(corners, x[:, :, ::2, ::2])
+
+
+def test_a_class_token_cut_off_one_grid_stands_before_the_next_coarser_one():
+    x = planted(2, 6)
+
+    def pooled(x: Tensor) -> Tensor:
+        tokens = torch.cat([others(x, 2), flat(x)], 1)
+        return torch.cat([tokens[:, :2] @ torch.eye(3), flat(tokens[:, 2:].mT.reshape(x.shape)[:, :, ::2, 1::2])], 1)
+
+    assert torch.equal(read(pooled, x), x[:, :, ::2, 1::2])
 
 
 def by_content(x: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -27,6 +28,7 @@ from n2vlib.networks.axes import (
     aligned,
     as_picture,
     axis,
+    is_whole,
     labels,
     regrouped,
     resized,
@@ -105,6 +107,8 @@ def _after(func: Callable, args: tuple, kwargs: dict, given: list[tuple], shape:
     (size, axes), tensors = inputs[0], [value for value, _, _ in given]
     if name in _PICTURES and len(shape) == len(size) == 4:
         return (*resized(axes[:1], shape[:1]), *resized(axes[1:], shape[1:], "c"))
+    if func is F.unfold and len(size) == 4 and not labels(axes[0]) & {"h", "w", CELLS}:
+        return axes[0], axis("c", shape[1]), _slid(args, kwargs, axes[2:], size[2:], shape[2])
     if name in _REGROUPING and math.prod(shape) == math.prod(size) > 0:
         return regrouped(axes, shape)
     if name == "linear":
@@ -127,6 +131,18 @@ def _after(func: Callable, args: tuple, kwargs: dict, given: list[tuple], shape:
     if len(followed) > 1 or followed[0] is not tensors[0]:  # chosen by what the image shows
         return unknown(shape)
     return tokens.chosen(func, args, kwargs, tensors[0], axes, at, found)
+
+
+def _slid(args: tuple, kwargs: dict, axes: Axes, size: tuple[int, ...], n: int) -> Axis:
+    """The columns of `unfold`: one for each place of a window on a picture, row by row as those of a convolution."""
+    given = dict(zip(("kernel_size", "dilation", "padding", "stride"), args[1:], strict=False)) | kwargs
+    kernel, dilation, padding, stride = (
+        each if isinstance(each, tuple | list) else (each, each)
+        for each in (given.get(name, default) for name, default in _UNFOLD.items())
+    )
+    rows, columns = ((size[i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1 for i in range(2))
+    known = all(is_whole(each) and labels(each) == {label} for each, label in zip(axes, "hw", strict=True))
+    return tokens.whole(rows, columns) if known and rows * columns == n else unknown((n,))[0]
 
 
 def _put_together(args: tuple, kwargs: dict, given: list[tuple], shape: tuple[int, ...]) -> Axes:
@@ -214,6 +230,7 @@ _PICTURES |= {"max_pool2d", "_max_pool2d", "max_pool2d_with_indices", "avg_pool2
 _PICTURES |= {"adaptive_max_pool2d", "_adaptive_avg_pool2d", "_adaptive_max_pool2d", "lp_pool2d", "max_unpool2d"}
 _PICTURES |= {"adaptive_max_pool2d_with_indices", "fractional_max_pool2d", "interpolate", "upsample", "grid_sample"}
 _PICTURES |= {"pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "native_channel_shuffle"}
+_UNFOLD = {"kernel_size": 1, "dilation": 1, "padding": 0, "stride": 1}  # its arguments, in their order
 _REGROUPING = {"view", "reshape", "flatten", "unflatten", "view_as", "reshape_as", "ravel", "squeeze", "unsqueeze"}
 _PERMUTING = {"permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "T", "mT", "H", "mH", "t"}
 _PERMUTING |= {"adjoint", "rot90"}

@@ -125,7 +125,14 @@ def _along(axis: Axis, label: str) -> list[int]:
 
 
 def _tokens(cells: list[int], rows: int, columns: int) -> Axis:
-    """The axis of tokens with these cells: rows and columns again where it is exactly the grid."""
+    """The axis of tokens with these cells: rows and columns again where it is exactly the grid, unknown without any."""
+    if max(cells, default=0) < 0:  # class tokens cut off, which the next stage may put before a coarser grid
+        return unknown((len(cells),))[0]
     if cells == list(range(rows * columns)):
-        return tuple(Part(label, n, 1, n) for label, n in (("h", rows), ("w", columns)) if n > 1)
+        return whole(rows, columns)
     return (Part(CELLS, len(cells), columns, rows * columns, tuple(cells)),)
+
+
+def whole(rows: int, columns: int) -> Axis:
+    """The axis of the tokens of a whole grid, row by row."""
+    return tuple(Part(label, n, 1, n) for label, n in (("h", rows), ("w", columns)) if n > 1)
