@@ -187,7 +187,7 @@ def families(names: list[str]) -> str:
     except ImportError:
         return "timm is not installed."
     every = timm.list_modules()
-    missing = [each for each in every if not any(timm.is_model_in_modules(name, [each]) for name in names)]
+    missing = [each for each in every if not {*names} & {*timm.list_models(module=each)}]
     tried = f"timm {timm.__version__}: {len(every) - len(missing)} of its {len(every)} families are tried."
     return f"{tried} Not tried: {', '.join(missing)}." if missing else tried
 
@@ -200,7 +200,7 @@ Written by `python benchmarks/networks.py`: {len(table)} networks with random we
 {total["modules"]:,} modules put out tensors of three axes or more; {total["read"]:,} outputs, the heads of attentions
 among them, are read as a grid, {total["other"]:,} of them in another order: channels last, tokens, windows. A planted
 patch stands out in {total["placed"]:,} of these, and lies elsewhere than in the image in {total["wrong"]}. Not read are
-attention itself (token by token), and what is made of boxes, queries or chosen tokens; each is refused in one line.
+attention itself (token by token), and what is made of boxes, queries or chosen tokens.
 {families([name for name in TIMM if f"timm:{name}" in set(table["network"])])}
 
 {date.today()}; torch {torch.__version__}, torchvision {torchvision.__version__}.
