@@ -215,7 +215,7 @@ def test_our_beam_holds_no_mask_twice_and_a_wide_one_finds_the_best_that_it_can_
     wide = beam.search(counts, 3, beam=10_000).query("allowed == 3").set_index("unit")["iou"]
     for unit, mask in enumerate(fires):
         assert wide[unit] == pytest.approx(max(slow_iou(mask, other) for other in every), abs=1e-12)
-    (kept,) = beam._longer(counts, range(1), beam._first(counts, range(1), 8, False), 8, False)
+    (kept,) = beam._longer(counts, range(1), beam._first(counts, range(1), 8, False), [[]], 8, False)
     assert len(kept) == len({found.truth.tobytes() for found in kept}) == 8
 
 
