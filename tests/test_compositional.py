@@ -320,7 +320,9 @@ def test_atoms_are_written_image_by_image_in_numbers_that_are_large_enough(tmp_p
     found = grouped(labels, tmp_path, np.uint16)
     of = np.load(tmp_path / "of.npy")
     assert of.shape == (n_images, n_pixels) and of.dtype == np.uint16
-    sets = [{int(c) for c, atom in found["members"].T if atom == each} for each in range(int(found["n_atoms"]))]
+    sets = [set() for _ in range(int(found["n_atoms"]))]
+    for c, atom in found["members"].T.tolist():
+        sets[atom].add(c)
     assert len({frozenset(each) for each in sets}) == len(sets) == of.max() + 1
     for image, pixel in product(range(n_images), range(n_pixels)):
         shown = set(number[there[image, :, pixel]].tolist()) | ({99} if image % 2 == 0 else set())

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from n2vlib.compositional.atoms import Counts, atoms_of
 from n2vlib.compositional.formula import OPERATORS, Formula, concept, join
@@ -171,7 +170,7 @@ def _kept(counts: Counts, candidates: Iterable[_Candidate], beam: int, released:
         if old and c < 0:
             found.append(old)
         else:
-            truth = _joined(old, counts.members, c, operator)
+            truth = _joined(counts, old, c, operator)
             if released or not any(each.iou == iou and (each.truth == truth).all() for each in found):
                 name = concept(counts.names[c])
                 found.append(Found(join(old.formula, OPERATORS[operator], name) if old else name, truth, iou))
@@ -180,11 +179,11 @@ def _kept(counts: Counts, candidates: Iterable[_Candidate], beam: int, released:
     return found
 
 
-def _joined(old: Found | None, members: csr_array, c: int, operator: int) -> NDArray[np.bool_]:
+def _joined(counts: Counts, old: Found | None, c: int, operator: int) -> NDArray[np.bool_]:
     """The atoms of a formula joined with a concept, or of the concept alone, (atom,)."""
-    held = atoms_of(members, c)
+    held = atoms_of(counts.members, c)
     if old is None or OPERATORS[operator] == "AND":
-        truth = np.zeros(members.shape[1], bool)
+        truth = np.zeros(len(counts.sizes), bool)
         truth[held] = True if old is None else old.truth[held]
     else:
         truth = old.truth.copy()
