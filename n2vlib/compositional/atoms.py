@@ -76,7 +76,8 @@ def truth(formula: Formula, members: csr_array, names: list[str]) -> NDArray[np.
     place = {name: at for at, name in enumerate(names)}
     if unknown := [name for name in formula.concepts if name not in place]:
         raise BadInput(f"formula {formula}: no concept {unknown[0]!r}; {near(unknown[0], names)}")
-    values = {name: np.zeros(np.shape(members)[1], bool) for name in formula.concepts}
+    _, n_atoms = np.asarray(members.shape)
+    values = {name: np.zeros(n_atoms, bool) for name in formula.concepts}
     for name, held in values.items():
         held[atoms_of(members, place[name])] = True
     return formula.truth(values)
