@@ -51,11 +51,11 @@ def test_the_build_step_draws_the_probe_set_and_stores_what_the_first_chapter_ne
     first = toc["parts"][0]["chapters"][0]["file"]
     own = {"N2V_DATA": str(tmp_path / "data"), "N2V_STORE": str(tmp_path / "store"), "N2V_PROGRESS": "0"}
     own |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    command = ["bash", "binder/postBuild", "-p", "PROBE=world-800", "--out", str(tmp_path / "out")]
+    command = ["bash", "binder/postBuild", "-p", "PROBE=world-96", "--out", str(tmp_path / "out")]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | own, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / f"{first}.ipynb").exists() and os.access(BINDER / "postBuild", os.X_OK)
-    assert [*(tmp_path / "data").glob("world-800-*/index.csv")] and [*(tmp_path / "store").glob("activations/*/*.npy")]
+    assert [*(tmp_path / "data").glob("world-96-*/index.csv")] and [*(tmp_path / "store").glob("activations/*/*.npy")]
 
 
 def test_the_address_of_the_repository_is_that_of_the_site():
@@ -103,7 +103,7 @@ def test_elsewhere_the_colab_notebook_installs_nothing_and_runs_a_chapter(monkey
     monkeypatch.setenv("N2V_PROGRESS", "0")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     (tmp_path / "work").mkdir()
-    given = {"CHAPTER": "net2vec/single-filters", "PARAMETERS": {"PROBE": "world-800", "LAYERS": ["conv5"]}}
+    given = {"CHAPTER": "net2vec/single-filters", "PARAMETERS": {"PROBE": "world-96", "LAYERS": ["conv5"]}}
     done = papermill.execute_notebook(
         BINDER / "colab.ipynb", tmp_path / "out.ipynb", given, cwd=tmp_path / "work", progress_bar=False
     )

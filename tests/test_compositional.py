@@ -215,7 +215,7 @@ def test_our_beam_holds_no_mask_twice_and_a_wide_one_finds_the_best_that_it_can_
     wide = beam.search(counts, 3, beam=10_000).query("allowed == 3").set_index("unit")["iou"]
     for unit, mask in enumerate(fires):
         assert wide[unit] == pytest.approx(max(slow_iou(mask, other) for other in every), abs=1e-12)
-    (kept,) = beam._longer(counts, range(1), beam._first(counts, range(1), 8, False), 8, False)
+    (kept,) = beam._longer(counts, range(1), beam._first(counts, range(1), 8, False), [[]], 8, False)
     assert len(kept) == len({found.truth.tobytes() for found in kept}) == 8
 
 
@@ -320,7 +320,9 @@ def test_atoms_are_written_image_by_image_in_numbers_that_are_large_enough(tmp_p
     found = grouped(labels, tmp_path, np.uint16)
     of = np.load(tmp_path / "of.npy")
     assert of.shape == (n_images, n_pixels) and of.dtype == np.uint16
-    sets = [{int(c) for c, atom in found["members"].T if atom == each} for each in range(int(found["n_atoms"]))]
+    sets = [set() for _ in range(int(found["n_atoms"]))]
+    for c, atom in found["members"].T.tolist():
+        sets[atom].add(c)
     assert len({frozenset(each) for each in sets}) == len(sets) == of.max() + 1
     for image, pixel in product(range(n_images), range(n_pixels)):
         shown = set(number[there[image, :, pixel]].tolist()) | ({99} if image % 2 == 0 else set())

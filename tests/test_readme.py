@@ -17,12 +17,12 @@ NAMED = re.compile(r"(?:book|params|n2vlib|benchmarks|tests)/[\w/.-]*\w(?!\w*[/<
 
 def test_the_papermill_line_runs_a_chapter(tmp_path):
     line = next(line.strip() for line in README.splitlines() if line.strip().startswith("papermill "))
-    # The same call on the smaller setting; the drawn probe set is the one the book step uses.
+    # The same call on the smaller setting, and on fewer images.
     words = shlex.split(
         line.replace("params/embedded.yml", "params/ci.yml").replace("out.ipynb", str(tmp_path / "out.ipynb"))
     )
     done = subprocess.run(
-        [sys.executable, "-m", *words, "-y", "LAYERS: [conv4, conv5]"],
+        [sys.executable, "-m", *words, "-y", "{PROBE: world-96, LAYERS: [conv4, conv5]}"],
         cwd=ROOT, env=os.environ | {"N2V_STORE": str(tmp_path / "store"), "N2V_PROGRESS": "0"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -30,7 +30,9 @@ def test_the_papermill_line_runs_a_chapter(tmp_path):
     injected = next(
         c for c in nbformat.read(tmp_path / "out.ipynb", 4).cells if "injected-parameters" in c.metadata.tags
     )
-    assert "world-800" in injected.source and "ALIGN_CORNERS = True" in injected.source
+    assert (
+        "world-96" in injected.source and "EPOCHS = 5" in injected.source and "ALIGN_CORNERS = True" in injected.source
+    )
 
 
 @pytest.mark.parametrize("path", sorted(set(NAMED.findall(README + CONTRIBUTING))))

@@ -55,6 +55,13 @@ class Counts:
         """The names of the concepts, in order."""
         return self.concepts["name"].tolist()
 
+    @cached_property
+    def by_atom(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(ptr, concepts): the concepts of atom a are concepts[ptr[a]:ptr[a + 1]], ascending."""
+        turned = self.members.tocsc()
+        turned.sort_indices()
+        return turned.indptr.astype(np.int64), turned.indices.astype(np.int64)
+
     def truth(self, formula: Formula) -> NDArray[np.bool_]:
         """The atoms for which a formula holds, (atom,)."""
         return truth(formula, self.members, self.names)
@@ -66,9 +73,19 @@ class Counts:
 
 def truth(formula: Formula, members: csr_array, names: list[str]) -> NDArray[np.bool_]:
     """The atoms for which a formula holds, (atom,); BadInput for a concept that is not among the names."""
-    if unknown := [name for name in formula.concepts if name not in names]:
+    place = {name: at for at, name in enumerate(names)}
+    if unknown := [name for name in formula.concepts if name not in place]:
         raise BadInput(f"formula {formula}: no concept {unknown[0]!r}; {near(unknown[0], names)}")
-    return formula.truth({name: members[[names.index(name)]].toarray()[0] for name in formula.concepts})
+    _, n_atoms = np.asarray(members.shape)
+    values = {name: np.zeros(n_atoms, bool) for name in formula.concepts}
+    for name, held in values.items():
+        held[atoms_of(members, place[name])] = True
+    return formula.truth(values)
+
+
+def atoms_of(members: csr_array, concept: int) -> NDArray[np.integer]:
+    """The numbers of the atoms that show a concept."""
+    return members.indices[members.indptr[concept] : members.indptr[concept + 1]]
 
 
 def iou_on(fired: NDArray[np.int64], sizes: NDArray[np.int64], truth: NDArray[np.bool_]) -> NDArray[np.float64]:

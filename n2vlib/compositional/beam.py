@@ -7,16 +7,17 @@ search            no mask stands in the beam twice, so that no place is lost to 
 search, released  as the authors' program: a place for each way to write a formula
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.compositional.atoms import Counts
+from n2vlib.compositional.atoms import Counts, atoms_of
 from n2vlib.compositional.formula import OPERATORS, Formula, concept, join
 from n2vlib.errors import BadInput
+from n2vlib.kernels import atoms as kernel
 from n2vlib.progress import bar
 
 LENGTH, BEAM = 3, 5
@@ -30,6 +31,9 @@ class Found(NamedTuple):
     formula: Formula
     truth: NDArray[np.bool_]
     iou: float
+
+
+_Candidate = tuple[float, Found | None, int, int]  # IoU; a formula, and the concept and operator to join it with, or -1
 
 
 def search(counts: Counts, length: int = LENGTH, *, beam: int = BEAM, released: bool = False) -> pd.DataFrame:
@@ -55,8 +59,9 @@ def _blocks(counts: Counts, beam: int) -> Iterator[range]:
 def _of_block(counts: Counts, units: range, length: int, beam: int, released: bool) -> pd.DataFrame:
     beams = _first(counts, units, beam, released)
     rows = [_row(unit, 1, kept) for unit, kept in zip(units, beams, strict=True)]
+    done: list[list[Found]] = [[] for _ in beams]
     for allowed in range(2, length + 1):
-        beams = _longer(counts, units, beams, beam, released)
+        beams, done = _longer(counts, units, beams, done, beam, released), beams
         rows += [_row(unit, allowed, kept) for unit, kept in zip(units, beams, strict=True)]
     return pd.DataFrame(rows, columns=["unit", "allowed", "formula", "iou", "length"]).sort_values(["unit", "allowed"])
 
@@ -73,104 +78,114 @@ def _first(counts: Counts, units: range, beam: int, released: bool) -> list[list
     iou = _iou(shared, sizes, fired.sum(1)[:, None], released)
     if released and counts.beside is not None:
         iou = np.where(counts.beside[units.start : units.stop], iou, 0)
-    members = counts.members
     found = []
     for row in iou:
         order = np.argsort(-row, kind="stable")
-        candidates = (Found(concept(counts.names[c]), _dense(members, c), float(row[c])) for c in order if row[c] > 0)
-        found.append(_kept(candidates, beam, released))
+        candidates = ((float(row[c]), None, c, 0) for c in order if row[c] > 0)
+        found.append(_kept(counts, candidates, beam, released))
     return found
 
 
-def _longer(counts: Counts, units: range, beams: list[list[Found]], beam: int, released: bool) -> list[list[Found]]:
-    """The beams after one more round."""
-    owner = np.repeat(np.arange(len(beams)), [len(kept) for kept in beams])
+def _longer(
+    counts: Counts, units: range, beams: list[list[Found]], done: list[list[Found]], beam: int, released: bool
+) -> list[list[Found]]:
+    """The beams after one more round.
+
+    done   the beams of the round before. What stood there was joined with every concept then, and what was not kept
+           then is no better now. (In a place that is still free, the released program sets it again.)
+    """
+    new = [
+        [each for each in kept if (released and len(kept) < beam) or not any(each is one for one in old)]
+        for kept, old in zip(beams, done, strict=True)
+    ]
+    owner = np.repeat(np.arange(len(beams)), [len(each) for each in new])
     if not len(owner):
         return beams
-    truth = np.stack([each.truth for kept in beams for each in kept])
-    fired = counts.fired[units.start : units.stop]
-    iou = _joined_iou(counts, fired, owner, truth, released)
+    truth = np.stack([each.truth for some in new for each in some])
+    iou = _joined_iou(counts, counts.fired[units.start : units.stop], owner, truth, released)
     ends = np.searchsorted(owner, np.arange(len(beams) + 1))
     return [
-        _best(counts, kept, iou[first:last], beam, released) if kept else kept
-        for kept, first, last in zip(beams, ends, ends[1:], strict=False)
+        _best(counts, kept, some, iou[first:last], beam, released) if some else kept
+        for kept, some, first, last in zip(beams, new, ends, ends[1:], strict=False)
     ]
 
 
 def _joined_iou(
     counts: Counts, fired: NDArray[np.int64], owner: NDArray[np.int64], truth: NDArray[np.bool_], released: bool
 ) -> NDArray[np.float64]:
-    """IoU of every formula joined with every concept: (formula, concept, operator).
+    """IoU of every formula joined with every concept: (formula, operator, concept).
 
     owner   the unit of each formula, (formula,)      truth   its atoms, (formula, atom)
-    What both cover is a sum over the atoms of the concept; the rest follows from the areas of both.
+    What both cover is a sum over the atoms of the formula; the rest follows from the areas of both. Pixels are counted
+    in float64, which is exact far beyond them and divides faster.
     """
-    both = [(counts.members @ (weights * truth).T).T for weights in (fired[owner], counts.sizes[None])]
-    alone = [(fired[owner] * truth).sum(1)[:, None], (truth @ counts.sizes)[:, None]]
-    concepts = [(counts.members @ fired.T).T[owner], (counts.members @ counts.sizes)[None]]
-    shared, sizes = (
-        np.stack([one + other - common, common, one - common], -1)
-        for one, other, common in zip(alone, concepts, both, strict=True)
-    )
-    iou = _iou(shared, sizes, fired.sum(1)[owner][:, None, None], released)
-    if not released:  # one of the two: a shorter formula says it
-        same = sizes == concepts[1][..., None]
-        same[..., OPERATORS.index("AND NOT")] = False  # as large as what it leaves out, which says nothing
-        iou[(sizes == alone[1][..., None]) | same] = 0
+    found = np.zeros((2, len(owner), len(counts.names) + 1))
+    kernel.joined(fired, counts.sizes, *counts.by_atom, owner, truth, found)
+    areas, iou = fired.sum(1)[owner, None], np.empty((len(owner), len(OPERATORS), len(counts.names)))
+    both, ones = found[..., :-1], found[..., -1:]  # on which the unit fires, and all
+    others = (counts.members @ fired.T).T[owner], (counts.members @ counts.sizes)[None]
+    either = [one + other - common for one, other, common in zip(ones, others, both, strict=True)]
+    without = [one - common for one, common in zip(ones, both, strict=True)]
+    for place, (shared, size) in enumerate((either, both, without)):
+        iou[:, place] = _iou(shared, size, areas, released)
+    if not released:  # one of the two, or nothing: a shorter formula says it
+        inside = (both[1] == ones[1]) | (both[1] == others[1])
+        iou[:, :2] *= ~inside[:, None]
+        iou[:, 2] *= both[1] > 0
     return iou
 
 
 def _iou(shared: NDArray, sizes: NDArray, areas: NDArray, released: bool) -> NDArray[np.float64]:
     union = sizes + areas - shared
-    return (
-        shared / (union + _TINY) if released else np.divide(shared, union, out=np.zeros(union.shape), where=union > 0)
-    )
+    return shared / (union + _TINY if released else np.maximum(union, 1))
 
 
-def _best(counts: Counts, kept: list[Found], iou: NDArray[np.float64], beam: int, released: bool) -> list[Found]:
-    """The best of a unit's beam and of its formulas joined with concepts, (formula, concept, operator).
+def _best(
+    counts: Counts, kept: list[Found], new: list[Found], iou: NDArray[np.float64], beam: int, released: bool
+) -> list[Found]:
+    """The best of a unit's beam and of its new formulas joined with concepts, (formula, operator, concept).
 
-    Equal ones keep their order: older formulas come first.
+    Equal ones keep their order: older formulas come first, then concept by concept.
     """
-    scores = np.concatenate([[each.iou for each in kept], iou.ravel()])
+    every, least = iou.ravel(), kept[-1].iou if len(kept) == beam else 0.0
+    better = np.flatnonzero(every > least)
+    scores, found = every[better], kept
     for wanted in (8 * beam, len(scores)):  # many of the best can be the same masks
-        worst = np.partition(scores, -wanted)[-wanted] if wanted < len(scores) else 0
-        some = np.flatnonzero((scores >= worst) & (scores > 0))
-        order = some[np.argsort(-scores[some], kind="stable")]
-        found = _kept((_candidate(counts, kept, iou.shape, at, float(scores[at])) for at in order), beam, released)
+        some = scores >= np.partition(scores, -wanted)[-wanted] if wanted < len(scores) else slice(None)
+        place, operator, c = np.unravel_index(better[some], iou.shape)
+        order = np.lexsort((operator, c, place, -scores[some]))
+        joined = zip(*(each[order].tolist() for each in (scores[some], place, c, operator)), strict=True)
+        candidates: list[_Candidate] = [(each.iou, each, -1, 0) for each in kept]
+        candidates += [(score, new[old], c, operator) for score, old, c, operator in joined]
+        found = _kept(counts, sorted(candidates, key=lambda each: -each[0]), beam, released)
         if len(found) == beam:
             break
     return found
 
 
-def _candidate(counts: Counts, kept: list[Found], shape: tuple[int, ...], at: int, iou: float) -> Found:
-    if at < len(kept):
-        return kept[at]
-    place, c, operator = np.unravel_index(at - len(kept), shape)
-    old, other = kept[int(place)], _dense(counts.members, int(c))
-    truth = _OF[operator](old.truth, other)
-    return Found(join(old.formula, OPERATORS[operator], concept(counts.names[int(c)])), truth, iou)
-
-
-_OF = (np.logical_or, np.logical_and, lambda one, other: one & ~other)
-
-
-def _kept(candidates: Iterator[Found], beam: int, released: bool) -> list[Found]:
+def _kept(counts: Counts, candidates: Iterable[_Candidate], beam: int, released: bool) -> list[Found]:
     """The first of the candidates, without those that hold for the same atoms as an earlier one."""
     found: list[Found] = []
-    seen: set[bytes] = set()
-    for each in candidates:
-        mark = b"" if released else np.packbits(each.truth).tobytes()
-        if released or mark not in seen:
-            seen.add(mark)
-            found.append(each)
+    for iou, old, c, operator in candidates:
+        if old and c < 0:
+            found.append(old)
+        else:
+            truth = _joined(counts, old, c, operator)
+            if released or not any(each.iou == iou and (each.truth == truth).all() for each in found):
+                name = concept(counts.names[c])
+                found.append(Found(join(old.formula, OPERATORS[operator], name) if old else name, truth, iou))
         if len(found) == beam:
             break
     return found
 
 
-def _dense(members, row: int) -> NDArray[np.bool_]:
-    """A row of the members, (atom,)."""
-    truth = np.zeros(members.shape[1], bool)
-    truth[members.indices[members.indptr[row] : members.indptr[row + 1]]] = True
+def _joined(counts: Counts, old: Found | None, c: int, operator: int) -> NDArray[np.bool_]:
+    """The atoms of a formula joined with a concept, or of the concept alone, (atom,)."""
+    held = atoms_of(counts.members, c)
+    if old is None or OPERATORS[operator] == "AND":
+        truth = np.zeros(len(counts.sizes), bool)
+        truth[held] = True if old is None else old.truth[held]
+    else:
+        truth = old.truth.copy()
+        truth[held] = OPERATORS[operator] == "OR"
     return truth

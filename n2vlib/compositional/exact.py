@@ -22,16 +22,7 @@ def search(counts: Counts) -> pd.DataFrame:
     """The best formula of every unit: unit, formula, iou, length; formula None where no concept overlaps."""
     short, long = forms()
     parts = np.array([sum(1 << part for part in held) for held in [*short, *long]], np.int64)
-    by_atom = counts.members.tocsc()
-    by_atom.sort_indices()
-    shared = (
-        counts.sizes,
-        by_atom.indptr.astype(np.int64),
-        by_atom.indices.astype(np.int64),
-        len(counts.names),
-        parts,
-        len(short),
-    )
+    shared = counts.sizes, *counts.by_atom, len(counts.names), parts, len(short)
     found = in_order(lambda unit: triples.best(counts.fired[unit], *shared), range(len(counts.fired)), "all formulas")
     templates, rows = [*short.values(), *long.values()], []
     for unit, (iou, (form, *places)) in enumerate(found):
