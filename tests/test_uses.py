@@ -17,7 +17,7 @@ from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.store import Store
-from n2vlib.words import ablated, audit, edit, exemplars, marked, phrases, properties, uses
+from n2vlib.words import ablated, audit, describer, edit, exemplars, marked, phrases, properties, uses
 from n2vlib.words import written as written_scenes
 from n2vlib.words.decoding import BEAM
 from n2vlib.world import CONCEPTS, scene
@@ -373,10 +373,10 @@ def test_descriptions_of_images_at_hand_are_made_once_and_again_for_other_exempl
 
     speaker = SimpleNamespace(candidates=describe, key="a")
     store = Store(str(tmp_path))
-    first, second = (marked.candidates(reading.seen, store, speaker) for _ in range(2))  # type: ignore[arg-type]
+    first, second = (describer.of_exemplars(reading.seen, store, speaker) for _ in range(2))  # type: ignore[arg-type]
     assert first.equals(second) and calls == [BEAM] and first["description"].tolist()[2] == "filter 2"
-    marked.candidates(reading.seen.of([2, 0]), store, speaker)  # type: ignore[arg-type]
-    marked.candidates(reading.seen, store, SimpleNamespace(**vars(speaker) | {"key": "b"}))  # type: ignore[arg-type]
+    describer.of_exemplars(reading.seen.of([2, 0]), store, speaker)  # type: ignore[arg-type]
+    describer.of_exemplars(reading.seen, store, SimpleNamespace(**vars(speaker) | {"key": "b"}))  # type: ignore[arg-type]
     assert len(calls) == 3
 
 
