@@ -228,7 +228,7 @@ def test_the_causal_effect_of_planted_units_is_recovered(planted):
             where = [slice(4 * at[0], 4 * at[0] + 4), slice(4 * at[1], 4 * at[1] + 4)]
             assert there[i][tuple(where)].all()
             assert not there[j][4 * into[0] : 4 * into[0] + 4, 4 * into[1] : 4 * into[1] + 4].any()
-        alpha = effect.learned(generator, segmenter, found, name, pairs, steps=80, rate=0.05)
+        alpha = effect.learned(generator, segmenter, found, name, pairs, steps=40, rate=0.05)
         assert alpha.argmax() == unit and alpha[unit] > 0.6
         table = effect.effect(generator, segmenter, found, name, [unit], pairs).to_numpy(float).T
         before, left, appears, _, removal, _ = table
@@ -412,7 +412,7 @@ def test_the_zoos_generator_and_segmenter_are_as_their_cards_say():
 
 
 def test_trainings_of_the_generator_and_the_segmenter_give_the_same_bytes_again(tmp_path, monkeypatch):
-    small = {"images": 40, "steps": 8, "batch": 4}
+    small = {"images": 40, "steps": 4, "batch": 4}
     monkeypatch.setitem(GENERATORS, "small-generator", replace(GENERATORS["small-generator"], code=8, **small))
     monkeypatch.setitem(SEGMENTERS, "small-segmenter", replace(SEGMENTERS["small-segmenter"], **small))
     for module in (drawing, segmenting):

@@ -20,7 +20,6 @@ from n2vlib.methods import dissection
 from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.store import Store
-from n2vlib.world import draw
 from n2vlib.world.edited import Drawing, drawings
 
 SHOWN = Preprocessing((48, 48), (0.0,) * 3, (1.0,) * 3)
@@ -350,10 +349,9 @@ def test_a_formula_names_what_does_not_stand_behind_a_not(text, concepts):
 
 def test_the_table_has_every_method_for_every_thing(scenes, tmp_path):
     network, found, asked = scenes
-    draw(tmp_path / "probe", 150)
-    store, probe = Store(str(tmp_path / "store")), load_probe(str(tmp_path / "probe"))
+    store, probe = Store(str(tmp_path / "store")), load_probe("world-800[::8]")
     layer = read_layers(network, ["conv5"], probe, tau=0.005, device="cpu", store=store)["conv5"]
-    drawn = lime.of_images(network, [*found.originals], samples=60, device="cpu")
+    drawn = lime.of_images(network, [*found.originals], samples=40, device="cpu")
     options = {"epochs": 1, "iou_threshold": 0.04, "device": "cpu"}
     table, again = (compared.table(layer, found, asked, drawn, **options) for _ in range(2))
     pd.testing.assert_frame_equal(table, again)

@@ -17,7 +17,7 @@ from n2vlib.networks.preprocessing import Preprocessing
 from n2vlib.probe import load_probe
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.store import Store
-from n2vlib.words import ablated, audit, edit, exemplars, marked, phrases, properties, uses
+from n2vlib.words import ablated, audit, describer, edit, exemplars, marked, phrases, properties, uses
 from n2vlib.words import written as written_scenes
 from n2vlib.words.decoding import BEAM
 from n2vlib.world import CONCEPTS, scene
@@ -352,12 +352,12 @@ def test_written_scenes_are_labelled_where_the_letters_are_and_are_else_as_they_
 
 
 def test_a_folder_of_written_scenes_has_writing_on_its_share_of_images(tmp_path):
-    written_scenes.draw(tmp_path / "set", 80, seed=3)
+    written_scenes.draw(tmp_path / "set", 40, seed=3)
     probe = load_probe(tmp_path / "set")
     holding = probe.images_with(written_scenes.NAME)
-    assert len(probe) == 80 and 4 <= len(holding) <= 24
-    again = {probe.images[i]: probe.image(i) for i in range(80)}
-    plain = {f"world/3_{index:06d}.png": scene(3, index).image for index in range(80)}
+    assert len(probe) == 40 and 2 <= len(holding) <= 12
+    again = {probe.images[i]: probe.image(i) for i in range(40)}
+    plain = {f"world/3_{index:06d}.png": scene(3, index).image for index in range(40)}
     same = {name for name in plain if np.array_equal(plain[name], again[name])}
     assert same == set(plain) - {probe.images[i] for i in holding}
 
@@ -373,10 +373,10 @@ def test_descriptions_of_images_at_hand_are_made_once_and_again_for_other_exempl
 
     speaker = SimpleNamespace(candidates=describe, key="a")
     store = Store(str(tmp_path))
-    first, second = (marked.candidates(reading.seen, store, speaker) for _ in range(2))  # type: ignore[arg-type]
+    first, second = (describer.of_exemplars(reading.seen, store, speaker) for _ in range(2))  # type: ignore[arg-type]
     assert first.equals(second) and calls == [BEAM] and first["description"].tolist()[2] == "filter 2"
-    marked.candidates(reading.seen.of([2, 0]), store, speaker)  # type: ignore[arg-type]
-    marked.candidates(reading.seen, store, SimpleNamespace(**vars(speaker) | {"key": "b"}))  # type: ignore[arg-type]
+    describer.of_exemplars(reading.seen.of([2, 0]), store, speaker)  # type: ignore[arg-type]
+    describer.of_exemplars(reading.seen, store, SimpleNamespace(**vars(speaker) | {"key": "b"}))  # type: ignore[arg-type]
     assert len(calls) == 3
 
 

@@ -310,7 +310,7 @@ def test_held_out_combinations_are_a_share_and_always_the_same():
 
 def test_training_keeps_the_best_weights_and_not_the_last(bank, monkeypatch):
     monkeypatch.setattr(training, "CHECKED", 64)
-    row = replace(DESCRIBERS[NAME], steps=6, batch=4, check=1, patience=9, rate=0.5)  # far too fast: it gets worse
+    row = replace(DESCRIBERS[NAME], steps=4, batch=4, check=1, patience=9, rate=0.5)  # far too fast: it gets worse
     weights, card = training.fit(row, bank, bank)
     curve = pd.DataFrame(card["curve"])
     assert curve["held_out"].to_numpy().argmin() < len(curve) - 1

@@ -162,7 +162,7 @@ def steer():
     generator = sources.load_generator(GENERATOR)
     segmenter = sources.load_segmenter(SEGMENTER)
     drawn = dissect.dissect(generator, segmenter, UNITS_OF, PICTURES, SEED)
-    of_units = control.described(drawn, describer.NAME)["description"]
+    of_units = control.described(drawn, store, describer.NAME)["description"]
     units = control.controlled(drawn, of_units)
     asked = {"images": EDITED, "store": store, "seed": SEED}
     done = control.control(generator, segmenter, drawn, units, **asked)

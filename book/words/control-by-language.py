@@ -173,8 +173,8 @@ charts.table(rows[columns], title, rows=20)
 # what the segmenter cannot see. GAN dissection would name the unit by the class and the color of the largest IoU.
 
 # %%
-described = control.described(found, DESCRIBER)
-labels = control.described(found, control.LABELS)["description"]
+described = control.described(found, store, DESCRIBER)
+labels = control.described(found, store)["description"]
 beside = described[["description"]].assign(label=labels).reset_index()
 number = described["description"].nunique()
 title = f"{number} different descriptions of {len(beside)} units"

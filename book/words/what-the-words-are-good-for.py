@@ -203,7 +203,7 @@ speaker, candidates, on_mark, maps = describer.load(), {}, {}, {}
 for label, (each, its_layer) in networks.items():
     maps[label] = marked.read(each, its_layer, shown)
     found = exemplars.of_maps(shown, maps[label])
-    candidates[label] = marked.candidates(found, store, speaker, BEAM)
+    candidates[label] = describer.of_exemplars(found, store, speaker, BEAM)
     on_mark[label] = marked.share_on(found, boxes)
 descriptions = {
     label: decoding.reranked(each)["description"] for label, each in candidates.items()

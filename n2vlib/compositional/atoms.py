@@ -115,9 +115,13 @@ class Atoms:
     concepts: pd.DataFrame = field(repr=False)
     shows: NDArray[np.bool_] = field(repr=False)
 
+    def truth(self, formula: Formula) -> NDArray[np.bool_]:
+        """The atoms for which a formula holds, (atom,)."""
+        return truth(formula, self.members, self.concepts["name"].tolist())
+
     def mask(self, formula: Formula, image: int) -> NDArray[np.bool_]:
         """Where a formula holds in an image, as it is counted: bool, (pixel,)."""
-        return truth(formula, self.members, self.concepts["name"].tolist())[self.of[image]]
+        return self.truth(formula)[self.of[image]]
 
     def sizes(self, group: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Pixels of each atom: (atom,), or (group, atom) with the group of each image."""

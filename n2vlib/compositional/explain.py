@@ -1,7 +1,7 @@
 """The formulas of a layer's filters."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ class Filters:
     def __init__(self, layer: Layer, probe: ProbeSet, left_out: Sequence[str] = LEFT_OUT):
         self.layer, self.probe, self.left_out = layer, probe, tuple(left_out)
         self.atoms: Atoms = atoms(probe, layer.store, left_out=left_out)
+        self._truth = lru_cache(maxsize=1024)(self.atoms.truth)  # of a formula that is asked for image after image
 
     @cached_property
     def masks(self) -> Masks:
@@ -52,7 +53,7 @@ class Filters:
 
     def mask(self, formula: Formula, image: int) -> NDArray[np.bool_]:
         """Where a formula holds in an image, as it is counted: bool, (sh, sw)."""
-        return self.atoms.mask(formula, image).reshape(self.probe.label_size)
+        return self._truth(formula)[self.atoms.of[image]].reshape(self.probe.label_size)
 
     @cached_property
     def beside(self) -> NDArray[np.bool_]:

@@ -24,8 +24,8 @@ from n2vlib.generator.shipping import as_images
 from n2vlib.generator.sources import Generator, Segmenter, identity
 from n2vlib.progress import bar
 from n2vlib.store import Store, load_array, save_arrays
+from n2vlib.words import decoding, exemplars
 from n2vlib.words import describer as describers
-from n2vlib.words import exemplars
 from n2vlib.words.phrases import words_of
 
 MODULES = ["n2vlib.generator.control"]
@@ -44,17 +44,18 @@ def units_of(word: str, descriptions: pd.Series) -> list[int]:
     return having if wanted else []  # type: ignore[return-value]
 
 
-def described(found: Dissection, describer: str = LABELS) -> pd.DataFrame:
+def described(found: Dissection, store: Store, describer: str = LABELS) -> pd.DataFrame:
     """A description of every unit: index unit; description, likelihood, prior, score.
 
     describer   name of one of the zoo's (`n2vlib.words`), which sees the pictures on which a unit is largest and where
-                it is above its own quantile there; LABELS: put together from the dissection's labels
+                it is above its own quantile there, its candidates kept in the store; LABELS: put together from the
+                dissection's labels
     """
     if describer == LABELS:
         return stand_in(found)
     large = F.interpolate(found.pictures.pixels, size=(2 * SIDE, 2 * SIDE), mode="bilinear", align_corners=False)
     shown = exemplars.of_maps(as_images(large), found.maps.numpy(), size=(SIDE, SIDE))
-    return describers.load(describer).describe(shown)
+    return decoding.reranked(describers.of_exemplars(shown, store, describers.load(describer)))
 
 
 def controlled(found: Dissection, descriptions: pd.Series, most: float = 0.25) -> dict[str, list[int]]:

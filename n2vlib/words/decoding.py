@@ -56,17 +56,19 @@ def _search(decoder: Decoder, features: Tensor, beam: int) -> tuple[Tensor, Tens
     said, last = torch.empty(n, 1, 0, dtype=torch.int64), torch.full((n, 1), START)
     for _ in range(LONGEST):
         kept = last.shape[1]
-        of = torch.arange(n).repeat_interleave(kept)
-        log_p, state, _ = decoder.step(last.flatten(), state, shown[of], keys[of])
-        log_p[:, [PAD, START]] = -torch.inf
-        ended = last.flatten() == STOP
-        log_p[ended] = -torch.inf
-        log_p[ended, STOP] = 0  # it stays as it is
+        going = (last.flatten() != STOP).nonzero()[:, 0]  # what has ended stays as it is, unread
+        of = going // kept
+        following, state, _ = decoder.step(last.flatten()[going], state, shown[of], keys[of])
+        following[:, [PAD, START]] = -torch.inf
+        log_p = torch.full((n * kept, following.shape[1]), -torch.inf)
+        log_p[:, STOP] = 0
+        log_p[going] = following
         total = scores[..., None] + log_p.view(n, kept, -1)
         n_words = total.shape[2]
         scores, at = total.flatten(1).topk(min(beam, total[0].numel()), dim=1)
         source, last = at // n_words, at % n_words
-        state = state.at((source + torch.arange(n)[:, None] * kept).flatten())
+        rows = (source + torch.arange(n)[:, None] * kept)[last != STOP]
+        state = state.at(torch.searchsorted(going, rows))
         said = torch.cat([said.gather(1, source[..., None].expand(-1, -1, said.shape[2])), last[..., None]], 2)
         if (last == STOP).all():
             break

@@ -6,6 +6,7 @@ describer.load().describe(exemplars)        index unit: description, likelihood,
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,14 @@ def kept(
         return describer.candidates(of_layer(layer, probe, chosen, images=among), beam)
 
     return store.table("descriptions", inputs, MODULES, make)
+
+
+def of_exemplars(exemplars: Exemplars, store: Store, describer: Describer, beam: int = BEAM) -> pd.DataFrame:
+    """`Describer.candidates` of exemplars that are of no stored layer, kept in the store by what is in them.
+
+    Returns   unit, description, likelihood, prior, fluent; `decoding.reranked` takes the best of every unit
+    """
+    arrays = (exemplars.pictures, exemplars.at, exemplars.masks, exemplars.units)
+    shown = [sha256(np.ascontiguousarray(each).tobytes()).hexdigest() for each in arrays]
+    inputs = {"exemplars": shown, "describer": describer.key, "beam": beam}
+    return store.table("descriptions-of-images", inputs, MODULES, lambda: describer.candidates(exemplars, beam))

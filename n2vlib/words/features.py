@@ -37,9 +37,9 @@ class Encoder:
     def of(self, exemplars: Exemplars) -> NDArray[np.float32]:
         """Features of every exemplar of every unit: float32, (unit, exemplar, feature). Each image is read once."""
         found: NDArray[np.float32] | None = None
-        for first, maps in self._batches(exemplars.pictures):
-            for offset in range(len(maps[0])):
-                at = np.nonzero(exemplars.at == first + offset)
+        for shown, maps in self._batches(exemplars):
+            for offset, picture in enumerate(shown):
+                at = np.nonzero(exemplars.at == picture)
                 masks = torch.from_numpy(exemplars.masks[at])
                 pooled = pool([each[offset] for each in maps], masks).numpy()
                 if found is None:
@@ -48,9 +48,11 @@ class Encoder:
         assert found is not None
         return found
 
-    def _batches(self, images: NDArray[np.uint8]) -> Iterator[tuple[int, list[Tensor]]]:
-        for start in range(0, len(images), AT_ONCE):
-            yield start, self.maps(images[start : start + AT_ONCE])
+    def _batches(self, exemplars: Exemplars) -> Iterator[tuple[NDArray[np.int64], list[Tensor]]]:
+        used = np.unique(exemplars.at)
+        for start in range(0, len(used), AT_ONCE):
+            shown = used[start : start + AT_ONCE]
+            yield shown, self.maps(exemplars.pictures[shown])
 
 
 def encoder(network: str, layers: Sequence[str]) -> Encoder:

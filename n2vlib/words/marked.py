@@ -4,15 +4,10 @@ images, truth = marked.pictures(probe, known, "val", 400)
 shown, boxes = marked.write(images, marked.chosen(truth, "wrong", len(known.names), seed=0), seed=0)
 marked.answers(network, "conv5", known, shown, truth).accuracy([[], [3]])       # an `ablated.Answering`
 found = exemplars.of_maps(shown, marked.read(network, "conv5", shown))
-marked.candidates(found, store, describer.load())                               # what may be said of the filters
+describer.of_exemplars(found, store, describer.load())                          # what may be said of the filters
 """
 
-import json
-from hashlib import sha256
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib.compositional.classifier import Classes, head_of
@@ -21,15 +16,11 @@ from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import Network
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import presence
-from n2vlib.store import Store
 from n2vlib.words import ablated
 from n2vlib.words.ablated import Answering
-from n2vlib.words.decoding import BEAM
-from n2vlib.words.describer import Describer
 from n2vlib.words.exemplars import Exemplars
 from n2vlib.world.marks import mark, word
 
-MODULES = ["n2vlib.words.marked"]
 Images, Maps = NDArray[np.uint8], NDArray[np.float32]
 HOW = ("none", "right", "half", "wrong", "any")
 _BATCH, _FEW = 32, 8  # images
@@ -106,23 +97,6 @@ def answers(
     head = ablated.linear(head_of(network, network.layer(layer), shown[:_FEW]), layer)
     maps = read(network, layer, shown) if maps is None else maps
     return Answering(head, {"mean": maps.mean((2, 3)), "max": maps.max((2, 3))}, known.outputs, truth)
-
-
-def candidates(found: Exemplars, store: Store, by: Describer, beam: int = BEAM) -> pd.DataFrame:
-    """`Describer.candidates` of exemplars that are of no stored layer, kept in the store by what is in them.
-
-    Returns   unit, description, likelihood, prior, fluent; `decoding.reranked` takes the best of every unit
-    """
-    arrays = (found.pictures, found.at, found.masks, found.units)
-    shown = [sha256(np.ascontiguousarray(each).tobytes()).hexdigest() for each in arrays]
-    inputs = {"exemplars": shown, "describer": by.key, "beam": beam}
-
-    def make(folder: Path) -> None:
-        table = by.candidates(found, beam)
-        (folder / "candidates.json").write_text(json.dumps(table.to_dict("list")), encoding="utf-8")
-
-    folder = store.entry("descriptions-of-images", inputs, MODULES, make)
-    return pd.DataFrame(json.loads((folder / "candidates.json").read_text(encoding="utf-8")))
 
 
 def share_on(exemplars: Exemplars, boxes: NDArray[np.bool_]) -> NDArray[np.float64]:

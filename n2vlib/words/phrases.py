@@ -176,10 +176,20 @@ def colors_of(place: NDArray[np.bool_], probe: ProbeSet, image: int) -> tuple[ND
     A color is given as its label number; 0 for a region without any.
     """
     regions, n = ndimage.label(place)  # pyright: ignore[reportGeneralTypeIssues]
-    colors = [number for number in labelled(probe, image) if number in _colors(probe)]
-    masks = np.array([np.zeros(place.shape, np.bool_), *(probe.annotated(number, image) for number in colors)])
+    numbers, masks = _painted(probe, image)
     shares = np.array([np.bincount(regions[mask], minlength=n + 1) for mask in masks])
-    return regions, np.array([0, *colors])[shares.argmax(0)]
+    return regions, numbers[shares.argmax(0)]
+
+
+@lru_cache(maxsize=2)
+def _painted(probe: ProbeSet, image: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The colors in an image and where they are, (color,) and (color, sh, sw), after 0 for no color, which is nowhere.
+
+    One image is asked for many phrases, so its masks are kept.
+    """
+    numbers = [number for number in labelled(probe, image) if number in _colors(probe)]
+    masks = [np.zeros(probe.label_size, np.bool_), *(probe.annotated(number, image) for number in numbers)]
+    return np.array([0, *numbers]), np.array(masks)
 
 
 def labelled(probe: ProbeSet, image: int) -> list[int]:

@@ -18,7 +18,7 @@ from n2vlib.compositional.classifier import Classes, classes
 from n2vlib.networks.load import Network, load_network
 from n2vlib.probe import ProbeSet
 from n2vlib.store import Store
-from n2vlib.words import ablated, audit, decoding, edit, exemplars, marked
+from n2vlib.words import ablated, audit, decoding, describer, edit, exemplars, marked
 from n2vlib.words.describer import Describer, described
 from n2vlib.words.phrases import words_of
 
@@ -86,7 +86,7 @@ class Marked:
         """What may be said of the filters on training images, half of them with the right mark."""
         shown, _ = self._shown("train", "half")
         found = exemplars.of_maps(shown, marked.read(network, layer, shown))
-        return marked.candidates(found, self.store, self.by)
+        return describer.of_exemplars(found, self.store, self.by)
 
     def audit(self, networks: Sequence[Network], layers: Sequence[str]) -> Interval:
         """Share of the filters described by the mark, of the first network minus the second; Newcombe's interval."""
