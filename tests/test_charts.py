@@ -12,12 +12,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
 from n2vlib import charts, tables
 from n2vlib.builder.chart_mime import VegaLite, chart_html
 from n2vlib.charts.parts import field
-from n2vlib.display import style
+from n2vlib.display import chart_png, style
 from n2vlib.paths import ROOT
 from n2vlib.vocabulary import CATEGORIES, METHODS
 
@@ -153,6 +154,16 @@ def test_a_chart_has_no_png_where_none_is_wanted(monkeypatch):
     bundle = every_chart()[CHARTS[0]]._repr_mimebundle_()
     shown = bundle[0] if isinstance(bundle, tuple) else bundle
     assert set(shown) == {style.MIME, "text/plain"}
+
+
+def test_the_png_that_the_build_adds_is_the_one_that_a_cell_shows(monkeypatch):
+    shown = every_chart()[CHARTS[0]]._repr_mimebundle_()
+    monkeypatch.setenv("N2V_PNG", "0")
+    without = every_chart()[CHARTS[0]]._repr_mimebundle_()
+    outputs = [new_output("display_data", dict(without)), new_output("stream", text="a line")]
+    notebook = new_notebook(cells=[new_code_cell(outputs=outputs), new_markdown_cell("words")])
+    chart_png.add_to(notebook)
+    assert notebook.cells[0].outputs[0].data["image/png"] == shown["image/png"] and "data" not in outputs[1]
 
 
 @pytest.mark.parametrize("name", CHARTS)

@@ -1,14 +1,18 @@
 """The store: one key for everything that made a result, entries complete or absent, made by one run at a time."""
 
+import ast
 import json
 import multiprocessing
 import os
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from n2vlib import sources
 from n2vlib.activations.layer import MODULES
 from n2vlib.sources import code_of, imported_modules, sources_digest, sources_of
 from n2vlib.store import Store, in_chunks, load_array, save_arrays
@@ -182,3 +186,34 @@ def test_the_digest_of_sources_follows_an_edit_of_code_in_a_file(tmp_path, monke
         os.utime(module, ns=(len(seen), len(seen)))
         seen.append(sources_digest(["n2vlib.counting"]))
     assert seen[0] == seen[1] != seen[2]
+
+
+def test_what_sources_say_is_kept_for_the_next_process_unless_damaged(tmp_path, monkeypatch):
+    module, kept = tmp_path / "counting.py", tmp_path / "sources.json"
+    module.write_text("import n2vlib.store\n")
+    monkeypatch.setattr(sources, "module_file", lambda name: module if name == "n2vlib.counting" else None)
+    monkeypatch.setattr(sources, "cache_from_source", lambda _: str(tmp_path / "sources.pyc"))
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+
+    def in_a_new_process() -> str:
+        monkeypatch.setattr(sources, "_notes", cache(sources._Notes))
+        sources._said.cache_clear()
+        return sources_digest(["n2vlib.counting"])
+
+    first, parse = in_a_new_process(), ast.parse
+    monkeypatch.setattr("ast.parse", None)
+    assert kept.exists() and in_a_new_process() == first
+    damaged = kept.read_text().replace("n2vlib.store", "n2vlib.other")
+    kept.write_text(damaged)
+    with pytest.raises(TypeError):
+        in_a_new_process()
+    monkeypatch.setattr("ast.parse", parse)
+    assert in_a_new_process() == first and kept.read_text() != damaged
+
+
+def test_a_table_is_computed_once_and_read_as_it_was(tmp_path):
+    tables = [pd.DataFrame({"name": ["a", "b"], "share": [0.1, np.nan], "won": [True, False], "n": [1, 2]})]
+    store = Store(str(tmp_path))
+    first = store.table("tables", {"a": 1}, [], tables.pop)
+    pd.testing.assert_frame_equal(store.table("tables", {"a": 1}, [], tables.pop), first)
+    assert first["share"][0] == 0.1 and first.dtypes.astype(str).tolist()[1:] == ["float64", "bool", "int64"]
