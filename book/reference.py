@@ -19,7 +19,7 @@
 #
 # The names that `import n2vlib` gives, the methods, and the functions for tables, pictures and charts, in the order in
 # which data flows through them. Each entry has its signature and its docstring, and the first ones an example, computed
-# on this run's images and network. [All modules](#all-modules) are listed, too.
+# on this run's images and network. All modules are listed, too, below the names.
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
