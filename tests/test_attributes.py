@@ -25,9 +25,7 @@ def test_a_message_that_says_every_attribute_keeps_all_of_them(monkeypatch):
         return SimpleNamespace(messages=(names[meant][:, None], None))
 
     def translator(society, team, method, draws):
-        return SimpleNamespace(
-            seen=None, code_log_p=lambda messages, seen: messages[:, :, None].repeat(1, 1, 2), of_words=None
-        )
+        return SimpleNamespace(code_log_p=lambda messages: messages[:, :, None].repeat(1, 1, 2), of_words=None)
 
     def distances(source, candidates, method):
         return -source.log_p[:, :, 0].double()
