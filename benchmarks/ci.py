@@ -44,7 +44,7 @@ def measured(commit: str, folder: Path, shared: Path | None) -> Run:
     done = subprocess.run(["bash", ".ci/run"], cwd=clone, env=clean, text=True, capture_output=True)
     wall, cpu = time.perf_counter() - start, _children() - before
     if done.returncode:
-        sys.exit(f"{commit}: .ci/run failed\n{done.stdout}{done.stderr}")
+        sys.exit(f"{commit}: .ci/run failed, {wall:.0f} s, {cpu:.0f} s of the processor\n{done.stdout}{done.stderr}")
     rows = re.findall(r"^(\w+) +([\d.]+)  passed$", done.stdout, re.MULTILINE)
     return Run(wall, cpu, {name: float(seconds) for name, seconds in rows})
 
