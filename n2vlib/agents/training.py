@@ -122,25 +122,25 @@ def game_key(game: Game, recorded: Recorded | None = None) -> str:
     """A digest of all that a game, and people who played it, are made of."""
     parts: list[Any] = [game.name, game.turns, game.origin]
     if isinstance(game, ReferenceGame):
-        parts += [list(game.lexicon), "" if game.origin else hashed(game.things), hashed(game.names)]
-        parts += [hashed(each) for each in game.folds.values()]
+        parts += [list(game.lexicon), "" if game.origin else _bytes(game.things), _bytes(game.names)]
+        parts += [_bytes(each) for each in game.folds.values()]
     if recorded is not None:
         parts += [
             list(recorded.lexicon),
-            *(hashed(each) for each in (recorded.actions, recorded.messages, recorded.running)),
+            *(_bytes(each) for each in (recorded.actions, recorded.messages, recorded.running)),
         ]
-        parts += [hashed(each) for each in recorded.states[0]]
+        parts += [_bytes(each) for each in recorded.states[0]]
     return digest(parts)
 
 
 def key(society: Society, recorded: Recorded | None = None) -> str:
     """A digest of all that a society's games depend on."""
-    weights = {name: hashed(values) for name, values in society.tensors().items()}
+    weights = {name: _bytes(values) for name, values in society.tensors().items()}
     noises = [team.noise for team in society.teams]
     return digest([game_key(society.game, recorded), list(society.lexicon), noises, weights])
 
 
-def hashed(values: Tensor) -> str:
+def _bytes(values: Tensor) -> str:
     return hashlib.sha256(values.contiguous().numpy().tobytes()).hexdigest()
 
 
