@@ -37,6 +37,7 @@ from n2vlib.probe.broden import Labelled, write
 from n2vlib.store import Store
 
 SIZE, PARAMETERS, NO_DETECTORS = 64, "parameters", "no-detectors"
+CI = book.Setting(ROOT / "params" / "ci.yml", ROOT / "build")
 NO_NUMBER = re.compile(r"(?<![\w.-])[+-]?(nan|inf)(?![a-z])", re.IGNORECASE)
 NETWORK = """
 import torch
@@ -147,7 +148,7 @@ SETS: dict[str, Callable[[Path], None]] = {
 
 
 def parameters(chapter: str, root: Path, probe: str) -> dict[str, Any]:
-    """The parameters of a chapter: a tiny network of two layers, and its siblings where a chapter compares networks."""
+    """The parameters of a chapter: a tiny network of two layers, its siblings where a chapter compares networks; else CI's."""
     build, other, wide = (f"{root / 'net.py'}:{name}" for name in ("build", "other", "wide"))
     first, second, third = [
         {"network": network, "layer": "3", "label": label}
@@ -189,7 +190,7 @@ def parameters(chapter: str, root: Path, probe: str) -> dict[str, Any]:
     given = {name: value for name, value in known.items() if name in declared}
     if chapter.endswith("captioning"):
         del given["NETWORKS"]  # one of the zoo's that says captions
-    return book.parameters_of(chapter, [("poor_sets", given)])
+    return book.parameters_of(chapter, [*CI.given(chapter), ("poor_sets", given)])
 
 
 class Executed(Exception):

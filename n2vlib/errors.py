@@ -2,14 +2,23 @@
 
 import traceback
 from pathlib import Path
+from unicodedata import category
 
 
 class BadInput(ValueError):
     """Something the user gave is wrong: the message names the file, row or parameter and says what to do."""
 
+    def __str__(self) -> str:
+        return printable(super().__str__())
+
     def _render_traceback_(self) -> list[str]:
         # IPython asks for this: a notebook shows the one line, no traceback.
         return [f"{type(self).__name__}: {self}"]
+
+
+def printable(text: str) -> str:
+    """Text with what breaks a line, steers a terminal or is no Unicode escaped as Python does it: names may hold that."""
+    return "".join(repr(sign)[1:-1] if category(sign) in ("Cc", "Cs", "Zl", "Zp") else sign for sign in text)
 
 
 def near(wanted: str, known: list[str]) -> str:

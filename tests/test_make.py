@@ -449,3 +449,13 @@ def test_colors_cover_every_pixel_of_the_image_and_none_of_the_padding(tmp_path)
     red = load_probe(tmp_path / "out").annotated("red-c", 0)
     assert red[15:25].all()
     assert red.sum() == 400
+
+
+def test_colors_of_ones_own_are_labels_and_are_not_mixed_with_those_that_are_added(tmp_path):
+    mixed(tmp_path)
+    assert any("unlabelled (1 of 6 images, first a/05.png)" in note for note in made(tmp_path, category="color").notes)
+    with pytest.raises(BadInput, match="annotated in category color, which is what colors=True"):
+        made(tmp_path, "other", category="color", colors=True)
+    assert any(
+        "unlabelled (1 of 6 images, first a/05.png)" in note for note in made(tmp_path, "more", colors=True).notes
+    )

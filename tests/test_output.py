@@ -51,6 +51,18 @@ def command(monkeypatch, capsys):
     return run
 
 
+def test_a_name_that_would_break_a_line_or_steer_a_terminal_is_written_out(command, tmp_path, monkeypatch, capsys):
+    name = "two\nlines\x1b[31m\udc80 é"
+    shown = r"two\nlines\x1b[31m\udc80 é"
+    assert str(BadInput(f"{name}: no such file")) == f"{shown}: no such file"
+    code, said = command("layers", f"{name}.py:network")
+    assert code == 2 and said.count("\n") == 1 and shown in said
+    monkeypatch.setattr(sys, "argv", ["n2vlib", "probe", "check", str(tmp_path / name)])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert f"{shown}: no such folder\n" in capsys.readouterr().out
+
+
 # -- files that people name
 
 
@@ -79,7 +91,10 @@ def test_only_a_file_can_be_named_for_a_file(pipe, below_a_file, tmp_path):
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
-def test_no_writer_replaces_a_pipe(pipe, tmp_path, command):
+def test_no_writer_replaces_a_pipe(pipe, tmp_path, command, monkeypatch):
+    monkeypatch.setattr(
+        "n2vlib.load_probe", lambda *_: pytest.fail("the probe set was read before the path was refused")
+    )
     probe, layers = measure(tmp_path / "made")
     questions = pd.DataFrame([["net", "3", 0, "dog", "object"]], columns=rating_page._ASKED)
     patches = [(np.zeros((15, 32, 32, 3), np.uint8), np.zeros((15, 16, 16), bool))]

@@ -229,6 +229,33 @@ def test_names_keep_their_suffix_only_where_they_must(photographs):
 
 
 @pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (["x.jpg", "x.png/y.jpg"], ["x.jpg", "x.png/y"]),  # x.png/ is a folder of masks, so x's mask is x.jpg.png
+        (["x.jpg", "x.jpg.png", "x.png"], ["x.jpg", "x.jpg.png", "x.png"]),
+        (["x.jpg", "x.jpg.png"], ["x", "x.jpg.png"]),
+    ],
+)
+def test_every_image_has_a_mask_file_of_its_own(tmp_path, files, names):
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    assert list(pictures.find([tmp_path])) == names
+    for name in names:
+        mask = tmp_path / "masks" / f"{name}.png"
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        mask.touch(exist_ok=False)
+
+
+def test_a_mask_that_would_have_a_folders_name_is_refused(tmp_path):
+    for file in ("x.jpg", "x.png/y.jpg", "x.jpg.png/y.jpg"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    with pytest.raises(BadInput, match=r"x\.jpg: its mask x\.jpg\.png would have a folder's name"):
+        pictures.find([tmp_path])
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda data: data[:40], "cannot be read as saved vectors"),

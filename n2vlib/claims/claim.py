@@ -6,7 +6,7 @@ where there is one. The criteria were fixed before anything was measured (correc
 "higher" mean more than 0.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -131,10 +131,18 @@ def of_concepts(
 
     over   what the values belong to, if not to concepts
     """
-    table, rng = np.asarray(values, float), np.random.default_rng(seed)
-    drawn = [number(table[rng.integers(0, len(table), len(table))]) for _ in range(1000 if len(table) else 0)]
+    table = np.asarray(values, float)
     value = number(table) if len(table) else np.nan
-    return _recentred(value, np.array(drawn, float), over, note or f"{len(table)} {over}")
+    return _recentred(value, np.array([*_resampled(number, table, seed)], float), over, note or f"{len(table)} {over}")
+
+
+def _resampled(number: Callable[[NDArray], Any], table: NDArray, seed: int) -> Iterator[Any]:
+    """The number of 1,000 tables of as many rows, drawn with replacement; nothing of a table without rows."""
+    rng, n = np.random.default_rng(seed), len(table)
+    step = max(1, 2**20 // max(1, n))  # tables at a time
+    for at in range(0, 1000 if n else 0, step):
+        drawn = table[rng.integers(0, n, (min(step, 1000 - at), n))]
+        yield from drawn.mean(axis=1) if number is np.mean and table.ndim == 1 else map(number, drawn)
 
 
 def left_out(

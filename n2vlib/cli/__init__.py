@@ -18,7 +18,7 @@ import sys
 # Each adds its commands to the app.
 from n2vlib.cli import book, compare, doctor, networks, probe, probe_page, report, result  # noqa: F401
 from n2vlib.cli.options import app
-from n2vlib.errors import BadInput
+from n2vlib.errors import BadInput, printable
 
 __all__ = ["app", "main"]
 
@@ -35,5 +35,5 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         hint = "; N2V_STORE and N2V_DATA choose other folders" if error.errno == errno.ENOSPC else ""
-        print(f"{where}{error.strerror or error}{hint}", file=sys.stderr)
+        print(printable(f"{where}{error.strerror or error}{hint}"), file=sys.stderr)
         sys.exit(2)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from n2vlib.errors import BadInput
+from n2vlib.errors import BadInput, printable
 
 app = typer.Typer(
     help="Net2Vec, the executable book.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -53,5 +53,5 @@ def networks_in(option: str, text: str) -> list[dict[str, Any]]:
 
 def stop_on(lines: list[str]) -> None:
     if lines:
-        print("\n".join(lines), file=sys.stderr)
+        print("\n".join(map(printable, lines)), file=sys.stderr)
         raise typer.Exit(1)

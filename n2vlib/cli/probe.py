@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from n2vlib.cli.options import app
-from n2vlib.errors import BadInput
+from n2vlib.errors import BadInput, printable
 from n2vlib.paths import resolve
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def _report(problems: Sequence["Problem"]) -> NoReturn:
     """Print the problems of a probe set and exit, with 1 if there are errors."""
     for problem in problems:
         where = problem.file if problem.row is None else f"{problem.file}, row {problem.row}"
-        print(f"{problem.severity}: {where}: {problem.message}")
+        print(printable(f"{problem.severity}: {where}: {problem.message}"))
     errors = sum(problem.severity == "error" for problem in problems)
     print(f"{errors} errors, {len(problems) - errors} warnings")
     raise typer.Exit(1 if errors else 0)
@@ -71,7 +71,7 @@ def probe_make(
     options = _options(context.args)
     sides = {"size": _sides("--size", size), "label_size": _sides("--label-size", label_size) if label_size else None}
     made: Made = make(out, images, labels, format=format, fit=fit, colors=colors, **sides, **options)  # pyright: ignore[reportArgumentType]
-    print("\n".join(made.notes))
+    print("\n".join(map(printable, made.notes)))
     _report(made.problems)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from n2vlib.errors import BadInput
+from n2vlib.errors import BadInput, printable
 from n2vlib.probe.broden_tables import Tally, write_tables
 from n2vlib.probe.journal import Journal
 from n2vlib.probe.layout import LARGEST_LABEL, LARGEST_MAP, MOST_LABELS, decoded, encoded, is_category, split_of
@@ -199,4 +199,4 @@ def _shares(layers: Sequence[NDArray[np.integer]], whole: Sequence[int]) -> dict
 
 def _is_plain(name: str) -> bool:
     """Whether a name can be written to a table and read back unchanged: the reader strips cells."""
-    return bool(name) and name.isprintable() and name == name.strip()
+    return name == printable(name.strip()) != ""

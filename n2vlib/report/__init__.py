@@ -13,6 +13,6 @@ writing     measures and writes
 """
 
 from n2vlib.report.page import file_name
-from n2vlib.report.writing import Read, write, write_layers
+from n2vlib.report.writing import Read, target, write, write_layers
 
-__all__ = ["Read", "file_name", "write", "write_layers"]
+__all__ = ["Read", "file_name", "target", "write", "write_layers"]

@@ -82,23 +82,26 @@ def write_layers(
         check_value(name, value, type(value))
     reads = list(reads)
     _refuse_twice(reads)
-    folder = None if single_file else folder_to_replace(out, {"index.html", *page.FOLDERS})
-    if folder is None:
-        file_to_write(out)
+    place = target(out, single_file)
     store = store or Store()
     options = {"tau": tau, "tau_max": max(tau, exemplars.TAU), "device": device, "store": store}
     layers = [
         (each, layer) for each in reads for layer in read_layers(each.network, each.layers, probe, **options).values()
     ]
-    beside = _probe_page(resolve(out).parent, probe, "../" if folder else "")
+    beside = _probe_page(resolve(out).parent, probe, "" if single_file else "../")
     sheets = [_sheet(each, layer, probe, epochs, seed, beside) for each, layer in layers]
     images = sorted({image for sheet in sheets for image in sheet.values["images"]})
-    if folder:
-        return page.write_folder(folder, sheets, stored_pictures(store, probe, images, MOST_BYTES * len(images)))
+    if not single_file:
+        return page.write_folder(place, sheets, stored_pictures(store, probe, images, MOST_BYTES * len(images)))
     text = page.html(sheets, stored_pictures(store, probe, images, ALL_BYTES))
     if say:
-        say(f"{out}: one file of {len(text.encode()) / 1e6:.1f} MB")
-    return write_file(out, text)
+        say(f"{place}: one file of {len(text.encode()) / 1e6:.1f} MB")
+    return write_file(place, text)
+
+
+def target(out: str | Path, single_file: bool) -> Path:
+    """The file or folder that a report is written to. Raises BadInput where it cannot be, before anything is read."""
+    return file_to_write(out) if single_file else folder_to_replace(out, {"index.html", *page.FOLDERS})
 
 
 def _refuse_twice(reads: Sequence[Read]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from n2vlib.errors import BadInput
+from n2vlib.errors import BadInput, printable
 from n2vlib.files.userfiles import plain
 from n2vlib.paths import resolve
 from n2vlib.words.phrases import drawn
@@ -46,7 +46,7 @@ def _checked(lines: Sequence[str], file: str) -> list[str]:
     found: dict[str, None] = {}
     for number, line in enumerate(lines, start=1):
         text = " ".join(line.split())
-        if len(text) > LONGEST or not text.isprintable():
+        if len(text) > LONGEST or printable(text) != text:
             what = (
                 f"{len(text):,} characters, at most {LONGEST}" if len(text) > LONGEST else "characters that print not"
             )

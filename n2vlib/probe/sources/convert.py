@@ -18,6 +18,7 @@ RESIZED = "masks are not of their image's size, but of its shape: they are stret
 VANISHED = (
     "regions lie between the centres of the label map's pixels and vanish (give a larger label size to keep them)"
 )
+OWN_COLORS = f"it is annotated in category {CATEGORY}, which is what colors=True (--colors) adds; leave one of them out"
 EMPTY = "regions have no pixel"
 
 
@@ -48,6 +49,8 @@ def convert(annotated: Annotated, frame: Frame, colors: bool) -> Converted:
 
 
 def _convert(annotated: Annotated, frame: Frame, colors: bool) -> Converted:
+    if colors and any(category == CATEGORY for category, _ in annotated.whole):
+        raise BadInput(OWN_COLORS)
     shown, stored = displayed_and_stored(annotated.file)
     size, regions, notes = None, annotated.regions(), dict[str, None]()
     masks: dict[tuple[str, str], NDArray[np.bool_]] = {}
@@ -55,6 +58,8 @@ def _convert(annotated: Annotated, frame: Frame, colors: bool) -> Converted:
         if isinstance(region, Note):
             notes[region.text] = None
             continue
+        if colors and region.category == CATEGORY:
+            raise BadInput(OWN_COLORS)
         size = _size_of(region, shown, stored, size)
         key, sampled = (region.category, one_line(region.concept)), frame.sample(region.mask, size)
         if sampled.any():

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from n2vlib.errors import BadInput
+from n2vlib.errors import BadInput, printable
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -42,7 +42,14 @@ def _below(root: Path, suffixes: frozenset[str], without: Path | None = None) ->
         below = Path(folder).relative_to(root)
         for name in files:
             if Path(name).suffix.lower() in suffixes and not name.startswith("."):
-                yield (below / name).as_posix()
+                yield as_text((below / name).as_posix(), root)
+
+
+def as_text(name: str, root: Path) -> str:
+    """The name, where tables and journals can hold it. BadInput where it has control characters or is no Unicode."""
+    if printable(name) != name:
+        raise BadInput(f"{root}: {name} has characters that are no text; rename it")
+    return name
 
 
 def inside(root: Path, name: str, where: str) -> Path:
@@ -52,7 +59,7 @@ def inside(root: Path, name: str, where: str) -> Path:
     """
     text = str(name)
     path = PurePosixPath(text)
-    if not text.isprintable() or path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", text):
+    if printable(text) != text or path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", text):
         raise BadInput(f"{where}: {text[:200]!r} is no path below {root}")
     if "\\" in text:
         raise BadInput(f"{where}: {text[:200]!r}: write / between folders")

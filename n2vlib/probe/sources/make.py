@@ -80,7 +80,7 @@ def make(
     with unfinished(root, key) as part:
         writer = continued(part, found, frame.label_size)
         _write(writer, found, frame, colors)
-        notes = tuple(_notes(writer, frame))
+        notes = tuple(_notes(writer, frame, colors))
         if not writer.tally.images:
             forget(part)
             raise BadInput(f"{folder}: no image has a label: {'; '.join(notes[2:]) or 'nothing is annotated'}")
@@ -147,12 +147,13 @@ def _labelled(annotated: Annotated, converted: Converted, writer: Writer) -> Lab
     return Labelled(written_name(annotated.name), converted.image, maps, whole)
 
 
-def _notes(writer: Writer, frame: Frame) -> Iterator[str]:
+def _notes(writer: Writer, frame: Frame, colors: bool) -> Iterator[str]:
     """What users are told at the end, a line each."""
     how = "stretched" if frame.fit == "stretch" else "scaled and padded with black"
     (ih, iw), (sh, sw) = frame.size, frame.label_size
     yield f"{len(writer.rows)} images, {how} to {ih} x {iw} (height x width); label maps {sh} x {sw}"
-    unlabelled = [row["image"] for row in writer.rows if not any(row["cells"][c] for c in {*row["cells"]} - {CATEGORY})]
+    added = {CATEGORY} if colors else set()
+    unlabelled = [row["image"] for row in writer.rows if not any(row["cells"][c] for c in {*row["cells"]} - added)]
     if unlabelled:
         yield f"no label: the image stays in the set, unlabelled ({_of(unlabelled, writer)})"
     for note in dict.fromkeys(note for row in writer.rows for note in row["notes"]):
