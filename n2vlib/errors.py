@@ -17,7 +17,7 @@ class BadInput(ValueError):
 
 
 def printable(text: str) -> str:
-    """Text with what breaks a line, steers a terminal or is no Unicode escaped as Python does it: names may hold that."""
+    """Text with what breaks a line, steers a terminal or is no Unicode, as names may hold it, escaped as Python does."""
     return "".join(repr(sign)[1:-1] if category(sign) in ("Cc", "Cs", "Zl", "Zp") else sign for sign in text)
 
 
