@@ -148,7 +148,7 @@ SETS: dict[str, Callable[[Path], None]] = {
 
 
 def parameters(chapter: str, root: Path, probe: str) -> dict[str, Any]:
-    """The parameters of a chapter: CI's, with a tiny network of two layers and its siblings where networks are compared."""
+    """The parameters of a chapter: CI's, with a tiny network of two layers, and siblings where some are compared."""
     build, other, wide = (f"{root / 'net.py'}:{name}" for name in ("build", "other", "wide"))
     first, second, third = [
         {"network": network, "layer": "3", "label": label}

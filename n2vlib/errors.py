@@ -17,7 +17,7 @@ class BadInput(ValueError):
 
 
 def printable(text: str) -> str:
-    """Text with what breaks a line, steers a terminal or is no Unicode, as names may hold it, escaped as Python does."""
+    """Text with what breaks a line, steers a terminal or is no Unicode escaped as Python does it: names hold such."""
     return "".join(repr(sign)[1:-1] if category(sign) in ("Cc", "Cs", "Zl", "Zp") else sign for sign in text)
 
 
