@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
-from without_network import BUILT, Offline, missing
+from without_network import BUILT, WIDTHS, Offline, missing
 
 from n2vlib.builder.checks import browser as find_browser
 
@@ -29,6 +29,20 @@ def built() -> Path:
     if not (BUILT / "site" / "index.html").exists():
         missing(f"no site in {BUILT}; run `python -m n2vlib test --only book`")
     return BUILT
+
+
+@pytest.fixture(scope="session")
+def tab(chromium):
+    """A page for each width that visits all others in turn: tab("phone"). Scripts that they share stay compiled."""
+    tabs = {width: Offline(chromium, width) for width in WIDTHS}
+
+    def cleared(width: str) -> Offline:
+        tabs[width].wrong.clear()
+        return tabs[width]
+
+    yield cleared
+    for each in tabs.values():
+        each.page.context.close()
 
 
 @pytest.fixture

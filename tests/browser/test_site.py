@@ -47,8 +47,8 @@ HEADINGS = "() => [...document.querySelectorAll('article h2')].map(h => h.firstC
 
 @pytest.mark.parametrize("width", ["laptop", "phone"])
 @pytest.mark.parametrize("name", PAGES)
-def test_the_page_is_whole_without_a_network(name, width, built, offline):
-    opened = offline(width)
+def test_the_page_is_whole_without_a_network(name, width, built, tab):
+    opened = tab(width)
     page = opened.page
     page.goto((built / "site" / f"{name}.html").as_uri())
     page.wait_for_load_state("networkidle")
