@@ -181,8 +181,9 @@ def load_array(folder: Path, name: str) -> np.ndarray:
     """The array `<name>.npy`, memory mapped and read-only."""
     path = folder / f"{name}.npy"
     size = path.stat().st_size  # numpy cannot map a file without data
-    array = np.load(path, allow_pickle=False, mmap_mode="r" if size > 128 else None)
-    return np.asarray(array)
+    array = np.asarray(np.load(path, allow_pickle=False, mmap_mode="r" if size > 128 else None))
+    array.flags.writeable = False  # also without data, or kernels would be compiled once more for it
+    return array
 
 
 def digest(value: object) -> str:

@@ -50,7 +50,7 @@ class RunningQuantile:
 
     def add(self, code: NDArray[np.uint32], value: NDArray[np.float32]) -> None:
         """Count values, both (value,); the bounds may rise."""
-        digits.count_high(code, value.view(np.uint32), self.cells, self._counts, self._top, self._over)
+        digits.count_high(*_read_only(code, value), self.cells, self._counts, self._top, self._over)
         self.rise(self.bounds)
 
     def settle(self, kept: Iterable[tuple[NDArray[np.uint32], NDArray[np.float32]]]) -> NDArray[np.float32]:
@@ -60,7 +60,7 @@ class RunningQuantile:
         """
         counts = np.zeros((len(self._top), 1 << digits.LOW), np.uint32)
         for code, value in kept:
-            digits.count_low(code, value.view(np.uint32), self.cells, self._top, counts)
+            digits.count_low(*_read_only(code, value), self.cells, self._top, counts)
         low = digits.choose(counts, self.n_above - self._over)
         # Where there are too few, T_k is the bound itself: values equal to it were not kept.
         return self._raised(self._top << digits.LOW | low)
@@ -68,3 +68,10 @@ class RunningQuantile:
     def _raised(self, keys: NDArray[np.int64]) -> NDArray[np.float32]:
         """The larger of the bounds and the numbers that belong to `keys`."""
         return np.maximum(self.bounds, np.where(self._top < 0, np.float32(-np.inf), digits.number(keys)))
+
+
+def _read_only(code: NDArray[np.uint32], value: NDArray[np.float32]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Codes and the bits of values, as if from a file: kernels are compiled for what may be written, too."""
+    code, bits = code.view(), value.view(np.uint32)
+    code.flags.writeable = bits.flags.writeable = False
+    return code, bits

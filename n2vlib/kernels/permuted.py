@@ -54,7 +54,7 @@ def _masks(images, entries, thresholds, grid, down, across):
     cells, most = height * width, len(down[0]) * (len(across[0]) // 2 + 1)  # runs of one mask
     values = np.full(cells, -np.inf)
     found, n = np.empty((1024, 4), np.int64), 0
-    runs, n_runs = np.empty((most, 2), np.uint32), 0
+    runs, n_runs = np.empty((most, 2), np.uint32), np.int64(0)  # no literal, for which `_runs_of` is compiled twice
     for i in images:
         start = pointers[i]
         while start < pointers[i + 1]:
@@ -63,9 +63,9 @@ def _masks(images, entries, thresholds, grid, down, across):
                 values[np.int64(code[stop]) - k * cells] = value[stop]
                 stop += 1
             if n == len(found):
-                found = np.concatenate((found, np.empty_like(found)))
+                found = _longer(found, len(found))
             if n_runs + most > len(runs):
-                runs = np.concatenate((runs, np.empty((len(runs) + most, 2), np.uint32)))
+                runs = _longer(runs, len(runs) + most)
             before, area = n_runs, 0
             # Entries are sorted: only pixels between their first and their last row of cells can be in the mask.
             first, last = (np.int64(code[start]) - k * cells) // width, (np.int64(code[stop - 1]) - k * cells) // width
@@ -79,6 +79,14 @@ def _masks(images, entries, thresholds, grid, down, across):
                 values[np.int64(code[e]) - k * cells] = -np.inf
             start = stop
     return found[:n].copy(), runs[:n_runs].copy()
+
+
+@numba.njit(cache=True, nogil=True)
+def _longer(table, more):
+    """The table with so many more rows. (np.concatenate takes a second longer to compile.)"""
+    longer = np.empty((len(table) + more, table.shape[1]), table.dtype)
+    longer[: len(table)] = table
+    return longer
 
 
 @numba.njit(cache=True, nogil=True)
