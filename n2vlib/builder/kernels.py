@@ -36,7 +36,7 @@ CHOICE = "JUPYTER_DEFAULT_PROVISIONER_NAME"
 TIED, WARM = "n2v-tied", "n2v-warm"
 _IMPORTED = (
     "n2vlib.activations.layer", "n2vlib.charts", "n2vlib.claims", "n2vlib.display.gallery", "n2vlib.display.style",
-    "n2vlib.tables", "n2vlib.networks.load", "n2vlib.probe.needs", "n2vlib.analysis.uncertainty", "n2vlib.zoo",
+    "n2vlib.tables", "n2vlib.networks.load", "n2vlib.probe.needs", "n2vlib.analysis.uncertainty", "n2vlib.zoo.training",
     "n2vlib.published", "n2vlib.made_by", "n2vlib.parameters", "altair", "ipykernel.ipkernel",
     "scipy.stats", "torchvision",
 )  # fmt: skip

@@ -18,7 +18,22 @@ shipped         networks as shipped
 a change of the training does not make stored measurements stale: these depend on the weights' hash.
 """
 
+from typing import TYPE_CHECKING, Any
+
+from n2vlib.lazy import submodules
 from n2vlib.zoo.shipped import card, load, names
-from n2vlib.zoo.training import train
+
+if TYPE_CHECKING:
+    from n2vlib.zoo.training import train
 
 __all__ = ["card", "load", "names", "train"]
+_submodule = submodules(__name__)
+
+
+def __getattr__(name: str) -> Any:
+    """`train` and the submodules, imported when they are first asked for: scenes and scikit-learn take a second."""
+    if name == "train":
+        from n2vlib.zoo import training
+
+        return training.train
+    return _submodule(name)
