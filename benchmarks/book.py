@@ -10,7 +10,6 @@ starting and ending a process, and programs that are not Python.
 """
 
 import argparse
-import json
 import os
 import re
 import resource
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import results
 from run import processor
+from samples import chapter_of, read
 
 from n2vlib.paths import ROOT
 
@@ -116,28 +116,14 @@ def _children() -> float:
 
 def _told(samples: Path, run: Run) -> Run:
     """What the processes of a run kept, by chapter and by what was done."""
-    books = {int(file.stem): json.loads(file.read_text()) for file in samples.glob("*.json")}
+    books = read(samples)
     for pid in books:
-        chapter = _chapter(pid, books)
+        chapter = chapter_of(pid, books)
         for stack, seconds in books[pid]["seconds"].items():
             run.spent[chapter, kind(stack)] += seconds
             run.floor += seconds * bool(re.search(FLOOR, stack))
     run.spent["", UNSEEN] = max(0.0, run.cpu - run.spent.total())
     return run
-
-
-def _chapter(pid: int, books: dict[int, dict]) -> str:
-    """The chapter that the nearest ancestor with chapters executed when this process was started; "" outside all.
-
-    An ancestor that computes little is seen to execute a chapter only after it has started the kernel.
-    """
-    started, above = books[pid]["start"], books[pid]["parent"]
-    while above in books:
-        begun = [chapter for since, chapter in books[above]["chapters"] if since <= started + 2]
-        if begun:
-            return begun[-1]
-        above = books[above]["parent"]
-    return ""
 
 
 def kind(stack: str) -> str:

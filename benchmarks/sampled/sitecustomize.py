@@ -1,9 +1,10 @@
 """Where the processor's time goes, in every Python process of a tree that has this folder in PYTHONPATH.
 
 Python imports a module of this name when it starts. Each 20 ms that the process computes, the time is booked to what
-its main thread is doing: the frames inside the library, a frame that tells a phase, the chapter that is executed. The
-books lie in $N2V_SAMPLES/<pid>.json and are at most half a second old when a process is killed. (py-spy samples too,
-but counts threads and not seconds: compiled kernels on two cores would count once.)
+its main thread is doing: the frames inside the library, a frame that tells a phase, the chapter that is executed, the
+file of tests that pytest is at, also where a test has started the process. The books lie in $N2V_SAMPLES/<pid>.json and
+are at most half a second old when a process is killed. (py-spy samples too, but counts threads and not seconds:
+compiled kernels on two cores would count once.)
 """
 
 import atexit
@@ -20,12 +21,13 @@ PHASES = ("<frozen importlib", "/torch/nn/modules/", "/PIL/", "/altair/", "/vl_c
 
 
 class Books:
-    """What one process has spent, by stack, and which chapters it has executed since when."""
+    """What one process has spent, by stack and by test, and which chapters it has executed since when."""
 
     def __init__(self) -> None:
         self.file = Path(os.environ["N2V_SAMPLES"]) / f"{os.getpid()}.json"
         self.start, self.spent, self.kept = time.monotonic(), 0.0, 0.0
         self.seconds: Counter[str] = Counter()
+        self.tests: Counter[str] = Counter()
         self.chapters: list[tuple[float, str]] = []
         signal.signal(signal.SIGPROF, self.sample)
         signal.siginterrupt(signal.SIGPROF, False)
@@ -51,6 +53,7 @@ class Books:
     def book(self, stack: str) -> None:
         now = time.process_time()
         self.seconds[stack] += now - self.spent
+        self.tests[os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0]] += now - self.spent
         self.spent = now
         if now - self.kept > KEEP:
             self.keep()
@@ -58,9 +61,10 @@ class Books:
     def keep(self) -> None:
         self.kept = self.spent
         part = self.file.with_suffix(".part")
-        known = {"parent": os.getppid(), "start": self.start, "seconds": self.seconds, "chapters": self.chapters}
+        known = {"parent": os.getppid(), "start": self.start, "chapters": self.chapters}
+        known |= {"seconds": self.seconds, "tests": self.tests}
         part.write_text(json.dumps({"command": sys.argv[:4]} | known))
-        part.replace(self.file)
+        part.rename(self.file)  # a test breaks Path.replace
 
 
 def begin() -> None:
