@@ -14,7 +14,7 @@ from patience import within
 from tiny_book import tiny_book
 
 from n2vlib.builder import book
-from n2vlib.builder.kernels import CHOICE, WARM, choose, talk_through_files
+from n2vlib.builder.kernels import CHOICE, TIED, WARM, choose, talk_through_files
 from n2vlib.errors import BadInput
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere kernels are programs of their own")
@@ -63,7 +63,7 @@ def test_two_kernels_of_one_process_cannot_see_each_other(warm, tmp_path):
         assert manager.transport == "ipc" and all(place.is_socket() for place in listening)
         client.stop_channels()
         manager.shutdown_kernel()
-        assert not any(place.exists() for place in listening)
+        assert not Path(manager.ip).parent.exists()
     assert told[0]["parent"] == told[1]["parent"] != os.getpid()
     for one, name in zip(told, ("one", "two"), strict=True):
         assert one["folder"] == str((tmp_path / name).resolve())
@@ -76,8 +76,8 @@ def test_kernels_listen_at_ports_where_files_have_too_long_paths(monkeypatch):
     for folder, transport in (("/tmp", "ipc"), ("/tmp/" + "long/" * 20, "tcp")):
         monkeypatch.setattr(tempfile, "tempdir", folder)
         manager = KernelManager()
-        talk_through_files(manager)
-        assert manager.transport == transport
+        with talk_through_files(manager):
+            assert manager.transport == transport
 
 
 def test_a_kernel_ends_with_a_killed_parent_also_while_a_cell_keeps_pythons_lock(warm):
@@ -90,6 +90,23 @@ def test_a_kernel_ends_with_a_killed_parent_also_while_a_cell_keeps_pythons_lock
         parent.kill()
         assert select([kernel], [], [], 5)[0]
     os.close(kernel)
+
+
+def test_the_next_kernel_takes_away_the_files_of_one_whose_parent_was_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    program = [sys.executable, "-c", STARTS]
+    here = os.environ | {CHOICE: TIED, "TMPDIR": str(tmp_path)}
+    with within(120), subprocess.Popen(program, env=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout
+        parent.stdout.readline()
+        (left,) = tmp_path.glob(".n2v.*")
+        assert len([*left.glob("n2v-*")]) == 5
+        with talk_through_files(KernelManager()):
+            assert left.exists()  # its parent lives
+        parent.kill()
+    with talk_through_files(manager := KernelManager()):
+        assert [*tmp_path.glob(".n2v.*")] == [Path(manager.ip).parent]
+    assert not [*tmp_path.glob(".n2v.*")]
 
 
 def test_a_kernel_that_dies_fails_its_chapter_and_the_next_one_runs(tmp_path):

@@ -14,14 +14,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from select import select
 from tempfile import gettempdir
 from typing import Any
-from uuid import uuid4
 
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import KernelManager
@@ -30,6 +29,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from n2vlib.builder.child import end_with, tied
 from n2vlib.errors import BadInput
+from n2vlib.files.partial import atomic
 from n2vlib.sources import sources_digest
 
 CHOICE = "JUPYTER_DEFAULT_PROVISIONER_NAME"
@@ -40,7 +40,7 @@ _IMPORTED = (
     "n2vlib.published", "n2vlib.made_by", "n2vlib.parameters", "altair", "ipykernel.ipkernel",
     "scipy.stats", "torchvision",
 )  # fmt: skip
-_LONGEST_PLACE = 100  # bytes; a socket's path has 103 at most on macOS, 107 on Linux, and "-1" to "-5" is to come
+_LONGEST_PLACE = 70  # bytes; a socket's path has 103 at most on macOS, and "/.n2v.<8 digits>.partial/n2v-5" is to come
 _NOT_FOR_IMPORTS = ("JPY_", "N2V_", "PYTEST_CURRENT_TEST")  # variables that no module reads during its import
 
 
@@ -59,24 +59,33 @@ class TiedProvisioner(LocalProvisioner):
     the check starts, unless process 1 adopts the kernel.
     """
 
+    _files = ExitStack()  # of a kernel that listens at ports: nothing to close
+
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        if self.parent is not None and os.name == "posix":
-            talk_through_files(self.parent)
+        if self.parent is not None and not self.parent.shell_port and os.name == "posix":
+            self._files = talk_through_files(self.parent)
         return await super().pre_launch(**kwargs)
+
+    async def cleanup(self, restart: bool = False) -> None:
+        await super().cleanup(restart)
+        if not restart:
+            self._files.close()
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         return await super().launch_kernel(tied(cmd), **kwargs)
 
 
-def talk_through_files(manager: KernelManager) -> None:
-    """Let a kernel listen at files of its own, where their paths are short enough for sockets.
+def talk_through_files(manager: KernelManager) -> ExitStack:
+    """Let a kernel listen at files in a folder of its own, where their paths are short enough for sockets.
 
+    Returns what deletes the folder when it is closed; folders of dead processes are deleted, too.
     A manager finds free ports and lets go of them; until the kernel has been imported and listens there, any program
     may take one. Where three kernels start at once, two of them got the same port in one start of 160.
     """
-    place = f"{gettempdir()}/n2v-{uuid4().hex}"
-    if len(os.fsencode(place)) <= _LONGEST_PLACE and not manager.shell_port:
-        manager.transport, manager.ip = "ipc", place
+    files = ExitStack()
+    if len(os.fsencode(gettempdir())) <= _LONGEST_PLACE:
+        manager.transport, manager.ip = "ipc", str(files.enter_context(atomic(Path(gettempdir(), "n2v"))))
+    return files
 
 
 class WarmProvisioner(TiedProvisioner):
