@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -310,6 +310,11 @@ def _key(chapter: str, parameters: Mapping[str, Any], setting: Setting) -> Key:
 
 
 def _declared(chapter: str, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    return _declared_in(chapter, root, (root / f"{chapter}.ipynb").stat().st_mtime_ns)
+
+
+@lru_cache(256)
+def _declared_in(chapter: str, root: Path, _written: int) -> tuple[dict[str, Any], dict[str, Any]]:
     notebook = nbformat.read(root / f"{chapter}.ipynb", as_version=4)
     cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     try:
