@@ -55,8 +55,8 @@ def search(counts: Counts, length: int = LENGTH, *, beam: int = BEAM, released: 
 def rounds(counts: Counts, unit: int, length: int, beam: int, released: bool = False) -> Rounds:
     """What the search makes and keeps for a unit, round by round; arguments as of `search`."""
     first = np.ones(len(counts.names), bool) if counts.beside is None or not released else counts.beside[unit]
-    by_concept = (each.astype(np.int64) for each in (counts.members.indptr, counts.members.indices))
-    given = counts.sizes, *counts.by_atom, *by_concept, first, length, beam, released
+    at, atoms = (each.astype(np.int64) for each in (counts.members.indptr, counts.members.indices))
+    given = counts.sizes, *counts.by_atom, at, atoms, first, length, beam, released
     return Rounds(*kernel.beam(counts.fired[unit], *given))
 
 
