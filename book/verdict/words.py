@@ -102,7 +102,7 @@ from n2vlib.words import behaviour, describer, exemplars, grice, phrases, shares
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-name, most = LAYERS[-1], max(TAU, exemplars.TAU)
+name, most = LAYERS[-1], max(TAU, exemplars.READ)
 options = {"tau": TAU, "tau_max": most, "device": DEVICE, "store": store}
 layer = n2vlib.read_layers(network, [name], probe, **options)[name]
 texts = describer.described(layer, probe, store)["description"]

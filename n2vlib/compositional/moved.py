@@ -72,7 +72,7 @@ def _probabilities(network: Network, images: Sequence[NDArray[np.uint8]], device
     for start in bar(starts, f"{network.name} answers", len(starts)):
         ready = [network.preprocessing(each[None]) for each in images[start : start + _BATCH]]
         with torch.inference_mode():
-            seen = scores(module(torch.cat(ready).to(device)))[:, outputs]
+            seen = scores(module(torch.cat(ready).to(device, memory_format=torch.channels_last)))[:, outputs]
         found.append(seen.double().softmax(1).cpu().numpy())
     return pd.DataFrame(np.concatenate(found), columns=names)
 
