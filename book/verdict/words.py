@@ -46,6 +46,7 @@ PICTURES: int = 200  # drawn by the generator
 EDITED: int = 16  # new ones, drawn again with every edit
 SCENES: int = 40  # scenes that are explained and drawn again
 SAMPLES_EACH: int = 60  # times that parts of each scene are hidden
+BEAM: int = 50  # descriptions that are compared, where images are marked
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
 # %%
@@ -143,7 +144,8 @@ maxims = grice.scores(done, measured.atoms, language, written)
 from n2vlib.errors import BadInput
 from n2vlib.words import uses
 
-asked = {"by": describer.load(), "words": WORDS, "images": IMAGES, "seed": SEED}
+asked = {"by": describer.load(), "words": WORDS, "images": IMAGES}
+asked |= {"beam": BEAM, "seed": SEED}
 used = {}
 try:
     used = uses.measured(NETWORKS, layer, probe, store, **asked)
