@@ -133,8 +133,8 @@ def right(
     ]
     asked = np.flatnonzero([each in set(found.phrases) for each in words])
     units = planted(done, atoms.members[asked].toarray(), noise, seed)
-    rows, sums = [], naming.own(units, found, done.sides[0]) if len(asked) else None
-    for lam in lams if sums is not None else ():
+    rows, sums = [], naming.own(units, found, done.sides[0]) if len(asked) else np.zeros((0, 0))
+    for lam in lams if len(asked) else ():
         named = naming.named(sums, found.phrases, lam)["name"]
         concepts = [words[at] for at in asked]
         rows += zip([lam] * len(asked), concepts, atoms.concepts["category"].iloc[asked], named, strict=True)
