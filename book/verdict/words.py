@@ -197,7 +197,8 @@ def removed():
     seen = [picture.as_seen(each, network) for each in found.originals]
     hidden = lime.of_images(network, seen, samples=SAMPLES_EACH, seed=SEED, **kept)
     given = {"epochs": EPOCHS, "iou_threshold": IOU_THRESHOLD, "seed": SEED}
-    return compared.table(layer, found, answers, hidden, **given, **kept)
+    plain = n2vlib.read_layers(network, [name], probe, tau=TAU, **kept)[name]
+    return compared.table(plain, found, answers, hidden, **given, **kept)
 
 
 # %%
