@@ -188,6 +188,7 @@ from n2vlib.local import compared, lime, picture, removals
 from n2vlib.world import edited as world
 
 
+# %%
 def removed():
     """For each thing in each scene what its removal does, and what methods predict."""
     edits.need_drawn(probe)

@@ -73,12 +73,8 @@ probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 known, name = classifier.classes(network.name, probe, CLASSES), LAYERS[-1]
-options = {
-    "tau": TAU,
-    "tau_max": max(TAU, exemplars.READ),
-    "device": DEVICE,
-    "store": store,
-}
+most = max(TAU, exemplars.READ)
+options = {"tau": TAU, "tau_max": most, "device": DEVICE, "store": store}
 layer = n2vlib.read_layers(network, [name], probe, **options)[name]
 said = describer.described(layer, probe, store)["description"]
 

@@ -64,16 +64,16 @@ def _rows(unit: int, found: Rounds, names: list[Formula]) -> list[tuple]:
     """The rows of `search` for a unit."""
 
     @cache
-    def said(number: int) -> tuple[Formula, int]:
+    def formula_of(number: int) -> tuple[Formula, int]:
         """A formula and its length."""
         before, operator, c = found.made[number].tolist()
         if before < 0:
             return names[c], 1
-        left, length = said(before)
+        left, length = formula_of(before)
         return join(left, OPERATORS[operator], names[c]), length + 1
 
     rows = []
     for allowed, number in enumerate(found.best.tolist(), start=1):
-        formula, length = said(number) if number >= 0 else (None, 0)
+        formula, length = formula_of(number) if number >= 0 else (None, 0)
         rows.append((unit, allowed, formula, float(found.iou[number]) if formula else 0.0, length))
     return rows
