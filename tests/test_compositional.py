@@ -18,6 +18,7 @@ from n2vlib.compositional import beam, exact, explain, trust
 from n2vlib.compositional.atoms import Counts
 from n2vlib.compositional.atoms import _grouped as grouped
 from n2vlib.compositional.formula import OPERATORS, Formula, concept, join, parse
+from n2vlib.compositional.formula import joined as joined_masks
 from n2vlib.errors import BadInput
 from n2vlib.networks.load import Network
 from n2vlib.networks.preprocessing import Preprocessing
@@ -215,8 +216,13 @@ def test_our_beam_holds_no_mask_twice_and_a_wide_one_finds_the_best_that_it_can_
     wide = beam.search(counts, 3, beam=10_000).query("allowed == 3").set_index("unit")["iou"]
     for unit, mask in enumerate(fires):
         assert wide[unit] == pytest.approx(max(slow_iou(mask, other) for other in every), abs=1e-12)
-    (kept,) = beam._longer(counts, range(1), beam._first(counts, range(1), 8, False), [[]], 8, False)
-    assert len(kept) == len({found.truth.tobytes() for found in kept}) == 8
+    found = beam.rounds(counts, 0, 2, 8)
+    held = []
+    for before, operator, c in found.made[found.kept].tolist():
+        first = found.made[before, 2] if before >= 0 else c
+        held.append(joined_masks(OPERATORS[operator], pixels[first], pixels[c]) if before >= 0 else pixels[c])
+        assert slow_iou(fires[0], held[-1]) == found.iou[found.kept[len(held) - 1]]
+    assert len(held) == len({mask.tobytes() for mask in held}) == 8
 
 
 def test_formulas_that_were_planted_are_found():

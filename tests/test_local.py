@@ -353,7 +353,7 @@ def test_the_table_has_every_method_for_every_thing(scenes, tmp_path):
     layer = read_layers(network, ["conv5"], probe, tau=0.005, device="cpu", store=store)["conv5"]
     drawn = lime.of_images(network, [*found.originals], samples=40, device="cpu")
     options = {"epochs": 1, "iou_threshold": 0.04, "device": "cpu"}
-    table, again = (compared.table(layer, found, asked, drawn, **options) for _ in range(2))
+    table, again = (compared.table(layer, found, asked, drawn, **options, store=each) for each in (None, store))
     pd.testing.assert_frame_equal(table, again)
     assert set(compared.METHODS) | {"scene", "thing", "truth"} == set(table)
     some = table[[compared.LABELLED, compared.NAMED]]

@@ -87,7 +87,7 @@ charts.table(counted, title, digits=0)
 # ## Which filter supports a class?
 
 # %%
-from n2vlib.analysis import ablation, evaluation
+from n2vlib.analysis import ablation
 from n2vlib.compositional import beam, classifier, edits, explain, moved, pasted
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
@@ -108,11 +108,8 @@ given = pasted.read(PASTED, names) if PASTED else None
 name = LAYERS[-1]
 options = {"tau": TAU, "device": DEVICE, "store": store}
 layer = n2vlib.read_layers(network, [name], probe, **options)[name]
-asked = evaluation.read(network, name, probe, images=IMAGES, device=DEVICE)
-exclusive = asked.classes["kind"].isin(list(asked.exclusive)).to_numpy()
-classes = asked.classes.loc[exclusive, "name"].tolist()
-fires = layer.highest[asked.parts["train"].images] > layer.thresholds
-effects = ablation.support(asked, "train", fires)[:, exclusive]
+effects = ablation.supports(layer, probe, images=IMAGES, device=DEVICE)
+classes = list(effects)
 
 # %% [markdown]
 # ## What its formula says to add
@@ -128,7 +125,7 @@ import pandas as pd
 counts = edits.without(explain.Filters(layer, probe).counts(), "scene")
 found = beam.search(counts, 3, beam=BEAM).query("allowed == 3")
 formulas = found.dropna(subset="formula").set_index("unit")["formula"].to_dict()
-chosen = edits.things_for(effects, classes, formulas, edits.looks(SEED))
+chosen = edits.things_for(effects.to_numpy(), classes, formulas, edits.looks(SEED))
 title = "What should move each class; rank 1 is the filter of the largest effect"
 charts.table(chosen, title, rows=20)
 

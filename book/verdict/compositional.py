@@ -135,16 +135,12 @@ except BadInput as why:
 def things():
     """For each class a filter that supports it, its formula and a thing."""
     edits.need_drawn(probe)
-    asked = evaluation.read(network, name, probe, images=IMAGES, device=DEVICE)
-    exclusive = asked.classes["kind"].isin(list(asked.exclusive)).to_numpy()
-    classes = asked.classes.loc[exclusive, "name"].tolist()
-    fires = layer.highest[asked.parts["train"].images] > layer.thresholds
-    effects = ablation.support(asked, "train", fires)[:, exclusive]
+    effects = ablation.supports(layer, probe, images=IMAGES, device=DEVICE)
     drawable = edits.without(counts, "scene")
     best = beam.search(drawable, formulas.USUAL, beam=BEAM)
     best = best.query("allowed == @formulas.USUAL").dropna(subset="formula")
     said = best.set_index("unit")["formula"].to_dict()
-    return edits.things_for(effects, classes, said, edits.looks(SEED))
+    return edits.things_for(effects.to_numpy(), list(effects), said, edits.looks(SEED))
 
 
 # %%
@@ -156,7 +152,7 @@ def moves_of(asked, made):
 
 
 # %%
-from n2vlib.analysis import ablation, evaluation
+from n2vlib.analysis import ablation
 from n2vlib.world import edited
 
 own, chosen = {"network": NETWORK, "weights": WEIGHTS}, None

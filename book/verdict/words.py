@@ -46,6 +46,7 @@ PICTURES: int = 200  # drawn by the generator
 EDITED: int = 16  # new ones, drawn again with every edit
 SCENES: int = 40  # scenes that are explained and drawn again
 SAMPLES_EACH: int = 60  # times that parts of each scene are hidden
+BEAM: int = 50  # descriptions that are compared, where images are marked
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
 
 # %%
@@ -102,7 +103,7 @@ from n2vlib.words import behaviour, describer, exemplars, grice, phrases, shares
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-name, most = LAYERS[-1], max(TAU, exemplars.TAU)
+name, most = LAYERS[-1], max(TAU, exemplars.READ)
 options = {"tau": TAU, "tau_max": most, "device": DEVICE, "store": store}
 layer = n2vlib.read_layers(network, [name], probe, **options)[name]
 texts = describer.described(layer, probe, store)["description"]
@@ -143,7 +144,8 @@ maxims = grice.scores(done, measured.atoms, language, written)
 from n2vlib.errors import BadInput
 from n2vlib.words import uses
 
-asked = {"by": describer.load(), "words": WORDS, "images": IMAGES, "seed": SEED}
+asked = {"by": describer.load(), "words": WORDS, "images": IMAGES}
+asked |= {"beam": BEAM, "seed": SEED}
 used = {}
 try:
     used = uses.measured(NETWORKS, layer, probe, store, **asked)
@@ -186,6 +188,7 @@ from n2vlib.local import compared, lime, picture, removals
 from n2vlib.world import edited as world
 
 
+# %%
 def removed():
     """For each thing in each scene what its removal does, and what methods predict."""
     edits.need_drawn(probe)
@@ -195,7 +198,8 @@ def removed():
     seen = [picture.as_seen(each, network) for each in found.originals]
     hidden = lime.of_images(network, seen, samples=SAMPLES_EACH, seed=SEED, **kept)
     given = {"epochs": EPOCHS, "iou_threshold": IOU_THRESHOLD, "seed": SEED}
-    return compared.table(layer, found, answers, hidden, **given, **kept)
+    plain = n2vlib.read_layers(network, [name], probe, tau=TAU, **kept)[name]
+    return compared.table(plain, found, answers, hidden, **given, **kept)
 
 
 # %%

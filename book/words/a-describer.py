@@ -79,7 +79,8 @@ network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 store, name = n2vlib.Store(STORE), LAYERS[-1]
 found = training.of_name(DESCRIBER, probe, network, LAYERS, store, SEED)
 options = {"tau": exemplars.TAU, "device": DEVICE, "store": store}
-layer = n2vlib.read_layers(network, [name], probe, **options)[name]
+most = exemplars.READ
+layer = n2vlib.read_layers(network, [name], probe, tau_max=most, **options)[name]
 shown = exemplars.of_layer(layer, probe)
 
 # %%

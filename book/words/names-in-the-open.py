@@ -104,7 +104,7 @@ from n2vlib.words.phrases import language as language_of
 
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 name, options = LAYERS[-1], {"tau": TAU, "device": DEVICE, "store": store}
-most = max(TAU, exemplars.TAU)
+most = max(TAU, exemplars.READ)
 layer = n2vlib.read_layers(network, [name], probe, tau_max=most, **options)[name]
 measured = explain.Filters(layer, probe, left_out=())
 half = behaviour.halves(len(probe), SEED)

@@ -77,7 +77,8 @@ n2vlib.need(probe, "pixel maps")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 store, name = n2vlib.Store(STORE), LAYERS[-1]
 options = {"tau": exemplars.TAU, "device": DEVICE, "store": store}
-layer = n2vlib.read_layers(network, [name], probe, **options)[name]
+most = exemplars.READ
+layer = n2vlib.read_layers(network, [name], probe, tau_max=most, **options)[name]
 shown = exemplars.of_layer(layer, probe)
 
 # %%

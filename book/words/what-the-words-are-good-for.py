@@ -67,13 +67,14 @@ import pandas as pd
 
 from n2vlib import charts
 from n2vlib.compositional import classifier
-from n2vlib.words import ablated, describer, phrases, properties
+from n2vlib.words import ablated, describer, exemplars, phrases, properties
 
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(probe, "pixel maps", "training images", "validation images")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 known, name = classifier.classes(network.name, probe, CLASSES), LAYERS[-1]
-options = {"tau": TAU, "tau_max": 0.01, "device": DEVICE, "store": store}
+most = max(TAU, exemplars.READ)
+options = {"tau": TAU, "tau_max": most, "device": DEVICE, "store": store}
 layer = n2vlib.read_layers(network, [name], probe, **options)[name]
 said = describer.described(layer, probe, store)["description"]
 
@@ -184,7 +185,7 @@ charts.table(fell, f"{title} (p below {level:.4f})")
 
 # %%
 from n2vlib.display import gallery
-from n2vlib.words import audit, decoding, exemplars, marked
+from n2vlib.words import audit, decoding, marked
 
 networks = {
     label: (n2vlib.load_network(row["network"]), row["layer"])

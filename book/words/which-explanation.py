@@ -100,7 +100,7 @@ probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(probe, "pixel maps")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
 name, options = LAYERS[-1], {"tau": TAU, "device": DEVICE, "store": store}
-most = max(TAU, exemplars.TAU)
+most = max(TAU, exemplars.READ)
 layer = n2vlib.read_layers(network, [name], probe, tau_max=most, **options)[name]
 
 # %%

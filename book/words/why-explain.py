@@ -60,7 +60,7 @@ from n2vlib.words import exemplars
 probe, store = n2vlib.load_probe(PROBE), n2vlib.Store(STORE)
 n2vlib.need(probe, "pixel maps")
 network = n2vlib.load_network(NETWORK, WEIGHTS, PREPROCESSING, SEED)
-options = {"tau": TAU, "tau_max": max(TAU, exemplars.TAU), "device": DEVICE}
+options = {"tau": TAU, "tau_max": max(TAU, exemplars.READ), "device": DEVICE}
 name = LAYERS[-1]
 layer = n2vlib.read_layers(network, [name], probe, store=store, **options)[name]
 

@@ -2,15 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from n2vlib import tables
-from n2vlib.analysis.evaluation import LEAST, Evaluation, balanced, mean_over, without
+from n2vlib.activations.layer import Layer
+from n2vlib.analysis.evaluation import LEAST, Evaluation, balanced, mean_over, read, without
+from n2vlib.device import choose_device
 from n2vlib.probe import ProbeSet
 from n2vlib.probe.occurrences import presence
+from n2vlib.store import load_array, save_arrays
+
+MODULES = ["n2vlib.analysis.ablation"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,26 @@ def support(evaluation: Evaluation, split: str, fires: NDArray[np.bool_]) -> NDA
     lost = [(whole - left)[own] for left, own in zip(gone, fires.T, strict=True)]
     never = np.full(whole.shape[1], -np.inf)
     return np.stack([each.mean(0, dtype=float) if len(each) >= LEAST else never for each in lost])
+
+
+def supports(layer: Layer, probe: ProbeSet, *, images: int, device: str = "auto") -> pd.DataFrame:
+    """`support` on training images for every class of which one is the answer, kept in the store: (filter, class name).
+
+    images   at most so many of each split      Raises BadInput as `evaluation.read` does
+    """
+    network, _ = layer.source
+    inputs = {"layer": layer.fingerprint, "probe": probe.fingerprint, "images": images, "network": network.name}
+    inputs |= {"weights": network.fingerprint, "code": network.code, "preprocessing": network.preprocessing.as_json()}
+
+    def make(folder: Path) -> None:
+        asked = read(network, layer.name, probe, images=images, device=device)
+        fires = np.asarray(layer.highest[asked.parts["train"].images]) > layer.thresholds
+        exclusive = asked.classes["kind"].isin(list(asked.exclusive)).to_numpy()
+        names = asked.classes.loc[exclusive, "name"].to_numpy(str)
+        save_arrays(folder, support=support(asked, "train", fires)[:, exclusive], names=names)
+
+    folder = layer.store.entry("support", inputs, MODULES, make, choose_device(device))
+    return pd.DataFrame(np.asarray(load_array(folder, "support")), columns=load_array(folder, "names").tolist())
 
 
 def shown(evaluation: Evaluation, probe: ProbeSet) -> tuple[pd.DataFrame, pd.DataFrame]:

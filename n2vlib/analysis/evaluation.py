@@ -126,7 +126,7 @@ def _run(
     activations, outputs, others = [], [], []
     batches = probe.batches(_BATCH[kind_of(device)], images.tolist())
     for batch in bar(batches, f"running {network.name}", -(-len(images) // _BATCH[kind_of(device)])):
-        ready = network.preprocessing(batch).to(device)
+        ready = network.preprocessing(batch).to(device, memory_format=torch.channels_last)
         seen = run_layers(network.module, [name, ""], ready)
         activations.append(seen[name].cpu().contiguous())
         outputs.append(scores(seen[""]).cpu())

@@ -243,7 +243,7 @@ def _run(layer: Layer) -> NDArray[np.float32]:
     def make(folder: Path) -> None:
         size, module = _BATCH[kind_of(layer.device)], network.module.to(layer.device)
         batches = bar(probe.batches(size), f"answers of {network.name}", -(-len(probe) // size))
-        ready = (network.preprocessing(batch).to(layer.device) for batch in batches)
+        ready = (network.preprocessing(batch).to(layer.device, memory_format=torch.channels_last) for batch in batches)
         save_arrays(folder, scores=np.concatenate([_array(scores(run_layers(module, [""], x)[""])) for x in ready]))
 
     store: Store = layer.store

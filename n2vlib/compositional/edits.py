@@ -67,9 +67,9 @@ def looks(seed: int = 0, n: int = 2) -> pd.DataFrame:
     """
     numbers, shares, things = [], [], []
     for drawing, thing in product([Drawing(seed, index) for index in range(n)], THINGS_DRAWN):
-        edit = drawing.with_thing(thing, (0, 0), 112)
-        seen = edit.mask[1::2, 1::2] & (edit.scene.maps["object"][0] == _NUMBERS[thing])  # labels of odd pixels
-        maps = [labels[seen] for (labels,) in edit.scene.maps.values()]
+        labels, mask = drawing.labels_with(thing, (0, 0), 112)
+        seen = mask[1::2, 1::2] & (labels["object"] == _NUMBERS[thing])  # labels of odd pixels
+        maps = [each[seen] for each in labels.values() if each.any()]
         kinds, sizes = np.unique(np.stack(maps), axis=1, return_counts=True)
         numbers += [set(each.tolist()) for each in kinds.T]
         shares += (sizes / sizes.sum() / n).tolist()

@@ -72,7 +72,7 @@ def _probabilities(network: Network, images: Sequence[NDArray[np.uint8]], device
     for start in bar(starts, f"{network.name} answers", len(starts)):
         ready = [network.preprocessing(each[None]) for each in images[start : start + _BATCH]]
         with torch.inference_mode():
-            seen = scores(module(torch.cat(ready).to(device)))[:, outputs]
+            seen = scores(module(torch.cat(ready).to(device, memory_format=torch.channels_last)))[:, outputs]
         found.append(seen.double().softmax(1).cpu().numpy())
     return pd.DataFrame(np.concatenate(found), columns=names)
 
@@ -128,18 +128,25 @@ def beside(moves: pd.DataFrame, column: str) -> pd.DataFrame:
 
     Returns  original, class, named, others (missing where there is no such edit), difference
     """
-    keys = ["original", "class"]
-    given = moves.assign(value=moves[column].astype(float), side=np.where(moves["named"], "named", "others"))
-    means = given.pivot_table(index=keys, columns="side", values="value", aggfunc="mean")
-    both = means.reindex(columns=["named", "others"]).reset_index().rename_axis(columns=None)
+    values = moves[column].to_numpy(float)
+    known = ~np.isnan(values)
+    (picture, originals), (of, classes) = (pd.factorize(moves[key][known], sort=True) for key in ("original", "class"))
+    cell = 2 * (picture * len(classes) + of) + ~moves["named"].to_numpy(bool)[known]
+    n, sums = (np.bincount(cell, each, 2 * len(originals) * len(classes)) for each in (None, values[known]))
+    means = np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0).reshape(-1, 2)
+    there = np.flatnonzero(n.reshape(-1, 2).any(1))
+    columns = {"original": originals[there // len(classes)], "class": classes[there % len(classes)]}
+    both = pd.DataFrame(columns | {"named": means[there, 0], "others": means[there, 1]})
     return both.assign(difference=both["named"] - both["others"])
 
 
 def with_interval(values: pd.DataFrame, column: str, *, seed: int = 0) -> tuple[float, float, float]:
     """Mean of a column of `beside` and its 95% bootstrap interval; whole pictures are drawn, with all their rows."""
-    known = values.dropna(subset=[column]).groupby("original")[column].agg(["sum", "size"]).to_numpy(float)
-    if not len(known):
+    kept = values[column].notna().to_numpy()
+    if not kept.any():
         return np.nan, np.nan, np.nan
+    picture = pd.factorize(values["original"][kept], sort=True)[0]
+    known = np.stack([np.bincount(picture, values[column][kept]), np.bincount(picture)], axis=1)
     drawn = np.random.default_rng(seed).integers(0, len(known), (DRAWS, len(known)))
     sums, sizes = known[drawn].sum(1).T
     low, high = np.quantile(sums / sizes, [0.025, 0.975])

@@ -1,9 +1,10 @@
 """How often each filter's mask covers pixels of each atom, a group of pixels that show the same concepts.
 
-And how many of them a formula and a concept share.
+And the search for the formulas that fit them best.
 """
 
 import numba
+import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
@@ -28,20 +29,113 @@ def count(images, masks, atom_of, shown, group, found):
 
 
 @numba.njit(cache=True, nogil=True)
-def joined(fired, sizes, ptr, concepts, owner, truth, found):
-    """Pixels of every formula that each concept covers too, and in the last place all of its pixels, added to `found`.
+def beam(fired, sizes, ptr, concepts, first, held, beside, length, width, released):
+    """The best formulas of one unit, round by round: those before, and each joined with one more concept.
 
-    fired      int64, (unit, atom): pixels of the atom on which the unit fires      sizes   all of its pixels
+    fired      int64, (atom,): pixels of the atom on which the unit fires      sizes   all of its pixels
     ptr, concepts   the concepts of atom a are concepts[ptr[a]:ptr[a + 1]]
-    owner      int64, (formula,): its unit      truth   bool, (formula, atom)
-    found      float64, (2, formula, concept + 1): of the pixels on which the unit fires, and of all
+    first, held     the atoms of concept c are held[first[c]:first[c + 1]]
+    beside     bool, (concept,): which may stand first      length   rounds      width   formulas kept after each
+    released   whether formulas that hold for the same atoms have places of their own (see compositional.beam.search)
+    Returns    made int64, (formula, 3): the number of the formula joined (-1: none), the operator (0 OR, 1 AND, 2 AND
+               NOT), the concept; IoU, (formula,); the best after each round, (round,), and all that are kept in the
+               end, (width,): numbers of `made`, -1 for none
+    Of equally good ones older formulas come first, then by the formula joined, the concept and the operator. Pixels are
+    counted in float64, which is exact far beyond them.
     """
-    for f in range(len(owner)):
-        own = fired[owner[f]]
-        for a in range(len(sizes)):
-            if truth[f, a]:
-                found[0, f, -1] += own[a]
-                found[1, f, -1] += sizes[a]
-                for i in range(ptr[a], ptr[a + 1]):
-                    found[0, f, concepts[i]] += own[a]
-                    found[1, f, concepts[i]] += sizes[a]
+    n, n_atoms, area, n_made, since, n_kept = len(beside), len(sizes), 0, 0, 0, 0
+    made, iou, best = np.zeros((width * length, 3), np.int64), np.zeros(width * length), np.zeros(length, np.int64)
+    alone, both, scores = np.zeros((2, n + 1)), np.zeros((2, n + 1)), np.zeros(3 * n * width)
+    order, kept = np.zeros(3 * n * width, np.int64), np.zeros((2, width), np.int64)
+    truth = np.zeros((2, width, n_atoms), np.uint8)  # of the formulas kept, in this round and the next
+    for a in range(n_atoms):
+        area += fired[a]
+        _add(fired, sizes, ptr, concepts, a, alone)
+    for turn in range(length):
+        old, new, n_new, n_now, left = turn % 2, (turn + 1) % 2, 0, 0, 0  # this round and the next
+        least = iou[kept[old, width - 1]] if n_kept == width else 0.0
+        for row in range(max(n_kept, 1)):
+            # What stood in the beam a round ago was joined with every concept then; in a place that is still free, the
+            # released program sets it again.
+            if turn and (row >= n_kept or kept[old, row] < since and not (released and n_kept < width)):
+                continue
+            for i in range(n + 1):
+                both[0, i] = both[1, i] = 0
+            for a in range(n_atoms):
+                if turn and truth[old, row, a]:
+                    _add(fired, sizes, ptr, concepts, a, both)
+            for i in range(3 * n):
+                c, operator = i // 3, i % 3
+                inside = both[1, c] == both[1, n] or both[1, c] == alone[1, c]  # a shorter formula says it
+                if operator == 0:
+                    shared, size = both[0, n] + alone[0, c] - both[0, c], both[1, n] + alone[1, c] - both[1, c]
+                elif operator == 1:
+                    shared, size = both[0, c], both[1, c]
+                else:
+                    shared, size, inside = both[0, n] - both[0, c], both[1, n] - both[1, c], both[1, c] == 0
+                if (beside[c] and operator == 0) if not turn else (released or not inside):
+                    union = size + area - shared
+                    score = shared / (union + 1e-10 if released else max(union, 1.0))
+                    if score > least:
+                        scores[3 * n * row + i], order[n_new] = score, 3 * n * row + i
+                        n_new += 1
+        for i in range(n_new // 2, 0, -1):
+            _sink(order, scores, i - 1, n_new)
+        since = n_made
+        while n_now < width and (left < n_kept or n_new):
+            if left < n_kept and (not n_new or iou[kept[old, left]] >= scores[order[0]]):
+                kept[new, n_now] = kept[old, left]
+                for a in range(n_atoms):
+                    truth[new, n_now, a] = truth[old, left, a]
+                n_now, left = n_now + 1, left + 1
+                continue
+            row, c, operator, score = order[0] // (3 * n), order[0] // 3 % n, order[0] % 3, scores[order[0]]
+            n_new -= 1
+            order[0] = order[n_new]
+            _sink(order, scores, 0, n_new)
+            for a in range(n_atoms):
+                truth[new, n_now, a] = truth[old, row, a] if turn and operator != 1 else 0
+            for i in range(first[c], first[c + 1]):
+                truth[new, n_now, held[i]] = 1 if operator == 0 else truth[old, row, held[i]] if operator == 1 else 0
+            again = False
+            for i in range(n_now):
+                same, a = not released and not again and iou[kept[new, i]] == score, 0
+                while same and a < n_atoms:
+                    same, a = truth[new, i, a] == truth[new, n_now, a], a + 1
+                again = again or same
+            if not again:
+                made[n_made, 0], made[n_made, 1], made[n_made, 2] = kept[old, row] if turn else -1, operator, c
+                iou[n_made], kept[new, n_now] = score, n_made
+                n_made, n_now = n_made + 1, n_now + 1
+        n_kept, best[turn] = n_now, kept[new, 0] if n_now else -1
+    for row in range(n_kept, width):
+        kept[length % 2, row] = -1
+    return made, iou, best, kept[length % 2]
+
+
+@numba.njit(cache=True, nogil=True)
+def _add(fired, sizes, ptr, concepts, a, both):
+    """Add an atom's pixels to those of its concepts, and to the last place: those on which the unit fires, and all."""
+    for i in range(ptr[a], ptr[a + 1] + 1):
+        c = concepts[i] if i < ptr[a + 1] else both.shape[1] - 1
+        both[0, c] += fired[a]
+        both[1, c] += sizes[a]
+
+
+@numba.njit(cache=True, nogil=True)
+def _sink(order, scores, i, size):
+    """Let the i-th of a heap sink to its place: the highest score is first, of equal ones that of the lowest number."""
+    while 2 * i + 1 < size:
+        child = 2 * i + 1
+        for j in (child, child + 1):
+            if j < size and (
+                scores[order[j]] > scores[order[child]]
+                or scores[order[j]] == scores[order[child]]
+                and order[j] < order[child]
+            ):
+                child = j
+        one, other = order[i], order[child]
+        if scores[one] > scores[other] or scores[one] == scores[other] and one < other:
+            return
+        order[i], order[child] = other, one
+        i = child

@@ -17,7 +17,8 @@ def best(fired, sizes, ptr, concepts, n_concepts, forms, n_short):
     ptr, concepts   the concepts of atom a are concepts[ptr[a]:ptr[a + 1]], ascending
     forms      int64, (form,): the parts where each formula holds, as bits. The first is x, those up to n_short are of
                x and y, all others of x, y and z
-    A formula covers no more of the unit than its concepts do together, which rules most of them out (branch and bound).
+    A formula covers no more of the unit than its concepts do together, and gains no more than the parts that gain at
+    all, which rules most of them out (branch and bound).
     """
     area = fired.sum()
     one, two = np.zeros((2, n_concepts), np.int64), np.zeros((2, n_concepts, n_concepts), np.int64)
@@ -78,6 +79,8 @@ def _of_three(fired, sizes, ptr, concepts, forms, n_short, one, two, first, area
                 if one[0, x] + one[0, y] + one[0, z] <= iou * area:
                     continue
                 _divide_by_three(parts, one, two, three, x, y, z)
+                if _at_most(parts, area, iou) < 0:
+                    continue
                 for form in range(n_short, len(forms)):
                     shared, size = _held(parts, forms[form])
                     if shared > iou * (area + size - shared):
@@ -103,6 +106,19 @@ def _divide_by_three(parts, one, two, three, x, y, z):
         parts[which, 1] = one[which, x] - xy - xz + all_three
         parts[which, 2] = one[which, y] - xy - yz + all_three
         parts[which, 4] = one[which, z] - xz - yz + all_three
+
+
+@numba.njit(cache=True, nogil=True)
+def _at_most(parts, area, iou):
+    """How far a set of parts can be above this IoU, in pixels: below 0 where none is above it.
+
+    The IoU of a set is above it where shared - iou (area + size - shared) is above 0: a sum over parts.
+    """
+    most, every = -iou * area, area
+    for p in range(1, 8):
+        most += max((1 + iou) * parts[0, p] - iou * parts[1, p], 0.0)
+        every += parts[1, p]
+    return most + 1e-9 * every  # what is rounded is far less
 
 
 @numba.njit(cache=True, nogil=True)

@@ -5,6 +5,7 @@ agreement.correlations(table, compared.METHODS)
 """
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from n2vlib.activations.layer import Layer
 from n2vlib.compositional import beam, edits, explain
 from n2vlib.compositional.formula import Formula
+from n2vlib.device import choose_device
 from n2vlib.local import lime
 from n2vlib.local.effects import Inside, of_filling, of_lime, of_superpixels, rows_for
 from n2vlib.local.lime import Samples
@@ -31,6 +33,7 @@ METHODS = (
     LABELLED, NAMED, BEST, *FLOORS,
 )  # fmt: skip
 LENGTH = 3  # concepts of a formula
+MODULES = ["n2vlib.local.compared"]
 
 
 def table(
@@ -51,8 +54,29 @@ def table(
     drawn           LIME's samples of each scene
     epochs, seed    of the directions that Net2Vec learns
     iou_threshold   above it, a filter's label or formula counts
+    store           where the table is kept; None: nowhere
     NaN where a method says nothing of a thing: it has no direction, or no filter is labelled with it.
     """
+    network, probe = layer.source
+    given = {"epochs": epochs, "iou_threshold": iou_threshold, "seed": seed}
+
+    def make() -> pd.DataFrame:
+        return _measured(layer, found, asked, drawn, **given, device=device, store=store)
+
+    if store is None:
+        return make()
+    seen = found.originals, found.images, found.masks, asked.classes, asked.effects
+    seen += tuple(each for one in drawn for each in (one.segments, one.rows, one.outputs))
+    inputs = given | {"layer": layer.fingerprint, "probe": probe.fingerprint, "weights": network.fingerprint}
+    inputs |= {"code": network.code, "preprocessing": network.preprocessing.as_json()}
+    inputs |= {"seen": [sha256(np.ascontiguousarray(each).tobytes()).hexdigest() for each in seen]}
+    return store.table("removals", inputs, MODULES, make, choose_device(device))
+
+
+def _measured(
+    layer: Layer, found: Removals, asked: Asked, drawn: Sequence[Samples], *,
+    epochs: int, iou_threshold: float, seed: int, device: str, store: Store | None,
+) -> pd.DataFrame:  # fmt: skip
     network, probe = layer.source
     columns = {"truth": asked.effects, FILLED: of_filling(network, found, asked, device=device, store=store)}
     own = [*zip(drawn, asked.classes.tolist(), strict=True)]

@@ -171,7 +171,8 @@ def _asked(
     for i, start in bar(starts, f"{network.name} answers, parts hidden", len(starts)):
         shown = superpixels.hide(images[i], fills[i], segments[i], rows[i][start : start + _BATCH])
         with torch.inference_mode():
-            answers = scores(network.module.to(device)(network.preprocessing(shown).to(device)))[:, outputs]
+            ready = network.preprocessing(shown).to(device, memory_format=torch.channels_last)
+            answers = scores(network.module.to(device)(ready))[:, outputs]
         found.append(answers.double().softmax(1).cpu().numpy())
     answered = np.concatenate(found).reshape(len(images), samples, -1)
     return {"segments": np.stack(segments), "outputs": answered}

@@ -13,7 +13,7 @@ So whether a scene with given properties can exist is decided exactly, by trying
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from n2vlib.errors import BadInput
 from n2vlib.spaces.drawn import ancestors, tree
@@ -109,6 +109,7 @@ class Sentence:
         return " ".join([*words, verb, *where] if where else ["there", verb, *words])
 
 
+@lru_cache(maxsize=4096)  # a sentence is compared with many
 def read(text: str) -> Sentence:
     """The sentence that a text says; BadInput for one that is not of the forms above."""
     words = text.split()
@@ -153,8 +154,14 @@ def claims(sentence: Sentence) -> list[Claim]:
         Claim(kinds_of(each.noun), _states(each.quantity, each.color), each.quantity != "no")
         for each in sentence.phrases
     ]
-    named = [name for name in PLACES if sentence.place in (name, *ancestors(f"{name}-s"))]
-    return [*found, Claim((_PLACE,), sum(1 << [*PLACES].index(name) for name in named))] if sentence.place else found
+    return [*found, _placed(sentence.place)] if sentence.place else found
+
+
+@cache
+def _placed(place: str) -> Claim:
+    """That the scene is such a place."""
+    named = [name for name in PLACES if place in (name, *ancestors(f"{name}-s"))]
+    return Claim((_PLACE,), sum(1 << [*PLACES].index(name) for name in named))
 
 
 def possible(all_claims: Iterable[Claim]) -> bool:

@@ -78,10 +78,20 @@ def names(
     images        the images that are looked at; None: all      lam   see `softwpmi.scores`
     Returns       index filter; name, score, second (the next phrase), ahead (by how much)
     """
+    return named(own(activations, found, images), found.phrases, lam)
+
+
+def own(activations: NDArray, found: Fits, images: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    """What `named` takes, the same for every weight: (unit, phrase); arguments as of `names`."""
     chosen = np.arange(len(activations)) if images is None else images
-    scores = softwpmi.scores(activations[chosen], found.values[chosen], lam=lam)
+    return softwpmi.own(activations[chosen], found.values[chosen])
+
+
+def named(own: NDArray[np.float64], phrases: Sequence[str], lam: float = softwpmi.LAM) -> pd.DataFrame:
+    """`names`, of what `own` gives."""
+    scores = softwpmi.beyond(own, lam)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :2]
     first, second = (np.take_along_axis(scores, order[:, [at]], 1)[:, 0] for at in (0, 1))
-    words = np.array(found.phrases, object)[order]
+    words = np.array(phrases, object)[order]
     table = {"name": words[:, 0], "score": first, "second": words[:, 1], "ahead": first - second}
     return pd.DataFrame(table).rename_axis("filter")

@@ -39,13 +39,26 @@ def scores(
     fits          of each phrase to each image, for instance cosines, (image, phrase)
     count         images that stand for a unit      lam   weight of what all units have in common
     """
+    return beyond(own(activations, fits, count=count, temperature=temperature), lam)
+
+
+def own(
+    activations: NDArray, fits: NDArray, *, count: int = COUNT, temperature: float = TEMPERATURE
+) -> NDArray[np.float64]:
+    """The sum over a unit's own images, (unit, phrase); arguments as of `scores`."""
     if len(activations) != len(fits) or not len(fits) or count < 1:
         raise BadInput(f"SoftWPMI: {len(activations)} images of units, {len(fits)} of phrases; they must be the same")
     probability = np.exp(log_softmax(temperature * np.asarray(fits, float), axis=1))
     chosen = top(activations, count)
-    ranks = belongs(chosen.shape[1])[:, None]
+    ranks, found = belongs(chosen.shape[1])[:, None], np.zeros((len(chosen), fits.shape[1]))
     step = max(1, AT_ONCE // max(1, ranks.size * fits.shape[1]))
-    given = np.concatenate(
-        [np.log1p(ranks * (probability[chosen[at : at + step]] - 1)).sum(1) for at in range(0, len(chosen), step)]
-    )
+    for at in range(0, len(chosen), step):
+        factors = 1 + ranks * (probability[chosen[at : at + step]] - 1)
+        for first in range(0, len(ranks), COUNT):  # products of so many are far from the smallest number
+            found[at : at + step] += np.log(factors[:, first : first + COUNT].prod(1))
+    return found
+
+
+def beyond(given: NDArray[np.float64], lam: float = LAM) -> NDArray[np.float64]:
+    """What is left of sums, (unit, phrase), without what all units have in common."""
     return given - lam * (logsumexp(given, axis=0) - np.log(len(given)))

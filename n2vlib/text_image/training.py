@@ -70,7 +70,10 @@ def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, 
 def features(network: SmallResNet, images: NDArray[np.uint8]) -> Tensor:
     """What the image's side reads, float32 (image, feature), of uint8 (image, height, width, 3)."""
     with torch.inference_mode():
-        parts = [stages(network, PREPROCESSING(images[at : at + 64])) for at in range(0, len(images), 64)]
+        parts = [
+            stages(network, PREPROCESSING(images[at : at + 64]).to(memory_format=torch.channels_last))
+            for at in range(0, len(images), 64)
+        ]
     return torch.cat(parts).clone()
 
 

@@ -11,7 +11,8 @@ from n2vlib import tables
 from n2vlib.compositional.atoms import Atoms
 from n2vlib.errors import BadInput
 from n2vlib.probe import ProbeSet
-from n2vlib.text_image.naming import Fits, names
+from n2vlib.text_image import naming
+from n2vlib.text_image.naming import Fits
 from n2vlib.words.behaviour import Behaviour, judged, of_phrases
 from n2vlib.words.phrases import Language, plain
 from n2vlib.words.phrases import language as language_of
@@ -97,9 +98,9 @@ def by_weight(
               language), auc with low and high (95% bootstrap over the other filters), dealt (the AUC with the names of
               other filters), times (median)
     """
-    rows = []
+    rows, sums = [], naming.own(done.activation, found, done.sides[0])
     for lam in lams:
-        named = names(done.activation, found, done.sides[0], lam=lam)["name"]
+        named = naming.named(sums, found.phrases, lam)["name"]
         holds = of_phrases(atoms, language, named.tolist())
         true = truth(done, holds)
         each = auc_of_others(done, holds)
@@ -132,9 +133,9 @@ def right(
     ]
     asked = np.flatnonzero([each in set(found.phrases) for each in words])
     units = planted(done, atoms.members[asked].toarray(), noise, seed)
-    rows = []
+    rows, sums = [], naming.own(units, found, done.sides[0]) if len(asked) else np.zeros((0, 0))
     for lam in lams if len(asked) else ():
-        named = names(units, found, done.sides[0], lam=lam)["name"]
+        named = naming.named(sums, found.phrases, lam)["name"]
         concepts = [words[at] for at in asked]
         rows += zip([lam] * len(asked), concepts, atoms.concepts["category"].iloc[asked], named, strict=True)
     table = pd.DataFrame(rows, columns=["weight", "concept", "category", "name"])

@@ -17,6 +17,7 @@ from n2vlib.methods import dissection
 from n2vlib.probe import ProbeSet
 
 COUNT, TAU = 15, 0.01
+READ = 0.04  # tau_max that serves the chapters on thresholds, too: a network is read once for both
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,8 +31,9 @@ class Encoder:
         """The layers' maps of uint8 images (image, height, width, 3): float32, (image, filter, h, w) each."""
         names = [self.network.layer(name) for name in self.layers]
         module = self.network.module.cpu()  # it may have been read on a GPU before
-        found = run_layers(module, names, self.network.preprocessing(images))
-        return [found[name] for name in names]
+        ready = self.network.preprocessing(images).to(memory_format=torch.channels_last)
+        found = run_layers(module, names, ready)
+        return [found[name].contiguous() for name in names]
 
     def of(self, exemplars: Exemplars) -> NDArray[np.float32]:
         """Features of every exemplar of every unit: float32, (unit, exemplar, feature). Each image is read once."""

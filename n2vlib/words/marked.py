@@ -8,6 +8,7 @@ describer.of_exemplars(found, store, describer.load())                          
 """
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from n2vlib.compositional.classifier import Classes, head_of
@@ -83,7 +84,8 @@ def read(network: Network, layer: str, images: Images) -> Maps:
     """The activation maps of a layer's filters on images at hand, on the CPU: float32, (image, filter, h, w)."""
     name, module = network.layer(layer), network.module.cpu()
     parts = (images[at : at + _BATCH] for at in range(0, len(images), _BATCH))
-    return np.concatenate([run_layers(module, [name], network.preprocessing(part))[name].numpy() for part in parts])
+    ready = (network.preprocessing(part).to(memory_format=torch.channels_last) for part in parts)
+    return np.concatenate([run_layers(module, [name], each)[name].contiguous().numpy() for each in ready])
 
 
 def answers(

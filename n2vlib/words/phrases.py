@@ -46,6 +46,7 @@ _FORMS: dict[tuple[str, ...], tuple[str, ...]] = {
         "anything that is a {color} {part} of a {object}",
     ),
 }
+_SORTED = [sorted(each) for each in _FORMS]
 STYLES = 3  # ways to say the same, as of several annotators
 _TAGS = dict.fromkeys(("a", "an", "the", "any"), "DT") | {"anything": "NN", "things": "NNS", "many": "JJ", "at": "IN"}
 _TAGS |= {"that": "WDT", "is": "VBZ", "made": "VBN", "of": "IN", "in": "IN", "by": "IN", "or": "CC", "all": "DT"}
@@ -112,7 +113,7 @@ class Language:
     def _well_formed(self, alternative: str) -> bool:
         meanings = self.parse(alternative)
         categories = sorted(category for category, _ in next(iter(meanings)))
-        known = len(meanings) == 1 and categories in [sorted(each) for each in _FORMS]
+        known = len(meanings) == 1 and categories in _SORTED
         return known and any(alternative == text(meanings, style) for style in range(STYLES))
 
     def tags(self) -> dict[str, str]:

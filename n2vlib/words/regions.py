@@ -64,7 +64,7 @@ def _colored(
     """The regions of a thing by their commonest color."""
     regions, commonest = phrases.colors_of(mask, probe, image)
     names = {numbers[0]: each for each, numbers in language.members.items() if each[0] == COLOR and len(numbers) == 1}
-    masks = {number: np.isin(regions, np.flatnonzero(commonest == number)) & mask for number in {*commonest[1:]} - {0}}
+    masks = {number: (commonest == number)[regions] & mask for number in {*commonest[1:]} - {0}}
     return {meaning | {names[int(number)]}: of for number, of in masks.items() if of.sum() >= least}
 
 

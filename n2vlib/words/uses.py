@@ -29,12 +29,13 @@ Interval = tuple[float, float, float]  # a value, and its 95% interval
 
 def measured(
     rows: Sequence[Mapping[str, Any]], layer: Layer, probe: ProbeSet, store: Store, *, by: Describer,
-    words: Collection[str], images: int, seed: int,
+    words: Collection[str], images: int, beam: int = describer.BEAM, seed: int,
 ) -> dict[str, Interval]:  # fmt: skip
     """The numbers of the claims, kept in the store: {claim: (value, low, high)}.
 
     rows     of networks, network and layer: trained with the mark, and the same without it
     layer    whose filters are ranked by the length of their description, read with tau_max of 0.01
+    beam     descriptions that are compared, of filters on marked images
     us-longer       accuracy over the cuts: mean of random orders, minus the longest descriptions first
     us-audit        share of filters described by the mark: with it in training, minus without
     us-edit         accuracy under a wrong mark: described filters cut, minus as many random ones; left out where no
@@ -47,10 +48,10 @@ def measured(
     places = [row["layer"] for row in rows[:2]]
     reads = [[net.fingerprint, net.code, net.preprocessing.as_json()] for net in nets]
     inputs = {"networks": reads, "places": places, "layer": layer.fingerprint, "probe": probe.fingerprint}
-    inputs |= {"describer": by.key, "words": sorted(words), "images": images, "seed": seed}
+    inputs |= {"describer": by.key, "words": sorted(words), "images": images, "beam": beam, "seed": seed}
 
     def make(folder: Path) -> None:
-        both = Marked(probe, classes(nets[0].name, probe), store, by, words, images, seed)
+        both = Marked(probe, classes(nets[0].name, probe), store, by, words, images, seed, beam)
         found = {"us-longer": longest_first(layer, probe, store, by, seed), "us-audit": both.audit(nets, places)}
         found |= both.edit(nets[0], places[0])
         (folder / "claims.json").write_text(json.dumps(found), encoding="utf-8")
@@ -81,12 +82,13 @@ class Marked:
     words: Collection[str]
     images: int
     seed: int
+    beam: int = describer.BEAM
 
     def candidates(self, network: Network, layer: str) -> pd.DataFrame:
         """What may be said of the filters on training images, half of them with the right mark."""
         shown, _ = self._shown("train", "half")
         found = exemplars.of_maps(shown, marked.read(network, layer, shown))
-        return describer.of_exemplars(found, self.store, self.by)
+        return describer.of_exemplars(found, self.store, self.by, self.beam)
 
     def audit(self, networks: Sequence[Network], layers: Sequence[str]) -> Interval:
         """Share of the filters described by the mark, of the first network minus the second; Newcombe's interval."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from random import Random
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from PIL import Image, ImageDraw
 
 from n2vlib.errors import BadInput, near
 from n2vlib.world import Painting, Scene, painting
-from n2vlib.world.canvas import SAMPLES, SIZE, Canvas
+from n2vlib.world.canvas import SAMPLES, SIZE, Canvas, _spread
 from n2vlib.world.catalog import CONCEPTS
 from n2vlib.world.palette import Light
 from n2vlib.world.stage import Placed
@@ -73,6 +74,20 @@ class Drawing:
                       large as fits, in its middle
         Raises BadInput for an unknown kind, or a size of 0 or less.
         """
+        canvas, added = self._painted(kind, place, size)
+        mask = canvas.seen_at({*added.shapes})
+        if not mask.any():  # it lies outside the image
+            return Edited(replace(self.scene, boxes=[*self.scene.boxes, (added.object, added.box)]), mask)
+        return self._edited(canvas, [*self._painting.placed, added], mask)
+
+    def labels_with(
+        self, kind: str, place: tuple[float, float], size: float
+    ) -> tuple[dict[str, NDArray[np.uint16]], NDArray[np.bool_]]:
+        """The label maps and the mask of `with_thing`, without its pixels: {category: uint16, (56, 56)}."""
+        canvas, added = self._painted(kind, place, size)
+        return canvas.label_maps(), canvas.seen_at({*added.shapes})
+
+    def _painted(self, kind: str, place: tuple[float, float], size: float) -> "tuple[_Canvas, Placed]":
         _number(kind)
         if size <= 0:
             raise BadInput(f"size = {size}: must be above 0")
@@ -83,8 +98,7 @@ class Drawing:
         first = canvas.n_shapes
         draw(canvas, rng, thing, (left, top, width, height))
         box = (left, top, left + width, top + height)
-        added = Placed(thing.number, box, range(first, canvas.n_shapes))
-        return self._edited(canvas, [*self._painting.placed, added], canvas.seen_at({*added.shapes}))
+        return canvas, Placed(thing.number, box, range(first, canvas.n_shapes))
 
     def without(self, kind: str) -> Edited:
         """The scene without the things of this kind, their shadows and lights, and what stands on them.
@@ -128,6 +142,7 @@ class _Canvas(Canvas):
         super().__init__(light)
         self._pen = _Pen(self._ids, self)
         self._shadow_pen, self._glow_pen = _Pen(self._shadow, self), _Pen(self._glow, self)
+        self._lights: dict[str, Any] = {}  # what shadows and lamps do to each sample
 
     def again(self, hidden: Set[int] = frozenset()) -> "_Canvas":
         """A copy without some shapes. The others keep their numbers, on which their patterns depend."""
@@ -141,11 +156,26 @@ class _Canvas(Canvas):
                 getattr(self, pen).repeat(getattr(twin, pen), {shape - later for shape in hidden})
             else:
                 getattr(twin, own).paste(getattr(self, own))
+        if not hidden:  # an added thing has no shadow and no lamp
+            twin._lights = self._lights
         return twin
+
+    def _ground_light(self, ids: NDArray[np.intp]) -> NDArray[np.float32]:
+        lights = self._lights
+        if "shadows" not in lights:
+            lights["shadows"] = 1 - _spread(self._shadow, 1.6)
+        return np.where(np.array([mark.ground for mark in self._marks])[ids], lights["shadows"], np.float32(1))
+
+    def _lamps(self) -> NDArray[np.float32] | None:
+        if "lamps" not in self._lights:
+            self._lights["lamps"] = super()._lamps()
+        return self._lights["lamps"]
 
     def seen_at(self, shapes: Set[int]) -> NDArray[np.bool_]:
         """Where at least a sample of a pixel shows one of these shapes: bool, (112, 112)."""
-        seen = np.isin(np.asarray(self._ids), list(shapes)).reshape(SIZE, SAMPLES, SIZE, SAMPLES)
+        chosen = np.zeros(self.n_shapes, np.bool_)
+        chosen[list(shapes)] = True
+        seen = chosen[np.asarray(self._ids)].reshape(SIZE, SAMPLES, SIZE, SAMPLES)
         return np.any(seen, axis=(1, 3))
 
 
