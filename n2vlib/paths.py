@@ -57,5 +57,5 @@ def store_root(store: str | None = None) -> Path:
 
 
 def data_root() -> Path:
-    """Folder of drawn probe sets and decoded labels: $N2V_DATA, else build/probe. It lies outside the store."""
+    """Folder of drawn pictures and decoded labels: $N2V_DATA, else build/probe. It lies outside the store."""
     return resolve(os.environ.get("N2V_DATA") or "build/probe")

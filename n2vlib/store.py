@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,8 +107,12 @@ class Store:
 
 def made_with(device: str) -> dict[str, str]:
     """What measurements here are made with: versions of packages, and the device (cpu or cuda) with its name."""
-    versions = {package: version(package) for package in COMPUTING}
-    return {"python": platform.python_version(), **versions, "device": f"{device} ({_machine(device)})"}
+    return {"python": platform.python_version(), **_versions(), "device": f"{device} ({_machine(device)})"}
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {package: version(package) for package in COMPUTING}  # each searches the folders of all packages
 
 
 def _machine(device: str) -> str:

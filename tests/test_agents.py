@@ -1,6 +1,8 @@
 """Agents: what a turn computes, what is learned from, and that they learn, beside loops over single games."""
 
 import copy
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -19,7 +21,7 @@ from n2vlib.games.driving import DrivingGame
 from n2vlib.games.game import chosen
 from n2vlib.games.reference import ReferenceGame
 from n2vlib.store import Store, digest
-from n2vlib.workers.pool import in_processes
+from n2vlib.workers.pool import _Workers, in_processes
 from n2vlib.zoo import shipped
 from n2vlib.zoo.others import AGENTS, OTHERS, GameAgents
 
@@ -187,7 +189,7 @@ def test_a_team_learns_to_say_which_thing_is_meant():
     game = signs(4)
     torch.manual_seed(0)
     team = Team(game, 24, 8, 0.3)
-    for _ in learn(game, team, Schedule(120, games=64, steps=2, batch=128, replay=1_000), draws()):
+    for _ in learn(game, team, Schedule(80, games=32, steps=2, batch=64, replay=1_000, rate=0.01), draws()):
         pass
     robots = Robot(team, 0), Robot(team, 1)
     state = game.new(1_000, draws(5))
@@ -251,8 +253,11 @@ def tiny(monkeypatch):
     monkeypatch.setitem(OTHERS, "tiny", TINY)
 
 
-def test_teams_are_the_same_whichever_process_trains_them(tiny):
-    alone, beside = training.fit(TINY, signs(), workers=1), training.fit(TINY, signs(), workers=2)
+def test_teams_are_the_same_whichever_process_trains_them(tiny, monkeypatch):
+    alone = training.fit(TINY, signs(), workers=1)
+    with ProcessPoolExecutor(1, _Workers()) as pool:  # one for both teams: a process imports torch for seconds
+        monkeypatch.setattr(training, "in_processes", lambda work, items, _: nullcontext(pool.map(work, items)))
+        beside = training.fit(TINY, signs(), workers=2)
     one, other = alone.tensors(), beside.tensors()
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
     assert (

@@ -129,7 +129,7 @@ def test_planted_codes_are_counted_over_noise_levels():
 def test_every_game_is_measured_with_the_people_who_are_replayed_in_it(monkeypatch):
     asked = []
 
-    def table(society, n, seed, recorded, store):
+    def table(society, n, seed, recorded, store, count):
         asked.append((society, n, seed, recorded))
         return pd.DataFrame({"seed": range(2)})
 

@@ -30,7 +30,7 @@ def game() -> ReferenceGame:
 def imitation(game) -> people.Imitation:
     torch.manual_seed(0)
     imitation, draws = people.Imitation(game, 5), torch.Generator().manual_seed(0)
-    people.fit(imitation, game, lambda step: people.demonstrations(game, 64, draws), 400)
+    people.fit(imitation, game, lambda step: people.demonstrations(game, 64, draws), 300)
     return imitation
 
 

@@ -39,6 +39,7 @@ STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build
 PEOPLE: str = "scripted"  # who drives: scripted, or a folder such as $N2V_NEURALESE
 GAMES: int = 100  # of people, which are replayed beside an agent, in both seats
 STATES: int = 256  # in which a belief is asked for
+TRANSLATORS: int = 8  # of each team and translation, each with its own states and codes
 
 # %%
 import n2vlib
@@ -179,7 +180,9 @@ charts.lines(curve, "round", "reward", title, axes, series="team")
 from n2vlib.agents import evaluation, translating
 from n2vlib.agents.play import play
 
-played = evaluation.games(society, GAMES, SEED, held_out, store=store)
+played = evaluation.games(
+    society, GAMES, SEED, held_out, store=store, count=TRANSLATORS
+)
 
 # %%
 start = held_out.of(torch.arange(min(GAMES, len(held_out.actions)))).states[0]
@@ -272,7 +275,9 @@ charts.table(gains["completed"][columns], caption, digits=2)
 # that are silent, or no entry of the lexicon, are left out, as in the release.
 
 # %%
-asked = evaluation.beliefs(society, STATES, SEED, held_out, store=store)
+asked = evaluation.beliefs(
+    society, STATES, SEED, held_out, store=store, count=TRANSLATORS
+)
 right = evaluation.summary(asked, "right", SEED)
 stated = published.table("neuralese_table3").rename(columns={"value": "published"})
 stated["listener"] = stated["listener"].str.strip("*")

@@ -40,6 +40,7 @@ COLORS: str = "survey"  # names of a survey, or a folder with the paper's corpus
 PEOPLE: str = "scripted"  # who drives: scripted, or a folder such as $N2V_NEURALESE
 GAMES: int = 512  # played by each team in each condition
 STATES: int = 256  # in which a belief is asked for
+TRANSLATORS: int = 8  # of each team and translation, each with its own states and codes
 CHANNEL_NOISE: list = [10, 30, 60, 100]  # of planted codes, in % of a message's length
 CODE_BOOKS: int = 5  # planted codes, drawn anew
 
@@ -187,7 +188,7 @@ drivers, _ = everybody["driving"]
 if PEOPLE != scripted.NAME:
     drivers = training.with_people(drivers, learned, store, SEED)
 everybody["driving"] = drivers, tested
-measured = translated.measured(everybody, GAMES, STATES, SEED, store)
+measured = translated.measured(everybody, GAMES, STATES, SEED, store, TRANSLATORS)
 
 # %%
 shares = []
@@ -358,7 +359,9 @@ charts.table(by_language, f"{title} (noise {noise})", digits=2)
 # %%
 rows = []
 for game, (society, people) in everybody.items():
-    of_pmi = evaluation.beliefs(society, STATES, SEED, people, ["pmi"], store=store)
+    of_pmi = evaluation.beliefs(
+        society, STATES, SEED, people, ["pmi"], store=store, count=TRANSLATORS
+    )
     others = measured.believed[measured.believed["game"] == game]
     found = pd.concat([others, of_pmi])
     found = found[found["translation"].isin(ways[1:4])]
@@ -429,7 +432,9 @@ for changed, asked in (
     *(("codes", {"codes": k}) for k in (5, 50, 200)),
     *(("things", {"options": k}) for k in (1, 4, 9)),
 ):
-    found = evaluation.beliefs(society, STATES, SEED, **asked, store=store)
+    found = evaluation.beliefs(
+        society, STATES, SEED, **asked, store=store, count=TRANSLATORS
+    )
     found = found[(found["speaker"] == "H") & (found["translation"] != "none")]
     count = asked.get("codes", 1 + asked.get("options", 0))
     each = evaluation.summary(found, "right", SEED)

@@ -38,6 +38,7 @@ DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 COLORS: str = "survey"  # colors and their names: survey, or the paper's corpus (folder)
 GAMES: int = 512  # that each team plays with each translation
+TRANSLATORS: int = 8  # of each team and translation, each with its own states and codes
 
 # %%
 import n2vlib
@@ -208,7 +209,7 @@ print(f"Taken: color {taken + 1}; meant: color {int(state.target[0]) + 1}.")
 # %%
 from n2vlib import published
 
-rows = evaluation.games(society, GAMES, SEED, store=store)
+rows = evaluation.games(society, GAMES, SEED, store=store, count=TRANSLATORS)
 ours = evaluation.summary(rows, "won", SEED)
 printed = published.table("neuralese_table1").query("table == '1a'")
 printed = printed.replace({"H*": "H"}).rename(columns={"value": "published"})

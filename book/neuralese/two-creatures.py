@@ -46,6 +46,7 @@ FEATURES: str = None  # in their place: your features, .csv, .npy or .safetensor
 CAPTIONS: str = None  # and the captions of these things, .tsv or .csv
 GAMES: int = 1000  # played in each condition by each team
 STATES: int = 256  # in which a belief is asked for
+TRANSLATORS: int = 8  # of each team and translation, each with its own states and codes
 
 # %%
 import n2vlib
@@ -169,7 +170,7 @@ for phrase, divergence in zip(game.lexicon[:2], by_hand, strict=True):
 # fold were seen by nobody before. *Random*, one half, is chance.
 
 # %%
-played = evaluation.games(society, GAMES, SEED, store=store)
+played = evaluation.games(society, GAMES, SEED, store=store, count=TRANSLATORS)
 ours = evaluation.summary(played, "won", SEED)
 stated = published.table("neuralese_table1").query("table == '1b'")
 stated = stated.assign(listener=stated["listener"].str.strip("*"))
@@ -213,7 +214,7 @@ charts.differences(differences, title, "compared", axis, note)
 # is the true one more probable? R reads with the model of the team's messages, H with that of people's phrases.
 
 # %%
-asked = evaluation.beliefs(society, STATES, SEED, store=store)
+asked = evaluation.beliefs(society, STATES, SEED, store=store, count=TRANSLATORS)
 right = evaluation.summary(asked, "right", SEED)
 right["who"] = right["speaker"] + " to " + right["listener"]
 columns = ["who", "translation", "right", "low", "high"]

@@ -38,6 +38,7 @@ COLORS: str = "survey"  # names of a survey, or a folder with the paper's corpus
 PEOPLE: str = "scripted"  # who drives: scripted, or a folder such as $N2V_NEURALESE
 GAMES: int = 512  # played by each team in each condition
 STATES: int = 256  # in which a belief is asked for
+TRANSLATORS: int = 8  # of each team and translation, each with its own states and codes
 CHANNEL_NOISE: list = [10, 30, 60, 100]  # of planted codes, in % of a message's length
 CODE_BOOKS: int = 5  # planted codes, drawn anew
 
@@ -122,7 +123,7 @@ drivers, _ = everybody["driving"]
 if PEOPLE != scripted.NAME:
     drivers = training.with_people(drivers, learned, store, SEED)
 everybody["driving"] = drivers, tested
-measured = translated.measured(everybody, GAMES, STATES, SEED, store)
+measured = translated.measured(everybody, GAMES, STATES, SEED, store, TRANSLATORS)
 
 # %% [markdown]
 # Which attributes of a creature the translation of a message keeps. *Coarse* are size and the color of the body.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from n2vlib.errors import BadInput
@@ -14,6 +15,7 @@ from n2vlib.games.creatures import SIDE, Creatures
 from n2vlib.games.reference import ReferenceGame
 from n2vlib.networks.hooks import run_layers
 from n2vlib.networks.load import Network, load_network
+from n2vlib.probe.kept import kept
 from n2vlib.progress import bar
 from n2vlib.sources import code_of, sources_digest
 from n2vlib.store import Store, digest, load_array, save_arrays
@@ -50,19 +52,28 @@ def drawn(count: int = COUNT, seed: int = 0, store: Store | None = None) -> Refe
 
 
 def seen(count: int = COUNT, seed: int = 0, store: Store | None = None) -> Seen:
-    """Creatures drawn, described, and seen by small-alexnet; pictures and features are kept in the store."""
+    """Creatures drawn, described, and seen by small-alexnet; the features are kept in the store."""
     network = load_network(NETWORK)
     inputs = {"count": count, "seed": seed, "network": network.fingerprint, "layers": list(LAYERS), "size": SIZE}
-    table = creatures.attributes(count, seed)
+    table, drawn_by = creatures.attributes(count, seed), drawing()
+    pictures = _pictures(table, seed, drawn_by)
 
     def make(folder: Path) -> None:
-        pictures = creatures.pictures(table, seed)
-        pooled = features(network, pictures)
-        save_arrays(folder, pictures=pictures, features=creatures.projected(pooled, SIZE, seed).numpy())
+        save_arrays(folder, features=creatures.projected(features(network, pictures), SIZE, seed).numpy())
 
     folder = (store or Store()).entry("creatures", inputs, MODULES, make)
-    found = Creatures(table, creatures.describe(table, seed), load_array(folder, "pictures"))
-    return Seen(found, creatures.game(found, np.array(load_array(folder, "features")), digest([inputs, drawing()])))
+    found = Creatures(table, creatures.describe(table, seed), pictures)
+    return Seen(found, creatures.game(found, np.array(load_array(folder, "features")), digest([inputs, drawn_by])))
+
+
+def _pictures(table: NDArray[np.int64], seed: int, drawn_by: list[str]) -> NDArray[np.uint8]:
+    """Pictures of creatures, drawn on first use, then read from data_root(), as probe sets are."""
+    what = {"count": len(table), "seed": seed, "drawn_by": drawn_by}
+
+    def write(folder: Path) -> None:
+        save_arrays(folder, pictures=creatures.pictures(table, seed))
+
+    return load_array(kept("creatures", digest(what)[:12], what, write), "pictures")
 
 
 def drawing() -> list[str]:

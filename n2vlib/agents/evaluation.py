@@ -18,7 +18,17 @@ from n2vlib.agents import people
 from n2vlib.agents.play import Hearing, Played, play
 from n2vlib.agents.society import Society
 from n2vlib.agents.training import key
-from n2vlib.agents.translating import CODES, SHOWN, STATES, Translators, sample, sample_people, stream, translators
+from n2vlib.agents.translating import (
+    CODES,
+    SHOWN,
+    STATES,
+    TRANSLATORS,
+    Translators,
+    sample,
+    sample_people,
+    stream,
+    translators,
+)
 from n2vlib.games.recorded import Recorded
 from n2vlib.games.reference import ReferenceGame
 from n2vlib.store import Store
@@ -34,15 +44,18 @@ def games(
     recorded: Recorded | None = None,
     translations: Sequence[str] = TRANSLATIONS,
     store: Store | None = None,
+    count: int = TRANSLATORS,
 ) -> pd.DataFrame:
     """Every game of every team: seed, speaker, listener, translation, episode, reward, won; kept in `store`, if given.
 
     Two agents, two people, and mixed teams with each translation. In a reference game people speak by the recorded
     descriptions and listen as the model of people does; in driving, people's games are replayed beside an agent that
     hears them, so that only one direction is played: both seats of each game, n games of `recorded` at most.
+
+    count   translators of each team and translation
     """
-    make = partial(_games, society, n, seed, recorded, translations)
-    inputs = {"games": n, "seed": seed, "translations": [*translations]}
+    make = partial(_games, society, n, seed, recorded, translations, count)
+    inputs = {"games": n, "seed": seed, "translations": [*translations], "count": count}
     return _kept(store, "neuralese-games", society, recorded, inputs, make)
 
 
@@ -57,14 +70,16 @@ def _kept(
     return make() if store is None else store.table(kind, inputs | {"agents": key(society, recorded)}, MODULES, make)
 
 
-def _games(society: Society, n: int, seed: int, recorded: Recorded | None, translations: Sequence[str]) -> pd.DataFrame:
+def _games(
+    society: Society, n: int, seed: int, recorded: Recorded | None, translations: Sequence[str], count: int
+) -> pd.DataFrame:
     rows: list[pd.DataFrame] = []
     for team in range(len(society.teams)):
         draws = stream(seed, team)
         if recorded is None:
-            conditions = _reference(society, team, n, draws, translations)
+            conditions = _reference(society, team, n, draws, translations, count)
         else:
-            conditions = _driving(society, team, n, draws, recorded, translations)
+            conditions = _driving(society, team, n, draws, recorded, translations, count)
         for (speaker, listener, translation), played in conditions:
             keys = {"seed": team, "speaker": speaker, "listener": listener, "translation": translation}
             rewards = torch.cat([each.reward for each in played])
@@ -77,7 +92,7 @@ Condition = tuple[tuple[str, str, str], Sequence[Played]]  # speaker, listener, 
 
 
 def _reference(
-    society: Society, team: int, n: int, draws: torch.Generator, translations: Sequence[str]
+    society: Society, team: int, n: int, draws: torch.Generator, translations: Sequence[str], count: int
 ) -> Iterator[Condition]:
     game, (speaker, listener) = society.game, society.robots(team)
     assert isinstance(game, ReferenceGame) and society.people is not None
@@ -86,14 +101,20 @@ def _reference(
     yield ("R", "R", "none"), [play(game, (speaker, listener), state, draws)]
     yield ("H", "H", "none"), [play(game, (describer, person), state, draws)]
     silence = _silence(society.teams[team].size)
-    for method, way in translators(society, team, translations, draws).items():
+    for method, way in translators(society, team, translations, draws, count=count).items():
         own = draws.clone_state()
         yield ("R", "H", method), [play(game, (speaker, person), state, own, (silence, way.to_words))]
         yield ("H", "R", method), [play(game, (describer, listener), state, own, (None, way.to_codes))]
 
 
 def _driving(
-    society: Society, team: int, n: int, draws: torch.Generator, recorded: Recorded, translations: Sequence[str]
+    society: Society,
+    team: int,
+    n: int,
+    draws: torch.Generator,
+    recorded: Recorded,
+    translations: Sequence[str],
+    count: int,
 ) -> Iterator[Condition]:
     game, robots = society.game, society.robots(team)
     few = recorded.of(torch.arange(min(n, len(recorded.actions))))
@@ -103,7 +124,7 @@ def _driving(
     )
     yield ("R", "R", "none"), [play(game, robots, few.states[0], draws)]
     yield ("H", "H", "none"), [play(game, person, few.states[0], draws)]
-    for method, way in translators(society, team, translations, draws).items():
+    for method, way in translators(society, team, translations, draws, count=count).items():
         own = draws.clone_state()
 
         def hear(bags: Tensor, way: Translators = way) -> Tensor:
@@ -127,15 +148,17 @@ def beliefs(
     options: int = 1,
     codes: int = CODES,
     store: Store | None = None,
+    count: int = TRANSLATORS,
 ) -> pd.DataFrame:
     """Whether a listener who believes what a message says chooses what its speaker saw, for n states of every team:
     seed, speaker, listener, translation, episode, right.
 
     A listener R reads with the model of agents' messages, H with that of people's. Chance is 1 / (1 + options).
-    codes: the messages of agents among which people's are translated. Kept in `store`, if given.
+    codes: the messages of agents among which people's are translated; count: as for `games`. Kept in `store`, if given.
     """
-    make = partial(_beliefs, society, n, seed, recorded, translations, options, codes)
+    make = partial(_beliefs, society, n, seed, recorded, translations, options, codes, count)
     inputs = {"states": n, "seed": seed, "translations": [*translations], "options": options, "codes": codes}
+    inputs |= {"count": count}
     return _kept(store, "neuralese-beliefs", society, recorded, inputs, make)
 
 
@@ -147,6 +170,7 @@ def _beliefs(
     translations: Sequence[str],
     options: int,
     codes: int,
+    count: int,
 ) -> pd.DataFrame:
     rows = []
     for team in range(len(society.teams)):
@@ -155,7 +179,7 @@ def _beliefs(
         seen_h, words = sample_people(society, n, draws, recorded, options)
         agent, person = society.codes[team], society.words
         ways = [("R", "R", "none", agent, sent, seen_r), ("H", "H", "none", person, words, seen_h)]
-        for method, way in translators(society, team, translations, draws, codes, options).items():
+        for method, way in translators(society, team, translations, draws, codes, options, count).items():
             top = 1 if recorded is None else SHOWN
             ways.append(("R", "H", method, person, way.to_words(sent), seen_r))
             ways.append(("H", "R", method, agent, way.to_codes(words, top=top), seen_h))

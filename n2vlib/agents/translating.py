@@ -114,10 +114,11 @@ def translators(
     draws: torch.Generator,
     codes: int = CODES,
     options: int = 1,
+    count: int = TRANSLATORS,
 ) -> dict[str, Translators]:
-    """TRANSLATORS of each method, all methods with the same states and codes."""
+    """`count` translators of each method, all methods with the same states and codes."""
     size = max(STATES, codes)
-    seen, messages = sample(society, team, TRANSLATORS * size, draws, options=options)
+    seen, messages = sample(society, team, count * size, draws, options=options)
     parts = list(zip(seen.split(size), messages.split(size), strict=True))
     return {
         method: Translators(

@@ -25,6 +25,7 @@ from n2vlib.significance.family import family
 from n2vlib.vocabulary import METHODS, TASKS
 
 DRAWS = 200  # of images, or of concepts
+_AT_ONCE = 8  # draws of images; each needs a number for every filter and concept
 KINDS = ["appeared", "went", "stayed"]
 DISTANCES = ["concepts", "distance", "typical", "typical_low", "typical_high", "correlation", "correlation_low"]
 DISTANCES += ["correlation_high", "shuffled", "below"]
@@ -58,9 +59,11 @@ def _drawn(run: Run, iou_threshold: float, seed: int, draws: int) -> pd.DataFram
     parts = [part.astype(np.float64) for part in held_out.group_counts(every)]  # whole numbers, exact
     times = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), draws).astype(np.float64)
     rows = np.zeros((draws, len(every.candidates)), bool)
-    for row, weight in zip(rows, times, strict=True):
-        iou = iou_of_counts(*(np.tensordot(weight, part, 1) for part in parts))
-        row[iou.argmax(1)[iou.max(1) > iou_threshold]] = True
+    for start in range(0, draws, _AT_ONCE):
+        some = times[start : start + _AT_ONCE]
+        iou = iou_of_counts(*(np.tensordot(some, part, 1) for part in parts))  # (draw, filter, concept)
+        draw, name = np.nonzero(iou.max(2) > iou_threshold)[0], iou.argmax(2)[iou.max(2) > iou_threshold]
+        rows[start + draw, name] = True
     return pd.DataFrame(rows, columns=every.candidates.index)
 
 

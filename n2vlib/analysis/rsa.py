@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from n2vlib.analysis.embeddings import Spaces, distance, distance_by_concept, neighbours, restricted, similarity
 from n2vlib.tables import bootstrap_mean
 
+_NONE = 1e-24  # a variance of cosines that is due to rounding
+
 
 def compare(one: pd.DataFrame, other: pd.DataFrame) -> dict[str, float]:
     """Measures of two spaces over the concepts that both have.
@@ -40,15 +42,24 @@ def intervals(one: pd.DataFrame, other: pd.DataFrame, *, seed: int = 0, draws: i
     """
     one, other = restricted({"one": one, "other": other}).values()
     a, b = (similarity(space).to_numpy() for space in (one, other))
-    n, rng, found = len(a), np.random.default_rng(seed), []
-    for _ in range(draws):
-        drawn = rng.integers(0, n, n)
-        pair = np.ix_(drawn, drawn)
-        different = drawn[:, None] != drawn
-        x, y = a[pair][different], b[pair][different]
-        alike = np.corrcoef(x, y)[0, 1] if len(x) and x.std() > 0 and y.std() > 0 else np.nan
-        found.append((np.sqrt(((x - y) ** 2).mean()) if len(x) else np.nan, alike))
-    low, high = np.nanquantile(np.array(found), [0.025, 0.975], axis=0)
+    n, rng = len(a), np.random.default_rng(seed)
+    times = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(draws)]).astype(float)
+    apart = ~np.eye(n, dtype=bool)
+
+    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Over the pairs of each draw; a pair of concepts is there as often as the product of both says."""
+        return ((times @ np.where(apart, values, 0)) * times).sum(1) / pairs
+
+    with np.errstate(invalid="ignore"):  # 0 / 0 where a draw has one concept only
+        pairs = ((times @ apart) * times).sum(1)
+        far = np.sqrt(mean((a - b) ** 2))
+        # Of the same values less a constant, since sums of large squares would round away small variances.
+        x, y = (each - each[apart].mean() if n > 1 else each for each in (a, b))
+        (mean_x, mean_y), (var_x, var_y) = (mean(x), mean(y)), (mean(x**2), mean(y**2))
+        var_x, var_y = var_x - mean_x**2, var_y - mean_y**2
+        vary = (var_x > _NONE) & (var_y > _NONE)
+        alike = np.where(vary, (mean(x * y) - mean_x * mean_y) / np.sqrt(np.where(vary, var_x * var_y, 1)), np.nan)
+    low, high = np.nanquantile(np.stack([far, alike], 1), [0.025, 0.975], axis=0)
     return {
         "typical_low": float(low[0]), "typical_high": float(high[0]),
         "correlation_low": float(low[1]), "correlation_high": float(high[1]),

@@ -14,6 +14,7 @@ import pandas as pd
 
 from n2vlib.agents import evaluation
 from n2vlib.agents.society import Society
+from n2vlib.agents.translating import TRANSLATORS
 from n2vlib.claims.claim import Effect, Measure, Measures
 from n2vlib.errors import BadInput
 from n2vlib.games.recorded import Recorded
@@ -48,12 +49,17 @@ def measured(
     states: int,
     seed: int = 0,
     store: Store | None = None,
+    count: int = TRANSLATORS,
 ) -> Translated:
-    """`played` and `believed` of each game, by its name: who plays it, and where people are replayed their games."""
+    """`played` and `believed` of each game, by its name: who plays it, and where people are replayed their games.
+
+    count   translators of each team and translation
+    """
+    kept = {"store": store, "count": count}
     played, believed = [], []
     for game, (society, recorded) in societies.items():
-        played.append(evaluation.games(society, games, seed, recorded, store=store).assign(game=game))
-        believed.append(evaluation.beliefs(society, states, seed, recorded, store=store).assign(game=game))
+        played.append(evaluation.games(society, games, seed, recorded, **kept).assign(game=game))
+        believed.append(evaluation.beliefs(society, states, seed, recorded, **kept).assign(game=game))
     return Translated(pd.concat(played, ignore_index=True), pd.concat(believed, ignore_index=True))
 
 

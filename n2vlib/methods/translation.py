@@ -49,22 +49,27 @@ class Meaning:
         """log b, (message, state, option): b_o = p(message | o) / sum over options, all equally likely before."""
         return self.log_p.double().log_softmax(2)
 
-    @property
+    @cached_property
     def beliefs(self) -> Tensor:
         """b, (message, state, option); rows have the sum 1."""
         return self.log_beliefs.exp()
 
-    @property
+    @cached_property
+    def negative_entropy(self) -> Tensor:
+        """Sum of b log b over options, (message, state)."""
+        return (self.beliefs * self.log_beliefs).sum(2)
+
+    @cached_property
     def log_true(self) -> Tensor:
         """log p(message | what the speaker saw), (message, state)."""
         return self.log_p[:, :, 0].double()
 
-    @property
+    @cached_property
     def log_uses(self) -> Tensor:
         """How often a message is used, up to a constant: the logarithm of the sum of its p over states, (message,)."""
         return self.log_true.logsumexp(1)
 
-    @property
+    @cached_property
     def states(self) -> Tensor:
         """In which states a message is used: p(state | message), all states equally likely before, (message, state)."""
         return self.log_true.softmax(1).clamp(min=_LEAST)
@@ -111,11 +116,9 @@ def divergence(first: Meaning, second: Meaning, weights: str) -> Tensor:
 
 def _mean_divergence(first: Meaning, second: Meaning, one: Tensor, other: Tensor) -> Tensor:
     """KL averaged with weights one (first, state) times other (second, state)."""
-    belief = first.beliefs
-    negative_entropy = (belief * first.log_beliefs).sum(2)
-    left = (one[..., None] * belief).flatten(1)
+    left = (one[..., None] * first.beliefs).flatten(1)
     right = (other[..., None] * second.log_beliefs).flatten(1)
-    total = (one * negative_entropy) @ other.T - left @ right.T
+    total = (one * first.negative_entropy) @ other.T - left @ right.T
     return (total / (one @ other.T)).clamp(min=0)  # below 0 by rounding only
 
 

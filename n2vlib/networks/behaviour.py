@@ -5,6 +5,8 @@ So the outputs are stored, and compared whenever measurements are requested. The
 floats differ slightly between devices, numbers of threads and versions.
 """
 
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +39,8 @@ def behaviours(
     """
     images = fixed_images(probe)
     now = _outputs(network, list(inputs), images, device)
-    return {name: _known(network, name, images, now[name], inputs[name], device, store) for name in inputs}
+    again = cache(partial(_in_other_batches, network, list(inputs), images, device))
+    return {name: _known(name, now[name], again, inputs[name], device, store) for name in inputs}
 
 
 def fixed_images(probe: ProbeSet) -> NDArray[np.uint8]:
@@ -56,14 +59,19 @@ def close(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
 
 
 def _known(
-    network: "Network", name: str, images: NDArray, now: NDArray[np.float32], inputs: dict, device: str, store: Store
+    name: str,
+    now: NDArray[np.float32],
+    again: Callable[[], list[tuple[slice, dict[str, NDArray[np.float32]]]]],
+    inputs: dict,
+    device: str,
+    store: Store,
 ) -> str:
     """sha256 of the stored outputs that these are close to; where there are none, these are stored."""
     if not np.isfinite(now).all():
         raise BadInput(f"layer {name}: activations are not finite; check the weights and PREPROCESSING")
 
     def make(folder: Path) -> None:
-        _check_repeats(network, name, images, now, device)
+        _check_repeats(name, now, again())
         save_arrays(folder, outputs=now)
 
     variant = 0
@@ -74,15 +82,20 @@ def _known(
         variant += 1
 
 
-def _check_repeats(network: "Network", name: str, images: NDArray, now: NDArray[np.float32], device: str) -> None:
-    """Run the images again in other batches: outputs must not depend on the rest of the batch, or on chance."""
-    images, now = images[::-1].copy(), now[::-1]
-    for part in (slice(3), slice(3, None)):
-        if not len(images[part]):
-            continue
-        again = _outputs(network, [name], images[part], device)[name]
-        if close(now[part], again):
-            continue
+def _in_other_batches(
+    network: "Network", names: list[str], images: NDArray[np.uint8], device: str
+) -> list[tuple[slice, dict[str, NDArray[np.float32]]]]:
+    """The outputs of all layers for the images from the last to the first, in two batches: which images, and theirs."""
+    images = images[::-1].copy()
+    parts = (part for part in (slice(3), slice(3, None)) if len(images[part]))
+    return [(part, _outputs(network, names, images[part], device)) for part in parts]
+
+
+def _check_repeats(
+    name: str, now: NDArray[np.float32], again: list[tuple[slice, dict[str, NDArray[np.float32]]]]
+) -> None:
+    """Compare with other batches: outputs must not depend on the rest of the batch, or on chance."""
+    if not all(close(now[::-1][part], outputs[name]) for part, outputs in again):
         raise BadInput(
             f"layer {name}: one image gives other activations in another pass; take dropout, noise and statistics of "
             "the batch out of the network's forward"

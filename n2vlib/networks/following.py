@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_iter, tree_leaves, tree_map
 
 from n2vlib.networks import tokens
 from n2vlib.networks.axes import (
@@ -207,7 +207,7 @@ def _carried(func: Callable, args: tuple, kwargs: dict, given: list[tuple], shap
     if _name(func) in _REDUCING:  # on the meta device these import torch's compiler
         func = _reduced
     try:
-        moved = tree_leaves(func(*tree_map(apart, args), **tree_map(apart, kwargs)))[0].shape
+        moved = next(tree_iter(func(*tree_map(apart, args), **tree_map(apart, kwargs)))).shape
     except Exception:  # an index that is too large, more numbers than torch can count
         return unknown(shape)
     if len(moved) != len(shape):
