@@ -207,7 +207,7 @@ def _carried(func: Callable, args: tuple, kwargs: dict, given: list[tuple], shap
     if _name(func) in _REDUCING:  # on the meta device these import torch's compiler
         func = _reduced
     try:
-        moved = next(tree_iter(func(*tree_map(apart, args), **tree_map(apart, kwargs)))).shape
+        moved = next(iter(tree_iter(func(*tree_map(apart, args), **tree_map(apart, kwargs))))).shape
     except Exception:  # an index that is too large, more numbers than torch can count
         return unknown(shape)
     if len(moved) != len(shape):
