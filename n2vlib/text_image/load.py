@@ -102,7 +102,7 @@ def _of_zoo(name: str, folder: Path = shipped.FOLDER) -> TextImage:
 
     def images(batch: NDArray[np.uint8]) -> NDArray:
         with torch.inference_mode():
-            return towers.of_images(training.features(cast(Any, network), batch)).numpy()
+            return towers.of_images(training.features(cast(Any, network), batch, torch.channels_last)).numpy()
 
     def texts(asked: Sequence[str]) -> NDArray:
         with torch.inference_mode():

@@ -67,14 +67,17 @@ def train(name: str, device: str = "cpu", out: Path | None = None) -> dict[str, 
     return card
 
 
-def features(network: SmallResNet, images: NDArray[np.uint8]) -> Tensor:
-    """What the image's side reads, float32 (image, feature), of uint8 (image, height, width, 3)."""
+def features(
+    network: SmallResNet, images: NDArray[np.uint8], order: torch.memory_format = torch.preserve_format
+) -> Tensor:
+    """What the image's side reads, float32 (image, feature), of uint8 (image, height, width, 3).
+
+    order   of the images in memory: with channels_last the network is faster and rounds otherwise; with the default as
+            in the training of the shipped model
+    """
+    batches = (PREPROCESSING(images[at : at + 64]).to(memory_format=order) for at in range(0, len(images), 64))
     with torch.inference_mode():
-        parts = [
-            stages(network, PREPROCESSING(images[at : at + 64]).to(memory_format=torch.channels_last))
-            for at in range(0, len(images), 64)
-        ]
-    return torch.cat(parts).clone()
+        return torch.cat([stages(network, each) for each in batches]).clone()
 
 
 def texts(facts: list[Facts], draw: int, **options: float) -> list[str]:

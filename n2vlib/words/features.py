@@ -27,12 +27,15 @@ class Encoder:
     network: Network
     layers: tuple[str, ...]
 
-    def maps(self, images: NDArray[np.uint8]) -> list[Tensor]:
-        """The layers' maps of uint8 images (image, height, width, 3): float32, (image, filter, h, w) each."""
+    def maps(self, images: NDArray[np.uint8], order: torch.memory_format = torch.preserve_format) -> list[Tensor]:
+        """The layers' maps of uint8 images (image, height, width, 3): float32, (image, filter, h, w) each.
+
+        order   of the images in memory: with channels_last the network is faster and rounds otherwise; with the default
+                as in the training of the shipped describer
+        """
         names = [self.network.layer(name) for name in self.layers]
         module = self.network.module.cpu()  # it may have been read on a GPU before
-        ready = self.network.preprocessing(images).to(memory_format=torch.channels_last)
-        found = run_layers(module, names, ready)
+        found = run_layers(module, names, self.network.preprocessing(images).to(memory_format=order))
         return [found[name].contiguous() for name in names]
 
     def of(self, exemplars: Exemplars) -> NDArray[np.float32]:
@@ -53,7 +56,7 @@ class Encoder:
         used = np.unique(exemplars.at)
         for start in range(0, len(used), AT_ONCE):
             shown = used[start : start + AT_ONCE]
-            yield shown, self.maps(exemplars.pictures[shown])
+            yield shown, self.maps(exemplars.pictures[shown], torch.channels_last)
 
 
 def encoder(network: str, layers: Sequence[str]) -> Encoder:
