@@ -18,6 +18,7 @@ BUILD = ROOT / "build" / "ci"
 FIRST, SECOND = BUILD / "store", BUILD / "store-nbval"
 PASSED, FAILED = "passed", "FAILED"
 BESIDE = ("pyright", "browser")  # run in parallel to the following steps: they often wait, or use one core of several
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # two processes at a time: with two threads each they compute a tenth more
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -68,17 +69,17 @@ def _ruff() -> str:
 
 
 def _pytest() -> str:
-    # Two processes with one thread each: most tests use one. The tests of a file share measurements.
+    # The tests of a file share measurements.
     options = ["-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations=40"]
     options += ["--ignore=tests/browser"]
-    return PASSED if _python("pytest", *options, OMP_NUM_THREADS="1") else FAILED
+    return PASSED if _python("pytest", *options, **ONE_THREAD) else FAILED
 
 
 def _book() -> str:
     """Execute params/ci.yml from an empty store and build the site; stderr in a cell and site warnings are failures."""
     shutil.rmtree(BUILD, ignore_errors=True)
-    done = _python("n2vlib", "book", "--params", "params/ci.yml", "--out", str(BUILD), N2V_STORE=str(FIRST))
-    return PASSED if done else FAILED
+    command = ("n2vlib", "book", "--params", "params/ci.yml", "--out", str(BUILD))
+    return PASSED if _python(*command, N2V_STORE=str(FIRST), **ONE_THREAD) else FAILED
 
 
 def _nbval() -> str:
@@ -91,6 +92,7 @@ def _nbval() -> str:
     options = ["-q", "-n", "2", "--dist", "loadfile", "--nbval", "--nbval-current-env"]
     options += ["--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
     environment = {"N2V_STORE": str(SECOND), "N2V_PROGRESS": "0", "N2V_PNG": "0", CHOICE: WARM}  # it compares no PNG
+    environment |= ONE_THREAD
     same = _python("pytest", *options, "-o", "filterwarnings=default", *notebooks, **environment)
     if not (entries := _entries(SECOND)) or entries != _entries(FIRST):
         return f"{FAILED}: nbval's run computed {len(entries)} of the {len(_entries(FIRST))} stored measurements"
