@@ -63,10 +63,11 @@ def measured(commit: str, folder: Path, shared: Path | None) -> Run:
     before, start = _children(), time.perf_counter()
     done = subprocess.run(["bash", ".ci/run"], cwd=clone, env=clean, text=True, capture_output=True)
     wall, cpu = time.perf_counter() - start, _children() - before
-    if done.returncode:
-        sys.exit(f"{commit}: .ci/run failed, {wall:.0f} s, {cpu:.0f} s of the processor\n{done.stdout}{done.stderr}")
     rows = re.findall(r"^(\w+) +([\d.]+)  passed$", done.stdout, re.MULTILINE)
-    return Run(wall, cpu, {name: float(seconds) for name, seconds in rows}, _spent(samples))
+    run = Run(wall, cpu, {name: float(seconds) for name, seconds in rows}, _spent(samples))
+    if done.returncode:
+        sys.exit(f"{done.stdout}{done.stderr}\n{by_part(run)}\n{commit}: .ci/run failed; {wall:.0f} s, {cpu:.0f} s CPU")
+    return run
 
 
 def _spent(samples: Path) -> Counter[tuple[str, str]]:

@@ -81,4 +81,6 @@ def end() -> None:
 if "N2V_SAMPLES" in os.environ:
     begin()
     os.register_at_fork(after_in_child=begin)
+    # The timer outlives exec, the handler does not, and the signal ends a program without one (ruff).
+    sys.addaudithook(lambda event, _: signal.setitimer(signal.ITIMER_PROF, 0) if event == "os.exec" else None)
     atexit.register(end)

@@ -58,7 +58,11 @@ def jupyterlab(folder: Path, scratch: Path):
             yield f"http://127.0.0.1:{port}"
         finally:
             lab.terminate()
-            lab.wait(30)
+            try:
+                lab.wait(30)
+            except subprocess.TimeoutExpired:  # on busy cores; how it ends is not what is tested
+                lab.kill()
+                lab.wait()
 
 
 def _wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
