@@ -63,8 +63,8 @@ def report(
     reads = list(_loaded(rows, seed))
     whole = len(rows) == 1 if single_file is None else single_file
     name = Path(pages.file_name(reads[0].network, rows[0]["layer"], len(rows) - 1))
-    given = resolve(out, Path.cwd()) if out else Path("build/report") / (name if whole else name.with_suffix(""))
-    place = pages.target(given, whole)
+    default = Path("build/report") / (name if whole else name.with_suffix(""))
+    place = pages.target(resolve(out, Path.cwd()) if out else default, whole)
     say = None if single_file is None else typer.echo
     print(pages.write_layers(place, reads, load_probe(from_here(probe)), single_file=whole, say=say, **options))
 

@@ -65,15 +65,8 @@ def beam(fired, sizes, ptr, concepts, first, held, beside, length, width, releas
                 if turn and truth[old, row, a]:
                     _add(fired, sizes, ptr, concepts, a, both)
             for i in range(3 * n):
-                c, operator = i // 3, i % 3
-                inside = both[1, c] == both[1, n] or both[1, c] == alone[1, c]  # a shorter formula says it
-                if operator == 0:
-                    shared, size = both[0, n] + alone[0, c] - both[0, c], both[1, n] + alone[1, c] - both[1, c]
-                elif operator == 1:
-                    shared, size = both[0, c], both[1, c]
-                else:
-                    shared, size, inside = both[0, n] - both[0, c], both[1, n] - both[1, c], both[1, c] == 0
-                if (beside[c] and operator == 0) if not turn else (released or not inside):
+                inside, shared, size = _joined(both, alone, i // 3, i % 3)
+                if (beside[i // 3] and i % 3 == 0) if not turn else (released or not inside):
                     union = size + area - shared
                     score = shared / (union + 1e-10 if released else max(union, 1.0))
                     if score > least:
@@ -97,13 +90,7 @@ def beam(fired, sizes, ptr, concepts, first, held, beside, length, width, releas
                 truth[new, n_now, a] = truth[old, row, a] if turn and operator != 1 else 0
             for i in range(first[c], first[c + 1]):
                 truth[new, n_now, held[i]] = 1 if operator == 0 else truth[old, row, held[i]] if operator == 1 else 0
-            again = False
-            for i in range(n_now):
-                same, a = not released and not again and iou[kept[new, i]] == score, 0
-                while same and a < n_atoms:
-                    same, a = truth[new, i, a] == truth[new, n_now, a], a + 1
-                again = again or same
-            if not again:
+            if released or not _stands(truth[new], n_now, iou, kept[new], score):
                 made[n_made, 0], made[n_made, 1], made[n_made, 2] = kept[old, row] if turn else -1, operator, c
                 iou[n_made], kept[new, n_now] = score, n_made
                 n_made, n_now = n_made + 1, n_now + 1
@@ -111,6 +98,33 @@ def beam(fired, sizes, ptr, concepts, first, held, beside, length, width, releas
     for row in range(n_kept, width):
         kept[length % 2, row] = -1
     return made, iou, best, kept[length % 2]
+
+
+@numba.njit(cache=True, nogil=True)
+def _joined(both, alone, c, operator):
+    """A formula joined with a concept: whether a shorter formula says the same; pixels that fire, and all.
+
+    both   pixels of the formula with each concept, and in the last place alone      alone   of each concept
+    """
+    n = both.shape[1] - 1
+    if operator == 2:
+        return both[1, c] == 0, both[0, n] - both[0, c], both[1, n] - both[1, c]
+    inside = both[1, c] == both[1, n] or both[1, c] == alone[1, c]
+    if operator == 1:
+        return inside, both[0, c], both[1, c]
+    return inside, both[0, n] + alone[0, c] - both[0, c], both[1, n] + alone[1, c] - both[1, c]
+
+
+@numba.njit(cache=True, nogil=True)
+def _stands(truth, n_now, iou, kept, score):
+    """Whether one of the first n_now formulas holds for the same atoms as the one after them, of this IoU."""
+    for i in range(n_now):
+        same, a = iou[kept[i]] == score, 0
+        while same and a < truth.shape[1]:
+            same, a = truth[i, a] == truth[n_now, a], a + 1
+        if same:
+            return True
+    return False
 
 
 @numba.njit(cache=True, nogil=True)

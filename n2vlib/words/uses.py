@@ -34,7 +34,7 @@ def measured(
     """The numbers of the claims, kept in the store: {claim: (value, low, high)}.
 
     rows     of networks, network and layer: trained with the mark, and the same without it
-    layer    whose filters are ranked by the length of their description, read with tau_max of 0.01
+    layer    whose filters are ranked by the length of their description, read with tau_max of at least exemplars.TAU
     beam     descriptions that are compared, of filters on marked images
     us-longer       accuracy over the cuts: mean of random orders, minus the longest descriptions first
     us-audit        share of filters described by the mark: with it in training, minus without
