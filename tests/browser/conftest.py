@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
-from without_network import BUILT, WIDTHS, Offline, missing
+from without_network import BUILT, OFF, Offline, missing
 
 from n2vlib.builder.checks import browser as find_browser
 
@@ -19,7 +19,8 @@ def chromium():
     if path is None:
         missing("no Chromium on this machine")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage", OFF]
+        launched = playwright.chromium.launch(executable_path=path, args=arguments)
         yield launched
         launched.close()
 
@@ -32,17 +33,17 @@ def built() -> Path:
 
 
 @pytest.fixture(scope="session")
-def tab(chromium):
-    """A page for each width that visits all others in turn: tab("phone"). Scripts that they share stay compiled."""
-    tabs = {width: Offline(chromium, width) for width in WIDTHS}
+def only_tab(chromium):
+    opened = Offline(chromium, "laptop")
+    yield opened
+    opened.page.context.close()
 
-    def cleared(width: str) -> Offline:
-        tabs[width].wrong.clear()
-        return tabs[width]
 
-    yield cleared
-    for each in tabs.values():
-        each.page.context.close()
+@pytest.fixture
+def tab(only_tab):
+    """A page that visits all others in turn: scripts that they share stay compiled."""
+    only_tab.wrong.clear()
+    return only_tab
 
 
 @pytest.fixture
