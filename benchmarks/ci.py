@@ -19,10 +19,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import results
+from orphans import adopt_orphans
 from run import processor
 from samples import chapter_of, read
 
@@ -119,6 +121,9 @@ def by_file(run: Run, number: int = 60) -> str:
 
 def _children() -> float:
     """Processor seconds of all ended processes that this one waited for, and of those that they waited for."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -137,6 +142,7 @@ def main() -> int:
     parser.add_argument("commits", nargs="+")
     parser.add_argument("--shared", type=Path, help="photographs and networks for the tests that need them")
     options = parser.parse_args()
+    adopt_orphans()  # Chromium's processes end after the one that started them
     runs = {}
     for commit in options.commits:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

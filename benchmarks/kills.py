@@ -11,7 +11,6 @@ older site lies in its place.
 """
 
 import argparse
-import ctypes
 import os
 import random
 import shutil
@@ -28,6 +27,7 @@ from pathlib import Path
 
 import results
 import small
+from orphans import adopt_orphans
 
 SAME, OTHER, FAILS, PROCESS, FILES = "same bytes", "other bytes", "fails", "process left", "files left"
 ENDS = (SAME, OTHER, FAILS, PROCESS, FILES)
@@ -164,13 +164,6 @@ def descendants() -> list[int]:
     for process in found:
         found += [child for child, above in parent.items() if above == process]
     return found[1:]
-
-
-def adopt_orphans() -> None:
-    """From now on a descendant whose parent ends is a child of this process."""
-    if sys.platform != "linux":
-        sys.exit("benchmarks/kills.py follows orphans as only Linux can; run it there")
-    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
 
 
 def campaign(root: Path, number: int, seed: int) -> list[tuple[str, str]]:
