@@ -263,6 +263,8 @@ charts.table(best, title, digits=0, rows=20)
 
 # %% [markdown]
 # ## How large, and where?
+#
+# First all edits, by the size of the thing:
 
 # %%
 size = made.table.get("size", pd.Series(dtype=float))

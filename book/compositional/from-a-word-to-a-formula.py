@@ -198,9 +198,9 @@ charts.table(table, f"{layer.name}: the best of one and of three concepts")
 # %% [markdown]
 # ## Paper and program
 #
-# The released program differs from this search in three ways. The first concepts are only those that share an image
-# with the filter. Formulas are compared as objects, so *a OR b* and *b OR a* are two, and equal formulas take places
-# in the beam. And the printed length counts NOT as one more concept. With `released=True` our search returns what that
+# The released program differs from this search in three ways. It starts only from concepts that occur in an image in
+# which the filter fires. Formulas are compared as objects, so *a OR b* and *b OR a* are two, and take two places in
+# the beam. And the printed length counts NOT as one more concept. With `released=True` our search returns what that
 # program returns, formula for formula; a test compares it with a slow port.
 
 # %%

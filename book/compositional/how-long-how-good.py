@@ -121,8 +121,8 @@ print(f"concepts: ten more concepts after the tenth add {behind:.1%}.")
 # %% [markdown]
 # ## One filter at 1, 3 and 10
 #
-# The paper shows the formulas of its unit 106. Here is the filter that gains most between three concepts and ten,
-# first its formulas, then its mask in the image on which its activation is highest:
+# The paper shows the formulas of its unit 106. Here is the filter that gains most between three concepts and ten, and
+# the image on which its activation is highest:
 
 # %%
 named = found[name].dropna(subset="formula")
@@ -158,7 +158,7 @@ gallery.show(
 # ## Held out
 #
 # We search on one half of the images and score on the other, in both directions, for three random divisions. For
-# comparison, the same search runs on annotations that were dealt to other images: what it finds there is chance.
+# comparison, the same search runs on annotations that were dealt to other images (*chance*).
 
 # %%
 from n2vlib.compositional import trust
@@ -185,8 +185,8 @@ charts.lines(curves, "allowed", "iou", title, axes, series="series")
 # ## How much of the gain is real?
 #
 # The table gives the gain in mean IoU from one concept to $n$: as the search reports it, on the half that it has not
-# seen, and by chance. Intervals are a bootstrap over the filters of the layer. *Formula comes again*: for this share
-# of filters both halves give a formula with the same mask; the title has it for one concept.
+# seen, and by chance. Intervals are a bootstrap over the filters of the layer. *Formula comes again* is the share of
+# filters for which both halves give the same mask; the title has it for one concept.
 
 
 # %%
@@ -224,9 +224,8 @@ title = f"{name}: gain of mean IoU over one concept, which comes again for {agai
 charts.table(table, title)
 
 # %% [markdown]
-# *By chance* is what the same search gains on annotations that have nothing to do with the images, scored on the
-# images that it searched. So *other half minus chance* is a strict test: the other half has already lost what fits by
-# luck, chance has not.
+# *By chance* is scored where it was searched. So *other half minus chance* is a strict test: the other half has
+# already lost what fits by luck, chance has not.
 
 # %% [markdown]
 # ## What we see

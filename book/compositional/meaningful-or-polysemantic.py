@@ -80,7 +80,7 @@ ci = binomtest(n_meaningful, n_judged).proportion_ci(method="wilson")
 off = (types["computed"] - types["percent_as_printed"]).abs()
 print(f"{n_meaningful} of {n_judged} are {n_meaningful / n_judged:.1%};", end=" ")
 print(f"95% interval for all neurons {ci.low:.0%} to {ci.high:.0%}.")
-print(f"Most off as printed: {off.idxmax()}, by {off.max():.1f} points.")
+print(f"Largest gap, printed to computed: {off.idxmax()}, {off.max():.1f} points.")
 
 # %% [markdown]
 # The interval covers only the choice of neurons; other raters would widen it. What the same raters would have said

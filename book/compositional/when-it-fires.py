@@ -317,7 +317,7 @@ r_of = {}
 for words, units in which.items():
     x, y = (each.loc[units].to_numpy().ravel() for each in (kept, every))
     r_of[words] = style.formatted(accuracy.correlation(x, y, draws=0)["r"])
-print("Over all pairs contribution and *more often* correlate with")
+print("Over all pairs, contribution and 'more often' correlate with")
 print(
     f"r = {r_of['all formulas']}; without the {names_class.sum()} formulas that name a"
 )
