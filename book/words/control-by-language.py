@@ -21,8 +21,8 @@
 # what a unit of a generator draws, then a word is a handle: take the units whose sentence has the word, raise them, and
 # there should be more of it in the picture; set them to zero, and it should go.
 #
-# *Questions.* Does it do more than an edit of as many other units? Is adding a thing as easy as taking it away? And what
-# does the causal effect of GAN dissection say, if it is read where the edit was made?
+# *Questions.* Does that do more than the same edit of as many other units? Is adding a thing as easy as taking it
+# away? And what does the causal effect of GAN dissection say, if it is read where the edit was made?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -235,10 +235,10 @@ print(f"{word} covers {had:.1%} of the picture, afterwards {gone:.1%}.")
 # %% [markdown]
 # ## Every word, cut and raised
 #
-# Every word's units are cut, and raised, everywhere, in pictures of new codes: units were described from the pictures
-# above, so these show more of a unit's word than others would. How much of a picture shows the word before and after?
-# The comparison is with as many other units, each with about the same mean activation as one of the word's, drawn at
-# random several times.
+# Every word's units are cut, and raised, everywhere, in pictures of new codes: the units were described from the
+# pictures above, which therefore show more of a unit's word than others would. How much of a picture shows the word
+# before and after? The comparison is with as many other units, each with about the same mean activation as one of the
+# word's, drawn at random several times.
 
 # %%
 done = control.control(
@@ -349,9 +349,9 @@ gallery.show([new.images[i], there.images[i]], captions, columns=2)
 # $$ (eq-causal-effect)
 #
 # is maximised; $k$ is the mean of the units where the class is seen. The second term is taken at places that show the
-# class, the first at places that do not, where it could be. Both are single cells of the layer's grid, and each is read
-# where its edit was made. The released program reads the first one at the place of the second, a cell of *another*
-# picture, by a slip of one name.
+# class, the first at places that do not, where it could be. Both are single cells of the layer's grid, and each is
+# read where its edit was made. The released program reads the first one at the place of the second, a cell of
+# *another* picture, by a slip in one name.
 #
 # Units are ranked by $\alpha$ learned on the first pictures, by $\alpha$ learned with that slip (*as released*), by their
 # IoU, and at random; the first of each ranking are measured on new pictures.
@@ -403,10 +403,10 @@ charts.table(table.reset_index(), caption, digits=2)
 # One cell is little room for a thing, and a few units can spoil what they cannot make. A color needs no shape and no
 # right place: of the talk's two words, *brown* asks for less than *jockey*.
 #
-# Weak points: the judge errs; the generator is blurred and knows few kinds of scene; descriptions are not all true, and
-# words that no description has, such as those of small things, are not asked at all; the random sets are few, and so are
-# the codes that are drawn again. Generator, layer and these numbers were settled after looks at results, so the intervals
-# do not count that choice.
+# Weak points: the judge errs; the generator is blurred and knows few kinds of scene; descriptions are not all true,
+# and words that no description has, such as those of small things, are not tested at all; the random sets are few, and
+# so are the codes that are drawn again. Generator, layer and these numbers were settled after looking at results, and
+# the intervals do not account for that choice.
 #
 # ## Exercises
 #
@@ -417,7 +417,7 @@ charts.table(table.reset_index(), caption, digits=2)
 #
 # ## Summary
 #
-# - An edit of units says something only beside the same edit of other units of like activation.
+# - An edit of units says something only beside the same edit of other units with similar activations.
 # - Taking away and putting in are different questions, and have different answers.
 # - An effect must be read where the edit was made.
 

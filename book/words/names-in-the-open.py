@@ -324,7 +324,8 @@ if closest is not None:
 #
 # ## Summary
 #
-# - A list of phrases and a text-image model name filters without labels; labels are still needed to say if it is true.
+# - A list of phrases and a text-image model name filters without labels; labels are still needed to say whether the
+#   names are true.
 # - The names are of images: what always comes with a thing can take its name.
 # - The weight of the common term decides between odd names and true ones, and the published 1 is one choice.
 #

@@ -211,8 +211,8 @@ descriptions = {
 }
 
 # %% [markdown]
-# How many filters of each network are described by the mark, and how many name a concept of each category? The
-# intervals are Wilson's 95 percent intervals of a share.
+# In each network, how many descriptions name the mark, and how many name a concept of each category? The intervals are
+# Wilson's 95 percent intervals of a share.
 
 # %%
 kinds = {"the mark": audit.says(WORDS)}

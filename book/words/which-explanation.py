@@ -331,7 +331,7 @@ print(f"on which their filters fire; {relevant:.0%} are better than any part of 
 # ## Summary
 #
 # - An explanation is a prediction: fit it on some images, and ask what share of the behaviour it accounts for on others.
-# - Without a ceiling a share says little: most of what is left, no formula over these labels could explain.
+# - Without a ceiling a share says little: no formula over these labels could explain most of what is left.
 # - Truth is cheap, since *anything* is true; relevance, the gain over the best shorter part, is what a word has to earn.
 
 # %%

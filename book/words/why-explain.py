@@ -19,7 +19,7 @@
 #
 # *The opening of a talk on explanations in natural language, and its list of descriptions; and a summary of Net2Vec in
 # questions and answers.* This part of the book is about words: sentences that say what a filter does
-# {cite}`hernandez2022natural`, words that steer a network that draws, and reasons for a single answer
+# {cite}`hernandez2022natural`, words that steer a drawing network, and reasons for a single answer
 # {cite}`ribeiro2016why`.
 #
 # *Question.* What do activations, formulas, sentences and answers each say about the same network?
@@ -47,7 +47,7 @@ n2vlib.check_parameters(globals())
 # > The talk opens with what people offered as explanations at the time: a dialogue about a picture, the activations of
 # > a layer side by side, and a sentence under an X-ray image.
 #
-# Each of them can be made of any network. First the activations: the filters that fire most in one image, each on its
+# Each of them can be made for any network. First the activations: the filters that fire most in one image, each on its
 # own scale from 0 to 1.
 
 # %%

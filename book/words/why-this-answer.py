@@ -372,7 +372,7 @@ if mask.shape == segments.shape:
     assert np.isclose(by_hand, table.loc[i, "LIME"])
 
 # %% [markdown]
-# Spearman's correlation with the true effect over all things of all scenes, with intervals that draw whole scenes:
+# Spearman's correlation with the true effect over all things of all scenes; the intervals draw whole scenes again:
 
 # %%
 methods = list(compared.METHODS)
