@@ -131,7 +131,8 @@ assert list(ahead) == ["birds", "colors"]
 # where $s_T$ is the standard deviation of the means of the $T$ teams, $t$ the 97.5% quantile of Student's
 # distribution, 4.30 for three teams, and $g$ half the width of a bootstrap interval over games. A team's mean contains
 # the chance of its games, so the first term is enough, unless the means lie close together by luck. How often does
-# such an interval contain the truth, if teams differ by so many standard errors of a team's mean over games?
+# such an interval contain the truth? The table varies by how many standard errors of a team's mean over games the
+# teams differ:
 
 # %%
 from scipy.special import stdtrit

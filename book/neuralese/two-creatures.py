@@ -19,8 +19,7 @@
 #
 # *Sections 7 and 8, table 1b, figure 2* {cite}`andreas2017translating`. A color is three numbers, and one word names
 # it. A bird has a size, a belly, wings and a crown; people name a few of these, and not the same ones. The paper's
-# second reference game is about birds: photographs, seen through a network for pictures, with captions that people
-# wrote.
+# second reference game is about birds: photographs, seen through an image network, with captions that people wrote.
 #
 # *Questions.* Does translation still work where things have many attributes, and people name only some of them? And
 # which attributes does a translation keep?
@@ -109,7 +108,7 @@ gallery.show(
 #
 # ## The game
 #
-# Two creatures lie there, and only the speaker knows which is meant. It sees that one first. The listener hears one
+# There are two creatures, and only the speaker knows which is meant. It sees that one first. The listener hears one
 # message, then sees both, left and right, and takes one; the reward is 1 if it is right, 0 otherwise. Three teams
 # learned the game from random weights. The model of a person who listens learned from described creatures with the
 # right choice.
@@ -342,7 +341,7 @@ if drawn:
         print(f"A linear reader of {what}: size right {size}, color of body {body}.")
 
 # %% [markdown]
-# What is weak here. There are no people: phrases are made by a rule from a lexicon, slips by a coin, and the listener
+# What is weak here? There are no people: phrases are made by a rule from a lexicon, slips by a coin, and the listener
 # is a small network. Attributes are independent; those of birds are not, and a phrase about one tells much about
 # others. We muted the backgrounds after a first look at a team of our own: with strong colors they fill the features,
 # and a message about them has no translation. Three teams are few, and the intervals, over teams and games, are wide

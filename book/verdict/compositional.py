@@ -174,8 +174,8 @@ if chosen is not None:
         moves[label] = moves_of(n2vlib.load_network(*asked, SEED), made)
 
 # %% [markdown]
-# The same for the hidden units of the network that reads [sentences](../compositional/sentences), with formulas of up to
-# three concepts.
+# The claims about [sentences](../compositional/sentences) need formulas of up to three concepts for the hidden units
+# of the network that reads them, and its accuracy where they fire.
 
 # %%
 from n2vlib.sentences import concepts, training, units

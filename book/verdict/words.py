@@ -277,9 +277,9 @@ charts.table(failing[columns], "Not so here, and what we would examine first", r
 # ## What explanations are for
 #
 # > The talk ends with three statements: an explanation of a neuron is a summary of the inputs it answers to; such
-# > summaries are made of parts, as logic has them; and language says more than logic. And with what explanations are
-# > for: to find weak points before they do harm, to learn what to change for another outcome, and to tell users what to
-# > do.
+# > summaries are made of parts, as logic has them; and language says more than logic. It also says what explanations
+# > are for: to find weak points before they do harm, to learn what to change for another outcome, and to tell users
+# > what to do.
 #
 # Each statement has an answer in numbers of this run:
 
