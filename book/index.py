@@ -210,7 +210,8 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 #
 # - [Your own network](start/your-own-network): from a network in PyTorch to its concepts.
 # - [Your own probe set](start/your-own-probe-set): from images with masks to a network measured on them.
-# - [Compare runs](start/compare-runs): what two networks, layers, probe sets or seeds have in common, and what not.
+# - [Compare runs](start/compare-runs): what two networks, layers, probe sets or seeds have in common, and where they
+#   differ.
 #
 # **Net2Vec**, in the order of the paper
 #
@@ -258,7 +259,8 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # - [Is it the best formula?](compositional/is-it-the-best-formula): the beam search against all formulas.
 # - [Meaningful or polysemantic?](compositional/meaningful-or-polysemantic): are the parts of an OR of one kind?
 # - [When the filter fires](compositional/when-it-fires): is the network right where a formula fits well?
-# - [Copy and paste](compositional/copy-and-paste): scenes drawn again with what a formula names, and the answers to them.
+# - [Copy and paste](compositional/copy-and-paste): scenes drawn again with what a formula names, and how the answers
+#   move.
 # - [Sentences](compositional/sentences): formulas for a network that says whether one sentence follows from another.
 #
 # **Words**, descriptions of filters and explanations of single answers
@@ -266,20 +268,22 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # - [What could an explanation say?](words/why-explain): activations, labels, formulas and sentences about one network.
 # - [What lights it up](words/what-lights-it-up): exemplars of a filter, and which of many true descriptions is chosen.
 # - [A describer](words/a-describer): a network that describes filters, and how much of what it says is true.
-# - [What the words are good for](words/what-the-words-are-good-for): filters ranked, counted and cut by what is said of
-#   them.
-# - [Control by language](words/control-by-language): a network that draws, steered by the words of its units.
+# - [What the words are good for](words/what-the-words-are-good-for): filters ranked, counted and cut by their
+#   descriptions.
+# - [Control by language](words/control-by-language): a network that draws, steered by the words that describe its
+#   units.
 # - [Why this answer?](words/why-this-answer): LIME, repeatable and with intervals, beside what really happens.
-# - [Names in the open](words/names-in-the-open): filters named with phrases of yours by a model of texts and images.
+# - [Names in the open](words/names-in-the-open): filters named with your own phrases by a model of texts and images.
 # - [Which explanation explains what?](words/which-explanation): how much of a filter a label, a formula and a
 #   description account for.
 #
 # **Neuralese**, what agents say to each other, and its translation
 #
-# - [What does a message mean?](neuralese/what-does-a-message-mean): what a listener believes, and the distance of two
-#   messages.
+# - [What does a message mean?](neuralese/what-does-a-message-mean): what a listener believes, and the distance between
+#   two messages.
 # - [Two colors](neuralese/two-colors): agents and people tell each other which of two colors is meant.
-# - [Two creatures](neuralese/two-creatures): the same with drawn creatures, and what of them a translation keeps.
+# - [Two creatures](neuralese/two-creatures): the same with drawn creatures, and which of their attributes a
+#   translation keeps.
 # - [Crossing a road](neuralese/crossing-a-road): two drivers who do not see each other, and one game turn by turn.
 # - [Does it hold?](neuralese/does-it-hold): the paper's claims over teams and games, and a code whose meaning is known.
 #
@@ -338,7 +342,7 @@ gallery.show(pictures * 2, captions, annotated=[None] * len(shown) + masks, colu
 # | formula | | concepts joined by OR, AND and AND NOT; its length is the number of its concepts |
 # | formula IoU | | IoU of a filter with a formula over the pixels of all images, also those not labelled in a category |
 # | agent, code | $z$ | a network that plays a game with another one, and a message that it sends |
-# | belief | $b$ | what a listener holds for probable after a message; a translation leads to the same one |
+# | belief | $b$ | what a listener thinks probable after a message; a translation leads to the same belief |
 # | detector | | a filter whose highest dissection IoU exceeds 0.04 |
 # | unique detectors | | the number of different concepts that have a detector |
 # | single filter | | the best filter of a concept; for segmentation, the one with the highest set IoU on training images |

@@ -21,8 +21,8 @@
 # on, then the formula says what to add to a picture to move the network's answer. Mu and Andreas paste an igloo into a
 # corridor, and the network sees a clean room.
 #
-# *Questions.* Does adding what a formula names move the answer more often than adding something else? And does it move
-# other networks, too, as a bias of the data would, or this one only?
+# *Questions.* Does adding what a formula names move the answer more often than adding something else? And does it also
+# move other networks, as a bias of the data would, or only this one?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -66,8 +66,8 @@ charts.table(stated[shown].replace("not stated in the text", "not stated"), "Fig
 
 # %% [markdown]
 # Four examples do not say how often it works. The authors' release holds more: three of the scenes with the thing
-# pasted at 36 places in six sizes, and the answers of one network. A success is the class intended, a failure the
-# original class or that of the pasted thing, partial another one:
+# pasted at 36 places in six sizes, and the answers of one network. The answer is a *success* if it is the class
+# intended, a *failure* if it is the original class or that of the pasted thing, and *partial* if it is another one:
 
 # %%
 released = published.table("compexp_released_pasted")
@@ -80,9 +80,9 @@ charts.table(counted, title, digits=0)
 # %% [markdown]
 # Nothing says how often a picture moves to the class with *another* thing pasted into it.
 #
-# Our scenes are drawn, so an edit needs no scissors: the same scene is drawn again with a thing more, or without the
-# things of one kind, and nothing else changes. So we can ask what a formula claims: how often does adding what it names
-# move the answer as it says, compared with the same edit with things that it does not name?
+# Our scenes are drawn, so an edit needs no scissors: the same scene is drawn again with one more thing, or without the
+# things of one kind, and nothing else changes. So we can ask what a formula claims: how often does adding what it
+# names move the answer as it says, compared with the same edit with things that it does not name?
 #
 # ## Which filter supports a class?
 
@@ -114,10 +114,10 @@ classes = list(effects)
 # %% [markdown]
 # ## What its formula says to add
 #
-# The formulas have up to three concepts, as in the paper's figure. Scenes are no concepts here: a label of the whole
-# picture cannot be pasted, and it may be the class itself. Which thing makes a formula true? We draw every thing that
-# there is, and look for how many of its pixels the formula holds. Of the five filters with the largest effect on a
-# class we take the first whose formula holds for at least half of some thing, and that thing.
+# The formulas have up to three concepts, as in the paper's figure. Scenes are left out as concepts: a label of the
+# whole picture cannot be pasted, and it may be the class itself. Which thing makes a formula true? We draw every kind
+# of thing and count on how many of its pixels the formula holds. Of the five filters with the largest effect on a
+# class we take the first whose formula holds on at least half of some thing, and that thing.
 
 # %%
 import pandas as pd
@@ -133,9 +133,9 @@ charts.table(chosen, title, rows=20)
 # ## The edits
 #
 # The scenes are new: neither the probe set nor the training of the networks has them. Each of them is drawn again with
-# each of the things that it does not show, in sizes and places of the released pictures (those whose middle lies in the
-# image), drawn at random once for a scene, so that all things share them. A thing is painted last, in front of
-# everything, and casts no shadow, as a pasted picture casts none.
+# each of the things that it does not show. Sizes and places are those of the released pictures (if their middle lies
+# in the image), drawn at random once for each scene, so that all things share them. A thing is painted last, in front
+# of everything, and casts no shadow, as a pasted picture casts none.
 
 # %%
 from n2vlib.world import edited
@@ -153,10 +153,10 @@ print(f"{len(made.originals)} pictures, {len(made.images)} edits")
 # formula *names* an edit if it holds on more of the picture afterwards. The other edits of the same picture are the
 # comparison: in the same places and sizes, with things for which the formula does not hold.
 #
-# Every class is asked of the pictures of all other classes. An edit moves the class *as said* if its probability rises,
-# it moves it *most* if the probability of no other class grows by a larger factor, and it *switches* the answer if the
-# answer becomes this class. What hides a part of a picture takes probability from the picture's own class, and all
-# others gain it. How far an edit moves class $c$ is therefore measured against them:
+# Every class is tried on the pictures of all other classes. An edit moves the class *as said* if its probability
+# rises, it moves it *most* if the probability of no other class grows by a larger factor, and it *switches* the answer
+# if the answer becomes this class. Whatever hides a part of a picture takes probability from the picture's own class,
+# and all others gain it. How far an edit moves class $c$ is therefore measured against these others:
 #
 # $$
 # m = \log\frac{p'_c}{p_c} - \frac{1}{n} \sum_{d} \log\frac{p'_d}{p_d},
@@ -200,7 +200,7 @@ captions += [f"{after.loc[e].idxmax()} · with {row['thing']}: {q:.4f}"]
 gallery.show(shown, captions, columns=2)
 
 # %% [markdown]
-# Nothing but the thing has changed. Outside its mask every pixel of a scene that is drawn again stays the same:
+# Nothing but the thing has changed: outside its mask, every pixel of the redrawn scene stays the same.
 
 # %%
 for edit, each in made.table.iloc[:20].iterrows() if drawings else ():
@@ -211,6 +211,9 @@ for edit, each in made.table.iloc[:20].iterrows() if drawings else ():
 
 # %% [markdown]
 # ## How often does the answer move?
+#
+# For each measure above: how often it holds for edits that the formula names, and for the other edits of the same
+# pictures.
 
 # %%
 title = f"{network.name}: edits that a formula names, and others"
@@ -227,9 +230,9 @@ if raised["pictures"]:
     print(f"{switched['named']:.1%} and {switched['others']:.1%}.")
 
 # %% [markdown]
-# Both are means within pictures and classes, and the intervals of their difference draw whole pictures (bootstrap).
-# That a probability rises is no evidence for a formula by itself: the column *others* says how often it does with
-# anything else.
+# Both columns are means within pictures and classes, and the interval of their difference is a bootstrap over whole
+# pictures. A rise in probability is no evidence for a formula by itself: the column *others* shows how often it
+# happens with anything else.
 #
 # Class by class, how far named edits move the class, minus how far other edits of the same picture do:
 
@@ -260,6 +263,8 @@ charts.table(best, title, digits=0, rows=20)
 
 # %% [markdown]
 # ## How large, and where?
+#
+# First all edits, by the size of the thing:
 
 # %%
 size = made.table.get("size", pd.Series(dtype=float))
@@ -271,9 +276,9 @@ title = "The class moves most of all classes, by the size of the thing"
 charts.lines(by_size, "size", "most", title, axes, series="edits")
 
 # %% [markdown]
-# The released pictures show one thing in six sizes at 36 places. The same for the scene and the thing above, whose edit
-# was chosen because it works, as the paper's are. At some of these places a small thing lies outside the image, and a
-# large one hides it.
+# The released pictures show one thing in six sizes at 36 places. We do the same with the scene and the thing above,
+# whose edit was chosen because it works, as the paper's were. At some of these places a small thing lies outside the
+# image, and a large one covers the picture.
 
 # %%
 o = row["original"]
@@ -302,9 +307,9 @@ gallery.show([grid.images[i] for i in best_of], captions, columns=3)
 # %% [markdown]
 # ## Taking away
 #
-# The same question from the other side: each scene without one kind of thing, with the shadows of these things and what
-# stood on them. If the formula of the scene's own class loses by that, the class should fall; how far is measured by
-# its log-odds.
+# The same question from the other side: each scene is drawn without one kind of thing, its shadows, and what stood on
+# it. If that takes pixels from the formula of the scene's own class, the class should fall; how far is measured by its
+# log-odds. The pictures show the three edits after which it falls farthest.
 
 # %%
 gone = edits.removed(drawings, answers, chosen)
@@ -326,8 +331,8 @@ gallery.show(shown, captions, columns=4)
 # %% [markdown]
 # ## Other networks: a bias of the data, or an artifact?
 #
-# The same pictures for networks that were trained on the same kind of data, with the formulas of the first network. If
-# the data are why a thing supports a class, these should move as well.
+# We show the same pictures to networks that were trained on the same kind of data, and keep the formulas of the first
+# network. If a thing supports a class because of the data, these networks should move as well.
 
 # %%
 by_network = {network.name: moves}
@@ -357,8 +362,8 @@ title = f"{n} named edits switch {network.name}"
 charts.table(moved.together(by_network), title)
 
 # %% [markdown]
-# An edit can move a network without switching its answer. So the same class by class: how far each network moves by
-# named edits, minus by others. Where all move with the first network, it is a bias of their common data; where it moves
+# An edit can move a network without switching its answer. So, class by class: how far named edits move each network,
+# minus how far others do. Where all move with the first network, it is a bias of their common data; where it moves
 # alone, an artifact of this network.
 
 # %%
@@ -391,9 +396,9 @@ charts.table(table[["class", "thing", *labels]], title)
 #     corridor.jpg,corridor-igloo.jpg,igloo,corridor,clean room
 #     corridor.jpg,corridor-piano.jpg,piano,corridor,
 #
-# Each row is a picture and the same with a thing in it; `class_to` is the class that a formula says, and stays empty
-# for the things to compare with. Classes have the names that the network has for them; where it has none, they are
-# written `output 413`.
+# Each row is a picture and the same with a thing in it; `class_to` is the class that a formula points to, and stays
+# empty for the things to compare with. Classes have the names that the network has for them; where it has none, they
+# are written `output 413`.
 #
 # ## What we see
 
@@ -417,9 +422,9 @@ if raised["pictures"]:
 #
 # ## Summary
 #
-# - What hides a part of a picture raises other classes, whatever it is; an edit is evidence only beside other edits.
+# - Anything that hides a part of a picture raises other classes; an edit is evidence only beside other edits.
 # - Drawn scenes can be edited without a trace, so that the thing is all that has changed.
-# - Asking several networks tells a bias of their common data from an artifact of one.
+# - Several networks together tell a bias of their common data from an artifact of one.
 #
 # Formulas need no pictures: the [next chapter](sentences) reads them from a network that reads sentences.
 

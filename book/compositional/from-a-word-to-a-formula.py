@@ -22,7 +22,7 @@
 # *water*, and the rest of what it does goes unsaid. Mu and Andreas search for a logical formula instead:
 # *(water OR river) AND NOT blue*.
 #
-# *Question.* What does the search do, step by step, and does the program that was released do what the paper says?
+# *Question.* What does the search do, step by step, and does the released program do what the paper says?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -54,9 +54,9 @@ n2vlib.check_parameters(globals())
 # \mathrm{IoU}(k, C) = \frac{\sum_x |M_k(x) \cap C(x)|}{\sum_x |M_k(x) \cup C(x)|} .
 # $$ (eq-formula-iou)
 #
-# Two things differ from Network Dissection's score. All images count, also those without a label of the category. And
-# the cells of the layer are spaced evenly in the image when its map is enlarged. Materials are no concepts here, as in
-# the paper.
+# Two things differ from Network Dissection's score: all images count, even those without a label of the category, and
+# the cells of the layer are spaced evenly over the image when its map is upsampled. As in the paper, materials are not
+# used as concepts.
 
 # %%
 from n2vlib.compositional import explain
@@ -73,9 +73,9 @@ counts = measured.counts()
 # %% [markdown]
 # ## Atoms: why this is fast
 #
-# A formula says the same of two pixels that show the same concepts. So the pixels of the whole probe set can be sorted
-# into *atoms*, one for each set of concepts that occurs, and all that the search needs is how many pixels an atom has,
-# and on how many of them a filter fires.
+# A formula has the same value at all pixels that show the same concepts. So the pixels of the whole probe set can be
+# sorted into *atoms*, one for each set of concepts that occurs. All the search needs to know is how many pixels an
+# atom has, and on how many of them a filter fires.
 
 # %%
 n_pixels = counts.sizes.sum()
@@ -84,7 +84,8 @@ print(f"{n_pixels:,} pixels, {len(counts.names)} concepts: {len(counts.sizes):,}
 # %% [markdown]
 # ## By hand, one filter
 #
-# A filter that gains in both rounds after the first, searched in plain Python. First round: the IoU of every concept.
+# We search in plain Python for the formula of one filter, chosen because it gains in both later rounds. First round:
+# the IoU of every concept; the best are kept.
 
 # %%
 import numpy as np
@@ -115,8 +116,9 @@ scores = [(name, iou_of(single[name])) for name in first]
 charts.table(pd.DataFrame(scores, columns=["concept", "IoU"]), f"Filter {k}, round 1")
 
 # %% [markdown]
-# Second round: each of these is joined with every concept in three ways, and the best five of all are kept, old and new.
-# A formula whose mask is already there is dropped: *a OR b* and *b OR a* would take two places.
+# Second round: each of these is joined with every concept in three ways, and the best of all, old and new, are kept. A
+# formula whose mask is already there is dropped; otherwise *a OR b* and *b OR a* would take two places. The third
+# round does the same again.
 
 # %%
 from n2vlib.compositional.formula import OPERATORS, concept, join, joined
@@ -161,7 +163,7 @@ print(f"The library: {said}, {wide.loc[k, 3]:.3f}")
 # %% [markdown]
 # ## What it looks like
 #
-# The images on which the filter is highest. The filter's mask is dashed, the formula's solid.
+# The four images on which the filter's activation is highest. The filter's mask is dashed, the formula's solid.
 
 # %%
 from n2vlib.analysis import top_images
@@ -181,6 +183,8 @@ gallery.show(
 
 # %% [markdown]
 # ## Every filter of the layer
+#
+# The same search for all filters, with one concept and with up to three:
 
 # %%
 three = found.loc[found["allowed"] == 3].set_index("unit")
@@ -194,10 +198,10 @@ charts.table(table, f"{layer.name}: the best of one and of three concepts")
 # %% [markdown]
 # ## Paper and program
 #
-# The released program differs from this search in three ways. The first concepts are only those that share an image
-# with the filter. Formulas are compared as objects, so *a OR b* and *b OR a* are two, and equal formulas take places in
-# the beam. And the printed length counts NOT as one more concept. `released=True` does the same as that program, formula for
-# formula, which a slow port of it shows in the tests.
+# The released program differs from this search in three ways. It starts only from concepts that occur in an image in
+# which the filter fires. Formulas are compared as objects, so *a OR b* and *b OR a* are two, and take two places in
+# the beam. And the printed length counts NOT as one more concept. With `released=True` our search returns what that
+# program returns, formula for formula; a test compares it with a slow port.
 
 # %%
 released = beam.search(counts, 3, beam=BEAM, released=True)
@@ -219,9 +223,9 @@ print(f"Mean IoU: {one['iou'].mean():.3f} with one concept, {three['iou'].mean()
 print(f"with three, {gain:.0%} more.")
 
 # %% [markdown]
-# A longer formula can only have a larger IoU, since the shorter ones are among those tried. That it is larger does not
-# say that it holds on other images, nor that chance would not find one as good. Both are questions of the
-# [next chapters](how-long-how-good).
+# Allowing longer formulas can only raise the IoU, since the shorter ones are among those tried. A larger IoU does not
+# mean that the formula holds on other images, or that chance would not find one as good. The [next
+# chapter](how-long-how-good) asks both.
 #
 # ## Exercises
 #
@@ -231,9 +235,10 @@ print(f"with three, {gain:.0%} more.")
 #
 # ## Summary
 #
-# - A formula joins concepts by OR, AND and AND NOT; a filter's is the one with the largest IoU over all images.
-# - Pixels that show the same concepts are one atom, so that a search over a layer takes about a second.
-# - The program that was released gives several places of its beam to equal formulas.
+# - A formula joins concepts by OR, AND and AND NOT; a filter's formula is the one with the largest IoU over all
+#   images.
+# - Pixels that show the same concepts are one atom, so a search over a layer takes about a second.
+# - The released program gives several places of its beam to equal formulas.
 #
 # How long should formulas be? That is the [next chapter](how-long-how-good).
 

@@ -17,12 +17,12 @@
 # %% [markdown]
 # # How long, how good?
 #
-# *Section 4, figures 3 and 4* {cite}`mu2020compositional`. With longer formulas the IoU of a filter can only rise. The
-# paper reports a mean IoU of 0.059 with one concept and of 0.099 with ten, and takes the difference as what neurons
-# encode beyond single concepts.
+# *Section 4, figures 3 and 4* {cite}`mu2020compositional`. If longer formulas are allowed, the IoU of a filter can
+# only rise. The paper reports a mean IoU of 0.059 with one concept and of 0.099 with ten, and takes the difference as
+# what neurons encode beyond single concepts.
 #
-# *Questions.* How does IoU grow with the length of formulas? And how much of the growth is still there on images that
-# the search has not seen, and above what chance finds?
+# *Questions.* How does IoU grow with the length of formulas? And how much of that growth remains on images that the
+# search has not seen, and exceeds what chance finds?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -65,8 +65,8 @@ found = {
 # %% [markdown]
 # ## By hand: one more concept, one more chance
 #
-# Before any filter, the reason for doubt. Take a filter that fires at random, one atom in twenty. The best of all
-# concepts has some IoU with it, and the best formula of three has more:
+# Before any real filter, the reason for doubt. Take filters that fire at random, on one atom in twenty. The best
+# single concept has some IoU with such a filter, and the best formula of three concepts has more:
 
 # %%
 import numpy as np
@@ -87,6 +87,8 @@ print(
 
 # %% [markdown]
 # ## By layer
+#
+# Now the filters of the network: their mean IoU in each layer, by the longest formula allowed.
 
 # %%
 import pandas as pd
@@ -105,8 +107,8 @@ axes = ("longest formula allowed, concepts", "mean IoU over filters")
 charts.lines(both, "allowed", "iou", "IoU by length, each layer", axes, series="layer")
 
 # %% [markdown]
-# The paper's two points are of another network and another data set: only the shape can be compared. How much is gained
-# behind ten concepts? The paper's curve for pictures ends at twenty.
+# The paper's points come from another network and another data set, so only the shape can be compared. How much is
+# gained beyond ten concepts? The paper's curve for pictures ends at twenty.
 
 # %%
 longest = beam.search(counts, 20, beam=BEAM).groupby("allowed")["iou"].mean()
@@ -119,7 +121,8 @@ print(f"concepts: ten more concepts after the tenth add {behind:.1%}.")
 # %% [markdown]
 # ## One filter at 1, 3 and 10
 #
-# The filter that gains most after the third concept, as the paper shows its unit 106:
+# The paper shows the formulas of its unit 106. Here is the filter that gains most between three concepts and ten, and
+# the image on which its activation is highest:
 
 # %%
 named = found[name].dropna(subset="formula")
@@ -150,11 +153,12 @@ gallery.show(
 )
 
 # %% [markdown]
-# Its mask is dashed, the formula's solid.
+# The filter's mask is dashed, the formula's solid.
 #
 # ## Held out
 #
-# Searched on one half of the images, scored on the other, both ways, three times.
+# We search on one half of the images and score on the other, in both directions, for three random divisions. For
+# comparison, the same search runs on annotations that were dealt to other images (*chance*).
 
 # %%
 from n2vlib.compositional import trust
@@ -180,8 +184,9 @@ charts.lines(curves, "allowed", "iou", title, axes, series="series")
 # %% [markdown]
 # ## How much of the gain is real?
 #
-# The gain from one concept to $n$, in mean IoU over filters: as the search reports it, on the half that it has not
-# seen, and by chance. Intervals leave out filters (bootstrap over the filters of the layer).
+# The table gives the gain in mean IoU from one concept to $n$: as the search reports it, on the half that it has not
+# seen, and by chance. Intervals are a bootstrap over the filters of the layer. *Formula comes again* is the share of
+# filters for which both halves give the same mask; the title has it for one concept.
 
 
 # %%
@@ -219,15 +224,15 @@ title = f"{name}: gain of mean IoU over one concept, which comes again for {agai
 charts.table(table, title)
 
 # %% [markdown]
-# By chance is what the same search gains on annotations that have nothing to do with the images, scored where it was
-# searched. So it is the harder comparison: the other half has already lost what fits by luck.
+# *By chance* is scored where it was searched. So *other half minus chance* is a strict test: the other half has
+# already lost what fits by luck, chance has not.
 
 # %% [markdown]
 # ## What we see
 #
-# The curve rises as the paper's does, steeply at first. The part that is left on other images is the part to interpret.
-# And even where the IoU holds, the formula itself is seldom the same on the other half: many formulas fit about equally
-# well, so that one of them is *a* description of the filter, and not *the* description.
+# The curve rises as the paper's does, steeply at first. The part that is left on other images is the part to
+# interpret. And even where the IoU holds, the formula itself is seldom the same on the other half: many formulas fit
+# about equally well, so any of them is *a* description of the filter, not *the* description.
 #
 # ## Exercises
 #
@@ -237,9 +242,9 @@ charts.table(table, title)
 #
 # ## Summary
 #
-# - Longer formulas always fit better where they were searched; a part of it is luck.
+# - Longer formulas always fit better where they were searched; part of that is luck.
 # - Two numbers belong to a formula: its IoU on other images, and what the same search finds by chance.
-# - Formulas with nearly equal IoU are many; the printed one is one of them.
+# - Many formulas have nearly the same IoU; the printed one is just one of them.
 #
 # The search keeps five formulas at a time. Does it find the best one? That is the [next chapter](is-it-the-best-formula).
 

@@ -17,9 +17,9 @@
 # %% [markdown]
 # # Is it the best formula?
 #
-# *Not in the paper.* The beam search keeps five formulas, and every round joins one of them with one more concept, on the
-# right. So it can miss the best formula in two ways: the way to it leads over formulas that were dropped, or no such
-# way exists, as for *a AND NOT (b AND NOT c)*.
+# *Not in the paper.* The beam search keeps five formulas, and every round joins one of them with one more concept, on
+# the right. So it can miss the best formula in two ways: the path to it leads through formulas that were dropped, or
+# there is no such path, as for *a AND NOT (b AND NOT c)*.
 #
 # *Questions.* For how many filters is the beam's formula not the best one of its length, and by how much? And what does
 # the printed length count?
@@ -56,10 +56,10 @@ counts = explain.Filters(layers[name], probe).counts()
 # %% [markdown]
 # ## Counting instead of searching
 #
-# Where three concepts hold is divided into seven parts: the first alone, the first and the second without the third,
-# and so on. How many pixels of each part there are follows from how many pixels each one, two and three concepts share.
-# A formula of three concepts is a choice of parts, so its IoU is a sum of at most seven numbers, and there are few
-# formulas:
+# The pixels that show at least one of three concepts fall into seven parts: the first concept alone, the first and the
+# second without the third, and so on. The size of each part follows from how many pixels each concept, each pair and
+# all three share. A formula of three concepts is a choice of parts, so its IoU follows from sums of at most seven
+# numbers, and there are few formulas:
 
 # %%
 short, long = exact.forms()
@@ -74,7 +74,8 @@ print(
 print("formulas, for every filter.")
 
 # %% [markdown]
-# By hand for one filter and the three concepts that overlap with it most, the seven parts and the best choice of them:
+# By hand, for one filter and the three concepts that overlap with it most: the seven parts, and the best choice of
+# them among formulas and among all sets of parts.
 
 # %%
 from itertools import product
@@ -113,8 +114,8 @@ assert said[best_form] <= any_choice
 # %% [markdown]
 # ## All formulas of all concepts
 #
-# The library does this for every filter and every three concepts. A bound saves most of the work: a formula covers no
-# more of the filter than its concepts do together.
+# The library does this for every filter and every set of three concepts. A bound saves most of the work: a formula
+# covers no more of the filter than its concepts do together.
 
 # %%
 best = exact.search(counts)
@@ -151,8 +152,8 @@ columns += ["most missed, % of the best IoU"]
 charts.table(pd.DataFrame(rows, columns=columns), f"{name}: the beam against the best")
 
 # %% [markdown]
-# A beam of fifty misses some, too. A formula that joins a concept with two others on its right can be out of reach for
-# every beam; the others were missed since the way to them leads over formulas that were dropped.
+# Even the beam of fifty misses some. A formula that joins a concept with two others on its right can be out of reach
+# for every beam; the others were missed because the path to them leads through formulas that were dropped.
 
 # %%
 formulas = best["formula"].dropna()
@@ -194,8 +195,8 @@ print(
 print("mean IoU is missed. The formulas differ more than their IoU does.")
 
 # %% [markdown]
-# For a mean over filters the beam is good enough. For a sentence about one filter it is not: where another formula fits
-# better, the printed one was found because of the order of the search.
+# For a mean over filters the beam is good enough. For a statement about one filter it is not: where another formula
+# fits better, the printed one owes its place to the order of the search.
 #
 # ## Exercises
 #
@@ -205,8 +206,8 @@ print("mean IoU is missed. The formulas differ more than their IoU does.")
 #
 # ## Summary
 #
-# - All formulas of three concepts can be counted exactly, from what one, two and three concepts share.
-# - The beam misses the best formula often and little.
+# - All formulas of three concepts can be scored exactly, from the pixels that one, two and three concepts share.
+# - The beam often misses the best formula, but by little.
 # - Say which length is meant: concepts, or concepts and NOTs.
 #
 # Do the parts of a formula belong together? That is the [next chapter](meaningful-or-polysemantic).

@@ -17,9 +17,9 @@
 # %% [markdown]
 # # Meaningful or polysemantic?
 #
-# *Section 4* {cite}`mu2020compositional`. *Skyscraper OR lighthouse OR water tower* is one idea in three words. *Bakery
-# OR bank vault OR shopfront* may be three ideas in one neuron: it is *polysemantic*. The authors read the formulas of a
-# sample of neurons and sorted them by hand.
+# *Section 4* {cite}`mu2020compositional`. *Skyscraper OR lighthouse OR water tower* is one idea in three words.
+# *Bakery OR bank vault OR shopfront* may be three ideas in one neuron, which is then *polysemantic*. The authors read
+# the formulas of a sample of neurons and sorted them by hand.
 #
 # *Questions.* Are the parts of an OR of one kind, more often than in formulas that chance finds? And where the formula
 # of a unit is known because we made the unit from it, does the search find it again?
@@ -80,13 +80,16 @@ ci = binomtest(n_meaningful, n_judged).proportion_ci(method="wilson")
 off = (types["computed"] - types["percent_as_printed"]).abs()
 print(f"{n_meaningful} of {n_judged} are {n_meaningful / n_judged:.1%};", end=" ")
 print(f"95% interval for all neurons {ci.low:.0%} to {ci.high:.0%}.")
-print(f"Most off as printed: {off.idxmax()}, by {off.max():.1f} points.")
+print(f"Largest gap, printed to computed: {off.idxmax()}, {off.max():.1f} points.")
 
 # %% [markdown]
-# The interval is for the choice of neurons only. Other raters would add to it, and what the same raters say about
-# formulas that mean nothing is not reported.
+# The interval covers only the choice of neurons; other raters would widen it. What the same raters would have said
+# about formulas that mean nothing is not reported.
 #
 # ## How near two concepts are
+#
+# To judge formulas without a rater, we need a measure of how alike two concepts are. First the layers and the tree of
+# hypernyms that it is read from:
 
 # %%
 from n2vlib.compositional import beam, explain, similarity, trust
@@ -110,16 +113,16 @@ similar = similarity.of_concepts(hypernyms, concepts)
 
 # %% [markdown]
 # The field's usual measure of how alike two words are in a tree of hypernyms is that of Wu and Palmer
-# {cite}`wu1994verb`. The depth of a concept is the number of nodes on its line from the root, both ends counted. With
+# {cite}`wu1994verb`. The depth of a concept is the number of nodes on its path from the root, both ends counted. With
 # $c$ the lowest node above both $a$ and $b$,
 #
 # $$
 # s(a, b) = \frac{2\, \mathrm{depth}(c)}{\mathrm{depth}(a) + \mathrm{depth}(b)} .
 # $$ (eq-wu-palmer)
 #
-# It is 1 for a concept with itself. We call two concepts *kin* if $s > 1/2$, so that more than half of their two lines
-# is common, and *strangers* otherwise. The tree is ours, written for the drawn world; `WORDNET` names a copy of WordNet
-# instead. By hand, for the nearest concepts, two in the middle and the farthest:
+# It is 1 for a concept with itself. We call two concepts *kin* if $s > 1/2$, so that they share more than half of
+# their two paths, and *strangers* otherwise. The tree is ours, written for the drawn world; `WORDNET` names a copy of
+# WordNet instead. By hand, for the nearest pair of concepts, two pairs in between and the farthest:
 
 # %%
 import numpy as np
@@ -147,10 +150,10 @@ charts.table(pd.DataFrame(rows, columns=["one", "other", "similarity"]), title)
 # %% [markdown]
 # ## The parts of an OR
 #
-# Which concepts of a formula are compared? Those of which it asks for one *or* the other. In *(car OR bus) AND NOT road*
-# these are *car* and *bus*; the road only says which cars. The search finds formulas of up to three and ten concepts for
-# the filters of every layer. The same search finds formulas that mean nothing after the annotations were dealt to other
-# images.
+# Which concepts of a formula are compared? Those of which the formula asks for one *or* the other. In *(car OR bus)
+# AND NOT road* these are *car* and *bus*; the road only says which cars. The search finds formulas of up to three and
+# ten concepts for the filters of every layer. As a comparison by chance, the same search runs after the annotations
+# were dealt to other images; what it finds then means nothing.
 
 
 # %%
@@ -194,16 +197,16 @@ columns += ["pairs in the tree, %", "of one category, %"]
 charts.table(pd.DataFrame(rows, columns=columns), "What can be judged, all layers")
 
 # %% [markdown]
-# A formula without an OR has no parts to compare; its meaning is one concept, narrowed. And there is something that a
-# tree of kinds cannot say: whether a *wheel* and a *car* belong together. One is a part of the other, not a kind of it,
-# so that the two have only the root in common, like any two concepts of two categories. So everything below is
-# measured twice, over all pairs and over pairs of one category.
+# A formula without an OR has no parts to compare; its meaning is one concept, narrowed. And a tree of kinds cannot say
+# whether a *wheel* and a *car* belong together. One is a part of the other, not a kind of it, so the two have only the
+# root in common, like any two concepts of different categories. So everything below is measured twice, over all pairs
+# and over pairs of one category.
 #
 # ## Kin or strangers?
 #
-# A formula is kin if the mean similarity of its pairs is above one half. Chance is the mean over the dealt annotations
-# for each filter. Intervals are bootstraps over filters; the difference is over the filters where both can be judged.
-# The mean similarity does not depend on where kin begin.
+# We call a formula kin if the mean similarity of its pairs is above one half. The first table has the mean similarity
+# itself, which does not depend on that threshold. *By chance* is the mean over the dealt annotations for each filter.
+# Intervals are bootstraps over filters; the difference is over the filters where both can be judged.
 
 # %%
 from itertools import product
@@ -268,7 +271,7 @@ charts.by_layer(shares, "share", title, "share of kin", "series", ".0%")
 #
 # The rating page of [Network Dissection](../netdissect/human) takes formulas, too: fifteen images with the filter's
 # mask, the formula in words, and the paper's four answers. `RATED` filters of the last layer are on it. A quarter of
-# them have the formula that chance found for them, which the page does not tell. If raters call these meaningful as
+# them carry the formula that chance found for them, which the page does not reveal. If raters call these meaningful as
 # well, the word means little.
 
 # %%
@@ -330,7 +333,7 @@ gallery.show(images[:5], captions, predicted=masks[:5], **shape)
 #
 #     python -m n2vlib run meaningful-or-polysemantic -p RATINGS=ratings-Ann.csv
 #
-# Without a file, a program answers, so that you see how answers are read. It knows the tree and looks at no image:
+# Without a file, a program answers, so that you can see how answers are read. It knows the tree and looks at no image:
 # strangers are *polysemantic*, kin and single concepts *lexical and perceptual*, formulas without OR *specialization*.
 
 # %%
@@ -404,8 +407,9 @@ assert (np.abs(iou - (1 - r) / (1 + r)) <= 1 / units.areas).all()  # whole pixel
 print(f"{len(truth)} units, of which {r:.0%} is moved: mean IoU {iou.mean():.3f}.")
 
 # %% [markdown]
-# Is the planted formula found again? *Exactly* means a formula with the same mask, however it is written, where the
-# search may use three concepts, as for a filter. *Of its length*: where it may use as many as were planted.
+# Is the planted formula found again? *Found exactly*: the search may use three concepts, as for a filter, and its
+# formula has the planted mask, however it is written. *Of its length*: the same with no more concepts than were
+# planted. *Its concepts are there*: the formula has all planted concepts, or the planted mask.
 
 # %%
 again = pd.concat(
@@ -418,7 +422,8 @@ missed = list(without.loc[~without["exactly"], "formula"])
 print(f"Without noise {without['exactly'].mean():.0%} are found again.", *missed)
 
 # %% [markdown]
-# Without noise all should be found. If one is not, the beam was too narrow, since its formula is the best one of all:
+# Without noise all should be found. If one is not, the beam was too narrow, since its formula fits perfectly; an exact
+# search shows that:
 
 # %%
 from n2vlib.compositional import exact
@@ -452,8 +457,8 @@ shape = {"by": "panel", "series": "kind", "columns": 2, "note": note}
 charts.small_lines(lines, "moved", "share", title=title, axes=axes, **shape)
 
 # %% [markdown]
-# And what does the tree say of the formulas that were found, where we know what was planted? A measure of kinship is of
-# use if it is still right for formulas that are no longer exact.
+# And what does the tree say of the formulas that were found, where we know what was planted? A measure of kinship is
+# useful only if it is still right for formulas that are no longer exact.
 
 # %%
 verdict = similarity.of_formulas(
@@ -507,10 +512,10 @@ if len(noise):
     print("fits the noisy unit better; for the others the beam was too narrow.")
 
 # %% [markdown]
-# Noise that is spread over all pixels matters little, since the IoU is a mean over many. Noise that goes with something
-# in the picture is another matter: a formula that describes the noise as well fits better than the truth, and the search
-# takes it. So a part of a formula that makes no sense is weak evidence for a neuron with two meanings. It may stand
-# there beside the right one.
+# Noise that is spread over all pixels matters little, since the IoU pools many of them. Noise that goes with something
+# in the picture is another matter: a formula that also describes the noise fits better than the truth, and the search
+# takes it. So a part of a formula that makes no sense is weak evidence for a second meaning of the neuron: it may only
+# describe the noise.
 #
 # ## Where this can mislead
 #
@@ -528,7 +533,7 @@ if len(noise):
 #
 # ## Summary
 #
-# - The paper's shares are judgements by people, without a control; a page with a control is here.
+# - The paper's shares are judgements by people, without a control; this chapter writes a page that has one.
 # - Wu and Palmer's similarity in a tree of hypernyms says of an OR whether it joins kin or strangers; the share means
 #   something only beside what chance finds.
 # - Planted formulas are found again under much random noise, and seldom exactly where the noise has a pattern.

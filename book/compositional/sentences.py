@@ -17,13 +17,13 @@
 # %% [markdown]
 # # Sentences
 #
-# *Sections 3 to 5, figures 3, 6, 7 and 9* {cite}`mu2020compositional`. Formulas are not bound to pictures. Mu and Andreas
-# also explain the hidden units of a network that reads two sentences, a premise and a hypothesis, and says whether the
-# second follows. There they found units whose formulas describe no meaning but a shortcut: *nobody* in the hypothesis
-# speaks for a contradiction, whatever the premise says.
+# *Sections 3 to 5, figures 3, 6, 7 and 9* {cite}`mu2020compositional`. Formulas are not bound to pictures. Mu and
+# Andreas also explain the hidden units of a network that reads two sentences, a premise and a hypothesis, and says
+# whether the second follows. There they found units whose formulas describe no meaning but a shortcut: *nobody* in the
+# hypothesis counts as a sign of contradiction, whatever the premise says.
 #
 # *Questions.* Which formulas do such units have? Is the network wrong where units with simple formulas fire? And does
-# the answer move as a formula says, if one word is replaced?
+# the answer move as a formula says when one word is replaced?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -53,10 +53,11 @@ n2vlib.check_parameters(globals())
 #
 # ## Sentences about scenes
 #
-# The paper's sentences are people's. Ours describe scenes of the drawn world: what is there, how many, in which color,
-# where, and of which kind by our hypernym tree. A scene has at most three things of a kind, all of one color. *Two* is
-# exactly two, *some* at least two, *a* at least one, and what a sentence does not name may be there or not. So it can be
-# decided whether the hypothesis is true in every scene in which the premise is, in some, or in none:
+# The paper's sentences are people's. Ours describe scenes of the drawn world: what is there, how many, in which color
+# and where. A thing can also be called by its kind in our tree of hypernyms, a car *a vehicle*. A scene has at most
+# three things of a kind, all of one color. *Two* is exactly two, *some* at least two, *a* at least one, and what a
+# sentence does not name may be there or not. So it can be decided whether the hypothesis is true in every scene in
+# which the premise is, in some, or in none:
 
 # %%
 import pandas as pd
@@ -71,17 +72,17 @@ rows = [(premise, each, relation(read(premise), read(each))) for each in asked]
 charts.table(pd.DataFrame(rows, columns=["premise", "hypothesis", "relation"]))
 
 # %% [markdown]
-# The last one shares nearly all its words with the premise and contradicts it. Hypotheses are made with the habits that
-# people have when they are asked for each of the three {cite}`gururangan2018annotation`: to contradict, they deny or
-# exchange something, and for a neutral sentence they add something. We planted one cue that means nothing: a color that
-# is exchanged becomes *purple* in half of the cases.
+# The last one shares nearly all its words with the premise and contradicts it. Our hypotheses imitate the habits of
+# people who are asked to write one for each relation {cite}`gururangan2018annotation`: to contradict, they deny or
+# exchange something, and for a neutral sentence they add something. We planted one cue that means nothing: a color
+# that is exchanged becomes *purple* in half of the cases.
 #
 # ## The network
 #
-# As in the paper, small. An LSTM reads both sentences; its last states $s_1$ and $s_2$ give the features
-# $(s_1, s_2, s_1 - s_2, s_1 \odot s_2)$, which go through batch norm and one hidden layer of ReLU units to three scores.
-# With `SENTENCES` naming a folder of your own pairs, a network of this form is trained on them first, a fifth of the
-# premises held out (a minute or two for 10,000 pairs, once).
+# As in the paper, the network is small. An LSTM reads both sentences; its last states $s_1$ and $s_2$ give the
+# features $(s_1, s_2, s_1 - s_2, s_1 \odot s_2)$, which go through batch norm and one hidden layer of ReLU units to
+# three scores. With `SENTENCES` naming a folder of your own pairs, a network of this form is trained on them first, a
+# fifth of the premises held out (a minute or two for 10,000 pairs, once).
 
 # %%
 from n2vlib.sentences import pairs as sentence_pairs
@@ -109,12 +110,13 @@ charts.table(pd.DataFrame(rows, columns=columns), f"{len(reading.units[0])} unit
 # ## Concepts
 #
 # > A unit's mask is where its activation is above 0. Concepts are the words of premise and hypothesis, their parts of
-# > speech, and how much both overlap; NEIGHBORS joins a word and its five nearest by word vectors
+# > speech, and how much the two overlap; NEIGHBORS joins a word and its five nearest by word vectors
 # > {cite}`mu2020compositional`.
 #
-# A pair of sentences takes the place of a pixel. Pairs with the same concepts are one atom, and the search is the same.
-# `overlap-50%` holds where more than half of the different words of both sentences are in both. (The released program
-# divides by the words that are in one of them only, so its shares are larger.)
+# A pair of sentences takes the place of a pixel. Pairs with the same concepts are one atom, and the search is the
+# same. `overlap-50%` holds where more than half of the different words of both sentences are in both. (The released
+# program divides by the words that are in only one of them, so its shares are larger: the second table compares the
+# two.)
 
 # %%
 import numpy as np
@@ -158,6 +160,8 @@ counts = held.counts(reading.fires[:, chosen])
 
 # %% [markdown]
 # ## By hand, one unit and one concept
+#
+# The unit that fits a single concept best, counted pair by pair:
 
 # %%
 from n2vlib.compositional import beam
@@ -178,7 +182,8 @@ print(f"Unit {unit} and {name}: IoU {by_hand:.3f}")
 # %% [markdown]
 # ## Formulas of units
 #
-# The units of our network that fit a formula of five concepts best, with the weights by which they speak for each class:
+# The units of our network that fit a formula of five concepts best, with their weights to each class, and units that
+# the paper shows:
 
 # %%
 five = found.loc[found["allowed"] == 5].assign(unit=lambda t: chosen[t["unit"]])
@@ -196,8 +201,8 @@ charts.table(stated.drop(columns=["figure", "tag"]), "Published, figures 6 and 9
 # %% [markdown]
 # ## How long, how good?
 #
-# The paper's curve for sentences still rises at thirty concepts. Grey: the concepts of each pair dealt to another pair,
-# which is what the search finds where nothing is to be found.
+# The paper's curve for sentences still rises at thirty concepts. Grey: what the search finds where there is nothing to
+# find, because the concepts of each pair were dealt to another pair.
 
 # %%
 few = rng.permutation(len(chosen))[:16]
@@ -223,9 +228,9 @@ charts.lines(means, "allowed", "iou", title, axes, series="series")
 # %% [markdown]
 # ## When the unit fires, is the network right?
 #
-# The paper finds that the better a formula of three fits, the less accurate is the network where the unit fires: simple
-# rules would be shortcuts. But how often a unit fires is tied to both. So the rate of firing is held constant in the
-# second correlation, and in the third, too, the accuracy that the classes of these pairs lead to expect.
+# The paper finds that the better a formula of three fits, the less accurate the network is where the unit fires:
+# simple rules would be shortcuts. But how often a unit fires is tied to both. So the second correlation holds the rate
+# of firing constant, and the third also the accuracy that the classes of these pairs alone lead us to expect.
 
 # %%
 from n2vlib.compositional import accuracy
@@ -274,8 +279,8 @@ charts.lines(r_by_length, "allowed", "r", title, axes, series="correlation")
 # %% [markdown]
 # ## Words that give the class away
 #
-# Pointwise mutual information of a word of the hypothesis with the class, 100 added to each count. In the sentences of
-# people, *sleeping* and *nobody* lead contradiction, as the paper says.
+# Which words of a hypothesis go with a class? We rank them by pointwise mutual information, with 100 added to each
+# count. In people's sentences *sleeping* and *nobody* lead for contradiction, as the paper says.
 
 # %%
 words = units.class_words(pairs)
@@ -286,8 +291,8 @@ rows = [
 charts.table(pd.DataFrame(rows, columns=["class", *range(1, 5)]))
 
 # %% [markdown]
-# Does the planted cue work? Each color in the hypotheses is replaced by one and the same, and the table counts how often
-# the network then finds a contradiction where there is none. (In sentences of yours nothing is planted.)
+# Does the planted cue work? We replace every color in the hypotheses by the same one, and the table counts how often
+# the network then finds a contradiction where there is none. (In your own sentences nothing is planted.)
 
 # %%
 from n2vlib.sentences import edits, language
@@ -310,7 +315,7 @@ charts.table(
 # ## Kinds of rules
 #
 # The paper shows a unit for gender, one for overlap, and some for verbs. How many are of such a simple kind? A formula
-# of two counts for a kind where both of its concepts belong to it. Chance: the same concepts dealt to other formulas.
+# of two concepts counts for a kind if both belong to it. By chance: the same concepts dealt to other formulas.
 
 # %%
 families = units.families(drawn)
@@ -321,10 +326,11 @@ charts.table(kinds, "Formulas of two concepts, by kind")
 # %% [markdown]
 # ## Edited sentences
 #
-# The paper edits a word, so that a unit fires or is silent, and the answer moves. Four examples are shown; here it is
-# done for many units and pairs. An *edit* replaces one word so that the unit's formula of three begins or ceases to hold.
-# Its *control* replaces the same word so that the formula says what it said (or another word of that sentence, where no
-# word does so). The answer should move towards the class of the unit's largest weight, or away from it.
+# The paper edits one word so that a unit fires or falls silent, and the answer moves. It shows four examples; here it
+# is done for many units and pairs. An *edit* replaces one word so that the unit's formula of three begins or ceases to
+# hold. Its *control* replaces the same word in a way that leaves the formula as true or false as it was (or another
+# word of that sentence, where no replacement does so). The answer should move towards the class of the unit's largest
+# weight, or away from it.
 
 # %%
 formulas = table.query("allowed == 3").set_index("unit")["formula"]
@@ -335,18 +341,16 @@ effects = edits.effects(made)
 charts.table(effects, f"{len(edited)} units")
 
 # %% [markdown]
-# Much of that is as it should be: where a word is replaced, the right answer often changes, too. For our sentences it is
-# known. So here are the edits after which the right answer is what it was. Where an answer moves there, one of the two is
-# wrong.
+# Much of that is as it should be: when a word is replaced, the right answer often changes, too. For our sentences the
+# right answer is known, so here are only the edits that leave it unchanged. Where the network's answer changes there,
+# it is wrong before or after.
 
 # %%
 if drawn:
     stays = made["gold"] == made["gold_before"]
     shown = charts.table(edits.effects(made[stays]), "The right answer stays as it was")
 else:
-    shown = (
-        "What the right answer to an edited sentence of the user's is, nobody knows."
-    )
+    shown = "For edited sentences of yours the right answer is not known."
 shown
 
 # %%
@@ -361,7 +365,8 @@ print(
 print(f"(95% interval over {len(gain)} units: {low:+.3f} to {high:+.3f}).")
 
 # %% [markdown]
-# Figure 9 shows four edits, with the answers before and after. Three of ours, where the answer became the unit's class:
+# The paper's figure 9 shows four edits, with the answers before and after. Below it are three of ours in which the
+# answer became the unit's class.
 
 # %%
 stated = published.table("compexp_nli_examples").query("figure == 'Fig. 9'")
@@ -407,12 +412,12 @@ print(f"{alone:+.2f}, and by {constant:+.2f} with the rate of firing held consta
 # The paper reads a negative correlation as a sign of shortcuts. But a unit that fires on many pairs has a mask that
 # many formulas fit, and an accuracy close to that of all pairs; a rare unit can be far above it. So the correlation
 # has to be read with the rate of firing held constant. What a formula says of a unit is seen best where it can be
-# wrong: after edits. A unit follows its formula more often than a control, and far from always, since an IoU is
-# seldom near 1.
+# wrong: after edits. A unit follows its formula more often after an edit than after a control, but far from always,
+# since an IoU is seldom near 1.
 #
 # ## Exercises
 #
-# 1. Give word vectors of yours, `WORD2VEC=path`. Which NEIGHBORS enter the formulas?
+# 1. Give your own word vectors, `WORD2VEC=path`. Which NEIGHBORS enter the formulas?
 # 2. Read `overlap(..., released=True)` and give `concepts.concepts` the same switch. Do formulas name overlap more often?
 # 3. Train on `pairs.drawn(..., lures=False)`. Is there still a unit for *nobody*?
 #

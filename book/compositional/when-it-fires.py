@@ -54,10 +54,11 @@ n2vlib.check_parameters(globals())
 # \mathrm{acc}(n) = \frac{\sum_x [M_n(x) = 1]\,[\hat y(x) = y(x)]}{\sum_x [M_n(x) = 1]}
 # $$ (eq-accuracy-where-it-fires)
 #
-# The right answer $y(x)$ is the scene that an image is labelled with, $\hat y(x)$ the one for which the network's score
-# is highest. Images with exactly one of the network's scenes count. The networks of our zoo were trained on other drawn images.
-# For a network of your own, `CLASSES` names every output as the probe set names the thing. Outputs of one kind share a
-# name (many dogs, one `dog`), and an output that the probe set has nothing for gets any other name, such as `-`.
+# The right answer $y(x)$ is the scene that an image is labelled with, $\hat y(x)$ the one for which the network's
+# score is highest. Only images labelled with exactly one of the network's scenes count. The networks of our zoo were
+# trained on other drawn images. For a network of your own, `CLASSES` gives every output the name that the probe set
+# uses for it. Outputs of one kind share a name (many dogs, one `dog`), and an output without a counterpart in the
+# probe set gets any other name, such as `-`.
 
 # %%
 import pandas as pd
@@ -144,11 +145,11 @@ columns = ["accuracy and IoU over filters", "published", "this run"]
 charts.table(pd.DataFrame(rows, columns=columns))
 
 # %% [markdown]
-# The paper's network is a ResNet-18 with 512 filters in that layer, its images are photographs. The interval is a
+# The paper's network is a ResNet-18 with 512 filters in that layer, and its images are photographs. The interval is a
 # bootstrap over filters.
 #
 # How large can $r$ be at all? A network that is nearly always right leaves few mistakes to differ in, and the accuracy
-# of each filter is a share of a limited number of images. We divide the images at random in two halves, measure the
+# of each filter is a share of a limited number of images. We divide the images at random into two halves, measure the
 # accuracies on each, and correlate them over filters.
 
 # %%
@@ -168,8 +169,8 @@ print(f"could not reach more than about {ceiling}.")
 #
 # > For images the correlation rises with the length allowed {cite}`mu2020compositional`.
 #
-# One network is one case. So here are others that were trained on the same scenes; the paper's curve has no numbers
-# that could be put beside them.
+# One network is one case. So here are others that were trained on the same scenes. The paper shows its curve without
+# numbers, so none can be put beside ours.
 
 # %%
 from n2vlib.analysis import detectors
@@ -204,15 +205,16 @@ print(f"Mean r over networks by length: {listed}.")
 # %% [markdown]
 # ## What else could it be?
 #
-# The paper's correlation compares filters that differ in more than their IoU. Three controls, none of which it has:
+# The paper's correlation compares filters that differ in more than their IoU. We add three controls, none of which it
+# has:
 #
-# - **Luck of the search.** A formula of ten concepts fits some images by luck. Its IoU on the half of the images that the
-#   search has not seen does not.
-# - **How often a filter fires.** In a filter that fires in many images a formula can fit a large mask, and its accuracy
-#   is close to the overall one. We hold the share of images in which it fires constant (partial correlation).
-# - **Which classes it fires in.** Where a filter fires mostly in beaches, and beaches are easy, its accuracy is high
-#   whatever it has learned. So we take from the accuracy of the filter what is expected from the classes of its
-#   images alone.
+# - **Luck of the search.** A formula of ten concepts fits some images by luck. So we also take its IoU on the half of
+#   the images that the search has not seen.
+# - **How often a filter fires.** A filter that fires in many images gives the formula a large mask to fit, and its
+#   accuracy is close to the overall one. We hold the share of images in which it fires constant (partial correlation).
+# - **Which classes it fires in.** If a filter fires mostly in beach scenes, and these are easy, its accuracy is high
+#   whatever it has learned. So we subtract from the filter's accuracy what the classes of its images alone lead us to
+#   expect.
 
 # %%
 own = found.query("network == @network.name and allowed == 1").set_index("way")
@@ -238,7 +240,7 @@ for label, each in answers.items():
 charts.table(pd.DataFrame(rows), "r at ten concepts and 95% interval over filters")
 
 # %% [markdown]
-# And beside chance: a filter that fires in images drawn at random would have the overall accuracy.
+# And beside chance: a filter that fired in random images would have the overall accuracy.
 
 # %%
 from n2vlib import tables
@@ -260,12 +262,12 @@ charts.table(means, f"{name}: thirds of filters by IoU; overall {overall:.3f}")
 # > The weight between a neuron of the last layer and a class says what the neuron contributes to the class
 # > {cite}`mu2020compositional`.
 #
-# The head of our networks reads two numbers of each filter, its mean and its maximum over the image, so that there are
-# two weights. We take both times what the filter adds where it fires, that is the difference between images in which it
-# fires and others. What it adds to all classes alike changes no answer and is left out.
+# The head of our networks reads two numbers of each filter, its mean and its maximum over the image, so there are two
+# weights. We multiply each by what the filter adds where it fires, that is, by the difference between images in which
+# it fires and others, and add them up. What it adds to all classes alike changes no answer and is left out.
 #
-# Where no weight leads from the layer to the classes, because more layers lie between, we show another measure of the
-# released program: the correlation of the filter's mean with the score of the class.
+# Where no weight leads from the layer to the classes, because more layers lie between, we show another measure from
+# the released program: the correlation of the filter's mean with the score of the class.
 
 # %%
 adds, sense = contributions.contributions(layer, known, answered)
@@ -293,9 +295,9 @@ caption = "For each class the filter that adds most, and the one that takes most
 charts.table(pd.DataFrame(rows, columns=columns), caption, rows=24)
 
 # %% [markdown]
-# *More often* is the difference of two shares: of the images of the class that show the formula somewhere, and of other
-# images. If formulas say what filters do for the answer, the first filter of a class should have a formula that is
-# commoner there. Scenes are concepts, too, so that a formula can name the class itself.
+# *More often* is the share of the images of the class in which the formula holds somewhere, minus the same share of
+# other images. If formulas say what filters do for the answer, the filter that adds most to a class should have a
+# formula that is commoner there. Scenes are concepts, too, so a formula can name the class itself.
 
 # %%
 best = kept.idxmax()
@@ -315,7 +317,7 @@ r_of = {}
 for words, units in which.items():
     x, y = (each.loc[units].to_numpy().ravel() for each in (kept, every))
     r_of[words] = style.formatted(accuracy.correlation(x, y, draws=0)["r"])
-print("Over all pairs contribution and *more often* correlate with")
+print("Over all pairs, contribution and 'more often' correlate with")
 print(
     f"r = {r_of['all formulas']}; without the {names_class.sum()} formulas that name a"
 )
@@ -331,8 +333,9 @@ for way in ways:
     print(f"{way}: r above zero in {above} of {len(last)} networks, below in {below}.")
 
 # %% [markdown]
-# A correlation over filters says nothing of causes. Whether the network needs a filter is asked by removing it, in
-# [Ablation](../netdissect/ablation); whether a formula says what to change in an image, in the next chapter.
+# A correlation over filters says nothing about causes. To see whether the network needs a filter, remove it
+# ([Ablation](../netdissect/ablation)); whether a formula says what to change in an image is asked in the [next
+# chapter](copy-and-paste).
 #
 # ## Exercises
 #
@@ -342,7 +345,7 @@ for way in ways:
 #
 # ## Summary
 #
-# - Accuracy where a filter fires is a number with few mistakes in it; look at its reliability first.
+# - Accuracy where a filter fires rests on few mistakes; look at its reliability first.
 # - Its correlation with IoU can come from how often filters fire, and from the classes that they fire in.
 # - A weight of the last layer is a contribution only together with how much the filter adds.
 

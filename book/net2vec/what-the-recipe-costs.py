@@ -23,8 +23,8 @@
 #
 # *Question.* How much of a set IoU is due to the network, how much to the threshold, how much to the solver?
 #
-# Nothing that is added here is Net2Vec's. Where a method of the paper appears, its name is the one of the other
-# chapters: *single filter* and *combination*.
+# Nothing that is added here is Net2Vec's. Methods of the paper keep their names from the other chapters: *single
+# filter* and *combination*.
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -49,8 +49,8 @@ n2vlib.check_parameters(globals())
 # > The best single filter of a concept against weights over all filters, trained by gradient descent for the concept;
 # > both masks are scored by set IoU on the images that hold the concept {cite}`fong2018net2vec`.
 #
-# Set IoU looks only at images that hold the concept. There, a mask can score without looking at the picture: a concept
-# that fills a third of its images gives a third to the mask of everything. So a set IoU needs a floor beside it, and
+# Set IoU looks only at images that hold the concept. There, a mask can score without looking at the picture: if a
+# concept fills a third of its images, the mask of all pixels scores a third. So a set IoU needs a floor beside it, and
 # the gain of one method over another should say which part of the method made it.
 #
 # One layer is enough for this, the deepest.
@@ -166,15 +166,14 @@ charts.table(
 # %% [markdown]
 # ## The threshold
 #
-# Equation {eq}`eq-combination` has no bias: the mask begins where the sum is positive. The same learned weights with
-# the threshold of each concept at its best value on training images:
+# Equation {eq}`eq-combination` has no bias: the mask begins where the sum is positive. We keep the learned weights and
+# set the threshold $t_c$ of each concept to its best value on training images:
 #
 # $$
 # M = [S(\textstyle\sum_k w_k 1[A_k > T_k]) > t_c]
 # $$
 #
-# Every method from here on has its threshold chosen in this way, so that what is left between them is not the
-# threshold.
+# Every method from here on has its threshold chosen in this way, so the threshold is not what distinguishes them.
 
 # %%
 from n2vlib.baselines import threshold
@@ -184,9 +183,9 @@ moved = threshold.at_best_threshold(many, layer, probe)
 # %% [markdown]
 # ## The solver
 #
-# Training is one way to find weights. Three others, on the same fired filters and the same training images: the *mean
-# difference*, each filter's mean over the cells of a concept minus its mean over the other cells; *ridge* regression
-# on the share of each cell that the concept covers; and *logistic* regression on a sample of cells.
+# Training is one way to find weights. Here are three others, on the same fired filters and the same training images:
+# the *mean difference*, each filter's mean over the cells of a concept minus its mean over the other cells; *ridge*
+# regression on the share of each cell that the concept covers; and *logistic* regression on a sample of cells.
 
 # %%
 from n2vlib.baselines import linear
@@ -196,7 +195,8 @@ fired = linear.align(layer, probe, features="fired", seed=SEED)
 # %% [markdown]
 # ## What thresholding the filters costs
 #
-# A filter that fires is one bit per cell. The same three solvers on raw activations $A_k$ instead of $1[A_k > T_k]$:
+# A filter that fires is one bit per cell. We run the same three solvers on raw activations $A_k$ instead of
+# $1[A_k > T_k]$. The table has all methods so far:
 
 # %%
 raw = linear.align(layer, probe, features="raw", seed=SEED)
@@ -209,8 +209,9 @@ charts.table(spread, f"{layer.name}: mean set IoU, validation images", rows=20)
 # %% [markdown]
 # ## Step by step
 #
-# From the single filter to ridge regression on raw activations, one change at a time, over the concepts that all
-# methods have a number for. Intervals are of the difference, and all methods are resampled by the same draws of images.
+# We go from the single filter to ridge regression on raw activations, one change at a time, over the concepts that all
+# methods have a number for. Intervals are of the difference, and all methods are resampled by the same draws of
+# images.
 
 # %%
 order = {
@@ -236,7 +237,7 @@ charts.differences(added, title, "step", "difference of mean set IoU", note)
 # steps after it use the same filters. Their order matters a little: the solver's step is measured with thresholds
 # already moved, the last one with ridge regression.
 #
-# Is the solver's step the same for every solver, and is it with raw activations?
+# Is the solver's step the same for every solver, and also with raw activations?
 
 # %%
 others = [summary.steps([moved, each], drawn).iloc[1:] for each in solved[1:]]
@@ -247,7 +248,7 @@ charts.table(pd.concat(others), "Against the paper's training with its threshold
 #
 # Processor seconds for the weights of one concept, from stored masks of fired filters. Training and logistic
 # regression: the mean of a few concepts. Mean difference and ridge: all concepts in one pass, divided by their number.
-# The search of the threshold is left out, it is the same for all. Raw activations cost one more pass through the
+# The search for the threshold is left out; it is the same for all. Raw activations cost one more pass through the
 # network for all concepts together. These are the only numbers of the chapter that change from run to run.
 
 # %% tags=["nbval-ignore-output"]
@@ -280,7 +281,7 @@ charts.table(parts, caption, digits=0)
 #
 # ## Exercises
 #
-# 1. For which categories is the usual place the strongest? Compare with how much of an image their concepts cover.
+# 1. For which categories is the usual place strongest? Compare with how much of an image their concepts cover.
 # 2. Run the chapter with `NETWORK=small-alexnet-random`. Which steps remain?
 # 3. Is a concept that gains by raw activations one whose filters fire at few of its places?
 

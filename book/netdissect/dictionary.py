@@ -17,10 +17,10 @@
 # %% [markdown]
 # # Filters and a learned dictionary
 #
-# *In neither paper.* A layer's filters have labels, and random directions of the same space have fewer. Are filters then
-# the best directions there are? A *dictionary* is a set of directions that is learned so that few of them at a time
-# suffice to write down what the layer computes. It needs no labels. In language models such directions are often easier
-# to name than single neurons {cite}`huben2024sparse`.
+# *In neither paper.* A layer's filters have labels, and random directions of the same space have fewer. Are filters
+# then the best directions there are? A *dictionary* is a set of directions, learned so that a few of them at a time
+# suffice to write down what the layer computes. It needs no labels. In language models such directions are often
+# easier to name than single neurons {cite}`huben2024sparse`.
 #
 # *Question.* Do the units of a learned dictionary detect more concepts than the filters of the layer, and more than
 # equally many random directions?
@@ -83,8 +83,8 @@ print(f"{name} has {seen.shape[1]} filters, the dictionary {found.units}.")
 # %% [markdown]
 # ## What it is compared with
 #
-# A dictionary has more units than the layer has filters, and its units are sparse. Both alone could bring detectors. So
-# we give the same number of units and the same function to directions that were not learned:
+# A dictionary has more units than the layer has filters, and its units are sparse. Either alone could bring detectors.
+# So we give the same number of units and the same function to directions that were not learned:
 #
 # - *random* directions, drawn uniformly;
 # - principal *components* of the layer, and their opposites, because a unit above 0 has one sign;
@@ -110,8 +110,8 @@ top = {"centre": seen.mean(0), "activation": "topk", "k": k}
 files = {"dictionary": learned} | directions.write(place, sets, **top)
 
 # %% [markdown]
-# For a later question, some of them once more with a plain ReLU in place of the $k$ largest. A single pass over the
-# images reads all.
+# For a later question, we also give some of them a plain ReLU in place of the $k$ largest. A single pass over the
+# images reads them all.
 
 # %%
 weight, bias = found.units.weight, found.units.bias
@@ -188,7 +188,7 @@ print(f"{(true > 0).sum(1).mean():.1f} of {n_filters} filters")
 # concept, so we count concepts. The table gives three numbers that guard against chance and size:
 #
 # - *low* and *high*: 95% interval, from the spread over resampled images (bootstrap). It does not cover other
-#   dictionaries or directions, and it does not take off what is luck in the choice of names; the next number does.
+#   dictionaries or directions, and it does not subtract the luck in the choice of names; the next number does.
 # - *held out*: units are named on one half of the images, and count if they are detectors of this concept on the other
 #   half. Mean over twenty divisions.
 # - *equally many*: concepts among as many units as the layer has filters, on average over all choices.
@@ -225,8 +225,8 @@ charts.unique_by(counted, "label", title, axis="concepts with a detector")
 # %% [markdown]
 # ## Does the sparsity decide?
 #
-# Without the $k$ largest, a ReLU lets about half of all directions through at every place. The same weights, both
-# functions:
+# Instead of the $k$ largest, a ReLU lets about half of all directions through at every place. The table has the same
+# weights with both functions:
 
 # %%
 import pandas as pd
@@ -261,8 +261,8 @@ charts.table(pd.DataFrame(rows), "Concepts with a detector, by IoU threshold", d
 # ## A concept with a unit of its own
 #
 # The concepts with pixel masks for which the dictionary's best unit is farthest ahead of the best filter: first the
-# filter, then the unit, each on the two images where it is highest. This is a selection: it shows what is gained, and
-# not how often, which the table above counts.
+# filter, then the unit, each on the two images where it is highest. This is a selection: it shows what is gained, not
+# how often; the tables above count that.
 
 # %%
 kinds = {"filters": "filter", "dictionary": "unit"}
@@ -293,7 +293,7 @@ gallery.show(*strips, columns=4, nothing=nothing)
 # ## What we see
 #
 # If the dictionary is ahead of random directions of the same number and function, neither number nor sparsity explains
-# it: the directions themselves do. *Places* tell how much of this is learning. They are directions in which the
+# it: the directions themselves do. *Places* show how much of this is due to learning. They are directions in which the
 # data lie, so they are ahead of uniform ones; what the dictionary has above them is what training added. And if it is
 # ahead of the filters also among equally many units, more concepts than filters have a direction of their own in this
 # layer, which is Net2Vec's point from the other side: there, a concept's direction is learned from its annotations;
@@ -307,15 +307,15 @@ gallery.show(*strips, columns=4, nothing=nothing)
 #
 # - **From dictionaries of language models.** Those have tens of thousands of units. With a few hundred units in a small
 #   layer, concepts compete for units.
-# - **Principal components** are ordered by variance. Behind the first ones most never are among the $k$ largest, and
-#   count as dead. With a ReLU none is dead, and the table shows them, too.
-# - **NMF** is no linear map: its codes come from an optimisation at every place. Its directions can be read with
-#   `units.save(file, nmf.components_, activation="relu")`.
+# - **Principal components** are ordered by variance. Most of those after the first are never among the $k$ largest,
+#   and count as dead. With a ReLU none is dead, and the table shows them, too.
+# - **NMF** (non-negative matrix factorisation) is no linear map: its codes come from an optimisation at every place.
+#   Its directions can be read with `units.save(file, nmf.components_, activation="relu")`.
 #
 # ## Exercises
 #
-# 1. Read the dictionary of an untrained network: `NETWORK=small-alexnet-random`. One is learned here. Does it detect more
-#    concepts than the filters of that network?
+# 1. Read a dictionary of an untrained network: `NETWORK=small-alexnet-random`. It is then learned here. Does it detect
+#    more concepts than the filters of that network?
 # 2. Take a lower layer: `LAYERS=[conv3]`. What do its units detect?
 # 3. Write Net2Vec's own directions as units, `units.save(file, aligned.weights)`, and dissect them. For which share of
 #    the concepts does the unit learned for a concept get this concept's name?

@@ -18,8 +18,8 @@
 # # How sure is a name?
 #
 # *In neither paper.* Network Dissection names a filter after the concept with the largest IoU and calls it a detector
-# above 0.04. The name and its score come from the same images, and nothing says what IoU a filter would reach that has
-# nothing to do with any concept. This chapter asks two questions about every filter of one layer.
+# above 0.04. The name and its score come from the same images, and nothing says what IoU would be reached by a filter
+# that has nothing to do with any concept. This chapter asks two questions about every filter of one layer.
 #
 # *Questions.* Would other images give the same name? Would a filter get as good a name by chance?
 
@@ -151,13 +151,14 @@ iou = best["dissection_iou"]
 print(f"{best['name']}: IoU {by_hand:.3f} after the permutation, {iou:.3f} before")
 
 # %% [markdown]
-# The name is chosen, so chance may choose as well: after each permutation every filter is named again, and what counts is its
-# largest IoU over all concepts. The share of permutations in which that reaches the true IoU is the filter's *p*.
+# The name was chosen as the best, so chance may choose as well: after each permutation every filter is named again,
+# and what counts is its largest IoU over all concepts. The share of permutations in which that reaches the true IoU is
+# the filter's *p*.
 #
-# There is a choice among whom annotations are dealt. Among *all images*, a kitchen's annotation may land on a meadow. A
-# filter that only tells indoors from outdoors then looks meaningful for *stove*. Permuting only among the images
-# that show the *category* is stricter where a category is in few images. If a probe set names its sources (the first
-# folder of each image), annotations can also stay within a source, because photographs of one source look alike.
+# It matters among which images the annotations are dealt. Among *all images*, a kitchen's annotation may land on a
+# meadow. A filter that only tells indoors from outdoors then looks meaningful for *stove*. Permuting only among the
+# images that show the *category* is stricter where a category is in few images. If a probe set names its sources (the
+# first folder of each image), annotations can also stay within a source, because photographs of one source look alike.
 
 # %%
 n_sources = len(set(chance.sources(probe)))
@@ -202,14 +203,14 @@ charts.table(wide.reset_index(), f"By chance, at an IoU threshold of {IOU_THRESH
 # ## Every filter, with both answers
 #
 # `names.how_sure` puts both tests beside every name. *Again* is the share of the twenty divisions in which both halves
-# choose this name. *Chance* is the mean IoU of the best concept over the permutations, among images that show the category; *p*
-# is the share of permutations that reach the true IoU. With hundreds of filters some *p* are small by chance, so *q* is *p*
-# adjusted by the rule of {cite:t}`benjamini1995controlling`: among names with *q* up to 0.05, at most 5 percent are
-# expected to be chance's. A name is *sure* if it came again in most divisions and its *q* is at most 0.05. The interval
-# is for the IoU of this name, from a bootstrap over images.
+# choose this name. *Chance* is the mean IoU of the best concept over the permutations, among images that show the
+# category; *p* is the share of permutations that reach the true IoU. With hundreds of filters some *p* are small by
+# chance, so *q* is *p* adjusted by the rule of {cite:t}`benjamini1995controlling`: among names with *q* up to 0.05, at
+# most 5 percent are expected to be due to chance. A name is *sure* if it came again in most divisions and its *q* is
+# at most 0.05. The interval is for the IoU of this name, from a bootstrap over images.
 #
-# The smallest possible *p* is 1 divided by the number of permutations and one more. So where only a few filters of a
-# large layer have a name, none of them can be sure, however good it is. The printed lines say how many are needed.
+# The smallest possible *p* is 1 / (permutations + 1). So where only a few filters of a large layer have such a small
+# *p*, none of their names can be sure, however good they are. The printed lines say how many are needed.
 
 # %%
 named = naming.how_sure(layer, probe, permutations=PERMUTATIONS, seed=SEED)
@@ -230,8 +231,8 @@ title = f"{layer.name}: {named['sure'].sum()} of {len(named)} names are sure"
 charts.table(shown.sort_values("IoU", ascending=False)[columns], title)
 
 # %% [markdown]
-# Of the detectors, by category: how many come again, how many are above chance, how many are both. The last two columns
-# count different concepts, as unique detectors do.
+# How many of the detectors of each category come again, how many are above chance, and how many are both? The last two
+# columns count different concepts, as unique detectors do.
 
 # %%
 survivors = naming.survivors(named, IOU_THRESHOLD)
@@ -253,7 +254,7 @@ charts.table(
 # %% [markdown]
 # ## Between seeds of a training
 #
-# Other images are one source of doubt, another training is a second one. Filters of two trainings have no counterpart,
+# Other images are one source of doubt; another training is a second one. Filters of two trainings have no counterpart,
 # but the *concepts* that a layer detects can come again. Each cell is the percentage of the row's concepts that the
 # column's network detects, too.
 

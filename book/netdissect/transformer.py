@@ -187,7 +187,7 @@ charts.table(locality, "Where the change from one grey patch is", digits=1)
 # ## What the tokens without a place do
 #
 # The scores are computed from the class token alone, after the last block. So nothing reads the other tokens of that
-# block: they could be anything. The cell puts zeros in their place and compares the scores.
+# block; they could be anything. The cell puts zeros in their place and compares the scores.
 
 # %%
 fixed = transformer.module.get_submodule(modules[-1])
@@ -256,8 +256,8 @@ charts.table(limits, "Mean set IoU of a perfect unit, by grid", digits=2)
 
 # %% [markdown]
 # The grid limits small things most, in either network. The layers compared below have equal grids where it matters, so
-# it is no reason for a difference between them; between a network with patches of 16 pixels and one with a finer grid
-# it would be.
+# the grid explains no difference between them; between a network with patches of 16 pixels and one with a finer grid
+# it would.
 #
 # ## Which concepts single units detect
 #
@@ -271,7 +271,7 @@ totals = counted.groupby("label", sort=False)["unique_detectors"].sum()
 charts.unique_by(counted, "label", f"Most in {totals.idxmax()}: {totals.max()}")
 
 # %% [markdown]
-# A layer with more units has more chances. *Share* is the part of the units that are detectors, with a bootstrap
+# A layer with more units has more chances. *Share* is the share of the units that are detectors, with a bootstrap
 # interval over units.
 
 # %%
@@ -300,10 +300,10 @@ unique = unique.merge(of_n, left_on="label", right_index=True)
 charts.table(unique, "Unique detectors of all units and of as many", digits=1, rows=20)
 
 # %% [markdown]
-# The two tables belong together: many units of which few are detectors can detect more concepts than few units of which
-# many are. And a label can be cheap: look at the colors of the heads' bars. How large is what a unit marks? The next
-# table gives the mean number of cells that a unit fires in, over the images in which it fires at all, and the share of
-# the unique detectors that are for scenes and textures, which label whole images.
+# The two tables belong together: many units of which few are detectors can detect more concepts than few units of
+# which many are. And a label can be cheap: look at the colors of the heads' bars. How large an area does a unit mark?
+# The next table gives the mean number of cells that a unit fires in, over the images in which it fires at all, and the
+# share of the unique detectors that are for scenes and textures, which label whole images.
 
 # %%
 rows_of_size = []
@@ -322,8 +322,9 @@ sizes = pd.DataFrame(rows_of_size, columns=columns)
 charts.table(sizes, "How much a unit marks when it fires", digits=1, rows=20)
 
 # %% [markdown]
-# A head averages over many tokens, so what it hands to one token resembles what it hands to the next: its units can mark
-# large parts of an image and match labels of whole images, where the table shows it. A count of detectors does not.
+# A head averages over many tokens, so what it hands to one token resembles what it hands to the next: its units can
+# mark large parts of an image and match labels of whole images. The table shows where this happens; a count of
+# detectors does not.
 #
 # By category, all layers of a kind together:
 
@@ -339,8 +340,8 @@ title = "Concepts with a detector in any layer of the kind"
 charts.table(by_kind.reset_index(), title)
 
 # %% [markdown]
-# Of each kind, the layer with most unique detectors, and its best detector of an object or a part, on the three images
-# where it is highest, whether they show the concept or not:
+# For each kind we take the layer with most unique detectors and show its best detector of an object or a part, on the
+# three images where it is highest, whether they show the concept or not:
 
 # %%
 from n2vlib.analysis import top_images
@@ -366,8 +367,9 @@ gallery.show(images, captions, predicted=masks, **shown)
 # ## One unit or all together
 #
 # Net2Vec's question: how much better than its best unit is the combination of all units of a layer? A layer can hold a
-# concept in a direction that no unit lies on. We take the last layer of the convolutional network, and of the
-# transformer the layers of the pictures. Intervals are over validation images; all layers see the same resamples.
+# concept in a direction that no unit lies on. We take the last layer of the convolutional network, and from the
+# transformer the layers in the pictures above. Intervals are over validation images; all layers see the same
+# resamples.
 
 # %%
 from n2vlib.analysis import comparison
@@ -393,8 +395,8 @@ title = "Mean set IoU: the combination in multiples of the best unit"
 charts.table(gains, title)
 
 # %% [markdown]
-# Is the difference to the convolutional network more than chance? Every layer of the transformer minus the last layer
-# of that network:
+# Is the difference from the convolutional network more than chance? Below is each of these layers of the transformer
+# minus the last layer of that network, then the means by category:
 
 # %%
 pairs = [
@@ -431,14 +433,14 @@ charts.table(ours.rename_axis("layer").reset_index(), digits=3)
 # %% [markdown]
 # In the default run the two networks are about equally good at their task, and the best unit for a concept is about as
 # good in the residual stream and in the MLP as in the convolutional network. The rest differs. A filter of the
-# convolutional network has a label more often than not; a channel of the residual stream usually has none, and a hidden
-# unit of the MLP not either. Yet all units together outline concepts better in the transformer, also in the residual
-# stream, which has fewer units than the last convolution has filters. So this transformer does not know less about
-# where the concepts are. It keeps less of it in single units, and more in directions across them. For the question
-# whether a concept is in the image at all, which classification asks of the mean over all cells, the combination is a
-# little better in the convolutional network. A likely reason, which we have not tested: the transformer answers it in
-# its class token, which is not in that mean. The heads are apart: most of their units have a label, and they outline
-# worst, because they mark large parts of an image.
+# convolutional network has a label more often than not; a channel of the residual stream usually has none, and neither
+# does a hidden unit of the MLP. Yet all units together outline concepts better in the transformer, even in the
+# residual stream, which has fewer units than the last convolution has filters. So this transformer does not know less
+# about where the concepts are. It keeps less of it in single units, and more in directions across them. Classification
+# asks whether a concept is in the image at all, from the mean over all cells; there the combination is a little better
+# in the convolutional network. A likely reason, which we have not tested: the transformer answers it in its class
+# token, which is not in that mean. The heads are different: most of their units have a label, and they outline worst,
+# because they mark large parts of an image.
 #
 # For the residual stream one would expect this: nothing is applied to its channels one by one, so training has no
 # reason to line up concepts with them. Units of the MLP do pass a non-linearity one at a time, as filters do, and are
@@ -448,8 +450,8 @@ charts.table(ours.rename_axis("layer").reset_index(), digits=3)
 #
 # - **Size and data.** Published transformers have more blocks and learn from millions of photographs; ours was trained
 #   for minutes on drawings. Both networks are one training run each.
-# - **The high side only.** A channel of the residual stream can be negative, and low values may mean something too. The
-#   papers' threshold looks at high values, which is natural behind a ReLU and a choice here.
+# - **The high side only.** A channel of the residual stream can be negative, and low values may mean something too.
+#   The papers' threshold looks at high values, which is natural after a ReLU and a choice here.
 # - **Numbers of units.** The MLP has more units than the other layers, which also gives its combination more weights.
 #   The residual stream does not have this advantage.
 # - **The last block.** Its cells are read by nothing. What they hold is a by-product of weights that serve the class

@@ -18,9 +18,9 @@
 # # Crossing a road
 #
 # *Sections 7 and 8, tables 2 and 3, figure 8* {cite}`andreas2017translating`. With [colors](two-colors) and
-# [creatures](two-creatures) one talks and one listens, once. Here both talk, all the time, and both have to act: two
-# cars meet at a crossing, and neither driver sees the other. That is the paper's hardest game. People played it, too,
-# and 382 of their games were released. They are not part of this book; unless you name them, a script drives.
+# [creatures](two-creatures) one player talks and one listens, once. Here both talk, all the time, and both have to
+# act: two cars meet at a crossing, and neither driver sees the other. That is the paper's hardest game. People played
+# it, too, and 382 of their games were released. They are not part of this book; unless you name them, a script drives.
 #
 # *Questions.* Do agents learn to talk about the road? Can one of them drive beside a person, if every message is
 # translated for it? And is a translation that leads to the right belief also good for driving?
@@ -51,9 +51,9 @@ n2vlib.check_parameters(globals())
 #
 # ## The game
 #
-# Five maps of 8 by 8 cells. A driver sees the map, its own car and its own goal. A car covers two cells, its head and
-# the one behind it; in a turn it stays, or moves by one cell, ahead or to a side. Each driver sends one message a turn,
-# and hears the other's a turn later. After 20 turns the game is over. Both get the same reward,
+# There are five maps of 8 by 8 cells. A driver sees the map, its own car and its own goal. A car covers two cells, its
+# head and the one behind it; in a turn it stays, or moves by one cell, ahead or to a side. Each driver sends one
+# message a turn, and hears the other's a turn later. After 20 turns the game is over. Both get the same reward,
 #
 # $$
 # \begin{aligned}
@@ -79,8 +79,8 @@ for maps in (ROADS[:3], ROADS[3:]):
     print()
 
 # %% [markdown]
-# A letter is where a car may start, and where it is headed; a dot is road, a star a goal. In the last map all cars
-# drive north.
+# A letter marks where a car may start, and in which direction it is headed; a dot is road, a star a goal. In the last
+# map all cars drive north.
 #
 # ### By hand, one turn
 #
@@ -109,13 +109,13 @@ print(f"Crash: {crash}, cells off the road: {off}, reward {reward:+.2f}")
 # %% [markdown]
 # ## Who drives
 #
-# > The lexicon of the driving game are the messages that people wrote in it {cite}`andreas2017translating`.
+# > The lexicon of the driving game consists of the messages that people wrote in it {cite}`andreas2017translating`.
 #
 # With `PEOPLE` you name a folder with `driving.jsonl` and `roads.json`, the released games for instance; every field
 # is checked, and every turn has to follow from the one before by the rules above. By default a script drives, here
 # called *scripted*: it goes the shortest way, says in short phrases of ours where it is and what it is about to do,
-# waits before a crossing by what it hears, and slips now and then: it says nothing, or something wrong, or turns
-# wrong.
+# waits before a crossing or not, depending on what it hears, and slips now and then: it says nothing, or something
+# wrong, or takes a wrong turn.
 
 # %%
 from n2vlib.games import logs, scripted
@@ -139,16 +139,15 @@ print(f"{len(people.lexicon)} entries; of the first, both cars arrive in {won:.0
 
 # %% [markdown]
 # An entry is a *whole message*, as in the released program: in lower case, without full stops, commas and question
-# marks, of at most three words, used more than three times; *done* is always one. `_` stands for silence, and for all
-# that is no entry. (The release has an empty entry besides, which no message is; without it, people's lexicon has 82
-# entries.) Which games were the paper's test games depends on the order of a folder and cannot be repeated: we take the
-# last 100.
+# marks, of at most three words, used more than three times; *done* is always one. `_` stands for silence, and for
+# every message that is not an entry. (The release also has an empty entry, which no message matches; without it,
+# people's lexicon has 82 entries.) Which games were the paper's test games depends on the order of a folder and cannot
+# be repeated: we take the last 100.
 #
 # ## Agents
 #
-# Three teams, each of two cars with one recurrent network, as in [two colors](two-colors). What one hears is the
-# other's last message: 64 numbers, of length 1 before the channel adds noise. They learn from their own games, as
-# there.
+# Three teams, each of two cars with one recurrent network, as in [two colors](two-colors). Each hears the other's last
+# message: 64 numbers, of length 1 before the channel adds noise. As there, the teams learn from their own games.
 
 # %%
 from n2vlib.agents import training
@@ -172,9 +171,9 @@ charts.lines(curve, "round", "reward", title, axes, series="team")
 # %% [markdown]
 # ## Do they need to talk?
 #
-# A team may drive well without a word. So the same teams play the same games again, once *deaf*: each hears nothing but
-# zeros. Teams have never heard that, except in a first turn; so in a second control they hear messages of the same team
-# in *another game*.
+# A team may drive well without a word. So the same teams play the same games again, once *deaf*: each car hears
+# nothing but zeros. Except in a first turn, teams have never heard that; so in a second control they hear messages of
+# the same team in *another game*.
 
 # %%
 from n2vlib.agents import evaluation, translating
@@ -231,9 +230,9 @@ charts.table(worth[["hears", "difference", "low", "high"]], caption, digits=2)
 #
 # In the released program, only half of that is play. The person's car is *replayed*: it does what a person did in a
 # recorded game, whatever the agent does, and it hears nothing. The agent hears the person's messages, translated: of
-# the ten codes nearest to a message one is drawn at random. So this is how well an agent drives that understands a
-# person, or does not. The baseline is a random code in place of each. Table 2 writes *R / H* for this; elsewhere it is
-# *H to R*.
+# the ten codes nearest to a message one is drawn at random. So this measures how well an agent drives when it
+# understands a person, or does not. As a baseline, every code is a random one. Table 2 writes *R / H* for this;
+# elsewhere it is *H to R*.
 
 # %%
 stated = published.table("neuralese_table2")
@@ -271,8 +270,8 @@ charts.table(gains["completed"][columns], caption, digits=2)
 # > In 256 states, a listener hears a message and asks which of two things its speaker saw: what it did see, or its car
 # > somewhere else on the road {cite}`andreas2017translating`.
 #
-# The listener R reads with a model of the agents' messages, H with one of people's. Half is chance. Messages of people
-# that are silent, or no entry of the lexicon, are left out, as in the release.
+# The listener R reads with a model of the agents' messages, H with one of people's. One half is chance. As in the
+# release, people's silent turns are left out, and so are messages that are not in the lexicon.
 
 # %%
 asked = evaluation.beliefs(
@@ -300,8 +299,9 @@ charts.differences(better, title, "compared", axis, note)
 # %% [markdown]
 # ## What do the messages say?
 #
-# The three best translations of some messages of the first team, by belief: of fifty messages, one for each of the
-# three entries that are most often the nearest, and where its speaker was. Figure 8 shows other messages.
+# Three messages of the first team: the three nearest entries of each, by belief, and where its speaker was. Of fifty
+# messages we take one for each of the three entries that are most often the nearest. The paper's figure 8 shows other
+# messages.
 
 # %%
 from n2vlib.agents import story
@@ -325,8 +325,8 @@ charts.table(stated, "Published, figure 8")
 # %% [markdown]
 # ## One game, turn by turn
 #
-# Car 2 is replayed, and an agent of the first team drives car 1 beside it: of the games that both complete in at most
-# 12 turns, the one in which car 2 says most. Below the map stands what each says in that turn: the words of car 2,
+# Car 2 is replayed, and an agent of the first team drives car 1 beside it. Of the games that both complete in at most
+# 12 turns, this is the one in which car 2 says most. Below the map is what each says in that turn: the words of car 2,
 # and the agent's message, translated into the three nearest entries. The shade is what the message of that turn says
 # of where its speaker is: the belief of a listener that knows nothing else. Move the turn, and choose whose belief is
 # shown.
@@ -387,26 +387,27 @@ print(f"{answer} from random to direct to belief.", end=" ")
 print(f"Completion differs by {100 * spread:.1f} points.")
 
 # %% [markdown]
-# What is weak. The person's car is replayed: it does not yield, and where the agent drives otherwise than the
-# recorded partner did, its words are about another game. A silent turn is translated, too. So where beliefs get
-# better and driving does not, it cannot be said whether the agent fails to act on what it believes, or had no
-# occasion to. Random words can be worse than half: a model of people's words is sure where people have been, so an
-# odd word is more probable elsewhere. With the default, *people* are a script, and who listens to an agent is always
-# a model of words: no person does. There are three teams only, so the intervals, over teams and games, are wide ([how
-# they are made](does-it-hold)). The published rows are of one team, without intervals.
+# What is weak here? The person's car is replayed: it does not yield, and where the agent drives otherwise than the
+# recorded partner did, its words are about another game. A silent turn is translated, too. So where beliefs get better
+# and driving does not, it cannot be said whether the agent fails to act on what it believes, or had no occasion to.
+# Random words can be worse than half: a model of people's words is sure where people have been, so an odd word is more
+# probable elsewhere. With the default, *people* are a script, and it is always a model of words that listens to an
+# agent, never a person. There are only three teams, so the intervals, over teams and games, are wide ([how they are
+# made](does-it-hold)). The published rows are of one team, without intervals.
 #
 # ## Exercises
 #
 # 1. Give the released games, `PEOPLE=$N2V_NEURALESE`. Which messages are translated by silence?
-# 2. In the viewer, take `("H", "H")` and both cars replayed. When does the belief of where the other car is become sharp?
+# 2. In the viewer, take `("H", "H")` and both cars replayed. When does the belief about where the other car is become
+#    sharp?
 # 3. Let an agent hear the *nearest* code, not one of ten (`translating.SHOWN = 1`). Does it drive better?
 #
 # ## Summary
 #
 # - Two cars that do not see each other, one reward, one message a turn: the paper's hardest game, with its own rules.
-# - In the release one direction is played, beside a replayed person, and the other one is measured by belief.
+# - In the release, one direction is played beside a replayed person, and the other is measured by belief.
 # - A control for talk: the same team, deaf, or hearing another game. A control for translation: a random code.
-# - A translation is to be compared game by game, over several teams. Better beliefs need not mean better driving.
+# - Compare translations game by game, over several teams. Better beliefs need not mean better driving.
 
 # %%
 n2vlib.provenance(network=NAME, seed=SEED)

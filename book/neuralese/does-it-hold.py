@@ -17,9 +17,9 @@
 # %% [markdown]
 # # Does it hold?
 #
-# *Section 8* {cite}`andreas2017translating`. The chapters before trained agents, translated their messages, and let
-# them talk with people. Each gave a table. This one asks of every statement in the paper's discussion whether it holds:
-# in the printed numbers, in ours, and where the right translation is known.
+# *Section 8* {cite}`andreas2017translating`. The previous chapters trained agents, translated their messages, and let
+# them talk with people. Each gave a table. This one asks of every statement in the paper's discussion whether it
+# holds: in the printed numbers, in ours, and where the right translation is known.
 #
 # *Questions.* Are the printed differences larger than chance would make them? Does belief beat direct translation in
 # every game and direction, over several teams? How often is a translation right, and how does that depend on noise, on
@@ -57,8 +57,9 @@ n2vlib.check_parameters(globals())
 # > Belief matching beats direct translation in all settings, and agents that are translated by it can be understood
 # > better than people are among themselves {cite}`andreas2017translating`.
 #
-# That is arithmetic. R is an agent and H a person (a model of one, where it listens). *Gain*: belief minus direct.
-# *Beyond native*: an agent that a person hears by belief, minus a person that a person hears. First the numbers:
+# For the printed numbers, that is arithmetic. R is an agent and H a person (a model of one, where it listens). *Gain*
+# is belief minus direct. *Beyond native* is the score of a person who hears an agent, translated by belief, minus that
+# of a person who hears a person.
 
 # %%
 import numpy as np
@@ -78,9 +79,8 @@ heard = mixed["listener"] == "H"
 mixed["beyond native"] = (mixed["belief"] - mixed["game"].map(native)).where(heard)
 
 # %% [markdown]
-# The paper gives no intervals. The released program plays 512 games for a number of a reference game, and asks for a
-# belief in 256 states. With $n$ games each, the difference of two shares $p$ and $q$ that have nothing in common is
-# known to within
+# The paper gives no intervals. The released program plays 512 games for each number of a reference game, and asks for
+# a belief in 256 states. With $n$ games each, the difference of two independent shares $p$ and $q$ is known to within
 #
 # $$ 1.96\, \sqrt{\frac{p (1 - p) + q (1 - q)}{n}} . $$ (eq-shares)
 
@@ -116,22 +116,23 @@ assert list(ahead) == ["birds", "colors"]
 
 # %% [markdown]
 # The arithmetic is right: translated agents are ahead of people in colors and birds, and not in driving. Where the two
-# numbers are no further apart than the chance of games, they cannot say more. And they are of one team.
+# numbers are no further apart than the chance of games, they cannot say more. And they come from one team.
 #
 # ## One interval from teams and games
 #
-# Ours are three teams for each game, trained from different seeds. Two sources of chance are in a mean over teams:
-# which games were played, and which teams were trained. To draw games again shows the first only. To draw the teams
-# again as well is no way out: of three teams, a draw has seldom all three, and the interval comes out too narrow. So:
+# Ours are three teams for each game, trained from different seeds. A mean over teams has two sources of chance: which
+# games were played, and which teams were trained. Drawing games again shows only the first. Drawing the teams again as
+# well does not help: a draw from three teams seldom has all three, and the interval comes out too narrow. So we use
 #
 # $$
 # \bar x \pm \max\Big( t_{T-1}\, \frac{s_T}{\sqrt{T}},\ g \Big),
 # $$ (eq-teams)
 #
-# where $s_T$ is the standard deviation of the means of the $T$ teams, $t$ the 97.5% quantile of Student's distribution,
-# 4.30 for three teams, and $g$ half the width of a bootstrap interval over games. A team's mean contains the chance of its games, so the first term is enough, unless the
-# means lie close together by luck. How often does such an interval contain the truth, if teams differ by so many
-# standard errors of a team's mean over games?
+# where $s_T$ is the standard deviation of the means of the $T$ teams, $t$ the 97.5% quantile of Student's
+# distribution, 4.30 for three teams, and $g$ half the width of a bootstrap interval over games. A team's mean contains
+# the chance of its games, so the first term is enough, unless the means lie close together by luck. How often does
+# such an interval contain the truth? The table varies by how many standard errors of a team's mean over games the
+# teams differ:
 
 # %%
 from scipy.special import stdtrit
@@ -161,9 +162,9 @@ caption = "Share of 1,000 intervals that contain the truth; 0.95 is meant"
 charts.table(pd.DataFrame(rows, columns=columns), caption, digits=2)
 
 # %% [markdown]
-# Now the three games. Agents are those of the zoo, three teams for [colors](two-colors), [creatures](two-creatures)
-# and [driving](crossing-a-road) each. A person who listens is a network that imitates; one who speaks is what is
-# written down, or, in driving, a script or a recorded game.
+# Now the three games. The agents are those of the zoo, three teams each for [colors](two-colors),
+# [creatures](two-creatures) and [driving](crossing-a-road). A person who listens is a network that imitates; a person
+# who speaks is a written description or, in driving, a script or a recorded game.
 
 # %%
 from n2vlib import claims
@@ -226,7 +227,8 @@ in_rows("beliefs that are right")
 # whether they would understand an agent is asked by belief alone. A game of driving is won if both cars arrive, and for
 # that one half is not chance.
 #
-# By hand, the interval of one difference: a person who hears an agent in colors, belief minus direct, game by game.
+# By hand, the interval of one difference: a person who hears an agent in colors, belief minus direct, from the
+# differences game by game.
 
 # %%
 side = (measured.played["speaker"] == "R") & (measured.played["listener"] == "H")
@@ -243,9 +245,10 @@ print(f"±{half:.1f} over teams; with games {row['low']:.1f} to {row['high']:.1f
 # %% [markdown]
 # ## Each claim
 #
-# A claim is a number with a criterion, and holds if its whole interval lies beyond the criterion, as in the [verdict on
-# Net2Vec](../verdict/net2vec). Criteria were written before a number was seen. First: does belief beat direct and
-# random translation, and the native score of people? A name begins with the table, or the section, of the paper.
+# A claim is a number with a criterion, and holds if its whole interval lies beyond the criterion, as in the [verdict
+# on Net2Vec](../verdict/net2vec). Criteria were written before a number was seen. First: does belief beat direct and
+# random translation, and the native score of people? In the chart, a claim's name begins with the table or section of
+# the paper.
 
 # %%
 result = claims.check(measured)
@@ -281,7 +284,7 @@ charts.table(claims.in_words(driving)[columns], title, digits=2, rows=20)
 # %% [markdown]
 # ## A code whose meaning is known
 #
-# Whether a translation is right, the paper cannot ask: what its agents mean, nobody knows. So we plant a language of
+# The paper cannot ask whether a translation is right: nobody knows what its agents mean. So we plant a language of
 # agents. There are 30 meanings. Each has a code $e_m$ of length 1 in a code book drawn at random, and the channel adds
 # noise:
 #
@@ -289,10 +292,11 @@ charts.table(claims.in_words(driving)[columns], title, digits=2, rows=20)
 # z = e_m + \sigma\, \varepsilon, \qquad \varepsilon \sim \mathcal{N}(0, I_{64})
 # $$ (eq-planted-code)
 #
-# People have words $w$ with a known $p(w \mid m)$: one for each meaning, and in the language *all of it* also synonyms,
-# words for two meanings, one word for everything, and meanings that are rarer than others. All probabilities are exact,
-# nothing is learned: what goes wrong is the criterion's own doing. A translation is right if its word has that meaning
-# alone. Who has the code book (*known code*) takes the most probable meaning; in the mean nobody can do better.
+# People have words $w$ with a known $p(w \mid m)$: one for each meaning, and in the language *all of it* also
+# synonyms, words for two meanings, one word for everything, and meanings that are rarer than others. All probabilities
+# are exact and nothing is learned, so what goes wrong is the criterion's own doing. A translation is right if its word
+# has that meaning alone. With the code book one can take the most probable meaning (*known code*); on average nobody
+# can do better.
 
 # %%
 from n2vlib.agents import planted
@@ -315,8 +319,8 @@ columns = ["claim", "holds", "this run", "holds if", "over"]
 charts.table(claims.in_words(found)[columns], "Two claims of ours", digits=2)
 
 # %% [markdown]
-# `pmi` is [direct translation without $p(a)$](what-does-a-message-mean), that is, divided by how often a word is
-# used. It is in the released program, and the paper does not show it. What is taken in place of the right word?
+# `pmi` is [direct translation without $p(a)$](what-does-a-message-mean), that is, divided by how often a word is used.
+# It is in the released program, but the paper does not show it. What is taken instead of the right word?
 
 # %%
 taken = messages.groupby(["translation", "chosen"]).size().unstack(fill_value=0)
@@ -326,8 +330,8 @@ charts.table(taken, "Shares of messages", digits=2)
 
 # %% [markdown]
 # Direct translation asks which word is said most often where the message is sent. That can be a word for everything.
-# Divided by how often a word is said, it has no advantage. Belief takes the advantage away, too: what is said as
-# often of both things changes no belief.
+# After division by how often a word is said, that word has no advantage. Belief takes the advantage away, too: a word
+# that is said equally often of both things changes no belief.
 #
 # Is belief better in every language? In the plainest one each meaning has one word, as frequent as the others.
 
@@ -377,8 +381,8 @@ charts.table(tried[ways[1:4]].reset_index(), title, digits=2)
 # ## How many candidates?
 #
 # A translator chooses among candidates, and a listener decides among things that the speaker may have seen. Both
-# numbers were set by the authors: 50 codes, the lexicon, two things; and 256 states for the average. First, for the
-# planted code, where more of each is easy to have:
+# numbers were set by the authors: 50 codes, the lexicon, two things; and 256 states for the average. We change them
+# one at a time, first for the planted code, where more of each is easy to have:
 
 # %%
 from dataclasses import replace
@@ -422,8 +426,8 @@ wide = counted.pivot(index=["changed", "count"], columns="translation", values="
 charts.table(wide[ways[1:]].reset_index(), "Share translated right", digits=2, rows=15)
 
 # %% [markdown]
-# And for agents in colors: how many of their own messages a person's words are translated into (`codes`), and among how
-# many pairs a listener chooses (`things`), with the right one among them.
+# The same for agents in colors: from how many of their own messages the translation of a person's words is chosen
+# (`codes`), and among how many pairs a listener chooses (`things`), with the right one among them.
 
 # %%
 society, _ = everybody["colors"]
@@ -478,8 +482,9 @@ charts.table(means, "Share that is right, by translation", digits=2)
 # %% [markdown]
 # ## What is weak
 #
-# - **People.** Nobody played here. Descriptions are drawn by rules out of a lexicon, drivers are scripted unless `PEOPLE`
-#   names games of people, and who listens is a network that imitates. A native score is a score of that network.
+# - **People.** Nobody played here. Descriptions are drawn by rules out of a lexicon, drivers are scripted unless
+#   `PEOPLE` names games of people, and the listener is a network that imitates. A native score is a score of that
+#   network.
 # - **Three teams.** An interval over three teams and their games is wide. It should be: teams differ.
 # - **The planted languages are ours.** They have exact probabilities. Learned models add errors that are not counted
 #   here.
@@ -487,20 +492,21 @@ charts.table(means, "Share that is right, by translation", digits=2)
 #
 # ## Exercises
 #
-# 1. Set `CHANNEL_NOISE` to `[1, 5, 20]`. From where on does a cleaner channel no longer help
-#    belief, and why is it below 100% there?
+# 1. Set `CHANNEL_NOISE` to `[1, 5, 20]`. From which noise on does a cleaner channel no longer help belief, and why is
+#    it below 100% there?
 # 2. Give `planted.recovered` the option `density="released"`, the unnormalised density of the program. What does it
 #    cost?
 # 3. Give it `weights="source"`: states count by how well they fit the message only. For which languages is that better?
 #
 # ## Summary
 #
-# - The printed differences are what the paper says they are. Whether the small ones exceed the chance of games, they
-#   leave open.
-# - An interval needs both teams and games: with few teams by Student's t.
-# - A planted code tells how often a translation is right. That depends on the language, since direct translation falls
-#   for a word for everything, and on the number of states.
-# - Dividing by how often a word is said, `pmi`, is a baseline that belief should be compared with. The paper does not.
+# - The printed differences are what the paper says they are, but the small ones may be no more than the chance of
+#   games.
+# - An interval needs both teams and games: with few teams, by Student's t.
+# - A planted code tells how often a translation is right. That depends on the number of states and on the language:
+#   direct translation falls for a word for everything.
+# - Dividing by how often a word is said, `pmi`, is a baseline that belief should be compared with. The paper does not
+#   show it.
 
 # %%
 n2vlib.provenance(seed=SEED)

@@ -19,8 +19,8 @@
 #
 # *Section 7, table 1a, figure 7* {cite}`andreas2017translating`. [The last chapter](what-does-a-message-mean) said
 # what a translation is. Here one is put to work. Two colors lie on a table, one is meant, and a speaker has to tell a
-# listener which. Agents learn to do this with messages of their own, people do it with words, and then one of each
-# plays with the other, with a translator between them.
+# listener which. Agents learn to do this with messages of their own, people do it with words, and then an agent and a
+# person play together, with a translator between them.
 #
 # *Questions.* Does a mixed team win more often with the translation by belief than with the direct one? Does it matter
 # who speaks? And what do the agents say: do they name colors, as people do?
@@ -57,16 +57,16 @@ n2vlib.check_parameters(globals())
 # Such a game, of one speaker and one listener, is a *reference game*. As in the released program, a color is three
 # numbers: hue, saturation and value, in 0 to 1. The speaker sees the color that is meant and the other one, in this
 # order. The listener sees nothing in the first turn and the two colors, left and right, in the second. It may take
-# one, or wait, which costs .1; a right choice gains 1; to choose in the first turn ends the game without a gain. Both
+# one, or wait, which costs .1; a right choice gains 1; choosing in the first turn ends the game without a gain. Both
 # colors are drawn with replacement, so that now and then they are equal.
 #
 # ## Colors and their names
 #
 # The paper's colors are the answers of a survey, in which people named random colors on their screens
-# {cite}`munroe2010color,mcmahan2015bayesian`. These answers are not in any package. The list of names that came of it
-# is: matplotlib keeps 949, each with one color. How far a name reaches it does not say. So we draw colors by a rule
-# of our own, and **what it draws is no distribution of people**. The *rivals* of a name are the names that share no
-# word with it. For the name $n$ with the color $c_n$ (red, green and blue in 0 to 1),
+# {cite}`munroe2010color,mcmahan2015bayesian`. These answers are not in any package, but the list of names that came of
+# the survey is: matplotlib keeps 949, each with one color. It does not say how far a name reaches. So we draw colors
+# by a rule of our own, and **what it draws is no distribution of people**. The *rivals* of a name are the names that
+# share no word with it. For the name $n$ with the color $c_n$ (red, green and blue in 0 to 1),
 #
 # $$
 # \begin{aligned}
@@ -80,9 +80,9 @@ n2vlib.check_parameters(globals())
 # is then called $n$ with a probability proportional to the density of $n$ at $c$. With `COLORS` naming the folder of
 # the paper's corpus, its answers are read instead, and everybody is trained on them (minutes, once).
 #
-# The *lexicon* are the words that occur in five names at least, a hyphen being a space, without one that dictionaries
-# mark as vulgar. A description is a bag of the name's words: which ones, without their order. The most frequent words,
-# with colors that they describe:
+# The *lexicon* consists of the words that occur in at least five names (a hyphen counts as a space), without one that
+# dictionaries mark as vulgar. A description is a bag of the name's words: which ones, without their order. The most
+# frequent words, with colors that they describe:
 
 # %%
 import numpy as np
@@ -110,9 +110,9 @@ swatches.table(pd.DataFrame(rows, columns=["word", "colors drawn for it"]), coun
 # ## Agents
 #
 # An agent is a recurrent network: a hidden layer over what it sees and hears, a GRU, and from its state a message and
-# the value of each action. The message is a vector of 64 numbers with length 1, and the channel adds noise of
-# standard deviation .3 to each number, in training and in play. They learn by deep Q-learning with replay, and the
-# gradient flows from the listener through the message into the speaker. Three teams, which differ by their seed only:
+# the value of each action. The message is a vector of 64 numbers with length 1, and the channel adds noise of standard
+# deviation .3 to each number, in training and in play. They learn by deep Q-learning with replay, and the gradient
+# flows from the listener through the message into the speaker. There are three teams, which differ only in their seed:
 
 # %%
 from n2vlib.agents import evaluation, people, training, translating
@@ -129,8 +129,8 @@ axes = ("rounds of play and learning", "share of games won while learning")
 charts.lines(curve, "round", "won", title, axes, series="team")
 
 # %% [markdown]
-# While they learn, agents try random actions, fewer and fewer of them. The curves include these trials; the numbers of
-# the title do not, and are of new colors.
+# While they learn, agents try random actions, fewer and fewer of them. The curves include these trials; the numbers in
+# the title do not, and are for new colors.
 #
 # ## People
 #
@@ -170,7 +170,7 @@ swatches.table(pd.DataFrame(rows, columns=columns), share)
 # ## By hand, one mixed game
 #
 # An agent speaks, a person listens. The message is translated into the five words whose beliefs are nearest, as a bag
-# in which each has the share 1/5. Turn by turn, and the same as `play` does for all games at once:
+# in which each has the share 1/5. We go turn by turn and compare with `play`, which plays all games at once:
 
 # %%
 translator = translating.translator(society, 0, "belief", draws)
@@ -202,9 +202,9 @@ print(f"Taken: color {taken + 1}; meant: color {int(state.target[0]) + 1}.")
 # %% [markdown]
 # ## Mixed teams
 #
-# Table 1a. R is an agent, H a person: the written name where it speaks, the network where it listens. *None*: both
-# have one language, so nothing is translated. *Random*: the words, or the code, are drawn at random; that is chance,
-# one half. All conditions of a team play the same games. The paper prints no intervals.
+# This is the paper's table 1a. R is an agent, H a person: the written name where it speaks, the network where it
+# listens. *None*: both have one language, so nothing is translated. *Random*: the words, or the code, are drawn at
+# random; that is chance, one half. All conditions of a team play the same games. The paper prints no intervals.
 
 # %%
 from n2vlib import published
@@ -265,7 +265,7 @@ charts.differences(claims, title, "compared", "difference in games won", note)
 # %% [markdown]
 # ## What the agents say
 #
-# Figure 7 shows phrases of four groups of messages; they read like names of colors:
+# The paper's figure 7 shows phrases for four groups of messages; they read like names of colors:
 
 # %%
 phrases = published.table("neuralese_translations").query("game == 'colors'")
@@ -321,11 +321,11 @@ print(f"beside another color, the cosine is {kept:+.2f}. Two directions have")
 print(f"at least {min(main):.1%} of the variance of a team's messages.")
 
 # %% [markdown]
-# A name of the color that is meant would have 1 in the second row, and a cosine like that of other colors in the last
-# one. A cosine near -1 in the last row is a comparison: the message says on which side the one color lies, seen from
-# the other. On which side of what? We take the direction in which a team's messages vary most, and correlate the
-# place of a message on it with how much more hue, saturation and value the color meant has than the other one. (The
-# sign of a direction is free; it is chosen so that the largest correlation is positive.)
+# If messages named the color that is meant, the second row would be 1, and the last one as low as for other colors. A
+# cosine near -1 in the last row means a comparison: the message says on which side the one color lies, seen from the
+# other. On which side of what? We take the direction in which a team's messages vary most, and correlate the place of
+# a message on it with how much more hue, saturation and value the color meant has than the other one. (The sign of a
+# direction is free; it is chosen so that the largest correlation is positive.)
 
 # %%
 sample = game.new(2000, draws, "test")
@@ -395,8 +395,8 @@ charts.table(words, caption, digits=2)
 #
 # - The names are real, the colors around them are drawn {eq}`eq-color-spread`. Every name is as frequent as any other;
 #   in the survey a few names have most of the answers.
-# - The model of people learns from colors that lie around their names as we drew them. How often two people win depends
-#   on how wide they spread, so our number and the paper's are not of the same thing.
+# - The model of people learns from colors that lie around their names as we drew them. How often two people win
+#   depends on how far these colors spread, so our number and the paper's do not measure the same thing.
 # - Agents and models have 64 units in place of 256, and many games are played between two steps of learning in place of
 #   one.
 # - Nothing else was changed on purpose: turns, rewards, noise, the sample of 256 states and 50 codes, five words, one
@@ -413,10 +413,9 @@ caption = "Games won; and how often one of the five words is in the name"
 charts.table(short.iloc[:, [0, 2, 3, 1]], caption, digits=2)
 
 # %% [markdown]
-# A translation by belief lets a listener do the right thing, and that is all it promises. If agents compare and
-# people name, the words that come out are those that make a listener choose as the comparison would; read as
-# descriptions, they can be wrong. Direct translation prefers frequent words, and these are in many names, whatever is
-# meant.
+# A translation by belief lets a listener do the right thing, and that is all it promises. If agents compare and people
+# name, the words that come out are those that make a listener choose as the comparison would; as descriptions, they
+# can be wrong. Direct translation prefers frequent words, and these are in many names, whatever is meant.
 #
 # What is weak: our people are a lexicon and a network that we trained on our own colors; no person has heard these
 # words. There are three teams only, so the intervals, which are over teams and games ([how](does-it-hold)), are wide.
@@ -430,10 +429,10 @@ charts.table(short.iloc[:, [0, 2, 3, 1]], caption, digits=2)
 #
 # ## Summary
 #
-# - A mixed team with a translator is measured by games that it wins; a random translation wins half of them.
-# - Which translation is the better one is a difference game by game, with an interval over teams and games.
-# - Whether agents name colors or compare them is seen when the other color is exchanged, not in the translations.
-# - Words that lead to the right choice need not describe the color. A translation is to be judged by what it is for.
+# - A mixed team with a translator is measured by the games that it wins; a random translation wins half of them.
+# - Which translation is better is decided game by game, by a difference with an interval over teams and games.
+# - Whether agents name colors or compare them shows when the other color is exchanged, not in the translations.
+# - Words that lead to the right choice need not describe the color. Judge a translation by what it is for.
 
 # %%
 n2vlib.provenance(seed=SEED)

@@ -19,15 +19,14 @@
 #
 # *Sections 7 and 8, table 1b, figure 2* {cite}`andreas2017translating`. A color is three numbers, and one word names
 # it. A bird has a size, a belly, wings and a crown; people name a few of these, and not the same ones. The paper's
-# second reference game is about birds: photographs, seen through a network for pictures, with captions that people
-# wrote.
+# second reference game is about birds: photographs, seen through an image network, with captions that people wrote.
 #
 # *Questions.* Does translation still work where things have many attributes, and people name only some of them? And
 # which attributes does a translation keep?
 #
 # The paper's captions are not part of its release, and the photographs are not ours to ship. Drawn creatures stand in
-# for the birds, and phrases of our making for the captions: nothing here repeats table 1b. With features and captions
-# of your own, the birds' for instance, name the files: `FEATURES` and `CAPTIONS`. The agents are then trained on your
+# for the birds, and phrases of our making for the captions: nothing here repeats table 1b. If you have features and
+# captions, the birds' for instance, name the files in `FEATURES` and `CAPTIONS`. The agents are then trained on your
 # things, which takes some minutes, once.
 
 # %% tags=["parameters", "hide-input"]
@@ -100,18 +99,19 @@ gallery.show(
 
 # %% [markdown]
 # A person here names some attributes of a creature, drawn without replacement by the weights above, each by one
-# phrase. A slip names another value of its attribute, drawn evenly. The lexicon are all phrases that can occur. (For
-# your captions: the 50 most frequent bigrams of the training captions, as in the paper.)
+# phrase. A slip names another value of its attribute, drawn evenly. The lexicon is the set of all phrases that can
+# occur. (For your captions: the 50 most frequent bigrams of the training captions, as in the paper.)
 #
 # The agents do not see these attributes. They see what `small-alexnet`, a network trained on scenes, makes of a
-# picture: mean and maximum over places of every filter of its last three layers, projected at random to 64 numbers,
-# each standardised. (The released program projects features of photographs to 256 numbers.)
+# picture: the mean and the maximum over all places of every filter of its last three layers, projected at random to 64
+# numbers, each standardised. (The released program projects features of photographs to 256 numbers.)
 #
 # ## The game
 #
-# Two creatures lie there, and only the speaker knows which is meant. It sees that one first. The listener hears one
-# message, then sees both, left and right, and takes one: 1 if it is right, 0 otherwise. Three teams learned the game
-# from random weights. The model of a person who listens learned from described creatures with the right choice.
+# There are two creatures, and only the speaker knows which is meant. It sees that one first. The listener hears one
+# message, then sees both, left and right, and takes one; the reward is 1 if it is right, 0 otherwise. Three teams
+# learned the game from random weights. The model of a person who listens learned from described creatures with the
+# right choice.
 
 # %%
 from n2vlib.agents import training
@@ -159,15 +159,15 @@ for phrase, divergence in zip(game.lexicon[:2], by_hand, strict=True):
     print(f"{phrase}: divergence {divergence:.3f}")
 
 # %% [markdown]
-# Over many states the mean is taken, weighted as in {eq}`eq-message-distance`.
+# Over many states we take the mean, weighted as in {eq}`eq-message-distance`.
 #
 # ## Mixed teams
 #
 # > Agents (R) and people (H) play with each other. The translator gives a person the five phrases nearest to a message,
 # > and an agent the one message nearest to a description {cite}`andreas2017translating`.
 #
-# A person who speaks is what is written down of the creature. A person who listens is the model. Creatures of the test
-# fold were seen by nobody before. *Random*, one half, is chance.
+# A person who speaks is the written description of the creature. A person who listens is the model. Nobody has seen
+# the creatures of the test fold before. *Random*, one half, is chance.
 
 # %%
 played = evaluation.games(society, GAMES, SEED, store=store, count=TRANSLATORS)
@@ -184,8 +184,8 @@ caption = f"Share won in {GAMES} games of each team; 95% intervals over teams an
 charts.table(table[columns], caption, digits=2)
 
 # %% [markdown]
-# The two columns are not two measurements of one thing: things, phrases and features differ. What can be compared is
-# the order of the rows. All translations of a team play the same games, so they are compared game by game:
+# The two columns are not two measurements of one thing: creatures, phrases and features differ. Only the order of the
+# rows can be compared. All translations of a team play the same games, so they are compared game by game:
 
 # %%
 by_game = played.query("speaker != listener").astype({"won": float})
@@ -210,8 +210,8 @@ charts.differences(differences, title, "compared", axis, note)
 # %% [markdown]
 # ### Does the right belief arrive?
 #
-# In place of a choice, one can ask what a listener believes who knows that it is either this pair or its alternative:
-# is the true one more probable? R reads with the model of the team's messages, H with that of people's phrases.
+# Instead of a choice, we can ask for a belief. A listener knows that it is either this pair or its alternative: does
+# it find the true one more probable? R reads with the model of the team's messages, H with that of people's phrases.
 
 # %%
 asked = evaluation.beliefs(society, STATES, SEED, store=store, count=TRANSLATORS)
@@ -226,10 +226,10 @@ charts.table(right[columns], caption, digits=2)
 #
 # > Translations of messages about birds keep coarse attributes, such as size and color {cite}`andreas2017translating`.
 #
-# The paper reads that off the phrases of its figure 2. Here every creature's attributes are known, so it can be
-# counted. Of each attribute we take the phrase nearest to a message, "small creature" or "large creature" for size,
-# and ask whether it is true of the creature that was meant. Chance: the share of all messages whose phrase would be
-# true of this creature. *Coarse* was fixed before anything was measured: size and the color of the body.
+# The paper reads that off the phrases of its figure 2. Here every creature's attributes are known, so we can count.
+# For each attribute we take the phrase nearest to a message, "small creature" or "large creature" for size, and ask
+# whether it is true of the creature that was meant. Chance: the share of all messages whose phrase would be true of
+# this creature. *Coarse* was fixed before anything was measured: size and the color of the body.
 
 # %%
 from n2vlib.agents import attributes
@@ -253,10 +253,10 @@ charts.differences(by_attribute, title, "attribute", axis, note)
 
 # %% [markdown]
 # A translation can lose an attribute in three places: the network may not show it to the agents, the agents may not
-# speak of it, or the phrases may not name it truly. Each can be looked at alone. Take the pairs whose creatures
-# differ in an attribute. A linear reader, trained on other creatures, says which of the two values the creature has
-# that is meant: from what the speaker sees, from its message, from the five phrases of the translation, and from
-# people's descriptions. One half is chance.
+# speak of it, or the phrases may not name it truly. Each can be looked at alone. Take the pairs whose creatures differ
+# in an attribute. A linear reader, trained on other creatures, says which of the two values the meant creature has:
+# from what the speaker sees, from its message, from the five phrases of the translation, and from people's
+# descriptions. One half is chance.
 
 # %%
 from n2vlib.agents import readout
@@ -272,8 +272,8 @@ charts.table(wide.rename(columns=short), caption, digits=2)
 
 # %% [markdown]
 # The reader of translations does not know what phrases mean. It learned what goes along with them, so it may be right
-# where each phrase is false: five phrases out of many are a code, too. A person who takes them at their word has the
-# chart above, and nothing else.
+# where each phrase is false: five phrases out of many are a code, too. For a person who takes them at their word, only
+# the chart above counts.
 #
 # A reader of another form might find more. And do agents win where both creatures are of one size?
 
@@ -288,15 +288,16 @@ if drawn:
     print(f"Games won by the first team if both have one size: {won_same:.1%}")
 
 # %% [markdown]
-# As far as they win those games, too, their messages say more than the size: some of it in a form that no linear reader
-# finds, and some perhaps of what is no attribute here, such as the place where a creature stands, or where the ground
-# begins.
+# As far as they also win those games, their messages say more than the size: some of it in a form that no linear
+# reader finds, and some perhaps about what is not an attribute here, such as where a creature stands, or where the
+# ground begins.
 #
 # ## What do the messages say?
 #
-# Four messages of the first team with their three best phrases, as in figure 2, and the five games of the test fold in
-# which that message is most probable, by the model of the team's messages. Under the creature that is meant stands what
-# it is like, and what the other one is like: a message has to tell the two apart, no more.
+# Four messages of the first team with their three best phrases, as in the paper's figure 2, which follows. Each stands
+# above the five games of the test fold in which that message is most probable, by the model of the team's messages.
+# The caption under the meant creature says what it is like, and what the other one is like: a message has to tell the
+# two apart, no more.
 
 # %%
 best = pd.DataFrame(way.nearest(way.codes, 3).tolist())
@@ -340,7 +341,7 @@ if drawn:
         print(f"A linear reader of {what}: size right {size}, color of body {body}.")
 
 # %% [markdown]
-# What is weak here. There are no people: phrases are made by a rule from a lexicon, slips by a coin, and the listener
+# What is weak here? There are no people: phrases are made by a rule from a lexicon, slips by a coin, and the listener
 # is a small network. Attributes are independent; those of birds are not, and a phrase about one tells much about
 # others. We muted the backgrounds after a first look at a team of our own: with strong colors they fill the features,
 # and a message about them has no translation. Three teams are few, and the intervals, over teams and games, are wide
@@ -356,7 +357,7 @@ if drawn:
 # ## Summary
 #
 # - A translation by belief needs no attribute by name: it looks for phrases that lead a listener to the same choice.
-# - So a game can be won with phrases that are not true of the creature. Whether they are has to be counted apart.
+# - So a game can be won with phrases that are not true of the creature. Whether they are has to be counted separately.
 # - It can keep only what is seen, spoken of, and has a phrase. Each of the three can be measured.
 
 # %%

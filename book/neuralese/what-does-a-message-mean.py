@@ -19,8 +19,8 @@
 #
 # *Sections 2 to 5* {cite}`andreas2017translating`. So far this book asked what is inside a network. This part asks
 # what two networks tell each other. Agents that have to act together can be given a channel, and no language. They
-# learn to use it, since it pays, and what they then send are vectors that nobody has assigned a meaning: *neuralese*.
-# Can a person read it, answer in it, and play along?
+# learn to use it, since it pays, and what they then send are vectors to which nobody has assigned a meaning:
+# *neuralese*. Can a person read it, answer in it, and play along?
 #
 # A translator usually learns from pairs of sentences. Here there are none: nobody ever said the same thing in both
 # languages. What both sides share is the game. The paper's idea is that a message means what its listener comes to
@@ -52,10 +52,10 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # No image is read here, so the parameters of probe set and network are not used.
 #
-# *Words of this part.* An agent's message is a vector, called a *code*. A person's message is made of *words*, or short
-# phrases, out of a fixed list, the *lexicon*; several of them without order are a *bag*. In tables R is an agent (the
-# paper's robot) and H a person. *R to H*: an agent speaks, a person listens. A *team* is two agents that learned
-# together.
+# *Words of this part.* An agent's message is a vector, called a *code*. A person's message is made of *words*, or
+# short phrases, out of a fixed list, the *lexicon*; several of them without order are a *bag*. In tables, R is an
+# agent (the paper's robot) and H a person. *R to H*: an agent speaks, a person listens. A *team* is two agents that
+# learned together.
 #
 # ## A game of three colors
 #
@@ -76,8 +76,8 @@ print(f"{printed['what_it_computes']}: {z.tolist()}")
 
 # %% [markdown]
 # The slide's numbers do not add up to 1, and it shows no more of them. We take them as $p(z \mid \text{color})$ for
-# red, orange and blue. The words are ours: *red* is precise, *warm* is said in proportion to $z$, that is, it is
-# planted as the right translation, and *thing* is what people say when nothing better comes to mind.
+# red, orange and blue. The words are ours: *red* is precise, *warm* is said in proportion to $z$, so it is the right
+# translation by construction, and *thing* is what people say when nothing better comes to mind.
 
 # %%
 colors = ["red", "orange", "blue"]
@@ -92,8 +92,8 @@ charts.table(shown, "p(word | color) of people, and p(z | color) of the agent")
 # > A listener who hears a message asks, for each thing the speaker may have meant, how probable the message would be
 # > {cite}`andreas2017translating`.
 #
-# In a state $s$ of the game there are options: what is meant, and what else lies there. Where all are equally likely
-# before, the belief after message $m$ is
+# In a state $s$ of the game there are options: what is meant, and what else lies there. If all are equally likely
+# before a message, the belief after message $m$ is
 #
 # $$
 # b_m^s(x) = \frac{p(m \mid x)}{\sum_{x' \in s} p(m \mid x')} .
@@ -170,8 +170,9 @@ print(f"The library agrees; nearest to z is {nearest!r}, at {abs(by_hand.min()):
 # \arg\max_a \sum_s p(z \mid x_s)\, p(a \mid x_s) .
 # $$ (eq-message-direct)
 #
-# No $p(a)$ is in sight, but it is there. The sum is $p(z \mid a)\, p(a)$, with $p(z \mid a) = \sum_s p(z \mid x_s)\,
-# p(x_s \mid a)$ and $p(a)$ the mean of $p(a \mid x_s)$ over states, up to the number of states:
+# No $p(a)$ is to be seen, but it is there. The sum is $p(z \mid a)\, p(a)$, with
+# $p(z \mid a) = \sum_s p(z \mid x_s)\, p(x_s \mid a)$ and $p(a)$ the mean of $p(a \mid x_s)$ over states, up to the
+# number of states:
 
 # %%
 saw = [state[0] for state in states]
@@ -193,10 +194,11 @@ title = f"Belief translates z by {nearest!r}, direct translation by {likely!r},"
 charts.table(table, f"{title} p(z|a) alone by {alone!r}")
 
 # %% [markdown]
-# *thing* wins since it is frequent, not since it says what $z$ says. The last column is the largest difference of a
-# belief after the word and after $z$: who hears *thing* takes the wrong color. Without $p(a)$, direct translation has
-# the opposite fault. It takes the word whose uses are the fewest, however vague $z$ itself is, here one that is too
-# precise. (The library calls this `pmi`, pointwise mutual information; the released program has it, too.)
+# *thing* wins because it is frequent, not because it says what $z$ says. The last column is the largest difference
+# between a belief after the word and after $z$: a listener who hears *thing* takes the wrong color. Without $p(a)$,
+# direct translation has the opposite fault. It takes the word with the fewest uses, however vague $z$ itself is, here
+# one that is too precise. (The library calls this `pmi`, pointwise mutual information; the released program has it,
+# too.)
 #
 # ## Where belief is blind
 #
@@ -211,12 +213,13 @@ names = [*rare.index, *words]
 print({name: round(float(each), 3) for name, each in zip(names, both[0], strict=True)})
 
 # %% [markdown]
-# By their beliefs both are the same word, and the one that comes first in the lexicon is taken. A person who has never
-# heard *ruddy* gets no belief from it. And where no word is near, the nearest is taken all the same.
+# By their beliefs *ruddy* and *warm* are the same word, and the one that comes first in the lexicon is taken. A person
+# who has never heard *ruddy* gets no belief from it. And where no word is near, the nearest is taken all the same.
 #
 # ## Paper, talk and program
 #
-# The formula leaves choices open. The second table lists what the released program chooses.
+# The formula leaves choices open. The first table has the settings in the slides of the talk, the second what the
+# released program chooses.
 
 # %%
 stated = published.table("hyperparameters").query("system == 'neuralese'")
@@ -237,16 +240,17 @@ rows = [
 charts.table(pd.DataFrame(rows, columns=["choice", "released program"]))
 
 # %% [markdown]
-# The third choice bears on the first one. $p(a \mid x)$ is a probability, and the program's $p(z \mid x)$ a
-# density in units of its own. Their sum {eq}`eq-message-distance` therefore depends on these units: it weighs states by
-# the message alone, or by the word alone, where one of the two is much larger.
+# The third choice affects the first. $p(a \mid x)$ is a probability, and the program's $p(z \mid x)$ a density in
+# units of its own. Their sum {eq}`eq-message-distance` therefore depends on these units: it weighs states by the
+# message alone, or by the word alone, where one of the two is much larger.
 #
 # ## Does it matter? Real agents
 #
-# Three teams of agents learned to play with colors that lie around those of a survey, by whose names people call them
-# ([two colors](two-colors) says how). Models of both languages say how probable a message is for what was seen. Eight
-# messages of the first team; of each pair of squares the left color is meant. As released, a state has one alternative,
-# that the other color is meant; with *four alternatives*, three pairs of other colors besides.
+# Three teams of agents learned to play with colors that lie around those of a survey, and people use the survey's
+# names for them ([two colors](two-colors) says how). Models of both languages say how probable a message is for what
+# was seen. The table shows eight messages of the first team; of each pair of squares the left color is meant. As
+# released, a state has one alternative, that the other color is meant; with *four alternatives*, there are three pairs
+# of other colors besides.
 
 # %%
 from n2vlib.agents import training, translating, variants
@@ -275,9 +279,9 @@ for name, options in ways.items():
 swatches.table(pd.DataFrame(shown), "Eight messages, and the three nearest words")
 
 # %% [markdown]
-# Now one choice is changed at a time. *Same word*: the share of messages whose nearest word stays what it was. To
-# judge it, *other states* only draws the situations anew: so much changes by chance. *Right*: whether the model of
-# people's words, hearing the five nearest words, or the nearest, finds what was meant more probable than the
+# Now we change one choice at a time. *Same word* is the share of messages whose nearest word stays what it was. For
+# comparison, *other states* only draws the situations anew: that much changes by chance. *Right*: whether the model of
+# people's words, given the five nearest words (or the nearest alone), finds what was meant more probable than the
 # alternative. *In the name*: whether one of the five words is in the name of the color that is meant.
 
 # %%
@@ -308,9 +312,9 @@ charts.in_rows(changed, *columns, title, axis, at=chance, note=note)
 # ## A translator in the loop
 #
 # In the next chapters a person and an agent play with a translator between them. Two kinds of models stand for each of
-# them, and they are easily confused. A *policy* hears messages and acts; that of a person is a network that imitates
-# games of people. A *model of messages* says $p(\text{message} \mid \text{seen})$; beliefs are made of it, and it
-# translates. The last column has the model that is used where no one acts, and a listener's belief is asked for.
+# them, and they are easily confused. A *policy* hears messages and acts; a person's policy is a network that imitates
+# games of people. A *model of messages* says $p(\text{message} \mid \text{seen})$; beliefs are computed from it, and
+# it translates. The last column has the model that is used where no one acts and we only ask for a listener's belief.
 # *Written*: what people wrote down.
 
 # %%
@@ -350,13 +354,13 @@ print(
 # Two questions have to be kept apart. *Does the translation work in the game?* There the listener has to tell two
 # colors apart, and beliefs are taken over these two. A word is right if it fits the one better than the other, and
 # many words can do that. *Does the translation say what a person would say?* The criterion with one alternative does
-# not ask for it, and read outside of the game its words can look absurd. With other colors among the alternatives,
-# beliefs ask for more. Direct translation is to be read beside the last row: it has a liking for frequent words, and
-# these are in many names.
+# not ask for that, and outside of the game its words can look absurd. With other colors among the alternatives,
+# beliefs ask for more. Compare direct translation with the last row: it prefers frequent words, and these are in many
+# names.
 #
-# What is weak here: the listener's belief is judged by the very model of words that translates, so that a fault of
-# this model shows in neither. Our people are such a model, of names in a lexicon; nobody was asked. There are three
-# teams only, and intervals, over teams and messages, are wide ([how they are made](does-it-hold)). And whether a
+# What is weak here: the listener's belief is judged by the very model of words that translates, so a fault of this
+# model shows in neither. Our people are such a model, of names in a lexicon; nobody was asked. There are only three
+# teams, and intervals, over teams and messages, are wide ([how they are made](does-it-hold)). And whether a
 # translation is *right* cannot be known from agents that we trained; [does it hold](does-it-hold) plants codes whose
 # meaning is known.
 #

@@ -18,10 +18,9 @@
 # # Compare runs
 #
 # A network was trained further, a layer was replaced, a loss was changed, more images were annotated: in each case
-# there are two measurements, and the question is what became different. The chapters on
-# [networks](../netdissect/networks), [layers](../netdissect/layers), [transfer](../netdissect/transfer) and
-# [spaces](../net2vec/embeddings/between-spaces) answer it for one kind of change each. This chapter does it for any
-# two runs: networks, layers, probe sets or seeds.
+# there are two measurements, and the question is what has changed. The chapters on [networks](../netdissect/networks),
+# [layers](../netdissect/layers), [transfer](../netdissect/transfer) and [spaces](../net2vec/embeddings/between-spaces)
+# each answer it for one kind of change. This chapter does so for any two runs: networks, layers, probe sets or seeds.
 #
 # *Question.* Which concepts have a detector in one run and none in the other, which are represented better, and which
 # of these differences are more than noise?
@@ -144,9 +143,9 @@ charts.table(kinds, title)
 #
 # ## What gained
 #
-# A detector is all or nothing, and one filter. The learned combinations say how well a layer represents a concept as
-# a whole. Their set IoU and accuracy on validation images are compared concept by concept. The images are resampled
-# 200 times, the same ones for both runs, so that an image that is hard for both is no noise.
+# A detector is all or nothing, and one filter. The learned combinations say how well a layer represents a concept as a
+# whole. Their set IoU and accuracy on validation images are compared concept by concept. The images are resampled 200
+# times, the same ones for both runs, so that an image that is hard for both adds no noise.
 
 # %%
 means = {label: between_runs.mean_gains(*pair) for label, pair in pairs.items()}
@@ -157,8 +156,8 @@ title = "Mean over concepts, other run minus first, 95% bootstrap interval over 
 charts.table(combined[columns], title)
 
 # %% [markdown]
-# *Gained* and *lost* count the concepts whose own interval lies above or below zero. Of all concepts without a true
-# difference about one in forty would be counted in each. The concepts behind the mean of the first of the others:
+# *Gained* and *lost* count the concepts whose own interval lies above or below zero. Of the concepts without a true
+# difference, about one in forty would be counted in each. The concepts behind the mean of the first of the others:
 
 # %%
 gained = between_runs.gains(first, other)
@@ -172,10 +171,10 @@ charts.differences(ends, title, "name", axis, f"Against {first.label}.")
 # %% [markdown]
 # ## How far apart the spaces are
 #
-# The learned weights of all concepts make a space. Two spaces are compared through the cosines between their
-# concepts: the correlation over all pairs, and the typical difference of a cosine. The intervals of the correlation
-# draw the concepts again; a concept that is drawn twice is not paired with itself. As a reference, the first layer is
-# learned once more from another random start: a distance as small as that one is no more than the noise of learning.
+# The learned weights of all concepts make a space. Two spaces are compared through the cosines between their concepts:
+# the correlation over all pairs, and how much a cosine typically differs. The intervals of the correlation draw the
+# concepts again; a concept that is drawn twice is not paired with itself. As a reference, the first layer is learned
+# once more from another random start: a distance as small as that one is no more than the noise of learning.
 
 # %%
 again = {**own, "seed": SEED + 1, "label": "other start"}

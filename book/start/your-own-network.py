@@ -17,7 +17,7 @@
 # %% [markdown]
 # # Your own network
 #
-# This book can measure any convolutional network that PyTorch can run. No file of the book has to be edited for it.
+# This book can measure any convolutional network that PyTorch can run, without editing any file of the book.
 #
 # *Question.* What must you say about a network so that the book can measure it? And how do you notice that the wrong
 # thing was measured?
@@ -157,9 +157,10 @@ for tau, found in finds.items():
 print("; ".join(said))
 
 # %% [markdown]
-# The filters are the same in all columns; only $\tau$ differs. A filter that may fire at one place in two hundred marks
-# the *reddest* places, and these may all belong to one kind of object or surface. With ten times as many places, it
-# also fires on other red things. So a filter's label depends on $\tau$, also for filters whose purpose nobody knows.
+# The filters are the same in all columns; only $\tau$ differs. A filter that may fire at one place in two hundred
+# marks the *reddest* places, and these may all belong to one kind of object or surface. With ten times as many places,
+# it also fires on other red things. So a filter's label depends on $\tau$, and this also holds for filters whose
+# purpose nobody knows.
 #
 # A filter can also miss its color because a weighted sum of channels cannot express *and*. Purple is red and blue, but
 # a place that is very red can give the filter for purple a higher activation than a pale purple does.
@@ -375,9 +376,9 @@ head = n2vlib.read_layers(network, ["head"], few, **often_enough)["head"]
 print(f"head: {head.n_filters} filters on a grid of {head.grid[0]} x {head.grid[1]}")
 
 # %% [markdown]
-# **Tokens.** A vision transformer's blocks return a list of patches. Which patch lies where is followed through the
-# network's own functions, so a list is read as a grid, without class tokens. The chapter on a
-# [transformer](../netdissect/transformer) does this with a whole one.
+# **Tokens.** A vision transformer's blocks return a list of patches. The library follows through the network's own
+# functions which patch lies where, so the list is read as a grid, without class tokens. The chapter on a
+# [transformer](../netdissect/transformer) measures a whole one.
 
 # %%
 torch.manual_seed(SEED)

@@ -18,7 +18,8 @@
 # # Your own probe set
 #
 # You have images, and masks that someone drew on them. The book measures networks on a *probe set*: images of one size
-# with label maps, in the format of Broden, the papers' data set. One command makes the second from the first.
+# with label maps, in the format of Broden, the papers' data set. One command turns your images and masks into a probe
+# set.
 #
 # *Question.* What do you have to say about your masks? And how do you notice that they were read wrongly?
 
@@ -45,8 +46,8 @@ import n2vlib
 n2vlib.check_parameters(globals())
 
 # %% [markdown]
-# This chapter makes its probe set and therefore ignores PROBE. To run it on your data, set IMAGE_FOLDER, and say with
-# LABELS, FORMAT and OPTIONS where the masks are and how they are stored.
+# This chapter makes its own probe set and therefore ignores PROBE. To run it on your data, set IMAGE_FOLDER, and say
+# with LABELS, FORMAT and OPTIONS where the masks are and how they are stored.
 #
 # ## A folder as one may find it
 #
@@ -96,7 +97,7 @@ def scene(rng):
 
 # %% [markdown]
 # The masks are index maps, the most common format: a PNG for each image, in which the number of a pixel says what is
-# there. A file tells the numbers' names. Ours has a third column, with the category of each concept.
+# there. A separate file gives the name for each number. Ours has a third column, with the category of each concept.
 
 # %%
 from PIL import Image, ImageDraw
@@ -222,7 +223,7 @@ print(f"{len(scenes_set.concepts)} masks are as the library reads them")
 # %% [markdown]
 # ## Your set, or this one
 #
-# Where you gave a folder of your own, it is made into a probe set now, and the rest of the chapter looks at that one.
+# If you gave a folder of your own, it is now made into a probe set, and the rest of the chapter looks at that one.
 
 # %%
 from n2vlib.paths import resolve
@@ -376,8 +377,8 @@ gallery.show([scenes_set.image(i)] * 2, words, masks)
 #
 # ## A network on it
 #
-# The folder is now a probe set as any other. A small set has few places, so we let filters fire at ten times the share
-# of places that TAU says.
+# The folder is now a probe set like any other. A small set has few places, so we let filters fire at ten times the
+# share of places that TAU says.
 
 # %%
 from n2vlib.methods import single_filter
@@ -404,13 +405,13 @@ captions = [f"{best['name']} · filter {best['filter']}"] * len(rows)
 gallery.show([probe.image(i) for i in rows], captions, truth, predicted)
 
 # %% [markdown]
-# Does the filter fire on the concept, or at its edge, or beside it as well? A number does not say. And is the concept
-# a good name for the filter? A name is only the best one among the concepts that are annotated, and in a set of your
-# own these are few.
+# The pictures show the best of these filters. Does it fire on the concept, or at its edge, or beside it as well? A
+# number does not say. And is the concept a good name for the filter? A name is only the best one among the concepts
+# that are annotated, and in a set of your own these are few.
 #
 # The other way round, each filter gets the concept with which its dissection IoU is highest. With few images this name
 # may be chance. Two tests help: does it come again on the other half of the images, and is it above what annotations
-# dealt to other images give? The chapter on [how sure](../netdissect/how-sure) a name is explains both.
+# dealt to other images give? The chapter [how sure is a name?](../netdissect/how-sure) explains both.
 
 # %%
 from n2vlib.significance import names
@@ -428,7 +429,7 @@ charts.table(
 #
 # ## Which formats
 #
-# Every format is one file in `n2vlib/probe/sources/formats/`. The table is made from them.
+# Every format is one file in `n2vlib/probe/sources/formats/`. The table is made from these files.
 
 # %%
 rows = []

@@ -67,7 +67,7 @@ charts.table(shown, title, links={"section": covered["link"].to_list()})
 # %% [markdown]
 # ## What it takes to hold
 #
-# > Formulas explain filters better than single concepts do; they tell filters with a meaning from filters with
+# > Formulas explain filters better than single concepts do; they tell filters with one meaning from filters with
 # > several; how well a filter is explained says something about how often the network is right when it fires; and a
 # > formula tells how to change an input so that the answer changes {cite}`mu2020compositional`.
 #
@@ -108,8 +108,8 @@ halves = trust.held_out(measured, formulas.LONG, **drawn)
 dealt = trust.by_chance(measured, formulas.LONG, permutations=PERMUTATIONS, **drawn)
 
 # %% [markdown]
-# The claims about accuracy and edits need a network whose outputs are classes that the images show, those about edits
-# the drawn world. Elsewhere they are not measured, and a line below says why.
+# The claims about accuracy and edits need a network whose outputs are classes that the images show; those about edits
+# also need the drawn world. Elsewhere they are not measured, and a line below says why.
 
 # %%
 import numpy as np
@@ -127,8 +127,8 @@ except BadInput as why:
     print(why)
 
 # %% [markdown]
-# Scenes drawn again, with what the formula of a filter that supports a class names, as in [copy and
-# paste](../compositional/copy-and-paste).
+# Scenes are drawn again with things added, among them those named by the formula of a filter that supports a class, as
+# in [copy and paste](../compositional/copy-and-paste).
 
 
 # %%
@@ -174,8 +174,8 @@ if chosen is not None:
         moves[label] = moves_of(n2vlib.load_network(*asked, SEED), made)
 
 # %% [markdown]
-# The same for the hidden units of the network that reads [sentences](../compositional/sentences), with formulas of up to
-# three concepts.
+# The claims about [sentences](../compositional/sentences) need formulas of up to three concepts for the hidden units
+# of the network that reads them, and its accuracy where they fire.
 
 # %%
 from n2vlib.sentences import concepts, training, units
@@ -250,7 +250,7 @@ forest("points")
 forest("number")
 
 # %% [markdown]
-# In the second table *over* says what was drawn again for the interval.
+# Two tables list every claim; in the second, *over* says what was drawn again for the interval.
 
 # %%
 columns = ["id", "holds", "claim", "this run", "holds if", "published"]

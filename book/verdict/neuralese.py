@@ -67,14 +67,14 @@ charts.table(shown, title, links={"section": covered["link"].to_list()}, rows=20
 
 # %% [markdown]
 # Birds need the features and captions of the paper. The released program has the captions' words, but not the file of
-# captions. With `FEATURES` and `CAPTIONS` the chapter [two creatures](../neuralese/two-creatures) plays the game on
-# yours.
+# captions. If you have both, the chapter [two creatures](../neuralese/two-creatures) plays the game on them
+# (`FEATURES` and `CAPTIONS`).
 #
 # ## What it takes to hold
 #
-# > A message means what its listener comes to believe. So it is translated by the phrase that leads to the same belief.
-# > Such translations are better than those by how often message and phrase are used in the same state, in every game
-# > and direction, and agents that are translated so can be understood better than people
+# > A message means what its listener comes to believe. So it is translated by the phrase that leads to the same
+# > belief. Such translations are better than those by how often message and phrase are used in the same state, in
+# > every game and direction, and agents translated in this way can be understood better than people
 # > {cite}`andreas2017translating`.
 #
 # The rule is that of the [verdict on Net2Vec](net2vec), equation {eq}`eq-holds`: a claim is one number and a criterion,
@@ -97,8 +97,8 @@ charts.table(claims.in_words(listed)[columns], "The claims", digits=2, rows=20)
 # ## Measured by the chapters' own calls
 #
 # Agents of the zoo, three teams in each game, play with people in [colors](../neuralese/two-colors),
-# [creatures](../neuralese/two-creatures) and [driving](../neuralese/crossing-a-road). With other colors than the
-# survey's they are trained first, which takes minutes, once.
+# [creatures](../neuralese/two-creatures) and [driving](../neuralese/crossing-a-road). If `COLORS` is not the survey,
+# its agents are trained first, which takes minutes, once.
 
 # %%
 from n2vlib.agents import creatures, training
@@ -161,8 +161,8 @@ charts.table(table, f"{(result['holds'] != claims.NOT_MEASURED).sum()} measured"
 # %% [markdown]
 # ## By hand, one claim
 #
-# Does belief beat direct translation where an agent hears a person in colors? The difference, game by game; then the
-# mean of each team, and the mean of these.
+# Does belief beat direct translation where an agent hears a person in colors? We take the mean difference of each
+# team, and the mean of these.
 
 # %%
 import numpy as np
@@ -181,9 +181,10 @@ print(f"({row['low']:.1f} to {row['high']:.1f}), holds: {row['holds']}")
 # %% [markdown]
 # ## Published beside ours
 #
-# Tables 1 and 3 of the paper. Birds stand beside our creatures. R is an agent, H a person: written down, recorded or
-# scripted where it speaks, a model where it listens; *H to R*: an agent hears a person. The chance of every row is one
-# half. In colors and creatures games are won; in driving beliefs are right, since its games are in table 2.
+# The chart has tables 1 and 3 of the paper, with birds beside our creatures. R is an agent, H a person: written down,
+# recorded or scripted where it speaks, a model where it listens; *H to R*: an agent hears a person. Chance is one half
+# in every row. For colors and creatures the share is of games won; for driving it is of right beliefs, since its games
+# are in table 2.
 
 # %%
 from n2vlib import published
@@ -219,8 +220,9 @@ columns, axis = ("row", "share", "source"), "share won, or right beliefs"
 charts.in_rows(pd.concat([run, paper]), *columns, title, axis, at=0.5, note=note)
 
 # %% [markdown]
-# Table 2: games of driving that an agent plays beside a person who is replayed, with their mean reward and the share
-# that were completed. The paper writes *R / H* for this, which is *H to R* above: the agent hears the person.
+# Table 2 has the driving games that an agent plays beside a person who is replayed, with their mean reward and the
+# share that were completed; *low* and *high* are the interval of our reward. The paper writes *R / H* for this, which
+# is *H to R* above: the agent hears the person.
 
 # %%
 driven = published.table("neuralese_table2")
@@ -241,7 +243,7 @@ charts.table(table[columns].rename(columns=names), "Table 2 beside ours", digits
 # ## Every claim
 #
 # The filled mark is this run with its interval, the hollow mark the paper's number, the upright tick the criterion. A
-# name begins with the table, or the section, of the paper.
+# claim's name begins with the table or section of the paper.
 
 
 # %%
@@ -280,7 +282,7 @@ charts.table(failing[columns], "Not so here, and what we would examine first", r
 # ## What translations of creatures keep
 #
 # The paper's translations of birds name size and color. For each attribute, the share of messages whose nearest phrase
-# is right of the creature that is meant, and the share that would be right of it by chance:
+# is true of the creature that is meant, and the share that would be true by chance:
 
 # %%
 shares = kept.groupby(["attribute", "coarse"], sort=False)[["kept", "by_chance"]].mean()
@@ -304,24 +306,24 @@ charts.table(wins, "In how many settings: three games, and their directions")
 # %%
 at = messages.groupby("translation")["right"].mean()
 print(f"Of planted messages belief translates {at['belief']:.0%} right, direct")
-print(f"translation {at['direct']:.0%}, who has the code book {at[planted.BEST]:.0%}.")
+print(f"translation {at['direct']:.0%}; with the code book, {at[planted.BEST]:.0%}.")
 
 # %% [markdown]
 # A translation that wins a game need not be right. The planted code asks for more, and there direct translation can
 # fall for a word that is used for everything. Where each meaning has one plain word it has no such fault ([does it
-# hold?](../neuralese/does-it-hold) compares languages). So which of both is better says something about the lexicon,
-# too. And words that win need not be names: [two colors](../neuralese/two-colors) counts how often they are.
+# hold?](../neuralese/does-it-hold) compares languages). So which of the two is better also says something about the
+# lexicon. And words that win need not be names: [two colors](../neuralese/two-colors) counts how often they are.
 #
 # ## What we do not know
 #
-# - **People.** A person here is a description out of a lexicon, drawn by a rule, a script that drives, or a network that
+# - **People.** A person here is a description drawn by a rule from a lexicon, a script that drives, or a network that
 #   imitates. Only the recorded drivers that `PEOPLE` may name are people, and they cannot hear.
-# - **Birds.** Creatures stand in for them. Their printed numbers stand beside ours for orientation.
+# - **Birds.** Creatures stand in for them. The paper's numbers stand beside ours for orientation.
 # - **More teams.** Three make wide intervals over teams and games. With more, some of what is undecided may be decided.
 # - **Other baselines.** The paper sets belief against direct and random translation. Direct translation divided by how
 #   often a word is used is as simple; [does it hold?](../neuralese/does-it-hold) puts it beside them.
-# - **Other agents.** Ours have 64 units in place of 256, and learn from many games at once. Whether messages of larger
-#   ones are harder to translate, nothing here says.
+# - **Other agents.** Ours have 64 units in place of 256, and learn from many games at once. Nothing here says whether
+#   messages of larger agents are harder to translate.
 #
 # ## Summary
 #

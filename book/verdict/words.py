@@ -17,10 +17,10 @@
 # %% [markdown]
 # # Verdict: words
 #
-# *Natural Language Descriptions of Deep Visual Features* {cite}`hernandez2022natural`, *LIME* {cite}`ribeiro2016why`, and
-# a talk on explanations in natural language with control by language, Grice's maxims, and its closing statements. The
-# chapters described filters, steered a generator and explained single answers. Here each statement becomes a number with
-# a criterion, is measured, and holds or does not.
+# *Natural Language Descriptions of Deep Visual Features* {cite}`hernandez2022natural`, *LIME* {cite}`ribeiro2016why`,
+# and a talk on explanations in natural language: its control by language, Grice's maxims, and its closing statements.
+# The chapters described filters, steered a generator and explained single answers. Here each statement becomes a
+# number with a criterion, is measured, and holds or does not.
 #
 # *Question.* What are explanations in words good for?
 
@@ -77,12 +77,12 @@ charts.table(shown, title, links={"section": covered["link"].to_list()}, rows=20
 # > Descriptions tell what neurons do that no list of labels has; they find the neurons behind a mistake; words steer a
 # > generator; a linear model of hidden parts tells why an answer was given {cite}`hernandez2022natural,ribeiro2016why`.
 #
-# The rule is that of the [verdict on Net2Vec](net2vec), equation {eq}`eq-holds`: a claim is one number and a criterion,
-# and holds if the whole 95% interval of the number lies beyond the criterion. Criteria were written before the numbers
-# were seen, but for three: how descriptions fit by chance, and what cutting and raising units does, had been seen in
-# drafts of the chapters. The rule of `described-edit-order` was
-# chosen after the paper's rule had failed, and is judged on images that were left over. *More* and *better* mean above 0
-# as a difference and above 1 as a ratio. The paper's own numbers are of other networks and are not at hand.
+# The rule is that of the [verdict on Net2Vec](net2vec), equation {eq}`eq-holds`: a claim is one number and a
+# criterion, and holds if the whole 95% interval of the number lies beyond the criterion. Criteria were written before
+# the numbers were seen, except for three: how descriptions fit by chance, and what cutting and raising units does, had
+# been seen in drafts of the chapters. The rule of `described-edit-order` was chosen after the paper's rule had failed,
+# and is judged on images that were left over. *More* and *better* mean above 0 as a difference and above 1 as a ratio.
+# The paper's own numbers are for other networks and are not at hand.
 
 # %%
 listed = claims.table("words")
@@ -179,7 +179,7 @@ except BadInput as why:
     print(why)
 
 # %% [markdown]
-# And what really happens to an answer if a thing is not there ([why this answer?](../words/why-this-answer)), for the
+# And what really happens to an answer if a thing is not there ([why this answer?](../words/why-this-answer)), in the
 # drawn world:
 
 # %%
@@ -228,8 +228,8 @@ charts.table(table, f"{(result['holds'] != claims.NOT_MEASURED).sum()} measured"
 # %% [markdown]
 # ## By hand, one claim
 #
-# Does a description fit its filter better than descriptions of other filters do? A ratio of two means over filters, for
-# whose interval the filters are drawn again.
+# Does a description fit its filter better than descriptions of other filters do? The number is a ratio of two means
+# over filters; for its interval the filters are drawn again.
 
 # %%
 own, other = truths["iou"].mean(), truths["by_chance"].mean()
@@ -277,11 +277,11 @@ charts.table(failing[columns], "Not so here, and what we would examine first", r
 # ## What explanations are for
 #
 # > The talk ends with three statements: an explanation of a neuron is a summary of the inputs it answers to; such
-# > summaries are made of parts, as logic has them; and language says more than logic. And with what explanations are
-# > for: to find weak points before they do harm, to learn what to change for another outcome, and to tell users what to
-# > do.
+# > summaries are made of parts, as logic has them; and language says more than logic. It also says what explanations
+# > are for: to find weak points before they do harm, to learn what to change for another outcome, and to tell users
+# > what to do.
 #
-# Each of them has an answer in numbers of this run:
+# Each statement has an answer in numbers of this run:
 
 
 # %%
@@ -312,14 +312,14 @@ table.insert(0, "statement", statements)
 charts.table(table, "The talk's closing statements", rows=len(table))
 
 # %% [markdown]
-# Where a statement does not hold here, that is no refutation of it for large networks and describers that read a million
-# captions. It says what to measure before it is believed of them.
+# A statement that does not hold here is not refuted for large networks, or for describers that read a million
+# captions. But it should be measured there before it is believed.
 #
 # ## What we do not know
 #
-# - **Other describers.** Ours knows the words of drawn scenes. What it cannot say, no filter has here.
+# - **Other describers.** Ours knows only the words of drawn scenes, so no filter here is described in other words.
 # - **Another training.** Intervals are over filters, images, scenes or codes, never over trainings.
-# - **People.** Whether a description helps a reader, nobody was asked.
+# - **People.** Nobody was asked whether a description helps a reader.
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers={name: layer}, seed=SEED)

@@ -17,13 +17,14 @@
 # %% [markdown]
 # # A describer
 #
-# *MILAN, sections 3 and 4* {cite}`hernandez2022natural`. A network that looks at the exemplars of a filter and says what
-# they have in common. The paper's was trained on what people wrote about 20,000 units. Ours is small and was trained on
-# regions of drawn scenes, since there it is known what a description should say. So it can be asked what cannot be asked
-# of people's words: is it true?
+# *MILAN, sections 3 and 4* {cite}`hernandez2022natural`. A *describer* is a network that looks at the exemplars of a
+# filter and says what they have in common. The paper's was trained on what people wrote about 20,000 units. Ours is
+# small and was trained on regions of drawn scenes, where it is known what a description should say. So we can ask what
+# cannot be asked of people's words: is it true?
 #
 # *Questions.* Does the describer put words together that it never heard together? Is what it says of filters true,
-# beside labels and formulas of the same filters? And does it describe filters of networks that it does not see with?
+# beside labels and formulas of the same filters? And does it describe filters of other networks than the one that it
+# sees with?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -50,8 +51,8 @@ n2vlib.check_parameters(globals())
 # %% [markdown]
 # ## The network
 #
-# > A frozen network sees every exemplar; the maps of several layers are pooled with the mask. A decoder attends over the
-# > exemplars and writes a description word by word; a model of language is trained on the descriptions alone
+# > A frozen network sees every exemplar; the maps of several layers are pooled with the mask. A decoder attends over
+# > the exemplars and writes a description word by word; a language model is trained on the descriptions alone
 # > {cite}`hernandez2022natural`.
 #
 # The mask $M$ is shrunk to the grid of each layer $l$ and divided by its sum; the image itself is not masked:
@@ -62,9 +63,9 @@ n2vlib.check_parameters(globals())
 # $$ (eq-pooled-by-mask)
 #
 # The decoder is an LSTM that begins from the mean of the $v_i$. Before each word it weighs the exemplars by additive
-# attention, and a sigmoid gate decides how much of the weighted mean it reads. The loss is the negative log-likelihood of
-# the words plus $\frac{1}{15}\sum_i (1 - \sum_t \alpha_{ti})^2$, so that no exemplar is left out. Ours has a linear layer
-# and a ReLU between $v_i$ and all that, which keeps it small.
+# attention, and a sigmoid gate decides how much of the weighted mean it reads. The loss is the negative log-likelihood
+# of the words plus $\frac{1}{15}\sum_i (1 - \sum_t \alpha_{ti})^2$, so that no exemplar is left out. Ours has a linear
+# layer and a ReLU between $v_i$ and the rest, which keeps it small.
 
 # %%
 import numpy as np
@@ -124,14 +125,14 @@ print(f'Filter {k}: "{text}", log p(d|E) = {log_p:.2f}')
 # %% [markdown]
 # ## What it learned from
 #
-# A training unit is made of 15 regions of one meaning in different images: an object, a part of one, a material, a color,
-# a texture, a scene, a colored thing, a colored part of a thing; or what several share, *anything that is a vehicle*.
-# Each region is seen as a filter of a coarse grid would fire on it, too large here and too small there, and up to a third
-# of them are of something else. Three annotators describe it in their own way. From an endless stream of such units the
-# describer learns; images that are kept back decide when to stop.
+# A training unit is made of 15 regions of one meaning in different images: an object, a part of one, a material, a
+# color, a texture, a scene, a colored thing, a colored part of a thing; or what several share, *anything that is a
+# vehicle*. Each region is seen as a filter of a coarse grid would fire on it, too large here and too small there, and
+# up to a third of them are of something else. Three annotators describe it in their own way. The describer learns from
+# an endless stream of such units; images that are kept back decide when to stop.
 #
-# The paper's program stops in the same way. But what it calls its best weights are references to those that are still
-# being trained, so that the last ones are what remains. Here a copy is kept.
+# The paper's program stops in the same way. But what it saves as its best weights are references to those still being
+# trained, so in the end it has the last ones. We keep a copy.
 
 # %%
 curve = pd.DataFrame(found.card["curve"])
@@ -148,12 +149,13 @@ charts.lines(long, "step", "loss", title, axes, series="what")
 # %% [markdown]
 # ## Words that were never heard together
 #
-# One in five combinations of color, part and thing was left out of training, whole: *the red roof of a house* may never
-# have been said, though red roofs, and roofs of houses, and red houses were. If templates were only remembered, such
-# combinations could not come out. Measured on held-out images: *exact* is the share of descriptions that mean what the
-# unit shows; *plain* the same of the likeliest description, without reranking; *true* the share of the concepts in a
-# description that are true of the unit, *named* the share of the unit's concepts that it names; *in the beam* whether an
-# exact description is among those that are compared. The floor: the commonest description of training for all.
+# One in five combinations of color, part and thing was left out of training entirely: *the red roof of a house* may
+# never have been said, though red roofs, roofs of houses and red houses were. A describer that only remembered phrases
+# could not produce such a combination. The table is measured on held-out images: *exact* is the share of descriptions
+# that mean what the unit shows, and *plain* the same for the likeliest description, without reranking; *true* is the
+# share of the concepts in a description that are true of the unit, and *named* the share of the unit's concepts that
+# it names; *in the beam* is how often an exact description is among those that are compared. As a floor, all units get
+# the commonest description of training.
 
 # %%
 names = {"seen": "all kinds of units"}
@@ -175,14 +177,14 @@ if "held_out" in rates.index:
     print(f"Exact without reranking: {never['exact_plain']} and {like['exact_plain']}.")
 
 # %% [markdown]
-# An exact description that is in the beam and not chosen lost to a shorter one, true and with a concept less: the decoder
-# has learned the habits of its annotators, too. This is what the prior is for. The model of language finds a combination
-# that it never read unlikely, as the decoder does, and this is subtracted.
+# An exact description that is in the beam but not chosen lost to a shorter one, which is true and names one concept
+# less: the decoder has also learned the habits of its annotators. This is what the prior is for. Like the decoder, the
+# language model finds a combination that it never read unlikely, and this is subtracted.
 #
 # ## Planted units
 #
-# How much noise does a description survive? Units made of regions of this probe set. A share of their 15 exemplars is replaced by
-# regions of anything.
+# How much noise does a description survive? We make units of regions of this probe set and replace a share of their 15
+# exemplars by regions of anything.
 
 # %%
 rng = np.random.default_rng(SEED)
@@ -211,8 +213,8 @@ shown_here
 #
 # What is said of a filter is true if it holds where the filter fires. For every filter of the last layer: its
 # description; its label, the concept of largest IoU (Network Dissection); its formula of up to three concepts
-# (Compositional Explanations); and, as the most that our phrases can reach, the phrase that fits best, found by a search
-# through the labels. All are counted on the same images with the same masks, at the 0.99 quantile.
+# (Compositional Explanations); and, as the most that our phrases can reach, the phrase that fits best, found by a
+# search through the labels. All are scored on the same images with the same masks, at the 0.99 quantile.
 #
 # This is no fair race: labels and formulas were chosen by this very IoU, with all pixels of all images at hand. The
 # describer has seen fifteen images of each filter and no label.
@@ -276,8 +278,9 @@ axes = ("IoU of the label", "IoU of the description")
 charts.scatter(points, "label", "description", title, axes, tip=["filter", "says"])
 
 # %% [markdown]
-# The descriptions themselves, those that fit best and those that fit worst (the talk shows such a list). Where a
-# description is wrong, is it wrong about the exemplars, or are the exemplars unlike the rest of what the filter does?
+# The descriptions themselves, those that fit best and those that fit worst (the talk shows such a list). Below the
+# table are exemplars of four of these filters, from the best fit to the worst. Where a description is wrong, is it
+# wrong about the exemplars, or are the exemplars unlike the rest of what the filter does?
 
 # %%
 columns = {"filter": units, "description": texts[units].to_numpy(), "IoU": fits}
@@ -317,10 +320,10 @@ print(f"their exemplars and on {on_all:.0%} of those of all images.")
 # > Trained on units of one network, the describer carries over to other trainings and architectures, with some loss
 # > {cite}`hernandez2022natural`.
 #
-# The describer keeps its own eyes, the network it was trained with; what changes is whose filters are described. Overlap with a
-# reference is measured by BLEU {cite}`papineni2002bleu`, by runs of one and two words, as kept in nltk. References are
-# three ways to say the phrase that fits the filter best. Exemplars and truth are from about `IMAGES` images, every
-# network's from the same.
+# The describer keeps its own eyes, the network it was trained with; what changes is whose filters are described. BLEU
+# {cite}`papineni2002bleu`, as in nltk, measures how many runs of one and two words a description shares with a
+# reference. The references are three ways to say the phrase that fits the filter best. Exemplars and truth are from
+# about `IMAGES` images, the same for every network.
 
 # %%
 from n2vlib.analysis import detectors
@@ -364,14 +367,15 @@ print(f"BLEU is {low:.2f} or more with the right phrase, and up to {high:.2f} wi
 print("that of another filter.")
 
 # %% [markdown]
-# The describer has seen no label of a filter's images, only fifteen pictures. Where there are labels, a label or a formula
-# is found by counting; a description is for where there are none. Word overlap is a poor judge of it: all descriptions
-# share their grammar, so that BLEU is high for another filter's phrase, too. A phrase is seldom true by chance.
+# The describer has seen no label of a filter's images, only fifteen pictures. Where there are labels, a label or a
+# formula is found by counting; a description is for where there are none. Word overlap is a poor judge of it: all
+# descriptions share their grammar, so BLEU is also high for another filter's phrase. A phrase is seldom true by
+# chance.
 #
 # What is weak: whoever has never heard a combination says it less often, so some of what looks like grammar is memory
-# (the table above says how much). *Anything* is said of filters whose exemplars differ, which is true and tells nothing.
-# And the describer knows the words of drawn scenes only. With `DESCRIBER=own` it is trained on the labelled regions of your probe set instead, with your network's
-# features (some minutes, once), and kept in the store.
+# (the table above says how much). *Anything* is said of filters whose exemplars differ, which is true and tells
+# nothing. And the describer knows the words of drawn scenes only. With `DESCRIBER=own` it is trained on the labelled
+# regions of your probe set instead, with your network's features (some minutes, once), and kept in the store.
 #
 # ## Exercises
 #
@@ -381,7 +385,7 @@ print("that of another filter.")
 #
 # ## Summary
 #
-# - Features under masks, attention over exemplars, a decoder and a model of language: a describer fits in a megabyte.
+# - Features under masks, attention over exemplars, a decoder and a language model: a describer fits in a megabyte.
 # - Keep a copy of the best weights, and hold out combinations of words, not only images.
 # - Count truth on images drawn at random, not on exemplars alone, beside the label, the formula, and another filter's
 #   description.

@@ -21,8 +21,8 @@
 # what a unit of a generator draws, then a word is a handle: take the units whose sentence has the word, raise them, and
 # there should be more of it in the picture; set them to zero, and it should go.
 #
-# *Questions.* Does it do more than an edit of as many other units? Is adding a thing as easy as taking it away? And what
-# does the causal effect of GAN dissection say, if it is read where the edit was made?
+# *Questions.* Does that do more than the same edit of as many other units? Is adding a thing as easy as taking it
+# away? And what does the causal effect of GAN dissection say, if it is read where the edit was made?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -57,14 +57,14 @@ n2vlib.check_parameters(globals())
 # > A generative network (BigGAN) whose units are described. Units whose description has a word, *jockey* or *brown*, are
 # > raised, and the picture shows a jockey, or turns brown (slides).
 #
-# Two pairs of pictures and no number; no program was released. What it takes is described by GAN dissection
-# {cite}`bau2019gan`: a generator, a segmenter that says what the pictures show, and an edit of units.
+# These are two pairs of pictures and no number, and no program was released. What such a test takes is described by
+# GAN dissection {cite}`bau2019gan`: a generator, a segmenter that says what the pictures show, and an edit of units.
 #
 # ## A small generator
 #
 # Ours draws beaches, forests, harbors and parks of the drawn world. It is the decoder of a variational autoencoder
-# {cite}`kingma2014auto`: a dense layer and four convolutions on grids of 7, 14, 28 and 56. A code is drawn from a
-# Gaussian, of which there is one for each of the four kinds of scene, fitted to the codes of training scenes.
+# {cite}`kingma2014auto`: a dense layer and four convolutions on grids of 7, 14, 28 and 56. A code is drawn from one of
+# four Gaussians, one for each kind of scene, fitted to the codes of training scenes.
 
 # %%
 from n2vlib.display import gallery
@@ -99,9 +99,9 @@ if ":" not in GENERATOR:
 # %% [markdown]
 # ## The judge, and its errors
 #
-# The segmenter learned from drawn scenes, whose label maps are known. Its first class is *nothing of these*, so that it
-# can also say that a thing is gone. All that follows is what it sees, so first, how often it is wrong: on scenes that
-# it was not trained on, and on the same scenes blurred, as the generator's are.
+# The segmenter learned from drawn scenes, whose label maps are known. Its first class is *nothing of these*, so that
+# it can also say that a thing is gone. Everything that follows is what the segmenter sees. So first: how often is it
+# wrong on scenes that it was not trained on, and on the same scenes blurred like the generator's?
 
 # %%
 from n2vlib import charts
@@ -147,9 +147,9 @@ captions = [f"unit {k} · {shown[i].mean():.0%} {thing}" for i in top]
 gallery.show(before.images[top], captions, shown[top], mask[top], columns=3)
 
 # %% [markdown]
-# A mask covers a hundredth of all places, so with a thing that covers a share $p$ of them its IoU is at most $0.01/p$:
-# with the largest classes no unit can exceed 0.04, the usual cut for a detector. So the table also says how much of the
-# best unit's mask shows the class, beside the share of all pictures that does.
+# A mask covers a hundredth of all places, so its IoU with a thing that covers a share $p$ of them is at most $0.01/p$:
+# with the largest classes no unit can exceed 0.04, the usual cut for a detector. So the table also says how much of
+# the best unit's mask shows the class (*covers*), beside the *share* of all pictures that does.
 
 # %%
 ranked = classes.sort_values("IoU", ascending=False).groupby("word", sort=False)
@@ -168,9 +168,10 @@ charts.table(rows[columns], title, rows=20)
 # %% [markdown]
 # ## Units and words
 #
-# Each unit is described from the pictures on which it is largest, where it is above its quantile there
-# ([A describer](a-describer)). That describer learned from sharp drawn scenes, so blur can mislead it, and it may say
-# what the segmenter cannot see. GAN dissection would name the unit by the class and the color of the largest IoU.
+# Each unit is described from the pictures on which it is largest, and in them from the places where it is above its
+# quantile ([A describer](a-describer)). That describer learned from sharp drawn scenes, so blur can mislead it, and it
+# may say what the segmenter cannot see. GAN dissection would name the unit by the class and the color of the largest
+# IoU.
 
 # %%
 described = control.described(found, store, DESCRIBER)
@@ -181,10 +182,10 @@ title = f"{number} different descriptions of {len(beside)} units"
 charts.table(beside, title, rows=8)
 
 # %% [markdown]
-# A word selects the units whose description has it as a whole word (or all its words, *traffic light*). Only words that can be measured in a picture are
-# asked for, the segmenter's classes and the colors, and none that more than a quarter of the units have. Is the
-# description true? *True* is the share of the word's units whose masks cover the word at least half as often again as
-# chance.
+# A word selects the units whose description has it as a whole word (or all its words, *traffic light*). We ask only
+# for words that can be measured in a picture, the segmenter's classes and the colors, and for none that more than a
+# quarter of the units have. Is the description true? *True* is the share of the word's units whose masks cover the
+# word at least half as often again as chance.
 
 # %%
 units = control.controlled(found, described["description"])
@@ -196,14 +197,15 @@ charts.table(controls[columns], title, rows=30)
 # %% [markdown]
 # ## By hand: one edit
 #
-# The rule is GAN dissection's {cite}`bau2019gan`. In the chosen units, at the chosen cells, $a = 1$:
+# The rule is GAN dissection's {cite}`bau2019gan`, with $a = 1$ in the chosen units at the chosen cells and 0
+# elsewhere:
 #
 # $$
 # x' = x\,(1 - a) + v\,a
 # $$ (eq-edit)
 #
-# To *cut*, $v = 0$. To *raise*, $v$ is the unit's 0.99 quantile on the layer's own grid. For the word with the most units,
-# cut in the picture that shows most of it:
+# To *cut*, $v = 0$. To *raise*, $v$ is the unit's 0.99 quantile on the layer's own grid. We cut the units of the word
+# that has the most, in the picture that shows most of it:
 
 # %%
 word = max(units, key=lambda w: len(units[w]))
@@ -233,10 +235,10 @@ print(f"{word} covers {had:.1%} of the picture, afterwards {gone:.1%}.")
 # %% [markdown]
 # ## Every word, cut and raised
 #
-# Every word's units are cut, and raised, everywhere, in pictures of new codes: units were described from the pictures
-# above, so these show more of a unit's word than others would. How much of a picture shows the word before and after? The
-# comparison are as many other units, each with about the same mean activation as one of the word's, drawn at random
-# several times.
+# Every word's units are cut, and raised, everywhere, in pictures of new codes: the units were described from the
+# pictures above, which therefore show more of a unit's word than others would. How much of a picture shows the word
+# before and after? The comparison is with as many other units, each with about the same mean activation as one of the
+# word's, drawn at random several times.
 
 # %%
 done = control.control(
@@ -270,11 +272,11 @@ title = "Share of the picture in percent before, and its change in points"
 charts.table(numbers[columns], title, digits=2, rows=40)
 
 # %% [markdown]
-# *Ratio* is what is left, or there, after the edit of the word's own units, as a share of what was there before. Raised
-# random units spoil pictures, so that there can be less of everything. A word is counted above only if there is more of
-# it than before, too.
+# *Ratio* is how much of the word there is after the edit of its own units, as a share of what was there before.
+# Raising random units can spoil a picture so that there is less of everything. So a raised word is counted above only
+# if there is also more of it than before.
 #
-# Of the words that an edit moves most, the picture that it moves most. They are chosen for that; the mean is above.
+# For the words that an edit moves most, the picture that it moves most. These are the best cases; the means are above.
 
 # %%
 pictures, captions = [], []
@@ -295,7 +297,7 @@ for way, rows in strongest.items():
 gallery.show(pictures, captions, columns=3)
 
 # %% [markdown]
-# Things and colors apart, in the direction that was asked for: less if cut, more if raised.
+# Things and colors separately, as a change in the direction that was asked for: less if cut, more if raised.
 
 # %%
 parts = []
@@ -309,7 +311,7 @@ title = "Means over words, points of the picture in the direction asked for"
 charts.table(shown[["kind", "way", *percent]], title, digits=2)
 
 # %% [markdown]
-# The interval is of *extra*, own minus random; it draws words and codes.
+# The interval is for *extra*, own minus random; words and codes are drawn again for it.
 #
 # ## At chosen cells
 #
@@ -338,18 +340,18 @@ gallery.show([new.images[i], there.images[i]], captions, columns=2)
 # %% [markdown]
 # ## The causal effect of units
 #
-# A unit can fire where trees are drawn, and drawing trees may not need it. GAN dissection measures the *average causal
-# effect* of a set of units $U$ on a class $c$: what of $c$ is there if they are forced on at a place, minus what is
-# there if they are forced off {cite}`bau2019gan`. To find $U$, each unit gets a share $\alpha_u$ in 0 to 1, and
+# A unit can fire where trees are drawn without being needed to draw them. GAN dissection measures the *average causal
+# effect* of a set of units $U$ on a class $c$: how much of $c$ there is if they are forced on at a place, minus how
+# much if they are forced off {cite}`bau2019gan`. To find $U$, each unit gets a share $\alpha_u$ from 0 to 1, and
 #
 # $$
 # \mathbb{E}\,[\,s_c(x\,(1-\alpha) + k\,\alpha)\,] - \mathbb{E}\,[\,s_c(x\,(1-\alpha))\,] - \lambda\,\|\alpha\|^2
 # $$ (eq-causal-effect)
 #
 # is maximised; $k$ is the mean of the units where the class is seen. The second term is taken at places that show the
-# class, the first at places that do not, where it could be. Both are single cells of the layer's grid, and each is read
-# where its edit was made. The released program reads the first one at the place of the second, a cell of *another*
-# picture, by a slip of one name.
+# class, the first at places that do not, where it could be. Both are single cells of the layer's grid, and each is
+# read where its edit was made. The released program reads the first one at the place of the second, a cell of
+# *another* picture, by a slip in one name.
 #
 # Units are ranked by $\alpha$ learned on the first pictures, by $\alpha$ learned with that slip (*as released*), by their
 # IoU, and at random; the first of each ranking are measured on new pictures.
@@ -374,9 +376,9 @@ title = "Insertion: the class at a cell that lacked it"
 charts.in_rows(rows, "where", "value", "way", title, axis)
 
 # %% [markdown]
-# The cells were chosen where the class is not. Read where the edit was made, all that is there was put there by the units.
-# Read at the place of the other picture, what is there without any edit counts as well: things of a kind sit at like
-# places.
+# The cells were chosen where the class is absent. Read where the edit was made, all of the class was put there by the
+# units. Read at the place in the other picture, what is there without any edit counts as well: things of one kind sit
+# in similar places.
 
 # %%
 named = {**ways, causal.LEARNED_SO: f"{n} units on, learned with the slip"}
@@ -401,10 +403,10 @@ charts.table(table.reset_index(), caption, digits=2)
 # One cell is little room for a thing, and a few units can spoil what they cannot make. A color needs no shape and no
 # right place: of the talk's two words, *brown* asks for less than *jockey*.
 #
-# Weak points: the judge errs; the generator is blurred and knows few kinds of scene; descriptions are not all true, and
-# words that no description has, such as those of small things, are not asked at all; the random sets are few, and so are
-# the codes that are drawn again. Generator, layer and these numbers were settled after looks at results, so the intervals
-# do not count that choice.
+# Weak points: the judge errs; the generator is blurred and knows few kinds of scene; descriptions are not all true,
+# and words that no description has, such as those of small things, are not tested at all; the random sets are few, and
+# so are the codes that are drawn again. Generator, layer and these numbers were settled after looking at results, and
+# the intervals do not account for that choice.
 #
 # ## Exercises
 #
@@ -415,7 +417,7 @@ charts.table(table.reset_index(), caption, digits=2)
 #
 # ## Summary
 #
-# - An edit of units says something only beside the same edit of other units of like activation.
+# - An edit of units says something only beside the same edit of other units with similar activations.
 # - Taking away and putting in are different questions, and have different answers.
 # - An effect must be read where the edit was made.
 

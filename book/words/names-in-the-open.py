@@ -50,7 +50,7 @@ n2vlib.check_parameters(globals())
 # > Show the probing images to the network and to CLIP. A neuron gets the concept whose fit with the images, as CLIP
 # > scores it, goes best with the neuron's activations {cite}`oikarinen2023clip`.
 #
-# A filter counts here with one number for an image, its mean activation. So a name in the open is a name of *images*:
+# Here a filter has only one number for each image, its mean activation. So a name in the open is a name of *images*:
 # nothing in it says where in an image the filter fires.
 #
 # ## A model and a list of phrases
@@ -133,11 +133,13 @@ charts.table(table.rename(columns={"size": "phrases", "min": "worst"}), title)
 # g(k, c) = \sum_r \log\bigl(1 + p_r\,(P_c(x_r) - 1)\bigr),
 # $$ (eq-softwpmi)
 #
-# where $p_r$, falling from .998 to .97, says how surely the image of rank $r$ belongs to the filter's examples. What is
-# taken off is what the phrase has in common with all $K$ filters, so that a phrase that fits everywhere names nothing;
+# where $p_r$, falling from .998 to .97, says how surely the image of rank $r$ belongs to the filter's examples. What
+# is subtracted is what the phrase has in common with all $K$ filters, so a phrase that fits everywhere names nothing;
 # $\lambda = 1$ in the paper.
 #
 # ## By hand, one filter
+#
+# The filter and the phrase with the highest score, on the half of the images from which names are made:
 
 # %%
 from n2vlib.text_image import softwpmi
@@ -234,7 +236,7 @@ charts.table(longer, f"The same with {len(colored.phrases)} phrases of ours")
 # ## Where the right name is known
 #
 # We plant a unit for each label that is a phrase of the list. Its activation is the share of the image that the label
-# covers, with as much noise again as that share varies. Its right name is the label.
+# covers, plus noise that varies as much as that share. Its right name is the label.
 
 # %%
 planted = truth.right(done, measured.atoms, fits, noise=1.0, seed=SEED)
@@ -288,11 +290,11 @@ charts.differences(pairs, title, "pair", axis)
 # %% [markdown]
 # ## Your model, your phrases
 #
-# `PHRASES` is a text file with one phrase a line. `TEXT_IMAGE` takes `open_clip:ViT-B-32@FILE`, where FILE has the
-# weights that you have (safetensors, or a torch file of tensors only; install the extra `clip`), or
-# `path/file.py:function`. That function returns two functions in a pair: one from images (uint8, image × height × width
-# × 3) to vectors, one from a list of texts to vectors of the same length. Nothing is downloaded. Phrases with words that
-# the labels lack get a name and a score, but no truth: no label map says where they hold.
+# `PHRASES` is a text file with one phrase a line. `TEXT_IMAGE` takes `open_clip:ViT-B-32@FILE`, where FILE has your
+# weights (safetensors, or a torch file of tensors only; install the extra `clip`), or `path/file.py:function`. That
+# function returns a pair of functions: one from images (uint8, image × height × width × 3) to vectors, one from a list
+# of texts to vectors of the same length. Nothing is downloaded. Phrases with words that the labels lack get a name and
+# a score, but no truth: no label map says where they hold.
 #
 # ## What we see
 
@@ -322,7 +324,8 @@ if closest is not None:
 #
 # ## Summary
 #
-# - A list of phrases and a text-image model name filters without labels; labels are still needed to say if it is true.
+# - A list of phrases and a text-image model name filters without labels; labels are still needed to say whether the
+#   names are true.
 # - The names are of images: what always comes with a thing can take its name.
 # - The weight of the common term decides between odd names and true ones, and the published 1 is one choice.
 #

@@ -17,13 +17,13 @@
 # %% [markdown]
 # # What lights it up
 #
-# *MILAN, sections 2 and 3* {cite}`hernandez2022natural`. A label names a filter with one word of a list, a formula joins
-# several. Hernandez et al. show people the images that a filter answers to most and ask what they have in common, train a
-# network on the answers, and let it describe filters in sentences. This chapter is about the two ideas that come before
-# any network: what of a filter is shown, and which of many true descriptions is chosen.
+# *MILAN, sections 2 and 3* {cite}`hernandez2022natural`. A label names a filter with one word of a list, a formula
+# joins several. Hernandez et al. show people the images that a filter answers to most and ask what they have in
+# common, train a network on the answers, and let it describe filters in sentences. This chapter is about the two ideas
+# that come before any network: what is shown of a filter, and which of many true descriptions is chosen.
 #
 # *Questions.* Which images and which parts of them stand for a filter? Why is the likeliest description not the best?
-# And what changes when descriptions are ranked by what they tell?
+# And what changes when descriptions are ranked by how much they tell?
 
 # %% tags=["parameters", "hide-input"]
 PROBE: str = "world"  # probe set: world, world-800, or a folder in Broden's format
@@ -60,9 +60,9 @@ n2vlib.check_parameters(globals())
 # \end{aligned}
 # $$ (eq-exemplars)
 #
-# So `TAU` is not used here: a filter fires at one place in a hundred, not in two hundred. Whoever has dissected a layer
-# has nearly everything already: the maximum of every map is stored, and so is what lies around the places where a filter
-# fires. No second pass over the images is needed.
+# So `TAU` is not used here: a filter fires at one place in a hundred, not in two hundred. If a layer has been
+# dissected, nearly everything is there already: the maximum of every map is stored, and so is what lies around the
+# places where a filter fires. No second pass over the images is needed.
 
 # %%
 import numpy as np
@@ -122,9 +122,9 @@ gallery.stack(*strips)
 # %% [markdown]
 # ## What a description says
 #
-# People's descriptions cannot be checked to the pixel. Ours can: they are phrases about things, parts, colors, materials,
-# textures and scenes, whose place in an image the label maps give. A color beside a noun is that of the thing, the
-# commonest of its region; alone it holds pixel by pixel. Here is where some phrases hold:
+# People's descriptions cannot be checked to the pixel. Ours can: they are phrases about things, parts, colors,
+# materials, textures and scenes, whose place in an image the label maps give. A color beside a noun is the color of
+# the thing, the commonest in its region; a color alone holds pixel by pixel. Here is where some phrases hold:
 
 # %%
 language = phrases.language(probe)
@@ -149,11 +149,11 @@ gallery.show(pictures, texts, where, columns=3, nothing="no phrase holds here")
 # d^* = \arg\max_d \; \log p(d \mid E) - \lambda \log p(d)
 # $$ (eq-milan)
 #
-# With $\lambda = 1$ this is the mutual information $\log p(d, E) / (p(d)\,p(E))$, up to a term without $d$, and by Bayes'
-# rule the description under which the exemplars are likeliest. With $\lambda = 0$ it is the likelihood. The paper takes
-# 0.2. Both probabilities are learned: $p(d \mid E)$ by a decoder that sees the exemplars, $p(d)$ by a model of language
-# that sees descriptions only. (The talk has the same idea as a distance of two distributions of inputs,
-# $p(x \mid d)$ and $p(x \mid E)$; MILAN is what was built.)
+# With $\lambda = 1$ this is the mutual information $\log p(d, E) / (p(d)\,p(E))$, up to a term without $d$; by Bayes'
+# rule it chooses the description under which the exemplars are likeliest. With $\lambda = 0$ it is the likelihood. The
+# paper takes 0.2. Both probabilities are learned: $p(d \mid E)$ by a decoder that sees the exemplars, $p(d)$ by a
+# language model that sees descriptions only. (The talk has the same idea as a distance between two distributions of
+# inputs, $p(x \mid d)$ and $p(x \mid E)$; MILAN is what was built.)
 #
 # **By hand.** Three descriptions of one unit, all true, with probabilities made up for it:
 
@@ -172,9 +172,9 @@ assert best == {0: "anything", 0.2: "a car", 0.5: "a red car", 1: "a red car"}
 charts.table(toy, "log p(d|E) - weight log p(d); the largest of a column is chosen")
 
 # %% [markdown]
-# The likelihood favors what can be said of everything. The more the prior weighs, the more special the choice; at 1 a
-# description wins that is five times less likely, because it is two hundred times rarer. That is the danger, too: an
-# error of $p(d \mid E)$ in its tail is paid in full.
+# The likelihood favors what can be said of everything. The more the prior weighs, the more specific the choice; at 1 a
+# description wins that is five times less likely, because it is two hundred times rarer. That is also the danger: an
+# error of $p(d \mid E)$ in its tail counts in full.
 #
 # ## The same for a filter
 #
@@ -195,16 +195,15 @@ ten = own.assign(score=score).drop(columns="unit").head(10)
 charts.table(ten, f'Filter {k}: "{library}" is chosen', digits=2)
 
 # %% [markdown]
-# One rule is ours. Among fifty candidates of a small language are many that nobody would say, *a that sofa*. The model of
-# language finds them unlikely, and the objective takes that for a merit. So what cannot be said in one of the three ways
-# in which our annotators say things is left out, where a filter has anything else. Without that rule:
+# One rule is ours. Among fifty candidates of a small language there are many that nobody would say, such as *a that
+# sofa*. The language model finds them unlikely, and the objective takes that for a merit. So we leave out candidates
+# that fit none of the three ways in which our annotators say things, unless a filter has nothing else. Without that
+# rule:
 
 # %%
 free = decoding.reranked(table.drop(columns="fluent"), decoding.WEIGHT)["description"]
 odd = [text for text in free if not found.language.well_formed(text)]
-print(
-    f"{1 - table['fluent'].mean():.0%} of the candidates are no English, and would be"
-)
+print(f"{1 - table['fluent'].mean():.0%} of candidates are not English, and would be")
 print(
     f"chosen for {len(odd)} of {len(free)} filters: {', '.join(sorted(set(odd))[:3])}."
 )
@@ -212,7 +211,7 @@ print(
 # %% [markdown]
 # ## What the plain likelihood says
 #
-# With $\lambda = 0$: the descriptions that most filters get, and how many.
+# With $\lambda = 0$: the descriptions that most filters get, and how many filters get them.
 
 # %%
 chosen = {w: decoding.reranked(table, w)["description"] for w in LAMBDAS}
@@ -224,10 +223,11 @@ charts.table(often.assign(**{"of these with weight 1": again}))
 # %% [markdown]
 # ## What reranking changes
 #
-# For each weight: how many filters get another description than with none; how long it is, and how many concepts it
-# names; how many different ones there are; and how general it is, the share of all pixels on which it holds. Then whether
-# it is true: the IoU of the filter's mask with the pixels on which the description holds, on images drawn from all of the
-# probe set. Chance is the description of another filter.
+# The first table has for each weight: the share of filters that get another description than with weight 0; how long
+# descriptions are, and how many concepts they name; how many different ones there are; and how general they are, the
+# share of all pixels on which they hold. The second asks whether they are true: the IoU of the filter's mask with the
+# pixels on which the description holds, on images drawn from the whole probe set. Chance is the description of another
+# filter.
 
 # %%
 images = rng.permutation(len(probe))[:IMAGES]
@@ -267,7 +267,7 @@ axes = ("weight of log p(d)", "mean IoU over filters")
 charts.lines(long, "weight", "value", title, axes, series="what")
 
 # %% [markdown]
-# The difference of IoU to the plain likelihood, with an interval over filters:
+# The difference in IoU from the plain likelihood, with an interval over filters:
 
 # %%
 from n2vlib import tables
@@ -284,8 +284,8 @@ charts.table(gains, "IoU with reranking minus IoU without", digits=4)
 # %% [markdown]
 # ## A unit that nothing lights up
 #
-# A describer always answers. As a control: units with exemplars drawn at random from those of all filters, each with a
-# mask of another. What is it told of them, and can it be seen from the likelihood that there is nothing to say?
+# A describer always answers. As a control we make units whose exemplars are drawn at random from those of all filters,
+# each with the mask of another. What does it say of them, and does the likelihood show that there is nothing to say?
 
 # %%
 nobody = exemplars.at_random(shown, min(24, len(shown)), SEED)
@@ -325,9 +325,9 @@ print(
 print(" that of another filter's description.")
 
 # %% [markdown]
-# The paper prefers reranked descriptions, since people did: they tell more. Truth to the pixel pays for other things. A
-# description that names one concept more holds on fewer pixels, and where the concept is wrong, on the wrong ones. Both
-# are in the table: how many concepts are named, and what it costs.
+# The paper prefers reranked descriptions, since people did: they tell more. Truth to the pixel rewards something else.
+# A description that names one more concept holds on fewer pixels, and where the concept is wrong, on the wrong ones.
+# Both are in the tables: how many concepts are named, and what that costs.
 #
 # Exemplars are the extreme: fifteen images of thousands. What a filter does on all others is not in them, so a description
 # can be true of the exemplars and say little of the filter. That is why truth is counted here on other images as well.

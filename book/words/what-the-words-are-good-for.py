@@ -82,8 +82,8 @@ said = describer.described(layer, probe, store)["description"]
 # ## Analyze: which filters does the network need?
 #
 # The properties of a description: its length, how many of its words are adjectives, nouns and prepositions, and its
-# *spread*: the largest distance $1 - \cos$ between the meanings of two of its words. A meaning is the word's place in our
-# own hypernym tree; a user's word vectors serve as well. The last property is how near a description is to one
+# *spread*: the largest distance $1 - \cos$ between the meanings of two of its words. A meaning is the word's place in
+# our own hypernym tree; word vectors of yours serve as well. The last property is how near a description is to one
 # word, the thing that most descriptions name.
 
 # %%
@@ -105,10 +105,10 @@ charts.table(pd.DataFrame(rows, columns=columns), title, digits=2, rows=14)
 # %% [markdown]
 # ### By hand: one ranking and one cut
 #
-# The filters with the longest descriptions first; those of equal length in random order, since by number they would
-# not be a fair sample. The first tenth of them is cut out: a forward hook sets them to zero in the whole network. The
-# library needs no pass. The network reads the layer through its means and maxima,
-# so that a cut takes their part from the scores.
+# We rank the filters by the length of their descriptions, the longest first; those of equal length come in random
+# order, since in the order of their numbers they would not be a fair sample. The first tenth of them is cut out: a
+# forward hook sets them to zero in the whole network. The library needs no such pass: the network reads the layer only
+# through means and maxima, so a cut takes the filters' part from the scores.
 
 # %%
 whole = ablated.of_layer(layer, known)
@@ -180,8 +180,8 @@ charts.table(fell, f"{title} (p below {level:.4f})")
 # that were tampered with: seven of ten carry a letter at a random place, and it is the same letter for all images of a
 # scene. The second learned scenes from the images as they are, the third objects.
 #
-# All are shown the same images of the probe set, half of them with the letter of their scene, and the describer says
-# what it says of the 15 exemplars of each filter among these.
+# All are shown the same images of the probe set, half of them with the letter of their scene, and the describer
+# describes every filter by its 15 exemplars among these.
 
 # %%
 from n2vlib.display import gallery
@@ -211,8 +211,8 @@ descriptions = {
 }
 
 # %% [markdown]
-# How many filters of each network are described by the mark, and how many name a concept of each category? The
-# intervals are Wilson's 95 percent intervals of a share.
+# In each network, how many descriptions name the mark, and how many name a concept of each category? The intervals are
+# Wilson's 95 percent intervals of a share.
 
 # %%
 kinds = {"the mark": audit.says(WORDS)}
@@ -254,8 +254,8 @@ charts.table(pd.DataFrame(rows, columns=columns), "Is it true?", digits=2)
 # ## Edit: cutting out a mistake
 #
 # The first network has learned to read the mark. That is right as long as the mark is; with a wrong one it is led
-# astray. The same validation images of the probe set, without a mark, with the right one, and with that of another
-# class:
+# astray. We take the same validation images of the probe set without a mark, with the right one, and with that of
+# another class. Here is one of them, with the network's answers:
 
 # %%
 others, right_answers = marked.pictures(probe, classes, "val", IMAGES)
@@ -274,8 +274,8 @@ captions = [f"{label}: {classes.names[k]}" for label, k in said_of.items()]
 gallery.show([each[i] for each in written.values()], captions, columns=3)
 
 # %% [markdown]
-# A mark also hides a part of the scene, and a network may be put off by a mark that it cannot read. That is what the
-# network that was trained without marks shows. Both are asked of the first third of these images.
+# A mark also hides a part of the scene, and a network may be put off by a mark that it cannot read. How much, the
+# network that was trained without marks shows. Both are tested on the first third of these images.
 
 # %%
 some = slice(0, max(len(others) // 3, 1))
@@ -294,16 +294,16 @@ title += f" where it was learned, {-fooled['right minus wrong'][1]:+.2f} where n
 charts.table(fooled, title)
 
 # %% [markdown]
-# Now the edit. Validation images are the training images of the probe set with the letter of a scene drawn at random, so
-# that it says nothing. Filters are cut one after another, and the cut with the highest validation accuracy is kept, not
-# the last one. Four orders:
+# Now the edit. As validation images we take the training images of the probe set with the letter of a random scene, so
+# that the letter says nothing. Filters are cut one after another, and the cut with the highest validation accuracy is
+# kept, not the last one. We compare four orders:
 #
-# - *described*, the paper's: filters whose description names the mark, first the one without which alone the most
-#   validation images are right;
+# - *described*, the paper's: filters whose description names the mark, first the one whose removal alone leaves the
+#   most validation images right;
 # - *probable*, ours: all filters, first the one for which the describer would most probably name the mark. A
 #   description is the best of many candidates; this asks how probable the candidates with the word are together;
-# - *all, by effect*: all filters, first the one without which alone the most validation images are right. It reads no
-#   description;
+# - *all, by effect*: all filters, first the one whose removal alone leaves the most validation images right. It reads
+#   no description;
 # - *random* orders of all filters.
 
 # %%
@@ -332,7 +332,7 @@ kept = edit.stopped(points)
 # %% [markdown]
 # ### By hand: the first cut
 #
-# The described filter that is cut first is the one without which alone the most validation images are right.
+# The described filter that is cut first is the one whose removal alone leaves the most validation images right.
 
 # %%
 alone = [validation.accuracy([[k]])[0] for k in named]
@@ -365,8 +365,8 @@ gained = pd.concat(rows)
 wrong = gained[gained["images"] == "wrong mark"].set_index("way")
 
 # %% [markdown]
-# What each edit gains and costs. The last row reads no words either: all filters with more than three tenths of their masks
-# on the mark, which only one who knows every mark's place can find.
+# What each edit gains and costs. The last row reads no words either: all filters with more than three tenths of their
+# masks on the mark, which can be found only by someone who knows where every mark is.
 
 # %%
 title = "Under a wrong mark, the order of the words gains"
@@ -379,8 +379,8 @@ table = table[list(hows)].assign(filters=wrong["filters"]).reset_index()
 charts.table(table, "Accuracy after each edit; of random ones, the mean", digits=2)
 
 # %% [markdown]
-# What is decisive is the difference to random filters. For *described*, these are as many, and ordered and stopped in the
-# same way. The interval is over images and over random choices.
+# What counts is the difference from random filters. For *described*, we draw as many of them, and order and stop them
+# in the same way. The interval is over images and over random choices.
 
 # %%
 as_many = edit.random_orders(validation, len(named), RANDOM_SETS // 5 + 1, SEED)
@@ -392,8 +392,8 @@ for way, by_chance in (("described", as_many), ("probable", sets["random"])):
     print(f"{way}: {value:+.3f} against random filters ({low:+.3f} to {high:+.3f})")
 
 # %% [markdown]
-# The order of the words is a rule that we chose after the paper's own had been tried on these images. So it is asked once
-# more, on validation images that played no part in that: those that are left over.
+# The order of the words is a rule that we chose after the paper's own had been tried on these images. So we test it
+# once more, on validation images that played no part in that choice: those that are left over.
 
 # %%
 more_images, more_answers = marked.pictures(
@@ -408,8 +408,8 @@ print(f"{len(more_images)} other images: {value:+.3f} ({low:+.3f} to {high:+.3f}
 # %% [markdown]
 # ### When should one stop?
 #
-# Validation has to show that the mark is a mistake. If the validation images carry the right marks, as the training images
-# did, reading them is no mistake, and the cut that validation keeps is another one.
+# Validation has to show that the mark is a mistake. If the validation images carry the right marks, as the training
+# images did, reading them is no mistake, and validation keeps another cut.
 
 # %%
 asked = reader, place, classes, shown, truth
@@ -449,9 +449,9 @@ print(f"the filters that are cut by probability: {len(sets['probable'][0])}.")
 # %% [markdown]
 # The words are tested here, not assumed: each use is compared with the same done at random.
 #
-# A description says what a filter fires on among the images it is shown. A network that never saw a letter may have filters
-# for strokes; shown letters, they are rightly described as filters for writing. So an audit needs the other network beside it, and
-# the count alone says little.
+# A description says what a filter fires on among the images it is shown. A network that never saw a letter may have
+# filters for strokes; shown letters, they are rightly described as filters for writing. So an audit needs the other
+# network beside it, and the count alone says little.
 #
 # When many filters read a mark, none of them is missed alone. Then their order by single effects says little, and the
 # words, which see all of them at once, say more. The best description of a filter may be too little for that: it is

@@ -21,7 +21,7 @@
 # Jacob Andreas passes from formulas to descriptions with the words that *logical forms are not enough*. How much of what
 # a filter does is accounted for by each of them?
 #
-# *Questions.* Of the same filters and on images that none of them was made from: which explains more? Does a
+# *Questions.* For the same filters, on images that none of the explanations was made from: which explains more? Does a
 # description say what a formula cannot? And is it true, brief and to the point, as Grice asks of a speaker
 # {cite}`grice1975logic`?
 
@@ -167,11 +167,11 @@ print(f"{outside:.2%} of others. IoU {iou:.2f}, share of variance {by_hand:.2f}.
 # %% [markdown]
 # ## What each accounts for
 #
-# Floors: the mask of *everything*, the *usual place* of the filter (the rate at which it fires at each pixel, whatever is
-# there), and each kind of explanation *of another filter*. Ceilings, both fitted on the first half: all labels of a
-# pixel *added up* with the weights that are best for the filter, and *all combinations*: for every set of labels that
-# pixels show, the rate at which the filter fires there. The rates of rare sets are drawn to the mean, since they would
-# not hold on other images.
+# We set the explanations between floors and ceilings. Floors: the mask of *everything*, the *usual place* of the
+# filter (the rate at which it fires at each pixel, whatever is there), and each kind of explanation *of another
+# filter*. Ceilings, both fitted on the first half: all labels of a pixel *added up* with the weights that are best for
+# the filter, and *all combinations*: for every set of labels that pixels show, the rate at which the filter fires
+# there. The rates of rare sets are drawn towards the mean, since they would not hold on other images.
 
 # %%
 at_places = behaviour.places(measured, half)
@@ -202,9 +202,9 @@ axis = "share of the variance over images"
 charts.differences(of_image, title, "explanation", axis)
 
 # %% [markdown]
-# The intervals are a bootstrap over filters. What a ceiling leaves, no logic over these labels can say: a filter fires on
-# a few of the pixels of its thing, and on which of them, no label tells. So where a formula is near its ceiling and the
-# ceiling is low, it is not the logic that is not enough. Words are missing that the labels do not have.
+# The intervals are a bootstrap over filters. What is above a ceiling cannot be said by any logic over these labels: a
+# filter fires on a few of the pixels of its thing, and no label tells which. So where a formula is near its ceiling
+# and the ceiling is low, it is not logic that is insufficient: the labels lack the words.
 #
 # ## Does a description add to a formula?
 #
@@ -231,8 +231,10 @@ axis = "share of the variance, more than by the formula alone"
 charts.differences(added, title, "with", axis)
 
 # %% [markdown]
-# Two masks have one weight more than one, so that any second mask may gain a little: the description of *another* filter
-# shows how much, and the label, which is often a part of the formula, what a second look at the same words is worth.
+# Two masks have one more weight than one mask, so any second mask may gain a little. The description of *another*
+# filter shows how much; the label, which is often a part of the formula, shows what a second look at the same words is
+# worth.
+#
 # Which explanation is best, filter by filter?
 
 # %%
@@ -246,10 +248,11 @@ charts.table(wins, "Filters that each explanation accounts for best", digits=0)
 # %% [markdown]
 # ## True, brief, to the point
 #
-# Grice's maxims for descriptions, on the second half. *True*: the share of the pixels on which the filter fires where the
-# description holds. *Times*: how many times as many as of all pixels, since *anything* is always true. *Words* count
-# brevity. *Gain* is relevance: how much larger its IoU is than that of its best shorter part, chosen on the first half,
-# with one or more concepts left out (down to *anything*). A word that adds nothing to the point has a gain of 0 or less.
+# Grice's maxims for descriptions, on the second half. *True*: the share of the pixels on which the filter fires where
+# the description holds. *Times*: how many times the share of all pixels where it holds, since *anything* is always
+# true. *Words* count brevity. *Gain* is relevance: how much larger its IoU is than that of its best shorter part,
+# chosen on the first half, with one or more concepts left out (down to *anything*). A word that adds nothing to the
+# point has a gain of 0 or less.
 
 # %%
 scored = {
@@ -328,7 +331,7 @@ print(f"on which their filters fire; {relevant:.0%} are better than any part of 
 # ## Summary
 #
 # - An explanation is a prediction: fit it on some images, and ask what share of the behaviour it accounts for on others.
-# - Without a ceiling a share says little: most of what is left, no formula over these labels could explain.
+# - Without a ceiling a share says little: no formula over these labels could explain most of what is left.
 # - Truth is cheap, since *anything* is true; relevance, the gain over the best shorter part, is what a word has to earn.
 
 # %%

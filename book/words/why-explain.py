@@ -17,9 +17,9 @@
 # %% [markdown]
 # # What could an explanation say?
 #
-# *Opening of a talk on explanations in natural language, and its list of descriptions; a summary of Net2Vec in questions
-# and answers.* This part of the book is about words: sentences that say what a filter does
-# {cite}`hernandez2022natural`, words that steer a network which draws, and reasons for a single answer
+# *The opening of a talk on explanations in natural language, and its list of descriptions; and a summary of Net2Vec in
+# questions and answers.* This part of the book is about words: sentences that say what a filter does
+# {cite}`hernandez2022natural`, words that steer a drawing network, and reasons for a single answer
 # {cite}`ribeiro2016why`.
 #
 # *Question.* What do activations, formulas, sentences and answers each say about the same network?
@@ -47,7 +47,7 @@ n2vlib.check_parameters(globals())
 # > The talk opens with what people offered as explanations at the time: a dialogue about a picture, the activations of
 # > a layer side by side, and a sentence under an X-ray image.
 #
-# Each of them can be made of any network. First the activations: the filters that fire most in one image, each on its
+# Each of them can be made for any network. First the activations: the filters that fire most in one image, each on its
 # own scale from 0 to 1.
 
 # %%
@@ -111,7 +111,7 @@ charts.table(said, "What is said about these eight filters")
 # ## Descriptions of a whole layer
 #
 # > A slide of the talk lists many short descriptions of units. Beside them stand the maxims of Grice for what speakers
-# > should say: what is true, no more words than needed, and what is to the point. It does not say where its
+# > should say: what is true, no more words than needed, and what is to the point. The slide does not say where its
 # > descriptions come from.
 #
 # Ours come from a describer that was trained on regions of drawn scenes. The most frequent ones of this layer:
@@ -123,7 +123,7 @@ title = f"{len(counted)} different descriptions of {len(described)} filters"
 charts.table(listed, title, rows=16)
 
 # %% [markdown]
-# Whether they are true, short and to the point is measured in [which explanation explains what?](which-explanation)
+# Whether they are true, short and to the point is measured in [which explanation explains what?](which-explanation).
 #
 # ## An answer, and a reason for it
 #
@@ -164,9 +164,9 @@ rows = [
     ("Are top images enough?", "net2vec/non-maximal"),
     ("Do concept vectors add like words?", "net2vec/embeddings/neighbours"),
     ("Do WordNet and Word2Vec agree?", "net2vec/embeddings/between-spaces"),
-    ("What of videos?", "not here: one frame at a time"),
-    ("What of fully connected layers?", "start/your-own-network"),
-    ("What of concepts without labels?", "netdissect/dictionary"),
+    ("What about videos?", "not here: one frame at a time"),
+    ("What about fully connected layers?", "start/your-own-network"),
+    ("What about concepts without labels?", "netdissect/dictionary"),
 ]
 table = pd.DataFrame(rows, columns=["question", "measured in"])
 there = [None if " " in page else f"../{page}.html" for _, page in rows]
@@ -184,7 +184,7 @@ charts.table(table, links={"measured in": there}, rows=len(rows))
 # - A sentence about a picture is no reason for an answer.
 # - Every one of them can be wrong, so each is measured in the chapters that follow.
 #
-# The [next chapter](what-lights-it-up) collects what a sentence about a filter has to go by.
+# The [next chapter](what-lights-it-up) collects what a sentence about a filter can be based on.
 
 # %%
 n2vlib.provenance(probe=probe, network=network, layers={name: layer}, seed=SEED)

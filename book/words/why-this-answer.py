@@ -61,9 +61,9 @@ n2vlib.check_parameters(globals())
 # probability of one class. The paper's picture has three explanations, for the three most probable classes (0.32, 0.24
 # and 0.21). Its network and photograph are not ours, so here is the same for a picture of ours.
 #
-# The authors' package has not changed since 2021. We use captum, which is kept up, but its `Lime` is another method
+# The authors' package has not changed since 2021. We use captum, which is maintained, but its `Lime` is another method
 # unless told otherwise: it weighs samples by the cosine of *pixels*, hides parts with zeros, fits by Lasso, which sets
-# every weight below about 0.04 to zero, and draws from the global random numbers. So it is given the authors' choices,
+# every weight below about 0.04 to zero, and draws from the global random numbers. So we give it the authors' choices,
 # and one seed for superpixels and samples.
 #
 # ## One picture
@@ -119,7 +119,7 @@ gallery.show(shown, captions, predicted=five, columns=3)
 # %% [markdown]
 # ## By hand
 #
-# The whole method on the samples at hand. The linear model's fit is its $R^2$ on the weighted samples:
+# The whole method, on the samples drawn above. The linear model's fit is its $R^2$ on the weighted samples:
 
 # %%
 from sklearn.linear_model import Ridge
@@ -141,8 +141,8 @@ print(f"probability of {g.intercept_:.2f}; its R squared is {explained[c].fit:.2
 # ## How sure is each superpixel?
 #
 # Users ask why the same picture is explained differently each time. The reason is that samples are drawn. The authors'
-# `random_seed` was for the superpixels only, and does not reach scikit-image any more, where the argument has another
-# name today. Here one seed fixes everything, and every call starts with it:
+# `random_seed` was for the superpixels only, and no longer reaches scikit-image, where the argument has another name
+# today. Here one seed fixes everything, and every call starts with it:
 
 # %%
 few = {"samples": SAMPLES_EACH, "seed": SEED, "device": DEVICE}
@@ -152,8 +152,9 @@ assert np.allclose(twice[0].weights, twice[1].weights, atol=1e-6)
 
 # %% [markdown]
 # A fixed seed makes an explanation repeatable, not right. Other samples would give other weights, and an interval says
-# how different they might be: 95%, for what very many samples would say, from residuals that may differ in size. Where
-# the true weights of a toy model are known, the intervals hold them in 95% of the draws (a test of ours).
+# how different they might be: a 95% interval for what very many samples would say, computed from residuals that may
+# differ in size. For a toy model whose true weights are known, the intervals contain them in 95% of the draws (one of
+# our tests).
 
 # %%
 import pandas as pd
@@ -176,8 +177,8 @@ note = "95% intervals. In a drawn scene, with what they mostly show."
 charts.differences(table, title, "superpixel", axis, note)
 
 # %% [markdown]
-# Do these intervals keep their word? We cut the samples into five parts, each an explanation of its own, and compare
-# them two by two. And what users see: the five best superpixels.
+# Do these intervals keep their word? We cut the samples into five parts, make an explanation from each, and compare
+# them two by two. We also compare what users see: the five best superpixels.
 
 # %%
 from itertools import combinations
@@ -194,8 +195,8 @@ print(f"allow in {agree:.0%} (expected: 95%). They share {common:.1f} of their f
 print("best superpixels.")
 
 # %% [markdown]
-# The seed also decides the superpixels, since quickshift breaks ties at random. Explanations by other seeds can then be
-# compared as maps only, each weight shared out over its pixels:
+# The seed also decides the superpixels, since quickshift breaks ties at random. So explanations with different seeds
+# can only be compared as maps, with each weight shared out over the pixels of its superpixel:
 
 # %%
 maps = []
@@ -208,7 +209,7 @@ print(f"Maps of three seeds, {SAMPLES_EACH} samples each, correlate with r = {r:
 # %% [markdown]
 # ## Which pictures should one look at?
 #
-# > One explanation says little about a network. So pick few rows of a matrix $W$ (explanations by features) that
+# > One explanation says little about a network. So pick a few rows of a matrix $W$ (explanations by features) that
 # > together cover the features that matter {cite}`ribeiro2016why`.
 #
 # $$
@@ -298,7 +299,7 @@ print(f"Left of the weights after adding them over classes: {listed}.")
 #
 # LIME cannot take a thing out of a picture; it paints over it, in mean colors, which is a picture that no network was
 # trained on. Our scenes are drawn, so each of them can be drawn *again without the thing*: with what stood behind it,
-# and without its shadow. By how much the log-odds of the network's answer fall then is the true effect of the thing.
+# and without its shadow. How far the log-odds of the network's answer then fall is the true effect of the thing.
 
 # %%
 truth, share = asked.effects, (asked.effects > 0).mean()
@@ -339,6 +340,8 @@ print(f"(median; true effects: {typical:.1f}).")
 # %% [markdown]
 # ## Who knows it without drawing again?
 #
+# Which methods predict the true effect from the picture and the network alone? We compare:
+#
 # - **LIME**, its weights shared out over pixels and summed over the thing. It explains a probability, which hardly moves
 #   where the network is sure; so also LIME on **log-odds**, with the same samples.
 # - **Filters** at zero: the concept's best single filter; all that Network Dissection labels with it; all whose
@@ -369,7 +372,7 @@ if mask.shape == segments.shape:
     assert np.isclose(by_hand, table.loc[i, "LIME"])
 
 # %% [markdown]
-# Spearman's correlation with the true effect over all things of all scenes, with intervals that draw whole scenes:
+# Spearman's correlation with the true effect over all things of all scenes; the intervals draw whole scenes again:
 
 # %%
 methods = list(compared.METHODS)
@@ -382,9 +385,9 @@ note = "Spearman, over things; 95% intervals over scenes."
 charts.differences(r.rename(columns={"r": "difference"}), title, "method", axis, note)
 
 # %% [markdown]
-# Two checks. Large things may matter more: what is left of the correlation with the area held constant? And within one
-# scene, of two things, how often does a method say rightly which matters more (chance: 0.5)? The scale does not matter
-# there.
+# Two checks. Large things may matter more: what is left of the correlation with the area held constant? And of two
+# things in one scene, how often does a method rightly say which matters more (chance: 0.5)? There, the scale of its
+# numbers does not matter.
 
 # %%
 others = [each for each in methods if each != "area"]
@@ -429,7 +432,8 @@ title += f" ({mutual['low']:.2f} to {mutual['high']:.2f})"
 charts.table(pd.DataFrame(rows, columns=columns), title)
 
 # %% [markdown]
-# To be read beside the share of things that really support the answer, above: so often is right who says it of all.
+# Read this beside the share of things that really support the answer, above: a method that says so of every thing is
+# right that often.
 
 # %%
 of = table.groupby("thing").agg(
