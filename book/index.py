@@ -39,6 +39,8 @@ SEED: int = 0  # of everything drawn at random
 DEVICE: str = "auto"  # auto, cpu, cuda, cuda:1 or mps
 STORE: str = None  # folder of stored measurements; null: $N2V_STORE, else build/store
 IOU_THRESHOLD: float = 0.04  # dissection IoU above which a filter is a detector
+GAMES: int = 512  # that each team of agents plays with each translation
+TRANSLATORS: int = 8  # of each team and translation
 
 # %% tags=["remove-input"]
 import n2vlib
@@ -96,6 +98,20 @@ longer += f" {fit['formula_iou']:.3f} with three;"
 longer += f" {fit['held_out_iou']:.3f} on images not searched"
 
 # %% tags=["hide-input"]
+from n2vlib import zoo
+from n2vlib.agents import evaluation, training
+from n2vlib.games import colors
+
+said = zoo.card("small-describer")["accuracy"]["seen"]
+true = f"{said['words']:.0%} of what a describer says of new units is true,"
+true += f" and {said['exact']:.0%} of its descriptions are exact"
+society = training.of_game("small-color-agents", colors.named("survey", SEED), store)
+games = evaluation.games(society, GAMES, SEED, store=store, count=TRANSLATORS)
+won = evaluation.summary(games, "won").groupby("translation")["won"].mean()
+guessed = f"With messages translated by belief {won['belief']:.0%} of games are won,"
+guessed += f" directly {won['direct']:.0%}, at random {won['random']:.0%}"
+
+# %% tags=["hide-input"]
 rows = [
     ("Can one filter segment a concept?", best),
     ("Do all filters together do better?", f"All {layer.n_filters} filters: {gain}"),
@@ -103,10 +119,13 @@ rows = [
     ("Does a filter serve one concept only?", several),
     ("Can a filter be labelled?", labelled),
     ("Does a formula say more than a label?", longer),
+    ("Can a unit be described in words?", true),
+    ("Can agents be translated for people?", guessed),
 ]
 pages = ["net2vec/single-filters", "net2vec/filter-combinations"]
 pages += ["net2vec/sufficient/together-or-alone", "net2vec/shared"]
 pages += ["netdissect/framework", "compositional/how-long-how-good"]
+pages += ["words/a-describer", "neuralese/two-colors"]
 summary = pd.DataFrame(rows, columns=["question", f"{network.name}, {layer.name}"])
 summary["chapter"] = [page.rpartition("/")[2].replace("-", " ") for page in pages]
 charts.table(summary, links={"chapter": [f"{page}.html" for page in pages]})
