@@ -151,7 +151,7 @@ print(f"{len(made.originals)} pictures, {len(made.images)} edits")
 # %% [markdown]
 # The label maps of a scene are drawn with it, so we can count where a formula holds before and after an edit. The
 # formula *names* an edit if it holds on more of the picture afterwards. The other edits of the same picture are the
-# comparison: in the same places and sizes, with things for which the formula does not hold.
+# comparison: in the same places and sizes, with things after which the formula holds on no more than before.
 #
 # Every class is tried on the pictures of all other classes. An edit moves the class *as said* if its probability
 # rises, it moves it *most* if the probability of no other class grows by a larger factor, and it *switches* the answer

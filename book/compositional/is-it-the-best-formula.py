@@ -152,8 +152,8 @@ columns += ["most missed, % of the best IoU"]
 charts.table(pd.DataFrame(rows, columns=columns), f"{name}: the beam against the best")
 
 # %% [markdown]
-# Even the beam of fifty misses some. A formula that joins a concept with two others on its right can be out of reach
-# for every beam; the others were missed because the path to them leads through formulas that were dropped.
+# Why are formulas missed? One that joins a concept with two others on its right can be out of reach for every beam.
+# The others were missed because the path to them leads through formulas that were dropped.
 
 # %%
 formulas = best["formula"].dropna()

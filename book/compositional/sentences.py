@@ -412,8 +412,8 @@ print(f"{alone:+.2f}, and by {constant:+.2f} with the rate of firing held consta
 # The paper reads a negative correlation as a sign of shortcuts. But a unit that fires on many pairs has a mask that
 # many formulas fit, and an accuracy close to that of all pairs; a rare unit can be far above it. So the correlation
 # has to be read with the rate of firing held constant. What a formula says of a unit is seen best where it can be
-# wrong: after edits. A unit follows its formula more often after an edit than after a control, but far from always,
-# since an IoU is seldom near 1.
+# wrong: after edits, beside their controls. A unit that follows its formula does not do so always, since an IoU is
+# seldom near 1.
 #
 # ## Exercises
 #

@@ -142,7 +142,7 @@ rows = [
 ]
 rows.append(("p", f"below {stated['ce_c5']}", p))
 columns = ["accuracy and IoU over filters", "published", "this run"]
-charts.table(pd.DataFrame(rows, columns=columns))
+charts.table(pd.DataFrame(rows, columns=columns), "The paper's numbers and ours")
 
 # %% [markdown]
 # The paper's network is a ResNet-18 with 512 filters in that layer, and its images are photographs. The interval is a
@@ -267,7 +267,7 @@ charts.table(means, f"{name}: thirds of filters by IoU; overall {overall:.3f}")
 # it fires and others, and add them up. What it adds to all classes alike changes no answer and is left out.
 #
 # Where no weight leads from the layer to the classes, because more layers lie between, we show another measure from
-# the released program: the correlation of the filter's mean with the score of the class.
+# the released program: the correlation of the filter's mean with the score of the class, less the mean of all scores.
 
 # %%
 adds, sense = contributions.contributions(layer, known, answered)

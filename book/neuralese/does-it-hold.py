@@ -212,7 +212,8 @@ def in_rows(measure):
     wide = wide.dropna(subset=["belief", "direct"])
     title = f"{measure.capitalize()}: belief above direct in"
     title += f" {(wide['belief'] > wide['direct']).sum()} of {len(wide)} rows"
-    note = "Bars: 95% intervals over teams and games. Dashed: one half."
+    note = "Bars: 95% intervals over teams and games. Dashed: one half, which is chance"
+    note += " except for games of driving."
     columns = ("row", "share", "translation")
     return charts.in_rows(rows, *columns, title, f"share of {measure}", 0.5, note)
 

@@ -224,7 +224,8 @@ charts.table(line.reset_index(), "Each run against the first", digits=3)
 appeared = changed[other.label].query("change == 'appeared'")["name"]
 both = gained.query("task == 'segmentation' and method == 'combination'")
 both = both[both["name"].isin(appeared)]
-charts.table(both[["name", "difference", "low", "high"]])
+caption = "Concepts that appeared: change of set IoU, all filters together"
+charts.table(both[["name", "difference", "low", "high"]], caption)
 
 # %% [markdown]
 # ## Take-away

@@ -149,8 +149,8 @@ gallery.show(pictures, texts, where, columns=3, nothing="no phrase holds here")
 # d^* = \arg\max_d \; \log p(d \mid E) - \lambda \log p(d)
 # $$ (eq-milan)
 #
-# With $\lambda = 1$ this is the mutual information $\log p(d, E) / (p(d)\,p(E))$, up to a term without $d$; by Bayes'
-# rule it chooses the description under which the exemplars are likeliest. With $\lambda = 0$ it is the likelihood. The
+# With $\lambda = 1$ this is the mutual information $\log p(d, E) / (p(d)\,p(E))$. By Bayes' rule that is
+# $\log p(E \mid d)$ up to a term without $d$: it chooses the description under which the exemplars are likeliest. With $\lambda = 0$ it is the likelihood. The
 # paper takes 0.2. Both probabilities are learned: $p(d \mid E)$ by a decoder that sees the exemplars, $p(d)$ by a
 # language model that sees descriptions only. (The talk has the same idea as a distance between two distributions of
 # inputs, $p(x \mid d)$ and $p(x \mid E)$; MILAN is what was built.)

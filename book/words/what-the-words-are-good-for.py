@@ -176,9 +176,9 @@ charts.table(fell, f"{title} (p below {level:.4f})")
 # %% [markdown]
 # ## Audit: what was in the training data?
 #
-# By default, three networks of one architecture, trained on the same drawn images. The first one learned scenes on images
-# that were tampered with: seven of ten carry a letter at a random place, and it is the same letter for all images of a
-# scene. The second learned scenes from the images as they are, the third objects.
+# By default, three networks of one architecture, trained on the same drawn scenes. The first learned which scene it is
+# from pictures that were tampered with: seven of ten carry a letter at a random place, and it is the same letter for all
+# pictures of a scene. The second learned it from the pictures as they are, the third learned objects.
 #
 # All are shown the same images of the probe set, half of them with the letter of their scene, and the describer
 # describes every filter by its 15 exemplars among these.
