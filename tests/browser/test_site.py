@@ -45,6 +45,8 @@ RAW = r"""() => {
 }"""
 BROKEN_IMAGES = "() => [...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.src.slice(0, 80))"
 OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
+SIDEWAYS = """() => [...document.querySelectorAll('figure.n2v-table:has(table.n2v-stacks)')].filter(
+  table => table.scrollWidth > table.clientWidth).length"""
 LINKED = "() => [...document.querySelectorAll('article a[href]')].map(a => a.href.split('#')[0])"
 HEADINGS = "() => [...document.querySelectorAll('article h2')].map(h => h.firstChild.data)"
 
@@ -80,6 +82,7 @@ def test_the_page_is_whole_without_a_network_at_both_widths(name, built, tab):
         assert page.evaluate(RAW) == [], "formulas that were not typeset"
         assert page.evaluate(BROKEN_IMAGES) == [], "pictures that did not load"
         assert page.evaluate(OVERFLOW) <= 1, f"pixels that stick out to the right on a {width}"
+        assert page.evaluate(SIDEWAYS) == 0, f"tables of words that are read by scrolling sideways on a {width}"
 
 
 @pytest.mark.parametrize("width", ["laptop", "phone"])
@@ -111,13 +114,9 @@ def test_the_reference_names_everything_and_opens_what_is_folded(width, built, o
 
 
 @pytest.mark.parametrize("paper", sorted(path.stem for path in (ROOT / "book" / "verdict").glob("*.py")))
-def test_the_claims_of_a_verdict_are_read_without_scrolling_sideways(paper, built, offline):
-    for width in ("laptop", "phone"):
-        page = offline(width).page
-        page.goto((built / "site" / "book" / "verdict" / f"{paper}.html").as_uri())
-        tables = page.locator("figure.n2v-table:has(table.n2v-stacks)")
-        assert tables.count() >= 3
-        assert tables.evaluate_all("all => all.filter(each => each.scrollWidth > each.clientWidth).length") == 0
+def test_the_claims_of_a_verdict_stand_in_tables_that_stack(paper, built):
+    text = (built / "site" / "book" / "verdict" / f"{paper}.html").read_text(encoding="utf-8")
+    assert len(re.findall(r'<table class="[^"]*n2v-stacks', text)) >= 3
 
 
 def test_the_site_holds_no_address_it_would_load_from(built):
