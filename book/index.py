@@ -122,6 +122,8 @@ rows = [
     ("Can a unit be described in words?", true),
     ("Can agents be translated for people?", guessed),
 ]
+
+# %% tags=["hide-input"]
 pages = ["net2vec/single-filters", "net2vec/filter-combinations"]
 pages += ["net2vec/sufficient/together-or-alone", "net2vec/shared"]
 pages += ["netdissect/framework", "compositional/how-long-how-good"]
