@@ -1,6 +1,6 @@
 """What CI costs: processor and wall seconds of `.ci/run`, commit by commit, in turn.
 
-    python benchmarks/ci.py COMMIT COMMIT --shared FOLDER    about 40 minutes on two quiet cores; writes its part of
+    python benchmarks/ci.py NEW OLD --shared FOLDER          about 40 minutes on two quiet cores; writes its part of
                                                              benchmarks/RESULTS.md
     python benchmarks/ci.py COMMIT --shared FOLDER           one of them, by parts of the book; writes nothing
 
@@ -150,8 +150,8 @@ def main() -> int:
         print("\n\n".join([by_file(runs[commit]), table({commit: runs[commit]}), by_part(runs[commit])]), flush=True)
     if len(runs) > 1:
         text = f"`python benchmarks/ci.py {' '.join(runs)}`, {processor()}, {os.cpu_count()} cores, commits in turn."
-        last = f"{[*runs][-1]}, processor seconds by part of the book, of its own chapters and files of tests:"
-        results.write("CI, commit by commit", "\n\n".join([text, table(runs), last, by_part([*runs.values()][-1])]))
+        first = f"{[*runs][0]}, processor seconds by part of the book, of its own chapters and files of tests:"
+        results.write("CI, commit by commit", "\n\n".join([text, table(runs), first, by_part([*runs.values()][0])]))
     return 0
 
 
