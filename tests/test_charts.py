@@ -292,6 +292,14 @@ def test_a_table_shows_a_dozen_rows_then_the_rest_and_marks_the_best():
     assert repr(shown).endswith("(8 more rows)") and "0x" not in repr(shown)
 
 
+def test_the_first_rows_of_a_table_are_laid_out_as_all_of_them_need():
+    words = ["short"] * 12 + ["a name of many words, far below the first dozen rows"]
+    html = charts.table(pd.DataFrame({"name": words, "other": words, "x": 0.5}))._repr_html_()
+    opened, first = (part.partition("<tbody>")[0] for part in html.split("<table")[1:])
+    assert "n2v-stacks" in opened and opened == first
+    assert html.count("min-width") == 2 * (13 + 12)
+
+
 def test_a_table_writes_missing_numbers_as_a_dash_and_differences_with_their_sign():
     frame = pd.DataFrame({"published": [91.6, np.nan], "this run": [75.0, 1234.0], "difference": [-16.6, np.nan]})
     text = repr(charts.table(frame, digits=1))

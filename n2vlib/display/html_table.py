@@ -45,12 +45,12 @@ def table(
     rows      how many are shown before "show all"
     links     {column: address for each row}, empty where the cell is no link
     """
-    head = _table(frame.head(rows), digits, best, links or {})
+    head = _table(frame, rows, digits, best, links or {})
     if len(frame) <= rows:
         body = head
     else:
         # The opened list comes first in the source so that the style sheet can hide the short one behind it.
-        every = _table(frame, digits, best, links or {})
+        every = _table(frame, len(frame), digits, best, links or {})
         full = f"<details><summary>show all {len(frame)} rows</summary>{every}</details>"
         body = f'<div style="display:flex;flex-direction:column-reverse;align-items:flex-start">{full}{head}</div>'
     caption = f"{caption} (no row)".strip() if frame.empty else caption
@@ -61,8 +61,11 @@ def table(
     return Shown(html, text + more)
 
 
-def _table(frame: pd.DataFrame, digits: int, best: Sequence[str], links: Mapping[str, Sequence[str]]) -> str:
-    """One <table>; the class "dataframe" gives it the site's and JupyterLab's own table style."""
+def _table(frame: pd.DataFrame, rows: int, digits: int, best: Sequence[str], links: Mapping[str, Sequence[str]]) -> str:
+    """One <table> of the first rows, laid out as all of them need: nothing moves where the rest is opened.
+
+    The class "dataframe" gives it the site's and JupyterLab's own table style.
+    """
     cells = _formatted(frame, digits)
     numeric = {column for column in frame if frame[column].dtype.kind in "iuf"}
     longest = {
@@ -74,7 +77,7 @@ def _table(frame: pd.DataFrame, digits: int, best: Sequence[str], links: Mapping
     stacks = bool(least) and len(frame.columns) > 2 and 2 * len(numeric) < len(frame.columns)
     names = {c: f' data-name="{escape(_words(c))}"' if stacks else "" for c in frame}
     lines = []
-    for row in range(len(frame)):
+    for row in range(min(rows, len(frame))):
         top = _best(frame.iloc[row], best)
         texts = {c: _linked(escape(cells.iloc[row][c]), links[c][row] if c in links else "") for c in frame}
         tds = (f"<td{names[c]}{_style(c in numeric, c in top, least.get(c, 0))}>{texts[c]}</td>" for c in frame)
