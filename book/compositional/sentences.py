@@ -380,12 +380,13 @@ won = made.query(
     "edit == 'edit' and answered != answered_before and answered == toward"
 )
 won = won.sort_values("moved", ascending=False).drop_duplicates("unit").head(3)
-won = won.assign(formula=won["unit"].map(edited).map(str))
-columns = ["unit", "formula", "replaced", "premise", "hypothesis"]
-columns += ["answered_before", "answered", "gold"]
-charts.table(
-    won[columns], "This run, the sentences as edited; gold: the right answer now"
+answers = won["answered_before"] + " → " + won["answered"]
+won = won.assign(formula=won["unit"].map(edited).map(str), answers=answers)
+columns = ["unit", "formula", "replaced", "premise", "hypothesis", "answers", "gold"]
+caption = (
+    "This run: sentences as edited, answers before and after; gold: the right one now"
 )
+charts.table(won[columns], caption)
 
 # %% [markdown]
 # ## What we see
