@@ -381,8 +381,9 @@ won = made.query(
 )
 won = won.sort_values("moved", ascending=False).drop_duplicates("unit").head(3)
 answers = won["answered_before"] + " → " + won["answered"]
-won = won.assign(formula=won["unit"].map(edited).map(str), answers=answers)
-columns = ["unit", "formula", "replaced", "premise", "hypothesis", "answers", "gold"]
+formula = won["unit"].map("{}: ".format) + won["unit"].map(edited).map(str)
+won = won.assign(formula=formula, answers=answers)
+columns = ["formula", "replaced", "premise", "hypothesis", "answers", "gold"]
 caption = (
     "This run: sentences as edited, answers before and after; gold: the right one now"
 )
