@@ -384,10 +384,8 @@ answers = won["answered_before"] + " → " + won["answered"]
 formula = won["unit"].map("{}: ".format) + won["unit"].map(edited).map(str)
 won = won.assign(formula=formula, answers=answers)
 columns = ["formula", "replaced", "premise", "hypothesis", "answers", "gold"]
-caption = (
-    "This run: sentences as edited, answers before and after; gold: the right one now"
-)
-charts.table(won[columns], caption)
+caption = "This run: unit and formula; sentences as edited; answers before and after;"
+charts.table(won[columns], f"{caption} gold: the right one now")
 
 # %% [markdown]
 # ## What we see
