@@ -103,12 +103,12 @@ from n2vlib.agents import evaluation, training
 from n2vlib.games import colors
 
 said = zoo.card("small-describer")["accuracy"]["seen"]
-true = f"{said['words']:.0%} of what a describer says of new units is true,"
+true = f"{said['words']:.0%} of what our describer says of new units is true,"
 true += f" and {said['exact']:.0%} of its descriptions are exact"
 society = training.of_game("small-color-agents", colors.named("survey", SEED), store)
 games = evaluation.games(society, GAMES, SEED, store=store, count=TRANSLATORS)
 won = evaluation.summary(games, "won").groupby("translation")["won"].mean()
-guessed = f"With messages translated by belief {won['belief']:.0%} of games are won,"
+guessed = f"Translated by belief, {won['belief']:.0%} of games about colors are won;"
 guessed += f" directly {won['direct']:.0%}, at random {won['random']:.0%}"
 
 # %% tags=["hide-input"]
