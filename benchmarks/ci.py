@@ -150,8 +150,9 @@ def main() -> int:
         print("\n\n".join([by_file(runs[commit]), table({commit: runs[commit]}), by_part(runs[commit])]), flush=True)
     if len(runs) > 1:
         text = f"`python benchmarks/ci.py {' '.join(runs)}`, {processor()}, {os.cpu_count()} cores, commits in turn."
-        first = f"{[*runs][0]}, processor seconds by part of the book, of its own chapters and files of tests:"
-        results.write("CI, commit by commit", "\n\n".join([text, table(runs), first, by_part([*runs.values()][0])]))
+        new = options.commits[0]
+        said = f"{new}, processor seconds by part of the book, of its own chapters and files of tests:"
+        results.write("CI, commit by commit", "\n\n".join([text, table(runs), said, by_part(runs[new])]))
     return 0
 
 

@@ -175,7 +175,7 @@ charts.unique_by(unique, "label", f"Unique detectors by layer: {of_layers}")
 #
 # ## What is measured
 #
-# Most numbers in the first two parts of this book compare an annotated mask with the places where filters fire, and
+# Most numbers about Net2Vec and Network Dissection compare an annotated mask with the places where filters fire, and
 # later parts build on these. The annotated mask of a concept was drawn by a person, or by the program that drew the
 # image. Below are four images and the same four with the mask of one object. We show the objects with the most visible
 # parts.
