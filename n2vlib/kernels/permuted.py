@@ -73,7 +73,7 @@ def _masks(images, entries, thresholds, grid, down, across):
             for r in range(before, n_runs):
                 area += runs[r, 1] - runs[r, 0]
             if area:
-                found[n] = i, k, area, n_runs - before
+                found[n, 0], found[n, 1], found[n, 2], found[n, 3] = i, k, area, n_runs - before
                 n += 1
             for e in range(start, stop):
                 values[np.int64(code[e]) - k * cells] = -np.inf
@@ -83,9 +83,11 @@ def _masks(images, entries, thresholds, grid, down, across):
 
 @numba.njit(cache=True, nogil=True)
 def _longer(table, more):
-    """The table with so many more rows. (np.concatenate takes a second longer to compile.)"""
+    """The table with so many more rows."""
     longer = np.empty((len(table) + more, table.shape[1]), table.dtype)
-    longer[: len(table)] = table
+    for i in range(len(table)):
+        for j in range(table.shape[1]):
+            longer[i, j] = table[i, j]
     return longer
 
 
@@ -189,7 +191,8 @@ def _counts(permutations, masks, labels, category, counted, kind, intersection, 
 @numba.njit(cache=True, nogil=True)
 def _add_touched(under, category, present, touched, pixels, area):
     """Add the mask's pixels to the area of categories that it touches and that were not present before."""
-    touched[:] = present
+    for c in range(len(present)):
+        touched[c] = present[c]
     for c in range(len(under)):
         if under[c] and not touched[category[c]]:
             touched[category[c]] = True

@@ -31,7 +31,8 @@ def times_annotated(images, labels, times):
                     times[row, pixel] += 1
         for p in range(pair_ptr[i], pair_ptr[i + 1]):
             if pair_local[p] == 0:
-                times[pair_concept[p]] += 1
+                for pixel in range(times.shape[1]):
+                    times[pair_concept[p], pixel] += 1
 
 
 @numba.njit(cache=True, nogil=True)
