@@ -1,4 +1,6 @@
-"""Every chapter on probe sets that are not like Broden: own categories, no pixel maps, few concepts, no detectors.
+"""Every chapter that reads its probe set, on sets that are not like Broden.
+
+They have categories of their own, no pixel maps, few concepts, no detectors.
 
     python benchmarks/poor_sets.py                         every chapter on every set (about half an hour on one core)
     python benchmarks/poor_sets.py --set organs --only framework
@@ -26,6 +28,7 @@ import jupytext
 import numpy as np
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from nbformat import NotebookNode
 from numpy.typing import NDArray
 
 from n2vlib.builder import book
@@ -36,7 +39,7 @@ from n2vlib.paths import ROOT
 from n2vlib.probe.broden import Labelled, write
 from n2vlib.store import Store
 
-SIZE, PARAMETERS, NO_DETECTORS = 64, "parameters", "no-detectors"
+SIZE, NO_DETECTORS = 64, "no-detectors"
 CI = book.Setting(ROOT / "params" / "ci.yml", ROOT / "build")
 NO_NUMBER = re.compile(r"(?<![\w.-])[+-]?(nan|inf)(?![a-z])", re.IGNORECASE)
 NETWORK = """
@@ -147,6 +150,20 @@ SETS: dict[str, Callable[[Path], None]] = {
 }
 
 
+def code(chapter: str) -> list[NotebookNode]:
+    """The code cells of a chapter."""
+    return [cell for cell in jupytext.read(ROOT / f"{chapter}.py").cells if cell.cell_type == "code"]
+
+
+def of_parameters(cell: NotebookNode) -> bool:
+    return "parameters" in cell.metadata.get("tags", [])
+
+
+def reads_its_set(chapter: str) -> bool:
+    """Whether a chapter does anything with its probe set."""
+    return any("PROBE" in cell.source for cell in code(chapter) if not of_parameters(cell))
+
+
 def parameters(chapter: str, root: Path, probe: str) -> dict[str, Any]:
     """The parameters of a chapter: CI's, with a tiny network of two layers, and siblings where some are compared."""
     build, other, wide = (f"{root / 'net.py'}:{name}" for name in ("build", "other", "wide"))
@@ -183,13 +200,10 @@ def parameters(chapter: str, root: Path, probe: str) -> dict[str, Any]:
     }
     if probe == NO_DETECTORS:
         known["IOU_THRESHOLD"] = 0.99
-    cells = [
-        cell for cell in jupytext.read(ROOT / f"{chapter}.py").cells if PARAMETERS in cell.metadata.get("tags", [])
-    ]
-    declared, _ = declared_in(cells[0].source)
+    declared, _ = declared_in(next(cell.source for cell in code(chapter) if of_parameters(cell)))
     given = {name: value for name, value in known.items() if name in declared}
-    if chapter.endswith("captioning"):
-        del given["NETWORKS"]  # one of the zoo's that says captions
+    if chapter.endswith(("captioning", "transformer")):
+        del given["NETWORKS"]  # of the zoo's: one that says captions, a transformer
     return book.parameters_of(chapter, [*CI.given(chapter), ("poor_sets", given)])
 
 
@@ -202,14 +216,12 @@ def execute(chapter: str, given: dict[str, Any]) -> str:
 
     Raises Executed for every other outcome.
     """
-    notebook = jupytext.read(ROOT / f"{chapter}.py")
     asked: list[str] = []
     shell = _shell()
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     with contextlib.chdir((ROOT / chapter).parent), _watched(asked):
-        for place, cell in enumerate(cells):
+        for place, cell in enumerate(code(chapter)):
             source = cell.source
-            if PARAMETERS in cell.metadata.get("tags", []):
+            if of_parameters(cell):
                 source += "".join(f"\n{name} = {value!r}" for name, value in given.items())
             failed, said = _executed_cell(shell, source)
             if failed is None and not said:
@@ -232,7 +244,7 @@ def _executed_cell(shell: InteractiveShell, source: str) -> tuple[BaseException 
     failed = done.error_before_exec or done.error_in_exec or (errors[0] if errors else None)
     shown = [output.data for output in written.outputs]
     texts = [written.stdout, *(data.get("text/plain", "") for data in shown)]
-    texts *= not source.startswith("reference(")  # docstrings may say what NaN means
+    texts *= not source.startswith(("reference(", "modules("))  # docstrings may say what NaN means
     if written.stderr:
         return failed, f"wrote to stderr: {written.stderr}"
     if nothing := next(filter(None, map(NO_NUMBER.search, texts)), None):
@@ -278,7 +290,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="folder of sets and measurements, kept [default: a temporary one]")
     parser.add_argument("--trace", action="store_true", help="show where a chapter failed")
     told = parser.parse_args()
-    chapters = [book.find_chapter(name) for name in told.only or []] or book.chapters()
+    chapters = [book.find_chapter(name) for name in told.only or []] or [*filter(reads_its_set, book.chapters())]
     todo = [(name, chapter) for name in told.set or SETS for chapter in chapters]
     if told.sample:
         rng = random.Random(told.seed)

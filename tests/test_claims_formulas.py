@@ -57,6 +57,14 @@ def test_growth_is_a_ratio_of_means_and_what_is_left_a_share_of_the_gain():
     assert formulas.above_chance(kept).value == pytest.approx(0.05 / 0.03)
 
 
+def test_nothing_gained_is_nothing_to_compare_with():
+    flat = Explained(
+        lengths(n1=0.1, n10=0.1, n20=0.1), halves({1: 0.1, 10: 0.1}, {1: 0.1, 10: 0.2}), lengths(n1=0.1, n10=0.1)
+    )
+    for measure in (formulas.left_elsewhere, formulas.above_chance):
+        assert claim.holds(measure(flat), "above", 0) == claim.NOT_MEASURED
+
+
 def test_correlations_are_those_of_the_filters_that_fire():
     rng = np.random.default_rng(0)
     rate, right, noise, short = rng.random((4, len(UNITS)))

@@ -128,7 +128,8 @@ tokens = outputs[layer.module][0].reshape(-1, layer.n_filters)
 cells = torch.from_numpy(layer.maps([0])[0]).flatten(1).T
 exact = {"compute_mode": "donot_use_mm_for_euclid_dist"}
 distance, places = torch.cdist(cells, tokens, **exact).min(1)
-assert distance.max() < 1e-3 * tokens.abs().max()
+near = distance.max() < 1e-3 * tokens.abs().max()
+assert near, f"NETWORKS: name a transformer; cells of {layer.name} are no tokens"
 others = sorted(set(range(len(tokens))) - set(places.tolist()))
 rows_of_cells = f"{layer.grid[0]} x {layer.grid[1]} cells"
 print(f"{len(tokens)} tokens: {rows_of_cells}, the first of them token {places[0]};")

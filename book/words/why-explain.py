@@ -47,8 +47,8 @@ n2vlib.check_parameters(globals())
 # > The talk opens with what people offered as explanations at the time: a dialogue about a picture, the activations of
 # > a layer side by side, and a sentence under an X-ray image.
 #
-# Each of them can be made for any network. First the activations: the filters that fire most in one image, each on its
-# own scale from 0 to 1.
+# Each of them can be made for any network. First the activations in one image: of the filters that fire there, those
+# that hardly any other image activates as much, each on its own scale from 0 to 1.
 
 # %%
 import numpy as np
@@ -67,8 +67,8 @@ layer = n2vlib.read_layers(network, [name], probe, store=store, **options)[name]
 # %%
 fires = np.asarray(layer.highest) > layer.thresholds
 image = int(fires.sum(axis=1).argmax())
-of_image = np.asarray(layer.highest[image]) / layer.thresholds
-chosen = np.argsort(-of_image, kind="stable")[:8]
+weaker = (layer.highest < layer.highest[image]).mean(axis=0)  # share of the images
+chosen = np.argsort(-np.where(fires[image], weaker, -1), kind="stable")[:8]
 maps = np.concatenate([layer.maps([image], int(k)) for k in chosen]).astype(float)
 maps /= np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12)
 captions = [f"filter {k}" for k in chosen]

@@ -136,6 +136,12 @@ def of_concepts(
     return _recentred(value, np.array([*_resampled(number, table, seed)], float), over, note or f"{len(table)} {over}")
 
 
+def ratio_of_means(two: NDArray) -> float:
+    """Mean of the first column over that of the second, of (row, 2); NaN where that is 0."""
+    above, below = two.mean(axis=0)
+    return above / below if below else np.nan
+
+
 def _resampled(number: Callable[[NDArray], Any], table: NDArray, seed: int) -> Iterator[Any]:
     """The number of 1,000 tables of as many rows, drawn with replacement; nothing of a table without rows."""
     rng, n = np.random.default_rng(seed), len(table)

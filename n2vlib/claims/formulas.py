@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from n2vlib.claims.claim import FILTERS, IMAGES, Effect, Measures, of_concepts
+from n2vlib.claims.claim import FILTERS, IMAGES, Effect, Measures, of_concepts, ratio_of_means
 from n2vlib.compositional import accuracy, moved
 
 UNITS = "units"
@@ -38,7 +38,7 @@ class Explained:
 def longer_better(e: Explained) -> Effect | None:
     """Mean IoU with formulas of LONG over that with single concepts."""
     iou = by_length(e.lengths, "iou")
-    return None if iou is None else _ratio(iou.loc[:, [LONG, SHORT]])
+    return None if iou is None else of_concepts(ratio_of_means, iou[[LONG, SHORT]], over=FILTERS)
 
 
 def hardly_longer(e: Explained) -> Effect | None:
@@ -46,7 +46,7 @@ def hardly_longer(e: Explained) -> Effect | None:
     iou = by_length(e.lengths, "iou")
     if iou is None or LONGEST not in iou:
         return None
-    return of_concepts(lambda two: 100 * (two[:, 0].mean() / two[:, 1].mean() - 1), iou[[LONGEST, LONG]], over=FILTERS)
+    return of_concepts(lambda two: 100 * (ratio_of_means(two) - 1), iou[[LONGEST, LONG]], over=FILTERS)
 
 
 def left_elsewhere(e: Explained) -> Effect | None:
@@ -55,7 +55,7 @@ def left_elsewhere(e: Explained) -> Effect | None:
     if searched is None or other is None:
         return None
     gains = np.column_stack([other[LONG] - other[SHORT], searched[LONG] - searched[SHORT]])
-    return of_concepts(lambda two: 100 * two[:, 0].mean() / two[:, 1].mean(), gains, over=FILTERS)
+    return of_concepts(lambda two: 100 * ratio_of_means(two), gains, over=FILTERS)
 
 
 def above_chance(e: Explained) -> Effect | None:
@@ -63,7 +63,8 @@ def above_chance(e: Explained) -> Effect | None:
     other, dealt = by_length(e.halves, "held_out"), by_length(e.dealt, "iou")
     if other is None or dealt is None:
         return None
-    return _ratio(pd.DataFrame({"other": other[LONG] - other[SHORT], "dealt": dealt[LONG] - dealt[SHORT]}))
+    gains = pd.DataFrame({"other": other[LONG] - other[SHORT], "dealt": dealt[LONG] - dealt[SHORT]})
+    return of_concepts(ratio_of_means, gains, over=FILTERS)
 
 
 def iou_accuracy(e: Explained, given: Sequence[str] = ()) -> Effect | None:
@@ -122,10 +123,6 @@ def _moved_most(moves: Sequence[pd.DataFrame]) -> Effect | None:
 def by_length(table: pd.DataFrame, column: str) -> pd.DataFrame | None:
     """The mean of a column for each unit and allowed length, (unit, allowed); None of an empty table."""
     return None if table.empty else table.pivot_table(column, "unit", "allowed")
-
-
-def _ratio(two: pd.DataFrame) -> Effect:
-    return of_concepts(lambda rows: rows[:, 0].mean() / rows[:, 1].mean(), two, over=FILTERS)
 
 
 MEASURES: Measures = {

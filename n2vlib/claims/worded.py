@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from n2vlib.claims.claim import FILTERS, IMAGES, Effect, Measures, of_concepts
+from n2vlib.claims.claim import FILTERS, IMAGES, Effect, Measures, of_concepts, ratio_of_means
 from n2vlib.generator.control import CUT, RAISED
 from n2vlib.local import agreement, compared
 from n2vlib.words import shares
@@ -40,8 +40,7 @@ def above_chance(w: Worded) -> Effect | None:
     """Mean IoU of descriptions with their filters, over that with other filters."""
     if w.truths.empty:
         return None
-    two = w.truths[["iou", "by_chance"]]
-    return of_concepts(lambda rows: rows[:, 0].mean() / rows[:, 1].mean(), two, over=FILTERS)
+    return of_concepts(ratio_of_means, w.truths[["iou", "by_chance"]], over=FILTERS)
 
 
 def used(w: Worded, name: str, over: str) -> Effect | None:

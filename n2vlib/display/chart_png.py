@@ -42,5 +42,5 @@ def png(spec: dict[str, Any], scale: float = 1.5) -> bytes:
     drawn = vl_convert.vegalite_to_png({**spec, "background": "white"}, scale=scale)
     picture = Image.open(io.BytesIO(drawn)).convert("RGB")
     out = io.BytesIO()
-    picture.quantize(64, dither=Image.Dither.NONE).save(out, "PNG")
+    picture.quantize(64, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(out, "PNG")
     return out.getvalue()

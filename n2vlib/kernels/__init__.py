@@ -18,8 +18,8 @@ triples          the best formula of up to three concepts, by trying all
 permuted         counts against annotations that are permuted among images
 places           how often each pixel shows each concept
 
-Kernels copy and add up arrays in loops. For `a[i] = b` and `a[i] += b` of arrays numba also compiles what it would say if
-their shapes did not fit, which takes three to five seconds in each process that compiles.
+Kernels copy and add up arrays in loops. For `a[i] = b` and `a[i] += b` of arrays numba also compiles what it says where
+their shapes do not fit, which takes three to five seconds in each process that compiles.
 
 numba keeps compiled code beside the source. Where nothing can be written there it lies in `numba` below N2V_DATA, and
 where that is read-only too, in a temporary folder of this process. NUMBA_CACHE_DIR names another place.
