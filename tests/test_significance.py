@@ -221,6 +221,8 @@ def test_layers_come_again_as_their_detectors_do(world):
         detectors = rows.loc[rows["dissection_iou"] > 0.02]
         assert found.loc[label, "detectors"] == len(detectors) > 0
         assert found.loc[label, "again"] == pytest.approx(detectors["again"].mean())
+    nothing = names.come_again(layers, probe, 1.0)
+    assert (nothing["detectors"] == 0).all() and nothing["again"].isna().all()
 
 
 def test_survivors_count_each_test_and_both():
@@ -323,3 +325,10 @@ def test_missing_and_extra_labels_are_noticed_as_known(blocks):  # noqa: F811
     precision = found.loc["precision"]
     assert precision["notices_missing"] == 1 and precision["notices_extra"] == 0
     assert precision["missing"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_without_names_no_measure_notices_anything(blocks, monkeypatch):  # noqa: F811
+    _, _, spelled, _, layers = blocks
+    monkeypatch.setattr(sanity, "iou_of_counts", lambda intersection, *_: np.zeros(intersection.shape))
+    found = sanity.sanity(family(layers[0], spelled)).set_index("measure")
+    assert list(found) == ["missing", "extra", "notices_missing", "notices_extra"] and found.isna().all(axis=None)

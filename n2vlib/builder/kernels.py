@@ -38,7 +38,7 @@ _IMPORTED = (
     "n2vlib.activations.layer", "n2vlib.charts", "n2vlib.claims", "n2vlib.display.gallery", "n2vlib.display.style",
     "n2vlib.tables", "n2vlib.networks.load", "n2vlib.probe.needs", "n2vlib.analysis.uncertainty", "n2vlib.zoo.training",
     "n2vlib.published", "n2vlib.made_by", "n2vlib.parameters", "altair", "ipykernel.ipkernel",
-    "scipy.stats", "torchvision",
+    "scipy.stats",  # and not torchvision: it takes two seconds more, and few chapters use it
 )  # fmt: skip
 _LONGEST_PLACE = 70  # bytes; a socket's path has 103 at most on macOS, and "/.n2v.<8 digits>.partial/n2v-5" is to come
 _NOT_FOR_IMPORTS = ("JPY_", "N2V_", "PYTEST_CURRENT_TEST")  # variables that no module reads during its import

@@ -66,14 +66,15 @@ def _both_halves(everything: Family, name: NDArray[np.int64], seed: int) -> Data
 def come_again(layers: Mapping[str, Layer], probe: ProbeSet, iou_threshold: float, *, seed: int = 0) -> pd.DataFrame:
     """How far the detectors of several layers come again on other images; a few seconds for each layer.
 
-    Returns   label, detectors, again (mean over these of the share of divisions in which both halves choose the name)
+    Returns   label, detectors, again (mean over these of the share of divisions in which both halves choose the name;
+              NaN of none)
     """
     rows = []
     for label, layer in layers.items():
         found = dissection.filters(layer, probe)
         both = _both_halves(family(layer, probe), np.asarray(found["concept"]), seed)
         detector = np.asarray(found["dissection_iou"] > iou_threshold)
-        rows.append((label, int(detector.sum()), np.asarray(both["again"].mean())[detector].mean()))
+        rows.append((label, int(detector.sum()), both["again"].mean()[detector].mean()))
     return pd.DataFrame(rows, columns=["label", "detectors", "again"])
 
 

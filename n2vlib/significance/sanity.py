@@ -81,7 +81,7 @@ def sanity(family: Family, *, seed: int = 0) -> pd.DataFrame:
     """Both tests, for the best concept of every filter by dissection IoU, if at most half of the images show it.
 
     Returns   measure; missing, extra: mean share of the score that is left; notices_missing, notices_extra: share of
-              the names whose score falls
+              the names whose score falls; all NaN where there is no such name
     """
     held, order = _held(family), np.arange(len(family.probe))
     rng, pair_concept = np.random.default_rng(seed), family.labels[3]
@@ -105,9 +105,10 @@ def sanity(family: Family, *, seed: int = 0) -> pd.DataFrame:
     rows = []
     for name, value in true.items():
         before = value[filters, best[filters]]
-        left = [_ratio(after[name][filters, best[filters]], before) for after in (missing, extra)]
-        rows.append((name, *(each.mean() for each in left), *((each < 1 - FALL).mean() for each in left)))
-    return pd.DataFrame(rows, columns=["measure", "missing", "extra", "notices_missing", "notices_extra"])
+        damaged = {"missing": missing[name], "extra": extra[name]}
+        left = pd.DataFrame({how: _ratio(after[filters, best[filters]], before) for how, after in damaged.items()})
+        rows.append({"measure": name, **left.mean(), **left.lt(1 - FALL).mean().add_prefix("notices_")})
+    return pd.DataFrame(rows)
 
 
 def _held(family: Family) -> NDArray[np.bool_]:
