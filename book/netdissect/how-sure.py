@@ -267,8 +267,8 @@ found_again = naming.between_trainings(trainings, IOU_THRESHOLD)
 again = 100 * found_again["again"]
 percent = found_again.assign(again=again).rename(columns={"one": "detected by"})
 percent = percent.pivot(index="detected by", columns="other", values="again")
-mean = "" if again.isna().all() else f": {again.mean():.0f}% on average"
-title = f"Concepts that another seed detects, too{mean}"
+average = "" if again.isna().all() else f": {again.mean():.0f}% on average"
+title = f"Concepts that another seed detects, too{average}"
 charts.table(percent.reset_index(), title, digits=0)
 
 # %% [markdown]
