@@ -1,12 +1,14 @@
-"""Sphinx extension: takes Thebe out, and puts under each figure what made it.
+"""Sphinx extension: takes Thebe out, puts under each figure what made it, and keeps numbers out of the search.
 
 Jupyter Book 1 always loads Thebe, whose script lies on another server. What made a figure is in the metadata of its
 cell (n2vlib/builder/figures.py): cells, which get addresses here, parameters, and entries of the store.
 """
 
+import re
 from html import escape
 
 from docutils import nodes
+from sphinx.search.en import SearchEnglish
 
 
 def with_sources(app, doctree):
@@ -39,7 +41,8 @@ def _details(made, known, given):
         entries = " ".join(f"<code>{escape(entry)}</code>" for entry in made["entries"])
         parts.append(f"<p>In the store: {entries}</p>")
     summary = "<summary>How this was made</summary>"
-    return f'<details class="n2v-made">{summary}{"".join(parts)}</details>'
+    parts = "\n".join([summary, *parts])
+    return f'<details class="n2v-made">{parts}</details>'
 
 
 def _link(address, text):
@@ -48,7 +51,16 @@ def _link(address, text):
     )
 
 
+class Words(SearchEnglish):
+    """Words without numbers and keys of the store, which nobody looks for."""
+
+    def word_filter(self, word):
+        kept = not re.fullmatch(r"[\d_]+|(?=.*\d)[0-9a-f]{11,24}", word)
+        return kept and super().word_filter(word)
+
+
 def setup(app):
+    app.add_search_language(Words)
     for listeners in app.events.listeners.values():
         for listener in list(listeners):
             handler = listener.handler

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from playwright.sync_api import TimeoutError
+from playwright.sync_api import TimeoutError, expect
 from without_network import BUILT, WIDTHS
 
 from n2vlib import PLACES
@@ -111,6 +111,14 @@ def test_the_reference_names_everything_and_opens_what_is_folded(width, built, o
     assert lines.locator("pre").first.is_visible()
     page.evaluate("() => document.querySelectorAll('details').forEach(each => each.open = true)")
     assert page.evaluate(OVERFLOW) <= 1
+
+
+def test_the_search_finds_words_of_tables_and_knows_no_numbers(built, tab):
+    terms = (built / "site" / "searchindex.js").read_text(encoding="utf-8").partition('"terms": {')[2]
+    assert '"kite": ' in terms and not re.search(r'"\d+": ', terms)
+    tab.page.goto((built / "site" / "search.html").as_uri() + "?q=kite")
+    expect(tab.page.locator("#search-results li").first).to_be_visible()
+    assert tab.wrong == []
 
 
 @pytest.mark.parametrize("paper", sorted(path.stem for path in (ROOT / "book" / "verdict").glob("*.py")))
