@@ -74,7 +74,8 @@ def come_again(layers: Mapping[str, Layer], probe: ProbeSet, iou_threshold: floa
         found = dissection.filters(layer, probe)
         both = _both_halves(family(layer, probe), np.asarray(found["concept"]), seed)
         detector = np.asarray(found["dissection_iou"] > iou_threshold)
-        rows.append((label, int(detector.sum()), both["again"].mean()[detector].mean()))
+        again = pd.Series(both["again"].mean())[detector].mean()
+        rows.append((label, int(detector.sum()), again))
     return pd.DataFrame(rows, columns=["label", "detectors", "again"])
 
 
