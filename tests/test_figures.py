@@ -1,15 +1,20 @@
 """Figures say what made them: the cells their names come from, by their text, and the entries that these read."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 from docutils import frontend, nodes, utils
 from tiny_book import tiny_book, write_chapter
 
-from n2vlib import reads
+from n2vlib import charts, reads
 from n2vlib.builder import book, figures, pairs
+from n2vlib.builder.chart_mime import chart_html
+from n2vlib.display import gallery, swatches
 from n2vlib.display.style import MIME
 from n2vlib.paths import ROOT
 from n2vlib.store import Store
@@ -109,10 +114,40 @@ def test_an_executed_chapter_keeps_what_made_its_figures_when_its_text_changes(t
     assert setting.executed("book/one").read_bytes() != before
 
 
-def test_the_page_links_each_figure_to_cells_that_are_there():
+@pytest.fixture(scope="module")
+def site():
     spec = importlib.util.spec_from_file_location("n2v_site", ROOT / "book/_ext/n2v_site.py")
-    site = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(site)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+FRAME = pd.DataFrame({"name": ["floor", "lamp"], "category": ["part", "object"], "IoU": [0.25, 0.5]})
+BLACK = np.zeros((8, 8, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        charts.table(FRAME, "floor and lamp", rows=1).html,
+        swatches.table(FRAME, "floor and lamp").html,
+        gallery.show([BLACK, BLACK], ["floor · part", "lamp · object"]).html,
+        gallery.stack(gallery.show([BLACK], ["floor"]), gallery.concept_strip("lamp", [BLACK], ["object"])).html,
+        chart_html({"title": {"text": "floor", "subtitle": "part, lamp"}}),
+    ],
+)
+def test_words_stay_apart_where_the_sites_search_takes_the_tags_out(html, site):
+    document = utils.new_document("page", frontend.get_default_settings())
+    document += nodes.raw(text=html, format="html")
+    site.with_words_apart(None, document)
+    (node,) = document.findall(nodes.raw)
+    assert node.astext().replace("\n", "") == html.replace("\n", "")
+    text = re.sub("<(style|script).*?</\\1>|<[^<]+?>", "", node.astext(), flags=re.DOTALL)
+    known = {"floor", "lamp", "part", "object", "name", "category", "iou", "and", "show", "all", "rows"}
+    assert {"floor", "lamp"} < set(re.findall(r"[a-z]+", text.lower())) <= known
+
+
+def test_the_page_links_each_figure_to_cells_that_are_there(site):
     document = utils.new_document("page", frontend.get_default_settings())
     made = {"cells": [2, 9], "parameters": ["TAU"], "entries": ["kind/<key>"]}
     for count, metadata in ((1, {"tags": ["parameters"]}), (2, {}), (3, {"n2v": made})):

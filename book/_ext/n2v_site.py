@@ -1,4 +1,4 @@
-"""Sphinx extension: takes Thebe out, puts under each figure what made it, and keeps numbers out of the search.
+"""Sphinx extension: takes Thebe out, puts under each figure what made it, and lets the search read what cells show.
 
 Jupyter Book 1 always loads Thebe, whose script lies on another server. What made a figure is in the metadata of its
 cell (n2vlib/builder/figures.py): cells, which get addresses here, parameters, and entries of the store.
@@ -41,14 +41,25 @@ def _details(made, known, given):
         entries = " ".join(f"<code>{escape(entry)}</code>" for entry in made["entries"])
         parts.append(f"<p>In the store: {entries}</p>")
     summary = "<summary>How this was made</summary>"
-    parts = "\n".join([summary, *parts])
-    return f'<details class="n2v-made">{parts}</details>'
+    return f'<details class="n2v-made">{summary}{"".join(parts)}</details>'
 
 
 def _link(address, text):
     return (
         f'<a href="#{escape(address)}">{escape(text)}</a>' if address else escape(text)
     )
+
+
+def spaced(html):
+    """HTML with a line break after what ends a line; Sphinx's index takes the tags out, and words would run together."""
+    ends = r"</(?:t[dhr]|table|p|pre|div|summary|figcaption)>|<br>"
+    return re.sub(ends, r"\g<0>\n", html)
+
+
+def with_words_apart(app, doctree):
+    for node in doctree.findall(nodes.raw):
+        if "html" in node.get("format", ""):
+            node[:] = [nodes.Text(spaced(node.astext()))]
 
 
 class Words(SearchEnglish):
@@ -73,4 +84,5 @@ def setup(app):
         css for css in app.registry.css_files if "thebe" not in css[0]
     ]
     app.connect("doctree-read", with_sources)
+    app.connect("doctree-read", with_words_apart)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

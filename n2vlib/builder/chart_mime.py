@@ -32,7 +32,7 @@ def chart_html(spec: dict[str, Any]) -> str:
     title = spec.get("title", {})
     drawn = {key: value for key, value in spec.items() if key != "title"}
     words = [("n2v-title", _line(title, "text")), ("n2v-note", _line(title, "subtitle"))]
-    said = "\n".join(f'<p class="{name}">{html.escape(text)}</p>' for name, text in words if text)
+    said = "".join(f'<p class="{name}">{html.escape(text)}</p>' for name, text in words if text)
     label = html.escape(str(spec.get("description", "chart")), quote=True)
     # "</" would end the script element, and "<!--" would change how the rest of it is read.
     text = json.dumps(drawn, sort_keys=True).replace("<", "\\u003c")

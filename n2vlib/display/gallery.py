@@ -68,8 +68,8 @@ def show(
     if not cells:
         return Shown.of(f"{heading}: {nothing}" if heading else f"{nothing.capitalize()}.")
     key = _key(_any(annotated), _any(predicted), _any(heat), top)
-    parts = "\n".join([_heading(heading), f'<div style="{_grid(columns)}">', *cells, f"</div>{key}"])
-    html = f'<div class="n2v-gallery" style="margin-bottom:1em">{parts}</div>'
+    grid = f'<div style="{_grid(columns)}">{"".join(cells)}</div>'
+    html = f'<div class="n2v-gallery" style="margin-bottom:1em">{_heading(heading)}{grid}{key}</div>'
     return Shown(html, f"<{count} picture{'' if count == 1 else 's'}: {'; '.join(captions)}>")
 
 
@@ -93,7 +93,7 @@ def concept_strip(
 
 def stack(*grids: Shown) -> Shown:
     """Several grids or strips below each other, as one output."""
-    return Shown("\n".join(grid.html for grid in grids), "\n".join(grid.text for grid in grids))
+    return Shown("".join(grid.html for grid in grids), "\n".join(grid.text for grid in grids))
 
 
 def compose(
@@ -182,7 +182,7 @@ def _heated(picture: Image.Image, heat: np.ndarray) -> Image.Image:
 
 def _cell(picture: Image.Image, words: str, alt: str) -> str:
     first, _, rest = words.partition(" · ")
-    detail = f"<br>\n{escape(rest)}" if rest else ""
+    detail = f"<br>{escape(rest)}" if rest else ""
     image = (
         f'<img class="dark-light" alt="{escape(alt, quote=True)}" src="data:image/png;base64,{_png(picture)}" '
         f'width="{picture.width}" height="{picture.height}" style="{_PICTURE}">'
@@ -216,7 +216,7 @@ def _key(annotated: bool, predicted: bool, heat: bool, top: float) -> str:
     if heat:
         stops = ",".join(f"rgb{shade} {at:.0%}" for at, shade in _HEAT)
         items.append(f'<span style="{line}height:.7em;background:linear-gradient(90deg,{stops})"></span>0 to {top:.3g}')
-    joined = "\n".join(f'<span style="margin-right:1.6em;white-space:nowrap">{item}</span>' for item in items)
+    joined = "".join(f'<span style="margin-right:1.6em;white-space:nowrap">{item}</span>' for item in items)
     return f'<div style="font-size:.8em;padding-top:.9em">{joined}</div>' if items else ""
 
 

@@ -51,7 +51,7 @@ def table(
     else:
         # The opened list comes first in the source so that the style sheet can hide the short one behind it.
         every = _table(frame, len(frame), digits, best, links or {})
-        full = f"<details><summary>show all {len(frame)} rows</summary>\n{every}</details>"
+        full = f"<details><summary>show all {len(frame)} rows</summary>{every}</details>"
         body = f'<div style="display:flex;flex-direction:column-reverse;align-items:flex-start">{full}{head}</div>'
     caption = f"{caption} (no row)".strip() if frame.empty else caption
     below = f'<figcaption style="text-align:left;margin:.5em 0 0">{escape(caption)}</figcaption>' if caption else ""
@@ -72,8 +72,7 @@ def _table(frame: pd.DataFrame, rows: int, digits: int, best: Sequence[str], lin
         c: max((len(text) for text in cells[c] if re.search("[ -]", text)), default=0) for c in set(frame) - numeric
     }
     least = {c: 10 if n > _LONGEST else _word(cells[c]) for c, n in longest.items() if n > _LONG}  # em
-    # Line breaks between cells, or the search of the site would read their words as one.
-    heads = "\n".join(f"<th{_style(column in numeric)}>{escape(_words(column))}</th>" for column in frame)
+    heads = "".join(f"<th{_style(column in numeric)}>{escape(_words(column))}</th>" for column in frame)
     # Rows of a table of words stand below each other on a phone: each cell then shows its column's name.
     stacks = bool(least) and len(frame.columns) > 2 and 2 * len(numeric) < len(frame.columns)
     names = {c: f' data-name="{escape(_words(c))}"' if stacks else "" for c in frame}
@@ -82,10 +81,9 @@ def _table(frame: pd.DataFrame, rows: int, digits: int, best: Sequence[str], lin
         top = _best(frame.iloc[row], best)
         texts = {c: _linked(escape(cells.iloc[row][c]), links[c][row] if c in links else "") for c in frame}
         tds = (f"<td{names[c]}{_style(c in numeric, c in top, least.get(c, 0))}>{texts[c]}</td>" for c in frame)
-        lines.append("<tr>" + "\n".join(tds) + "</tr>")
+        lines.append(f"<tr>{''.join(tds)}</tr>")
     kind = "dataframe n2v-stacks" if stacks else "dataframe"
-    body = "\n".join(lines)
-    return f'<table class="{kind}"><thead><tr>{heads}</tr></thead>\n<tbody>{body}</tbody></table>\n'
+    return f'<table class="{kind}"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
 
 
 def _word(texts: Iterable[str]) -> int:

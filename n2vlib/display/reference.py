@@ -67,24 +67,24 @@ def _named(thing: Any) -> Iterator[tuple[str, Any]]:
 
 def _together(entries: list[Shown]) -> Shown:
     # The style sheet gives outputs of this class the colors of the page.
-    every = "\n".join(entry.html for entry in entries)
-    return Shown(f'<div class="n2v-table">{every}</div>', "\n\n".join(entry.text for entry in entries))
+    html = f'<div class="n2v-table">{"".join(entry.html for entry in entries)}</div>'
+    return Shown(html, "\n\n".join(entry.text for entry in entries))
 
 
 def _pre(text: str, style: str = "") -> str:
-    return f'<pre style="{_PRE}{style}">{escape(text)}</pre>\n'
+    return f'<pre style="{_PRE}{style}">{escape(text)}</pre>'
 
 
 def _folded(name: str, said: str, html: str) -> str:
     words = f"<code>{name}</code> {escape(said.partition(chr(10))[0])}"
-    return f'<details id="{name}"><summary>{words}</summary>\n{html}</details>'
+    return f'<details id="{name}"><summary>{words}</summary>{html}</details>'
 
 
 def _entry(name: str, thing: Any, folded: bool = False) -> Shown:
     signature, said = _signature(name, thing), inspect.cleandoc(thing.__doc__ or "")
     own = vars(thing).items() if inspect.isclass(thing) else ()
     members = [_entry(name, each) for name, each in own if _is_member(name, each)]
-    below = _pre(said) + "\n".join(member.html for member in members)
+    below = _pre(said) + "".join(member.html for member in members)
     html = f'{_pre(signature, "font-weight:600")}<div style="{_BELOW}">{below}</div>'
     anchor = f' id="{name}"' if "." in name else ' style="margin-top:.8em"'
     html = _folded(name, said, html) if folded else f"<div{anchor}>{html}</div>"

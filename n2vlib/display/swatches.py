@@ -15,11 +15,11 @@ _LONG = 16  # characters of a text that may wrap
 
 def table(frame: pd.DataFrame, caption: str = "") -> Shown:
     """The rows of `frame` without its index; a list of colors "#rrggbb" in a cell becomes a row of squares."""
-    heads = "\n".join(f"<th{_LEFT}>{escape(str(column))}</th>" for column in frame)
+    heads = "".join(f"<th{_LEFT}>{escape(str(column))}</th>" for column in frame)
     rows = [[frame.iloc[row][column] for column in frame] for row in range(len(frame))]
-    body = "\n".join("<tr>" + "\n".join(map(_td, row)) + "</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(map(_td, row))}</tr>" for row in rows)
     below = f'<figcaption style="text-align:left;margin:.5em 0 0">{escape(caption)}</figcaption>' if caption else ""
-    inside = f'<table class="dataframe"><thead><tr>{heads}</tr></thead>\n<tbody>{body}</tbody></table>\n'
+    inside = f'<table class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
     html = f'<figure class="n2v-table" style="margin:0 0 1em;overflow-x:auto">{inside}{below}</figure>'
     texts = pd.DataFrame({column: [_text(each) for each in frame[column]] for column in frame}, dtype=object)
     return Shown(html, texts.to_string(index=False))
