@@ -5,7 +5,7 @@
 Random weights; torchvision's classification and segmentation networks as shapes only. Where layers are channels last,
 tokens or windows, a planted patch shows where their cells lie: the pixels of one square change, and the cell that
 changes most, if it stands out, must lie in that square; what convolutions see beside it is left out. (Networks of less
-than 100 million parameters.) Takes 45 minutes on one core, and goes on where it was interrupted: delete
+than 500 million parameters.) Takes 45 minutes on one core, and goes on where it was interrupted: delete
 build/networks.json to begin again. timm is optional: pip install "n2vlib[timm]".
 """
 
@@ -48,7 +48,8 @@ TIMM = [  # a small network of every family, and of some of the larger families 
     "inception_v4", "lcnetv2_small", "nasnetalarge", "test_nfnet", "pnasnet5large", "rdnet_tiny",
     "regnetx_002", "repghostnet_050", "repvit_m1", "res2next50", "resnest14d", "test_resnet", "resnetv2_18",
     "rexnet_100", "selecsls42", "legacy_seresnet18", "skresnet18", "starnet_s050", "tresnet_m",
-    "ese_vovnet19b_slim_dw", "legacy_xception", "xception41p",
+    "ese_vovnet19b_slim_dw", "legacy_xception", "xception41p", "vgg11", "naflexvit_base_patch16_gap", "qwen3_vit_88m",
+    "mobilenetv5_base", "gemma4_vit_167m", "deepseek_vit_412m",
 ]  # fmt: skip
 BOX = (2, 3)  # the square of the planted patch, in 32 x 32 pixels
 DONE = ROOT / "build" / "networks.json"
@@ -156,7 +157,7 @@ def examine(name: str, make: Callable[[], Network]) -> Found:
     modules = with_axes(network)
     other = [layer for layer in network.permuted if layer in modules or "heads" in layer]
     read, n, wrong = sum(layer in modules or "heads" in layer for layer in grids), 0, []
-    if other and sum(values.numel() for values in network.module.parameters()) < 1e8:
+    if other and sum(values.numel() for values in network.module.parameters()) < 5e8:
         n, wrong = placed(network if name.startswith("timm:") else of_torchvision(name, "cpu"), other)
     note = ", ".join(wrong) or network.unfinished
     return Found(name, len(modules), read, len(other), n, len(wrong), note[:100])

@@ -1,7 +1,8 @@
 """What all tests share."""
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +11,17 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 
 LONGEST = ("test_photographs", "test_damage", "test_readme", "test_broden_parameters", "test_poor_sets")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collecting makes hundreds of thousands of objects that stay: Python's search for garbage shall not visit them."""
+    gc.disable()
+    found = yield
+    gc.freeze()
+    gc.set_threshold(10_000)
+    gc.enable()
+    return found
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
