@@ -126,3 +126,32 @@ def test_workers_that_still_import_end_with_a_killed_parent(light):
     until(lambda: len(list(light.glob("*.pid"))) == 2, 60)
     running.kill()
     assert "Traceback" not in said(running, 60)  # which waits for the workers; their import lasts longer
+
+
+LEAVES = """
+import atexit, sys
+from n2vlib.builder.child import leave
+
+class Kept:
+    def __del__(self):
+        print("taken apart")
+
+kept = Kept()
+sys.stdout = open(sys.argv[1], "w")
+atexit.register(print, "at exit")
+print("said", end=" ")
+leave(3)
+"""
+
+
+def test_a_process_that_leaves_says_all_and_is_not_taken_apart(tmp_path):
+    done = subprocess.run([sys.executable, "-c", LEAVES, str(tmp_path / "said")])
+    assert done.returncode == 3
+    assert (tmp_path / "said").read_text() == "said at exit\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_what_cannot_be_said_is_no_success():
+    done = subprocess.run([sys.executable, "-c", LEAVES, "/dev/full"], capture_output=True, text=True)
+    assert done.returncode not in (0, 3)
+    assert "No space left on device" in done.stderr

@@ -1,7 +1,9 @@
-"""Child processes that end when their parent process ends, for whatever reason and whatever they are computing."""
+"""Child processes that end when their parent process ends, whatever they are computing; and how a process ends fast."""
 
+import atexit
 import os
 import sys
+from contextlib import suppress
 
 from n2vlib.workers.pool import TIED
 
@@ -23,3 +25,15 @@ def end_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(1, 9)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def leave(code: int = 0) -> None:
+    """End this process as Python does, but leave it to the system to free its memory: with torch, Python takes 0.6 s.
+
+    Returns where the output cannot be written: then Python should end, which says so.
+    """
+    atexit._run_exitfuncs()
+    with suppress(OSError):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+        os._exit(code)

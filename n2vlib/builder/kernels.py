@@ -27,7 +27,7 @@ from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-from n2vlib.builder.child import end_with, tied
+from n2vlib.builder.child import end_with, leave, tied
 from n2vlib.errors import BadInput
 from n2vlib.files.partial import atomic
 from n2vlib.sources import sources_digest
@@ -38,7 +38,8 @@ _IMPORTED = (
     "n2vlib.activations.layer", "n2vlib.charts", "n2vlib.claims", "n2vlib.display.gallery", "n2vlib.display.style",
     "n2vlib.tables", "n2vlib.networks.load", "n2vlib.probe.needs", "n2vlib.analysis.uncertainty", "n2vlib.zoo.training",
     "n2vlib.published", "n2vlib.made_by", "n2vlib.parameters", "altair", "ipykernel.ipkernel",
-    "scipy.stats",  # and not torchvision: it takes two seconds more, and few chapters use it
+    "scipy.stats", "torchvision",
+    "torch._dynamo",  # the compiler: torch imports it for an optimizer's first step, which takes a chapter 1.6 s
 )  # fmt: skip
 _LONGEST_PLACE = 70  # bytes; a socket's path has 103 at most on macOS, and "/.n2v.<8 digits>.partial/n2v-5" is to come
 _NOT_FOR_IMPORTS = ("JPY_", "N2V_", "PYTEST_CURRENT_TEST")  # variables that no module reads during its import
@@ -200,6 +201,7 @@ def serve(channel: int) -> None:
             requests.flush()
     if request:
         _be_kernel(**json.loads(request))
+    leave()
 
 
 def _forget(*_: object) -> None:

@@ -1,5 +1,6 @@
 """Map over worker processes that never run the user's script and never outlive the process that started them."""
 
+import atexit
 import os
 import signal
 import sys
@@ -72,6 +73,7 @@ def in_processes(
 def _live_with_parent(parent: Connection) -> None:
     """Ignore Ctrl-C, which reaches all processes of a terminal: the parent ends its workers. End with the parent."""
     signal.signal(signal.SIGINT, lambda *_: None)
+    atexit.register(os._exit, 0)  # the system frees memory faster than Python takes apart what was imported
     Thread(target=_end_with, args=(parent, os.getppid()), daemon=True).start()
 
 
