@@ -5,7 +5,7 @@
 Random weights; torchvision's classification and segmentation networks as shapes only. Where layers are channels last,
 tokens or windows, a planted patch shows where their cells lie: the pixels of one square change, and the cell that
 changes most, if it stands out, must lie in that square; what convolutions see beside it is left out. (Networks of less
-than 500 million parameters.) Takes 45 minutes on one core, and goes on where it was interrupted: delete
+than 500 million parameters.) Takes an hour on one core, and goes on where it was interrupted: delete
 build/networks.json to begin again. timm is optional: pip install "n2vlib[timm]".
 """
 
