@@ -10,6 +10,7 @@ wrong, each of its damages is tried alone. Of the site, Sphinx is left out: its 
 """
 
 import argparse
+import gzip
 import os
 import random
 import shutil
@@ -74,12 +75,15 @@ def swap(path: Path, other: Path, _: random.Random) -> None:
 
 def rewrite(path: Path, _: Path, rng: random.Random) -> None:
     """Other content of the same form: an array of other values, a text with one other letter or digit in a value."""
-    if path.suffix == ".npy":
-        array = np.load(path, allow_pickle=False)
+    if ".npy" in path.suffixes:
+        open_array = gzip.open if path.suffix == ".gz" else open
+        with open_array(path, "rb") as file:
+            array = np.load(file, allow_pickle=False)
         flat = array.reshape(-1).copy()
         at = rng.randrange(len(flat))
         flat[at] = ~flat[at] if array.dtype == bool else flat[at] + 1
-        np.save(path, flat.reshape(array.shape), allow_pickle=False)
+        with open_array(path, "wb") as file:
+            np.save(file, flat.reshape(array.shape), allow_pickle=False)
         return
     text = path.read_bytes()
     digits = [i for i, byte in enumerate(text) if byte in b"0123456789"]
