@@ -7,7 +7,7 @@ REQUIRE_BROWSER  1: a missing browser or site is a failure, not a skip
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 from without_network import BUILT, OFF, Offline, missing
 
 from n2vlib.builder.checks import browser as find_browser
@@ -44,6 +44,25 @@ def tab(only_tab):
     """A page that visits all others in turn: scripts that they share stay compiled."""
     only_tab.wrong.clear()
     return only_tab
+
+
+@pytest.fixture
+def visit(tab):
+    """visit(file, view, width) opens a file at a view in that page; nothing may go wrong there, to the test's end."""
+
+    def open_at(file: Path, view: str = "", width: str = "laptop") -> Page:
+        whole()
+        tab.resize(width)
+        tab.page.goto("about:blank")  # or a view of the same file would not load it anew
+        tab.page.goto(file.as_uri() + view)
+        return tab.page
+
+    def whole() -> None:
+        assert tab.wrong == []
+        assert not tab.page.evaluate("window.hacked")
+
+    yield open_at
+    whole()
 
 
 @pytest.fixture

@@ -16,13 +16,11 @@ def alone(built, tmp_path_factory):
 
 
 @pytest.mark.parametrize("width", ["laptop", "phone"])
-def test_a_page_alone_draws_everything_and_asks_for_nothing(offline, alone, width):
-    opened = offline(width)
-    opened.page.goto(alone.as_uri())
-    opened.page.wait_for_function("document.querySelector('.n2v-chart[data-drawn=true] svg')")
-    opened.page.wait_for_function("document.querySelector('mjx-container svg')")
-    assert not opened.wrong
-    assert opened.page.locator(".n2v-chart:not([data-drawn=true])").count() == 0
-    assert opened.page.locator(".n2v-gallery img").first.evaluate("image => image.naturalWidth") > 0
-    assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert "Licences" in opened.page.locator("summary").last.inner_text()
+def test_a_page_alone_draws_everything_and_asks_for_nothing(visit, alone, width):
+    page = visit(alone, width=width)
+    page.wait_for_function("document.querySelector('.n2v-chart[data-drawn=true] svg')")
+    page.wait_for_function("document.querySelector('mjx-container svg')")
+    assert page.locator(".n2v-chart:not([data-drawn=true])").count() == 0
+    assert page.locator(".n2v-gallery img").first.evaluate("image => image.naturalWidth") > 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert "Licences" in page.locator("summary").last.inner_text()

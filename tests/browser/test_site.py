@@ -86,10 +86,9 @@ def test_the_page_is_whole_without_a_network_at_both_widths(name, built, tab):
 
 
 @pytest.mark.parametrize("width", ["laptop", "phone"])
-def test_the_landing_page_leads_to_every_part_of_the_book(width, built, offline):
+def test_the_landing_page_leads_to_every_part_of_the_book(width, built, visit):
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    page = offline(width).page
-    page.goto((built / "site" / f"{toc['root']}.html").as_uri())
+    page = visit(built / "site" / f"{toc['root']}.html", width=width)
     linked = set(page.evaluate(LINKED))
     for part in toc["parts"]:
         addresses = {(built / "site" / f"{entry['file']}.html").as_uri() for entry in part["chapters"]}
@@ -99,9 +98,8 @@ def test_the_landing_page_leads_to_every_part_of_the_book(width, built, offline)
 
 
 @pytest.mark.parametrize("width", ["laptop", "phone"])
-def test_the_reference_names_everything_and_opens_what_is_folded(width, built, offline):
-    page = offline(width).page
-    page.goto((built / "site" / "book" / "reference.html").as_uri())
+def test_the_reference_names_everything_and_opens_what_is_folded(width, built, visit):
+    page = visit(built / "site" / "book" / "reference.html", width=width)
     headings = re.findall(r"^# ## (.*)$", (ROOT / "book" / "reference.py").read_text(encoding="utf-8"), re.MULTILINE)
     assert headings and page.evaluate(HEADINGS) == headings
     assert page.evaluate("names => names.filter(n => !document.getElementById('n2vlib.' + n))", [*PLACES]) == []
