@@ -82,9 +82,7 @@ def painted(kind: str, color: tuple[int, int, int], striped: bool) -> tuple[np.n
 
 
 def seen(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    found = concept_similarity._of_image(image, mask)
-    assert found is not None
-    return found
+    return concept_similarity._of_image(image, {7: mask})[7]
 
 
 def test_color_texture_and_shape_are_measured_on_the_concepts_own_pixels():
@@ -98,7 +96,7 @@ def test_color_texture_and_shape_are_measured_on_the_concepts_own_pixels():
     assert texture[0] > 0.1 and texture[2] == 0  # stripes stand upright: steps across, none down
     bar, mask = painted("bar", (1, 1, 1), False)
     assert seen(bar, mask)[2][-1] == pytest.approx(np.log(5 / 36))
-    assert concept_similarity._of_image(bar, np.zeros_like(mask)) is None
+    assert concept_similarity._of_image(bar, {7: np.zeros_like(mask)}) == {}
 
 
 def test_two_concepts_are_alike_in_the_kind_where_they_are_nearest():
@@ -111,6 +109,10 @@ def test_two_concepts_are_alike_in_the_kind_where_they_are_nearest():
     assert concept_similarity.kind_of(near, 1, 2, least=0.8) == "color"
     assert concept_similarity.kind_of(near, 1, 4, least=0.8) == "none"
     assert concept_similarity.kind_of(near, 1, 99) == "not known"
+    pairs = np.array([(a, b) for a in (*index, 99) for b in (*index, 99)])
+    one_by_one = [concept_similarity.kind_of(near, int(a), int(b)) for a, b in pairs]
+    alike = [kind != "none" for kind in one_by_one if kind != "not known"]
+    assert concept_similarity.similar(near, *pairs.T).tolist() == alike and {*alike} == {True, False}
     kinds["shape"] = apart.where(apart != 33.0)  # concept 2 is of whole images
     near = concept_similarity.nearness(kinds)
     assert near["shape"].loc[2].eq(0).all() and near["shape"].loc[1, 3] == pytest.approx(2 / 3)

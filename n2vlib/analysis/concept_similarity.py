@@ -4,6 +4,8 @@ The authors sorted the concepts of changed filters by eye. Here every concept ge
 annotated with it, and two concepts are similar in one of these kinds if they are nearer in it than most pairs.
 """
 
+from collections import defaultdict
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from n2vlib.probe.occurrences import presence
 
 KINDS = ("shape", "texture", "color", "co-occurrence")
 _SHAPE = 12  # cells of a mask's bounding box, each way
+LEAST = 0.9  # two concepts are similar if they are nearer than this share of all pairs
 _PIXELS = 30  # smaller masks are left out
 
 
@@ -28,14 +31,17 @@ def described(probe: ProbeSet, images: int = 20, seed: int = 0) -> dict[str, pd.
     shape    mean of its masks in their bounding boxes, and the mean of the boxes' height / width (logarithm), (145,)
     co-occurrence  which images it is in, as a vector of length one, (image,)
     """
-    rng, found = np.random.default_rng(seed), {}
+    rng, asked = np.random.default_rng(seed), defaultdict(list)
     for concept in probe.concepts.index:
         held = probe.images_with(concept)
-        some = held if len(held) <= images else np.sort(rng.choice(held, images, replace=False))
-        seen = [_of_image(probe.image(int(i)), probe.annotated(concept, int(i))) for i in some]
-        seen = [each for each in seen if each is not None]
-        if seen:
-            found[concept] = [np.mean(parts, axis=0) for parts in zip(*seen, strict=True)]
+        for i in held if len(held) <= images else rng.choice(held, images, replace=False):
+            asked[int(i)].append(concept)
+    seen: dict[int, list] = {concept: [] for concept in probe.concepts.index}
+    for i in sorted(asked):  # each image is read once, for all of its concepts
+        masks = {concept: probe.annotated(concept, i) for concept in asked[i]}
+        for concept, numbers in _of_image(probe.image(i), masks).items():
+            seen[concept].append(numbers)
+    found = {c: [np.mean(parts, axis=0) for parts in zip(*each, strict=True)] for c, each in seen.items() if each}
     kinds = ("color", "texture", "shape")
     rows = {kind: pd.DataFrame({c: parts[i] for c, parts in found.items()}).T for i, kind in enumerate(kinds)}
     rows["shape"].loc[~probe.concepts["segmentable"].loc[list(found)].to_numpy()] = np.nan
@@ -64,7 +70,7 @@ def nearness(described: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return near
 
 
-def kind_of(near: dict[str, pd.DataFrame], before: int, after: int, least: float = 0.9) -> str:
+def kind_of(near: dict[str, pd.DataFrame], before: int, after: int, least: float = LEAST) -> str:
     """The kind in which the two are nearest; "none" if in no kind they are nearer than a share `least` of pairs.
 
     "not known" for a concept without numbers in `described`, because its masks are too small.
@@ -78,8 +84,10 @@ def kind_of(near: dict[str, pd.DataFrame], before: int, after: int, least: float
 
 def similar(near: dict[str, pd.DataFrame], before: NDArray[np.int64], after: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether the two concepts of each pair are similar in some kind; pairs with a concept not known are left out."""
-    kinds = [kind_of(near, int(one), int(other)) for one, other in zip(before, after, strict=True)]
-    return np.array([kind != "none" for kind in kinds if kind != "not known"], bool)
+    places = near["color"].index.get_indexer(before), near["color"].index.get_indexer(after)
+    known = (places[0] >= 0) & (places[1] >= 0)
+    nearest = np.maximum.reduce([table.to_numpy()[places[0][known], places[1][known]] for table in near.values()])
+    return nearest >= LEAST
 
 
 def if_permuted(
@@ -99,18 +107,25 @@ def if_permuted(
     return float(every.mean()) if len(every) else np.nan
 
 
-def _of_image(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> tuple[NDArray, NDArray, NDArray] | None:
-    """Color, texture and shape in one image, (height, width, 3), under one mask, (h, w); None if it is too small."""
-    if mask.sum() < _PIXELS:
-        return None
-    pixels = np.asarray(Image.fromarray(image).resize(mask.shape[::-1], Image.Resampling.BOX), float) / 255
-    grey = pixels.mean(2)
-    across = np.abs(np.diff(grey, axis=1))[mask[:, 1:] & mask[:, :-1]]
-    down = np.abs(np.diff(grey, axis=0))[mask[1:] & mask[:-1]]
-    if not len(across) or not len(down):
-        return None
-    texture = np.array([across.mean(), across.std(), down.mean(), down.std()])
-    return pixels[mask].mean(0), texture, _shape(mask)
+def _of_image(
+    image: NDArray[np.uint8], masks: dict[int, NDArray[np.bool_]]
+) -> dict[int, tuple[NDArray, NDArray, NDArray]]:
+    """Color, texture and shape in one image, (height, width, 3), under each of its masks, (h, w), by concept.
+
+    Without concepts whose mask is too small.
+    """
+    size = next(iter(masks.values())).shape[::-1]
+    pixels = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX), float) / 255
+    grey, found = pixels.mean(2), {}
+    steps = np.abs(np.diff(grey, axis=1)), np.abs(np.diff(grey, axis=0))
+    for concept, mask in masks.items():
+        if mask.sum() < _PIXELS:
+            continue
+        across, down = steps[0][mask[:, 1:] & mask[:, :-1]], steps[1][mask[1:] & mask[:-1]]
+        if len(across) and len(down):
+            texture = np.array([across.mean(), across.std(), down.mean(), down.std()])
+            found[concept] = pixels[mask].mean(0), texture, _shape(mask)
+    return found
 
 
 def _shape(mask: NDArray[np.bool_]) -> NDArray[np.float64]:

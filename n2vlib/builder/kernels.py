@@ -38,7 +38,7 @@ _IMPORTED = (
     "n2vlib.activations.layer", "n2vlib.charts", "n2vlib.claims", "n2vlib.display.gallery", "n2vlib.display.style",
     "n2vlib.tables", "n2vlib.networks.load", "n2vlib.probe.needs", "n2vlib.analysis.uncertainty", "n2vlib.zoo.training",
     "n2vlib.published", "n2vlib.made_by", "n2vlib.parameters", "altair", "ipykernel.ipkernel",
-    "scipy.stats", "torchvision",
+    "ipykernel.debugger", "IPython.core.shellapp", "scipy.stats", "torchvision",
     "torch._dynamo",  # the compiler: torch imports it for an optimizer's first step, which takes a chapter 1.6 s
 )  # fmt: skip
 _LONGEST_PLACE = 70  # bytes; a socket's path has 103 at most on macOS, and "/.n2v.<8 digits>.partial/n2v-5" is to come
@@ -142,8 +142,8 @@ class _Source:
         program = f"from n2vlib.builder.kernels import serve; serve({theirs.fileno()})"
         self.process = subprocess.Popen(
             tied([sys.executable, "-c", program]),
-            # OpenBLAS starts its threads while numpy is imported.
-            env={"OPENBLAS_NUM_THREADS": "1", **environment},
+            # OpenBLAS starts its threads while numpy is imported, and the debugger warns of what it cannot debug.
+            env={"OPENBLAS_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **environment},
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         )
