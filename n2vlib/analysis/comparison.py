@@ -196,15 +196,16 @@ def _values(one: Measured, task: str, category: str | None) -> pd.DataFrame:
 def gains(means: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
     """The combination's mean set IoU as a multiple of the single filter's, networks in the order of `means`.
 
-    Returns   label, training, single filter, combination, gain, low and high
+    Returns   label, training, single filter, combination, gain, low and high; NaN as a multiple of 0
     """
     segmented = means.loc[means["task"] == "segmentation"]
     wide = segmented.pivot(index=["label", "training"], columns="method", values="mean").rename_axis(columns=None)
     wide = wide.loc[:, ["single filter", "combination"]].reset_index().set_index("label", drop=False)
     wide = wide.loc[segmented["label"].unique()].reset_index(drop=True)
     one, many = (pd.DataFrame({label: draws[label, "segmentation", m] for label in wide["label"]}) for m in METHODS)
-    bounds = uncertainty.interval(many / one).reset_index(drop=True)
-    return wide.assign(gain=wide["combination"] / wide["single filter"], low=bounds["low"], high=bounds["high"])
+    bounds = uncertainty.interval(many / one.where(one > 0)).reset_index(drop=True)
+    gain = wide["combination"] / wide["single filter"].where(wide["single filter"] > 0)
+    return wide.assign(gain=gain, low=bounds["low"], high=bounds["high"])
 
 
 def difference(means: pd.DataFrame, draws: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
