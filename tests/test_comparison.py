@@ -75,9 +75,10 @@ def test_the_gain_is_the_combinations_mean_in_multiples_of_the_single_filters():
     gain = comparison.gains(pd.DataFrame([{**same, "method": m, "mean": v} for m, v in rows]), draws).iloc[0]
     assert gain["gain"] == pytest.approx(3) and 2 <= gain["low"] < 2.2 and 3.8 < gain["high"] <= 4
     nothing = pd.DataFrame([{**same, "method": m, "mean": v} for m, v in (("single filter", 0.0), rows[1])])
+    assert comparison.gains(nothing, draws)[["gain", "low", "high"]].isna().all(axis=None)  # multiples of 0
     draws.loc[0, ("net", "segmentation", "single filter")] = 0.0
-    gain = comparison.gains(nothing, draws).iloc[0]  # a multiple of 0 is none; nor is it in a draw
-    assert np.isnan(gain["gain"]) and gain["low"] == gain["high"] == pytest.approx(4)
+    left = comparison.gains(pd.DataFrame([{**same, "method": m, "mean": v} for m, v in rows]), draws).iloc[0]
+    assert left["gain"] == gain["gain"] and left["low"] == left["high"] == pytest.approx(4)  # of the other draw
 
 
 def test_two_entries_need_two_labels_and_layers_can_name_them(made):

@@ -205,7 +205,7 @@ def gains(means: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
     one, many = (pd.DataFrame({label: draws[label, "segmentation", m] for label in wide["label"]}) for m in METHODS)
     bounds = uncertainty.interval(many / one.where(one > 0)).reset_index(drop=True)
     gain = wide["combination"] / wide["single filter"].where(wide["single filter"] > 0)
-    return wide.assign(gain=gain, low=bounds["low"], high=bounds["high"])
+    return wide.assign(gain=gain, low=bounds["low"].where(gain.notna()), high=bounds["high"].where(gain.notna()))
 
 
 def difference(means: pd.DataFrame, draws: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
